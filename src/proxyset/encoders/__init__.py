@@ -1,0 +1,1 @@
+"""Encoders: φ, the same on both sides."""

@@ -1,0 +1,67 @@
+"""Every error that proxyset raises on purpose.
+
+ProxysetError
+├── InvalidInput          an option or a value that cannot work: ε ≤ 0, R > n, an unknown strategy
+│   ├── InvalidData       data that cannot be read or encoded: empty pool, corrupt image, NaN embedding
+│   └── EncoderMismatch   the two sides would not compute the same features
+├── ArtifactError         a file or message of ours is damaged, tampered with or of another version
+├── Refused               the owner's policy or budget says no; nothing was sent, nothing debited
+│   └── BudgetExceeded    the debit would pass the cap
+├── LedgerError           the ledger cannot be trusted or written; nothing was sent
+├── TransportError        the other side could not be reached or did not accept
+└── MissingExtra          an optional dependency is not installed
+
+A message says what happened, the numbers, and what to do next. It stays on the machine that raised it: no message
+of this tree crosses the trust boundary.
+"""
+
+from __future__ import annotations
+
+
+class ProxysetError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InvalidInput(ProxysetError, ValueError):
+    """An option or a value that cannot work."""
+
+
+class InvalidData(InvalidInput):
+    """Data that cannot be read or encoded."""
+
+
+class EncoderMismatch(InvalidInput):
+    """The two sides would not compute the same features."""
+
+
+class ArtifactError(ProxysetError):
+    """A file or message is damaged, tampered with or of another version."""
+
+
+class Refused(ProxysetError):
+    """The owner's policy says no. Nothing was sent and nothing was debited."""
+
+
+class BudgetExceeded(Refused):
+    """The debit would pass the owner's cap."""
+
+
+class LedgerError(ProxysetError):
+    """The ledger cannot be trusted or written. Nothing was sent."""
+
+
+class TransportError(ProxysetError):
+    """The other side could not be reached, or did not accept the message."""
+
+
+class MissingExtra(ProxysetError, ImportError):
+    """An optional dependency is not installed.
+
+    Args:
+        package: the package that is missing, as it is imported.
+        extra: the extra of proxyset that brings it.
+        purpose: what it is needed for, as in "HOG features".
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} need {package}, which is not installed: pip install 'proxyset[{extra}]'")

@@ -1,0 +1,1 @@
+"""Readers of pools and private data. They know files, not privacy and not networks."""

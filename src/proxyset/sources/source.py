@@ -1,0 +1,59 @@
+"""What a pool, and a private data set, is to the rest: named items that are read shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Kind = Literal["image", "text", "table", "embedding"]
+
+# Public columns of an item that are kept beside its id when the data has them (a label, where it came from, its terms).
+KEPT_COLUMNS = ("label", "source", "uri", "licence")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a source that can be read by itself, in another process. Picklable and small.
+
+    Attributes:
+        number: 0, 1, 2 … in the order of the source.
+        file: the file it lies in, relative to the source's path ("" for the path itself).
+        start, stop: what the range means is the reader's affair: rows, bytes, files or row groups.
+    """
+
+    number: int
+    file: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some items of one shard, in order.
+
+    Attributes:
+        ids: one string an item; unique in the source.
+        items: images as the bytes of their file, texts as str, embeddings as an (n, d) array, rows as a pyarrow.Table.
+        columns: further columns by name, one value (or None) an item: those of KEPT_COLUMNS that the data has, and
+            whatever was asked for by name.
+    """
+
+    ids: list[str]
+    items: Sequence[Any]
+    columns: dict[str, list[str | None]] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A pool or private data. Planning is cheap in memory (names and offsets); items are read streaming."""
+
+    kind: Kind
+    path: str
+
+    def shards(self) -> list[Shard]:
+        """The shards, in order; the same data gives the same plan."""
+        ...
+
+    def read(self, shard: Shard) -> Iterator[Batch]:
+        """The items of a shard in order, in batches of bounded size."""
+        ...

@@ -1,0 +1,87 @@
+"""One safetensors blob with validated metadata: the form of everything that crosses the trust boundary.
+
+Layout: safetensors (8-byte header length, JSON header, tensors). The header's `__metadata__` holds one key, "proxyset",
+whose value is the canonical JSON of a header model plus "sha256", the digest of that header and of every tensor. The
+digest finds damage, not forgery: who sent a message is the transport's affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from proxyset.errors import ArtifactError
+from proxyset.fingerprint import canonical_json
+
+Header = TypeVar("Header", bound=BaseModel)
+Tensors = dict[str, NDArray[Any]]
+
+_HEADER_LIMIT = 8 << 20
+
+
+def pack(header: BaseModel, tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Serialize a header and its tensors. The same values give the same bytes."""
+    from safetensors.numpy import save
+
+    fields = header.model_dump(mode="json")
+    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    record = canonical_json({"header": fields, "sha256": _digest(fields, ordered)}).decode()
+    return bytes(save(ordered, metadata={"proxyset": record}))
+
+
+def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tuple[Header, Tensors]:
+    """Validate and decode a message.
+
+    Args:
+        data: the bytes as received; nothing in them is trusted.
+        header_type: the pydantic model of the header; its `schema_version` must match.
+        what: what the caller expects, for messages: "probe", "release".
+        limit: most bytes accepted.
+
+    Raises:
+        ArtifactError: too large, truncated, damaged, of another kind or version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    if len(data) > limit:
+        raise ArtifactError(f"this {what} has {len(data)} bytes, more than the {limit} accepted")
+    try:
+        size = int.from_bytes(data[:8], "little")
+        if len(data) < 8 or not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
+            raise ValueError("no safetensors header")
+        record = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["proxyset"])
+        fields, digest = record["header"], record["sha256"]
+        version = fields["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"this is not a {what}, or it was cut off: {len(data)} bytes, {error}") from None
+    expected = header_type.model_fields["schema_version"].default
+    if version != expected:
+        raise ArtifactError(f"this {what} has schema {version!r}, this proxyset reads {expected!r}: use equal versions")
+    try:
+        tensors: Tensors = load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"this {what} was cut off or damaged: {error}") from None
+    if _digest(fields, tensors) != digest:
+        raise ArtifactError(f"this {what} was changed after it was made (its SHA-256 does not match): fetch it again")
+    try:
+        return header_type.model_validate_json(canonical_json(fields)), tensors
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
+
+
+def _digest(fields: Any, tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(canonical_json(fields))
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]))
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

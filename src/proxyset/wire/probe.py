@@ -1,0 +1,185 @@
+"""The probe: R compressed centroids and what a client must know to answer. The only thing a client receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import Tensors, pack, unpack
+
+PROBE_LIMIT = 1 << 30
+_SHA256 = r"^[0-9a-f]{64}$"
+
+Dtype = Literal["float32", "float16", "int8"]
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.probe/1"] = "proxyset.probe/1"
+    encoder: EncoderSpec
+    encoder_fingerprint: str = Field(pattern=_SHA256)
+    index: str = Field(pattern=_SHA256)
+    clusters: int = Field(ge=1, le=10_000_000)
+    dim: int = Field(ge=1, le=1 << 20)
+    dtype: Dtype
+    projected: bool
+    purpose: str = Field(default="", max_length=500)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """R centroids that the client's items vote for.
+
+    With a projection, an item with features x votes for the centroid nearest to (x − mean) @ projection; without, for
+    the one nearest to x.
+
+    Attributes:
+        data: the bytes that travel; the rest is read from them.
+        centroids: (R, D) float32, after decompression.
+        encoder: the encoder both sides use; d = encoder.dim.
+        index: fingerprint of the index that the cloud will select from.
+        dtype: how the arrays travel.
+        projection: (d, D) float32, or None (then D = d).
+        mean: (d,) float32, or None.
+        purpose: what the cloud says it wants the answer for; shown to the owner, never acted upon.
+    """
+
+    data: bytes = field(repr=False)
+    centroids: NDArray[np.float32]
+    encoder: EncoderSpec
+    index: str
+    dtype: Dtype
+    projection: NDArray[np.float32] | None
+    mean: NDArray[np.float32] | None
+    purpose: str
+
+    @classmethod
+    def build(
+        cls,
+        centroids: NDArray[np.float32],
+        encoder: EncoderSpec,
+        index: str,
+        *,
+        dtype: Dtype = "float16",
+        projection: NDArray[np.float32] | None = None,
+        mean: NDArray[np.float32] | None = None,
+        purpose: str = "",
+    ) -> Probe:
+        """Compress centroids into a probe. The result holds what the client will see, rounding included.
+
+        Raises:
+            InvalidInput: an unknown dtype.
+        """
+        header = _Header(
+            encoder=encoder,
+            encoder_fingerprint=encoder.fingerprint,
+            index=index,
+            clusters=len(centroids),
+            dim=centroids.shape[1],
+            dtype=dtype,
+            projected=projection is not None,
+            purpose=purpose,
+        )
+        tensors = _compress("centroids", centroids, dtype)
+        if projection is not None and mean is not None:
+            tensors |= _compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
+        return cls.from_bytes(pack(header, tensors))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Probe:
+        """Decode and validate.
+
+        Raises:
+            ArtifactError: not a probe, damaged, of another version, or with arrays of impossible shape or value.
+        """
+        header, tensors = unpack(data, _Header, "probe", PROBE_LIMIT)
+        R, d, D = header.clusters, header.encoder.dim, header.dim
+        if header.encoder.fingerprint != header.encoder_fingerprint:
+            raise ArtifactError("the probe's encoder does not match its own fingerprint")
+        if not header.projected and D != d:
+            raise ArtifactError(f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection")
+        expected = _parts("centroids", header.dtype)
+        if header.projected:
+            expected |= _parts("projection", header.dtype) | {"mean"}
+        if set(tensors) != expected:
+            raise ArtifactError(f"the probe holds the tensors {sorted(tensors)}, not {sorted(expected)}")
+        projection = mean = None
+        if header.projected:
+            projection = _decompress("projection", tensors, header.dtype, (d, D))
+            mean = _array("mean", tensors, np.float32, (d,))
+        centroids = _decompress("centroids", tensors, header.dtype, (R, D))
+        return cls(
+            data, centroids, header.encoder, header.index, header.dtype, projection, mean, header.purpose
+        )
+
+    def to_bytes(self) -> bytes:
+        return self.data
+
+    @property
+    def clusters(self) -> int:
+        """R."""
+        return len(self.centroids)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes that travel."""
+        return fingerprint(self.data)
+
+    def project(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features (n, d) in the space of the centroids: (n, D) float32."""
+        if self.projection is None or self.mean is None:
+            return X
+        return (X - self.mean) @ self.projection
+
+
+def _parts(name: str, dtype: Dtype) -> set[str]:
+    return {name} if dtype == "float32" else {name, f"{name}.offset", f"{name}.scale"}
+
+
+def _compress(name: str, array: NDArray[np.float32], dtype: Dtype) -> Tensors:
+    """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives."""
+    array = np.asarray(array, np.float32)
+    if dtype == "float32":
+        return {name: array}
+    low, high = array.min(axis=0).astype(np.float64), array.max(axis=0).astype(np.float64)
+    offset = ((low + high) / 2).astype(np.float32)
+    reach = np.maximum(high - offset, offset - low)
+    if dtype == "float16":
+        scale = np.where(reach > 0, reach, 1).astype(np.float32)
+        values = ((array.astype(np.float64) - offset) / scale).astype(np.float16)
+    elif dtype == "int8":
+        scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
+        values = np.clip(np.round((array.astype(np.float64) - offset) / scale), -127, 127).astype(np.int8)
+    else:
+        raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
+    return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}
+
+
+def _decompress(name: str, tensors: Tensors, dtype: Dtype, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    values = _array(name, tensors, np.dtype(dtype), shape)
+    if dtype == "float32":
+        return values
+    offset = _array(f"{name}.offset", tensors, np.float32, shape[1:])
+    scale = _array(f"{name}.scale", tensors, np.float32, shape[1:])
+    with np.errstate(over="ignore"):
+        out = (values.astype(np.float64) * scale + offset).astype(np.float32)
+    if not np.isfinite(out).all():
+        raise ArtifactError(f"the probe's {name!r} overflows float32")
+    return out
+
+
+def _array(name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    array = tensors[name]
+    if array.dtype != dtype or array.shape != shape:
+        raise ArtifactError(f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}")
+    if not np.isfinite(array).all():
+        raise ArtifactError(f"the probe's {name!r} contains NaN or infinity")
+    return array

@@ -1,0 +1,89 @@
+"""The release: R noisy counts and the statement of what they cost. The only thing a client sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxyset.errors import ArtifactError
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import pack, unpack
+
+RELEASE_LIMIT = 8 << 20
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class PrivacyStatement(BaseModel):
+    """What a release guarantees, in numbers that anyone can check.
+
+    Attributes:
+        unit: what is protected: one "record", or one "person" with at most `max_records` records.
+        adjacency: "add-remove" or "replace-one" of one unit.
+        max_records: most records of one unit that were counted (1 for unit "record").
+        mechanism: the discrete Gaussian of Canonne, Kamath and Steinke (2020).
+        sigma: scale of the noise on every count.
+        l2_sensitivity: of the whole histogram, for this unit and adjacency.
+        rho: zero-concentrated DP, l2_sensitivity² / (2 sigma²).
+        epsilon, delta: of this release alone, by the discrete Gaussian's own privacy loss distribution.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    unit: Literal["record", "person"]
+    adjacency: Literal["add-remove", "replace-one"]
+    max_records: int = Field(ge=1, le=1_000_000)
+    mechanism: Literal["discrete-gaussian"] = "discrete-gaussian"
+    sigma: float = Field(gt=0, allow_inf_nan=False)
+    l2_sensitivity: float = Field(gt=0, allow_inf_nan=False)
+    rho: float = Field(gt=0, allow_inf_nan=False)
+    epsilon: float = Field(gt=0, allow_inf_nan=False)
+    delta: float = Field(gt=0, lt=1)
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.release/1"] = "proxyset.release/1"
+    probe: str = Field(pattern=_SHA256)
+    privacy: PrivacyStatement
+
+
+@dataclass(frozen=True)
+class Release:
+    """R noisy counts.
+
+    Attributes:
+        counts: (R,) int64; noisy, so they may be negative. They always travel as 8 bytes each: the size of a release
+            depends on R alone.
+        probe: fingerprint of the probe that was answered.
+        privacy: what it guarantees.
+    """
+
+    counts: NDArray[np.int64]
+    probe: str
+    privacy: PrivacyStatement
+
+    def to_bytes(self) -> bytes:
+        return pack(_Header(probe=self.probe, privacy=self.privacy), {"counts": self.counts})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Release:
+        """Decode and validate.
+
+        Raises:
+            ArtifactError: not a release, damaged, or of another version.
+        """
+        header, tensors = unpack(data, _Header, "release", RELEASE_LIMIT)
+        counts = tensors.get("counts")
+        if set(tensors) != {"counts"} or counts is None or counts.dtype != np.int64 or counts.ndim != 1:
+            raise ArtifactError("a release holds one tensor, 'counts', of int64 and shape (R,)")
+        return cls(counts, header.probe, header.privacy)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes that travel."""
+        return fingerprint(self.to_bytes())
