@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from proxyset.errors import InvalidInput
 
 _SMALL = 1024  # below this many points laziness costs more than it saves
+_FINE = 1e-3  # below this share of the largest squared norm, ‖x‖² − 2x·c + ‖c‖² cancels too many digits of float32
 
 
 def farthest_first(
@@ -48,7 +49,7 @@ class _Traversal:
         self._norms = np.einsum("ij,ij->i", self._X, self._X)
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         n = len(X)
-        self._bounds = np.full(n, np.inf, np.float32)  # weight · squared distance to the centres met; −1 once picked
+        self._bounds = np.full(n, np.inf)  # weight · squared distance to the centres met; −1 once picked
         self._met = np.zeros(n, np.intp)  # how many centres, in order, the bound accounts for
         self._picks: list[int] = []
         self._gaps: list[float] = []
@@ -86,7 +87,7 @@ class _Traversal:
             group = rows[self._met[rows] == met]
             for start in range(0, len(group), 4096):
                 block = group[start : start + 4096]
-                distances = self._to_centres(block, np.array(self._picks[met:], np.intp)).min(axis=1)
+                distances = self._to_centres(block, np.array(self._picks[met:], np.intp))
                 self._lower(block, distances)
             self._met[group] = total
 
@@ -104,7 +105,7 @@ class _Traversal:
             row = int(active[best])
             self._pick(row, float(bounds[best]) / (1.0 if weights is None else float(weights[best])))
             picked += 1
-            distances = np.maximum(norms - 2 * (X @ self._X[row]) + self._norms[row], 0)
+            distances = _one_to_all(X, norms, best, self._is_fine())
             if weights is not None:
                 distances *= weights
             np.minimum(bounds, distances, out=bounds)
@@ -118,11 +119,28 @@ class _Traversal:
         self._gaps.append(gap)
         self._bounds[row] = -1
 
-    def _to_centres(self, rows: NDArray[np.intp], centres: NDArray[np.intp]) -> NDArray[np.float32]:
-        products = self._X[rows] @ self._X[centres].T
-        return np.maximum(self._norms[rows][:, None] - 2 * products + self._norms[centres], 0)
+    def _is_fine(self) -> bool:
+        return self._gaps[-1] < _FINE * float(self._norms.max(initial=0.0))
 
-    def _lower(self, rows: NDArray[np.intp], distances: NDArray[np.float32]) -> None:
+    def _to_centres(self, rows: NDArray[np.intp], centres: NDArray[np.intp]) -> NDArray[np.floating]:
+        """Squared distance of each row to the nearest of the centres: (m,)."""
+        if self._is_fine():
+            X = self._X[rows].astype(np.float64)
+            nearest = np.full(len(rows), np.inf)
+            for centre in centres:
+                np.minimum(nearest, np.square(X - self._X[centre]).sum(axis=1), out=nearest)
+            return nearest
+        products = self._X[rows] @ self._X[centres].T
+        distances = self._norms[rows][:, None] - 2 * products + self._norms[centres]
+        return np.maximum(distances, 0).min(axis=1)
+
+    def _lower(self, rows: NDArray[np.intp], distances: NDArray[np.floating]) -> None:
         if self._weights is not None:
             distances = distances * self._weights[rows]
         self._bounds[rows] = np.minimum(self._bounds[rows], distances)
+
+
+def _one_to_all(X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool) -> NDArray[np.floating]:
+    if fine:
+        return np.square(X.astype(np.float64) - X[row]).sum(axis=1)
+    return np.maximum(norms - 2 * (X @ X[row]) + norms[row], 0)
