@@ -114,7 +114,7 @@ def calibrate(epsilon: float, delta: float, step: int, cells: int) -> float:
     by_rho = math.sqrt(cells) * step / math.sqrt(2 * zcdp_rho(epsilon, delta))
     if by_rho > _EXACT_SIGMA:
         return _round_up(by_rho)
-    high = by_rho  # sufficient by ρ; walk down to the first σ that is not, so that every larger one on the way is
+    high = by_rho  # enough by ρ; walk down to the first σ that is not
     while enough(high * _STEP):
         high *= _STEP
     low = high * _STEP
@@ -128,7 +128,7 @@ def calibrate(epsilon: float, delta: float, step: int, cells: int) -> float:
 
 
 def discrete_gaussian_delta(epsilon: float, sigma: float, step: int, cells: int) -> float:
-    """The smallest δ for ε when `cells` (1 or 2) counts move by `step`: the hockey-stick divergence, summed exactly.
+    """The smallest δ for ε when `cells` (1 or 2) counts move by `step`: the hockey-stick divergence, exactly.
 
     With S the noise along the move, the loss is step · (cells · step + 2 S) / (2σ²). For one cell S has the
     discrete Gaussian's own distribution. For two, S = X − Y, and completing the square gives P(S = s) ∝
@@ -176,7 +176,7 @@ def zcdp_epsilon(rho: float, delta: float) -> float:
 
 
 def zcdp_rho(epsilon: float, delta: float) -> float:
-    """The largest ρ whose zCDP implies (ε, δ)-DP by `zcdp_epsilon`: what a cap stated as (ε, δ) allows in all.
+    """The largest ρ whose zCDP implies (ε, δ)-DP by `zcdp_epsilon`: what a cap of (ε, δ) allows in all.
 
     Sensitivity:
         None: it converts a guarantee.
@@ -201,7 +201,7 @@ def zcdp_rho(epsilon: float, delta: float) -> float:
 
 
 def composed_epsilon(statements: Iterable[PrivacyStatement], delta: float) -> float:
-    """The ε at δ of several releases together, by their privacy loss distributions (dp-accounting). For reports.
+    """The ε at δ of several releases together, by their privacy loss distributions. For reports.
 
     Sensitivity:
         As each release states it.

@@ -85,7 +85,7 @@ def check_links(entries: Iterable[Entry], after: Sequence[Entry] = ()) -> None:
     for entry in entries:
         if entry.seq != seq + 1 or entry.prev != prev or entry.sealed().hash != entry.hash:
             raise LedgerError(
-                f"ledger entry {entry.seq} does not follow from entry {seq}: the ledger was changed outside proxyset; "
-                "restore the newest copy, and count what was released since as spent"
+                f"ledger entry {entry.seq} does not follow from entry {seq}: the ledger was changed outside "
+                "proxyset; restore the newest copy, and count what was released since as spent"
             )
         seq, prev = entry.seq, entry.hash

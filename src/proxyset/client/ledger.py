@@ -202,13 +202,13 @@ class Ledger:
         """Where the budget stands. Computes the privacy loss distributions, so it can take a second."""
         entries = self.entries()
         debits = _debits(entries, server)
-        cap = next((e for e in reversed(entries) if e.kind == "cap" and e.server == server), None)
-        delta = (cap and cap.delta) or Cap().delta
+        cap = _cap_entry(entries, server)
+        delta = cap.delta if cap and cap.delta else Cap().delta
         spent = _spent_in(entries, server)
         return Account(
-            cap_rho=cap and cap.rho,
-            cap_epsilon=cap and cap.epsilon,
-            cap_delta=cap and cap.delta,
+            cap_rho=cap.rho if cap else None,
+            cap_epsilon=cap.epsilon if cap else None,
+            cap_delta=cap.delta if cap else None,
             spent_rho=spent,
             spent_epsilon=zcdp_epsilon(spent, delta),
             reported_epsilon=composed_epsilon([e.statement for e in debits], delta),
@@ -281,7 +281,7 @@ class Ledger:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise LedgerError(
-                            f"another process has held {lock} for {WAIT_SECONDS:.0f} s: end it, then try again"
+                            f"another process has held {lock} for {WAIT_SECONDS:.0f} s: end it and try again"
                         ) from None
                     time.sleep(0.002)
             yield
@@ -434,10 +434,15 @@ def _spent_in(entries: list[Entry], server: str) -> float:
 
 
 def _cap_in(entries: list[Entry], server: str) -> float | None:
-    return next((e.rho for e in reversed(entries) if e.kind == "cap" and e.server == server), None)
+    entry = _cap_entry(entries, server)
+    return entry.rho if entry else None
 
 
-def _cap_fields(cap: Cap) -> dict[str, float]:
+def _cap_entry(entries: list[Entry], server: str) -> Entry | None:
+    return next((e for e in reversed(entries) if e.kind == "cap" and e.server == server), None)
+
+
+def _cap_fields(cap: Cap) -> dict[str, Any]:
     return {"rho": cap.rho, "epsilon": float(cap.epsilon), "delta": float(cap.delta)}
 
 
@@ -448,5 +453,6 @@ def _refuse_above_cap(entries: list[Entry], rho: float, server: str) -> None:
             whose = f"of server {name!r}" if name else "of this ledger"
             raise BudgetExceeded(
                 f"this answer costs ρ = {rho:.4g}; {spent:.4g} of the cap {whose}, {cap:.4g}, is spent and "
-                f"{max(0.0, cap - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: proxyset ledger cap"
+                f"{max(0.0, cap - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: proxyset "
+                "ledger cap"
             )

@@ -51,7 +51,7 @@ def mechanism(clusters: int, privacy: PrivacyStatement) -> Mechanism:
         scale=privacy.sigma,
         MO="ZeroConcentratedDivergence",
     )
-    cost = add_noise.map(privacy.l2_sensitivity)
+    cost = float(add_noise.map(privacy.l2_sensitivity))  # type: ignore[no-untyped-call]
     if not cost <= privacy.rho:
         raise InvalidInput(
             f"noise of scale {privacy.sigma} costs ρ = {cost}, the statement says {privacy.rho}"

@@ -49,7 +49,7 @@ class Records:
 def count_votes(
     batches: Iterable[Records], probe: Probe, max_records: int | None = None
 ) -> NDArray[np.int64]:
-    """How many records are nearest to each centroid. Not private yet: it goes to `noise.mechanism`, nowhere else.
+    """How many records are nearest to each centroid. Not private yet: it goes to `noise.mechanism` only.
 
     Args:
         batches: the private data; one pass, one batch in memory at a time.
@@ -115,7 +115,6 @@ class Voter:
     """
 
     def __init__(self, probe: Probe) -> None:
-        self._probe = probe
         C = probe.centroids.astype(np.float64)
         self._offset = C.mean(axis=0)
         self._C = C - self._offset
@@ -123,14 +122,16 @@ class Voter:
         self._largest = float(np.sqrt(2 * self._half_norms.max()))
         d, D = probe.encoder.dim, C.shape[1]
         self._unit = 8 * (d + D + 8) * 2.0**-52
-        self._P = None if probe.projection is None else probe.projection.astype(np.float64)
-        self._mean = None if probe.mean is None else probe.mean.astype(np.float64)
-        self._stretch = 1.0 if self._P is None else float(np.linalg.norm(self._P))
-        mean = 0.0 if self._mean is None else float(np.linalg.norm(self._mean)) * self._stretch
+        self._projection: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._stretch, mean = 1.0, 0.0
+        if probe.projection is not None and probe.mean is not None:
+            self._projection = probe.projection.astype(np.float64), probe.mean.astype(np.float64)
+            self._stretch = float(np.linalg.norm(probe.projection))
+            mean = float(np.linalg.norm(probe.mean)) * self._stretch
         self._fixed = mean + float(np.linalg.norm(self._offset)) + self._largest
 
     def __call__(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R). Of equally near centroids the lowest wins."""
+        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R); of equally near centroids the lowest."""
         labels = np.empty(len(X), np.int64)
         step = max(1, _BLOCK_BYTES // (8 * len(self._C)))
         for start in range(0, len(X), step):
@@ -151,18 +152,18 @@ class Voter:
         return labels
 
     def _move(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._P is not None and self._mean is not None:
-            X = (X - self._mean) @ self._P
-        return X - self._offset
+        if self._projection:
+            P, mean = self._projection
+            X = (X - mean) @ P
+        moved: NDArray[np.float64] = X - self._offset
+        return moved
 
     def _alone(self, x: NDArray[np.float64]) -> int:
-        """The same computation on one row, in one order: sums over equal shapes, never a product of matrices."""
-        z = (
-            x - self._offset
-            if self._P is None
-            else ((x - self._mean)[:, None] * self._P).sum(axis=0) - self._offset
-        )
-        return int(((z - self._C) ** 2).sum(axis=1).argmin())
+        """The same on one row, in one order: sums over equal shapes, never a product of matrices."""
+        if self._projection:
+            P, mean = self._projection
+            x = ((x - mean)[:, None] * P).sum(axis=0)
+        return int(((x - self._offset - self._C) ** 2).sum(axis=1).argmin())
 
 
 def content_digests(items: Sequence[Any]) -> list[bytes]:
