@@ -137,8 +137,8 @@ def _stored(ledger: Ledger, probe: Probe, dataset: str, privacy: PrivacyStatemen
         raise Refused(
             f"this probe was answered before, with epsilon {stored.privacy.epsilon}, "
             f"delta {stored.privacy.delta}, unit {stored.privacy.unit}, {stored.privacy.adjacency}, at most "
-            f"{stored.privacy.max_records}: ask with the same settings to get that release at no cost, or for a "
-            "fresh one, which is debited"
+            f"{stored.privacy.max_records}: ask with the same settings to get that release at no cost, or for "
+            "a fresh one, which is debited"
         )
     return stored
 
@@ -166,8 +166,8 @@ def _matching(encoder: Encoder | str | os.PathLike[str] | None, probe: Probe) ->
         return encoder_for(probe.encoder, local=encoder)
     if encoder.spec.fingerprint != probe.encoder.fingerprint:
         raise EncoderMismatch(
-            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, this is "
-            f"{encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or ask for another probe"
+            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, this "
+            f"is {encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or ask for another probe"
         )
     return encoder
 

@@ -131,7 +131,7 @@ class Voter:
         self._fixed = mean + float(np.linalg.norm(self._offset)) + self._largest
 
     def __call__(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R); of equally near centroids the lowest."""
+        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R); of equally near ones the lowest."""
         labels = np.empty(len(X), np.int64)
         step = max(1, _BLOCK_BYTES // (8 * len(self._C)))
         for start in range(0, len(X), step):
