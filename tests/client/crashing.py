@@ -2,8 +2,8 @@
 
     python -m tests.client.crashing FOLDER KILLS
 
-Half of the kills come at a random moment, half right after a named step. Every draw of noise is logged before it is made
-and every release is "sent" (appended to a file) after it was returned, so the log can only overstate the draws.
+Half of the kills come at a random moment, half right after a named step. Every draw of noise is logged before it
+is made, so the log can only overstate the draws; a release is "sent" (appended to a file) after it was returned.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ whole of "look for it, debit, draw, store" to one process at a time, so two requ
 
 Costs add up in ρ (zCDP), which is a valid stopping rule even when a probe was chosen after seeing earlier
 answers (Whitehouse, Ramdas, Rogers and Wu 2023). The cap is stated as (ε, δ) and converted once, when it is
-set. The conversion loses something; so that a cap of ε = 10 allows at least one answer of ε = 10, a first answer
-may also keep the cap by its own (ε, δ), and then it is the last.
+set. The conversion loses something; so that a cap of ε = 10 allows at least one answer of ε = 10, a first
+answer may also keep the cap by its own (ε, δ), and then it is the last.
 """
 
 from __future__ import annotations
