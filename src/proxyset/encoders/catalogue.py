@@ -54,7 +54,9 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
         name = _AUTO[source.kind]
     encoder = _load(name, rest, source)
     if source is not None and encoder.kind != source.kind:
-        raise InvalidInput(f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items")
+        raise InvalidInput(
+            f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items"
+        )
     return encoder
 
 
@@ -170,7 +172,11 @@ def _options(model: type[Params], name: str, rest: str) -> Params:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")) if part)
+    return ": ".join(
+        part
+        for part in (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))
+        if part
+    )
 
 
 def _batches(source: Readable) -> Iterator[Any]:
@@ -183,7 +189,9 @@ def _dimension(source: Readable | None) -> int:
         shape = getattr(batch.items, "shape", ())
         if len(shape) == 2 and shape[0]:
             return int(shape[1])
-    raise InvalidData("there are no embeddings to take the dimension from: the pool is empty, or not of shape (n, d)")
+    raise InvalidData(
+        "there are no embeddings to take the dimension from: the pool is empty, or not of shape (n, d)"
+    )
 
 
 def _difference(theirs: Any, ours: Any, at: str = "") -> str:

@@ -134,7 +134,9 @@ def pool(output: NDArray[Any], pooling: Pooling, dim: int) -> NDArray[np.float32
     elif pooling == "none" and output.ndim > 2:
         output = output.reshape(shape[0], -1)
     if output.shape != (shape[0], dim):
-        raise InvalidData(f"the model's output has shape {shape}; pooling {pooling!r} should give {dim} features")
+        raise InvalidData(
+            f"the model's output has shape {shape}; pooling {pooling!r} should give {dim} features"
+        )
     return output.astype(np.float32, copy=False)
 
 
@@ -169,7 +171,9 @@ class OnnxEncoder:
             raise InvalidData(f"{self.folder}: the model has no output {self._output!r}; it has {outputs}")
         tested = self.encode([selftest.picture()])
         if tested.problems:
-            raise InvalidData(f"{self.folder}: the self-test's picture cannot be encoded: {tested.problems[0]}")
+            raise InvalidData(
+                f"{self.folder}: the self-test's picture cannot be encoded: {tested.problems[0]}"
+            )
         selftest.compare(
             tested.embeddings[0], self.recipe.self_test.expected, self.recipe.tolerance, str(self.folder)
         )
@@ -182,7 +186,9 @@ class OnnxEncoder:
     def spec(self) -> EncoderSpec:
         params = self.recipe.model_dump(mode="json", exclude={"self_test", "origin", "dim"})
         return EncoderSpec(
-            name="onnx", dim=self.recipe.dim, params=params | {"weights_sha256": self._sha256, "images": PIPELINE}
+            name="onnx",
+            dim=self.recipe.dim,
+            params=params | {"weights_sha256": self._sha256, "images": PIPELINE},
         )
 
     def encode(self, items: Sequence[Any]) -> Encoded:
@@ -236,7 +242,9 @@ def read_recipe(folder: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidData(f"{folder / RECIPE}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InvalidData(
+            f"{folder / RECIPE}: {where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -260,7 +268,15 @@ def _session(weights: bytes, folder: Path) -> tuple[Any, tuple[type[Exception], 
     except ImportError:
         raise MissingExtra("onnxruntime", "onnx", "ONNX encoders") from None
     refuse_external_data(weights, folder / MODEL)
-    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel", "NotImplemented")
+    names = (
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoModel",
+        "NotImplemented",
+    )
     errors = (*(getattr(state, name) for name in names), state.RuntimeException, ValueError, RuntimeError)
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()

@@ -140,7 +140,9 @@ class _Traversal:
         self._bounds[rows] = np.minimum(self._bounds[rows], distances)
 
 
-def _one_to_all(X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool) -> NDArray[np.floating]:
+def _one_to_all(
+    X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool
+) -> NDArray[np.floating]:
     if fine:
         return np.square(X.astype(np.float64) - X[row]).sum(axis=1)
     return np.maximum(norms - 2 * (X @ X[row]) + norms[row], 0)

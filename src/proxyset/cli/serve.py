@@ -1,4 +1,4 @@
-"""proxyset serve and proxyset client pull: the exchange over HTTP."""
+"""proxyset serve: the cloud's end of the exchange over HTTP."""
 
 from __future__ import annotations
 
