@@ -1,12 +1,13 @@
 """Image features by any ONNX model: a folder with `model.onnx` and `encoder.json`.
 
-`encoder.json` (`onnx_recipe.Recipe`) says how pixels become the model's input and which output is the feature; it
-also carries the features of one fixed picture, which are computed again whenever the folder is loaded. ONNX
-Runtime runs the model on the processor or, where its build can, on a GPU.
+`encoder.json` (`onnx_recipe.Recipe`) says how pixels become the model's input and which output is the
+feature. It carries the features of one fixed picture, too, which are computed again whenever the folder is
+loaded. The model runs on the processor or, where the build of ONNX Runtime can, on a GPU.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ from proxyset.fingerprint import fingerprint
 
 LARGEST_MODEL = 2**31 - 1  # bytes; protobuf's own limit for one file
 
-_CHUNK = 32  # images in the model at once
+_CHUNK_PIXELS = 32 * 224 * 224  # in the model at once
+_MOST_IMAGES = 512  # in the model at once, however small
 # In order of preference. Azure's provider is left out: private images stay on the machine.
 _PROVIDERS = (
     "CUDAExecutionProvider",
@@ -51,7 +53,7 @@ class OnnxEncoder:
     kind = "image"
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self.recipe = read_recipe(self.folder)
         weights = read(self.folder / MODEL, LARGEST_MODEL)
         self._sha256 = fingerprint(weights)
@@ -60,8 +62,14 @@ class OnnxEncoder:
         if len(inputs) != 1 or not outputs:
             raise InvalidData(f"{self.folder}: the model must have one input (the images) and an output")
         self._input = inputs[0].name
-        first = inputs[0].shape[0] if inputs[0].shape else None
-        self._batch = first if isinstance(first, int) and first > 0 else None  # None: any number of images
+        shape = inputs[0].shape
+        self._fixed = bool(shape) and isinstance(shape[0], int)
+        many = _CHUNK_PIXELS // math.prod(self.recipe.input.size)
+        self._batch = int(shape[0]) if self._fixed else min(max(many, 1), _MOST_IMAGES)
+        if not 1 <= self._batch <= _MOST_IMAGES:
+            raise InvalidData(
+                f"{self.folder}: the model wants {self._batch} images at once, not 1…{_MOST_IMAGES}"
+            )
         self._output = self.recipe.output or outputs[0]
         if self._output not in outputs:
             raise InvalidData(f"{self.folder}: the model has no output {self._output!r}; it has {outputs}")
@@ -95,9 +103,8 @@ class OnnxEncoder:
         """
         X = np.zeros((len(items), self.recipe.dim), np.float32)
         problems: dict[int, str] = {}
-        step = self._batch or _CHUNK
-        for start in range(0, len(items), step):
-            chunk = items[start : start + step]
+        for start in range(0, len(items), self._batch):
+            chunk = items[start : start + self._batch]
             images, wrong = pixels(chunk, self.recipe.input)
             problems |= {start + row: problem for row, problem in wrong.items()}
             if len(wrong) < len(chunk):
@@ -109,14 +116,13 @@ class OnnxEncoder:
         """Features of framed pixels, in one run of the model.
 
         Args:
-            images: (n, height, width[, 3]) uint8, as `images.pixels` returns them; n at most what the model
-                takes.
+            images: (n, height, width[, 3]) uint8, as `images.pixels` returns them.
 
         Raises:
             InvalidData: the model fails, or its output has the wrong shape.
         """
         n = len(images)
-        if self._batch is not None:
+        if self._fixed and n < self._batch:
             images = np.concatenate([images, np.zeros((self._batch - n, *images.shape[1:]), np.uint8)])
         try:
             output = self._session.run([self._output], {self._input: self.recipe.input.prepare(images)})[0]
@@ -138,6 +144,7 @@ def _session(weights: bytes, folder: Path) -> tuple[Any, tuple[type[Exception], 
     errors = (
         state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,
         state.NoModel, state.NotFound, state.NotImplemented, state.RuntimeException, ValueError, RuntimeError,
+        MemoryError,
     )  # fmt: skip
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
