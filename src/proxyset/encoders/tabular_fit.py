@@ -142,7 +142,8 @@ class _Profile:
             return
         self.low, self.high = min(self.low, values.min()), max(self.high, values.max())
         before = values[:1] - 1 if self.last is None else [self.last]
-        self.counting = self.counting and bool((np.diff(values, prepend=before) == 1).all())
+        with np.errstate(over="ignore"):
+            self.counting = self.counting and bool((np.diff(values, prepend=before) == 1).all())
         self.last = float(values[-1])
         self.sample.add(priorities, values)
 
@@ -166,7 +167,7 @@ class _Profile:
             return "numbers the rows"
         values = self.sample.values()
         low, centre, high = np.quantile(values, [0.1587, 0.5, 0.8413], method="inverted_cdf")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             # Most values equal: the quantiles say nothing, the spread of the others does.
             scale = (high - low) / 2 or float(values.std()) or (self.high - self.low) / 2 or 1.0
         if not np.isfinite(scale):
