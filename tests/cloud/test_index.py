@@ -81,7 +81,7 @@ def test_workers_do_not_change_the_bytes(blobs):
 
 
 def test_a_failed_build_can_be_repeated_with_fewer_clusters(blobs):
-    with pytest.raises(InvalidInput, match="1201 clusters.*1200"):
+    with pytest.raises(InvalidInput, match=r"1201 clusters.*1200"):
         build_index(blobs / "pool.npy", blobs / "index", clusters=1201)
     with pytest.raises(ArtifactError, match="run the same `index build` again"):
         Index.open(blobs / "index")
@@ -102,7 +102,7 @@ def test_bad_values_are_counted_named_and_limited(blobs, value):
     pool[7, 3] = value
     np.save(blobs / "pool.npy", pool)
     with pytest.raises(
-        InvalidData, match="1 of 1200 items could not be encoded, more than 0.0%: 7: feature 3"
+        InvalidData, match=r"1 of 1200 items could not be encoded, more than 0.0%: 7: feature 3"
     ):
         build_index(blobs / "pool.npy", blobs / "index", clusters=5)
     index = build_index(blobs / "pool.npy", blobs / "index", clusters=5, max_corrupt=0.01)
@@ -111,7 +111,7 @@ def test_bad_values_are_counted_named_and_limited(blobs, value):
     pool[:13, 0] = value
     np.save(blobs / "worse.npy", pool)
     with pytest.raises(
-        InvalidData, match="13 of 1200 items could not be encoded, more than 1.0%: 0: feature 0"
+        InvalidData, match=r"13 of 1200 items could not be encoded, more than 1.0%: 0: feature 0"
     ):
         build_index(blobs / "worse.npy", blobs / "worse", clusters=5, max_corrupt=0.01)
 

@@ -17,7 +17,6 @@ from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
-from proxyset.wire.probe import Dtype
 from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
@@ -108,7 +107,7 @@ def probe(
 
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
-    made = Index.open(index).probe(dim=dim, dtype=cast(Dtype, dtype.value), purpose=purpose)
+    made = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
     atomic.write_bytes(out, made.to_bytes())
     facts = {
         "probe": str(out),

@@ -424,7 +424,7 @@ class _Build:
     ) -> list[ShardRecord]:
         nearest = NearestCentroid(centroids)
         schema = pa.schema([("cluster", pa.int32()), ("distance", pa.float32())])
-        records = []
+        records: list[ShardRecord] = []
         for record in encoded:
             self._progress("assign", len(records), len(encoded))
             with atomic.replacing(self.folder / "assignments" / record.name) as path:

@@ -55,7 +55,7 @@ class Encoder(Protocol):
 
     @property
     def kind(self) -> str:
-        """The items it takes: "image" (file bytes), "text" (str), "table" (a pyarrow.Table) or "embedding"."""
+        """The items it takes: "image" (file bytes), "text" (str), "table" (pyarrow.Table) or "embedding"."""
         ...
 
     @property
@@ -74,7 +74,8 @@ def checked(embeddings: NDArray[Any], dim: int, problems: dict[int, str] | None 
     """
     if embeddings.dtype.kind not in "fiu" or embeddings.ndim != 2 or embeddings.shape[1] != dim:
         raise InvalidData(
-            f"embeddings must be numbers of shape (n, {dim}); these are {embeddings.dtype} of shape {embeddings.shape}"
+            f"embeddings must be numbers of shape (n, {dim}); these are {embeddings.dtype} of shape "
+            f"{embeddings.shape}"
         )
     problems = dict(problems or {})
     with np.errstate(over="ignore"):

@@ -139,7 +139,7 @@ class Probe:
         """Features (n, d) in the space of the centroids: (n, D) float32."""
         if self.projection is None or self.mean is None:
             return X
-        return (X - self.mean) @ self.projection
+        return np.subtract(X, self.mean, dtype=np.float32) @ self.projection
 
 
 def _parts(name: str, dtype: Dtype) -> set[str]:
