@@ -57,7 +57,10 @@ def write(folder, preprocessing, pooling="mean", *, model=None, **changes):
     folder.mkdir(exist_ok=True)
     if model is None:
         model = linear_model(
-            1 if preprocessing.colours == "L" else 3, preprocessing.layout, preprocessing.dtype, size=preprocessing.size
+            1 if preprocessing.colours == "L" else 3,
+            preprocessing.layout,
+            preprocessing.dtype,
+            size=preprocessing.size,
         )
     expected = slow_features(pixels([selftest.picture()], preprocessing)[0][0], preprocessing).tolist()
     recipe = {
@@ -96,7 +99,9 @@ def test_features_equal_a_slow_reference(tmp_path, file, photo, colours, layout,
 @pytest.mark.parametrize(("output", "pooling"), [("map", "mean"), ("tokens", "mean"), ("pooled", "none")])
 def test_poolings_agree(tmp_path, file, photo, output, pooling):
     reference = OnnxEncoder(write(tmp_path / "a", PLAIN)).encode([file(photo)]).embeddings
-    other = OnnxEncoder(write(tmp_path / "b", PLAIN, pooling, model=linear_model(output=output), output=output))
+    other = OnnxEncoder(
+        write(tmp_path / "b", PLAIN, pooling, model=linear_model(output=output), output=output)
+    )
     np.testing.assert_allclose(other.encode([file(photo)]).embeddings, reference, rtol=1e-4, atol=1e-5)
 
 

@@ -90,7 +90,9 @@ def test_damaged_files_are_refused_or_safe(data):
         parsed.ParseFromString(damaged)
     except Exception:  # noqa: BLE001 - whatever protobuf does not parse, ONNX Runtime does not load
         return
-    assert "passwd" not in str([t for t in onnx.external_data_helper._get_all_tensors(parsed) if t.external_data])
+    assert "passwd" not in str(
+        [t for t in onnx.external_data_helper._get_all_tensors(parsed) if t.external_data]
+    )
 
 
 def test_deep_nesting_is_refused():

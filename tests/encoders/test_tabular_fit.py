@@ -35,7 +35,14 @@ POOL = pa.table(
 
 def test_columns_that_are_features():
     encoder = fit([POOL])
-    assert [column.name for column in encoder.params.columns] == ["age", "gaps", "rare", "city", "job", "flag"]
+    assert [column.name for column in encoder.params.columns] == [
+        "age",
+        "gaps",
+        "rare",
+        "city",
+        "job",
+        "flag",
+    ]
     assert set(encoder.dropped) == {
         "id", "label", "row", "user_id", "note", "one", "same", "nothing", "list",
     }  # fmt: skip
@@ -124,7 +131,10 @@ def test_what_the_sources_keep_is_never_a_feature():
         ([POOL.slice(0, 0)], "empty"),
         ([POOL.select(["id", "one"])], "'id' names items; 'one' is always 3"),
         ([pa.table({"x": [1, 2]}), pa.table({"y": [1, 2]})], "'x' is not in all"),
-        ([pa.table({"x": [1, 2]}), pa.table({"x": ["a", "b"]})], "number in one part of the pool and category"),
+        (
+            [pa.table({"x": [1, 2]}), pa.table({"x": ["a", "b"]})],
+            "number in one part of the pool and category",
+        ),
         ([pa.table([[1], [2]], names=["x", "x"])], "twice"),
     ],
 )

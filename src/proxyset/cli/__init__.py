@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, client, index, ledger, serve
+from proxyset.cli import answer, client, encoder, index, ledger, serve
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -30,6 +30,7 @@ app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
 app.command("serve")(serve.serve)
+app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(ledger.app, name="ledger")
 

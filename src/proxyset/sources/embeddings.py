@@ -20,7 +20,16 @@ from proxyset.sources.source import Batch, Kind, Shard
 
 
 # What a damaged or forged header makes NumPy, and the parsers it calls, raise.
-_DAMAGE = (ValueError, TypeError, ArithmeticError, MemoryError, EOFError, SyntaxError, RecursionError, TokenError)
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    SyntaxError,
+    RecursionError,
+    TokenError,
+)
 
 
 def open_npy(path: Path) -> NDArray[Any]:

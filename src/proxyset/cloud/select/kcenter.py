@@ -145,9 +145,7 @@ class _Traversal:
         self._bounds[rows] = np.minimum(self._bounds[rows], distances)
 
 
-def _one_to_all(
-    X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool
-) -> Distances:
+def _one_to_all(X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool) -> Distances:
     distances: Distances
     if fine:
         distances = np.square(X.astype(np.float64) - X[row]).sum(axis=1)
