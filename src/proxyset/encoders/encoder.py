@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -61,7 +60,7 @@ class Encoder(Protocol):
     @property
     def spec(self) -> EncoderSpec: ...
 
-    def encode(self, items: Sequence[Any]) -> Encoded:
+    def encode(self, items: Any) -> Encoded:
         """Features of the items of one batch. Never raises for one bad item: that goes to `problems`."""
         ...
 
