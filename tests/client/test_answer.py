@@ -75,7 +75,7 @@ def test_other_settings_for_an_answered_probe_are_refused(
         {"epsilon": 0.5, "delta": 1e-6},
         {"epsilon": 0.5, "adjacency": "replace-one"},
     ):
-        with pytest.raises(Refused, match="answered before, with epsilon 0.5"):
+        with pytest.raises(Refused, match=r"answered before, with epsilon 0\.5"):
             answer(probe, X, ledger=ledger, **other)  # type: ignore[arg-type]
     assert ledger.entries() == before
 
