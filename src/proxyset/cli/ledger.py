@@ -11,6 +11,10 @@ import typer
 from proxyset import atomic
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Account, Cap, Ledger
+from proxyset.client.policy import adopt
+from proxyset.wire.transport import read_message
+
+POLICY_LIMIT = 1 << 20
 
 app = typer.Typer(no_args_is_help=True, help="The owner's record of every answer, and its cap.")
 
@@ -86,6 +90,23 @@ def cap(
     left = book.remaining(server)
     facts = {"ledger": str(book.path), "server": server, "cap_rho": entry.rho, "remaining_rho": left}
     emit(facts, f"{book.path}: cap ρ = {entry.rho:.4g} (ε = {epsilon} at δ = {delta}), {left:.4g} left", json)
+
+
+@app.command()
+def policy(
+    file: Annotated[Path, typer.Argument(help="The policy, a TOML file.")],
+    ledger: Where = None,
+    note: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    json: Json = False,
+) -> None:
+    """Put a policy in force. Every answer from this ledger is bound by it from now on.
+
+    Example: proxyset ledger policy policy.toml ledger.sqlite
+    """
+    book = Ledger.open(ledger)
+    entry = adopt(book, read_message(file, "policy", POLICY_LIMIT), note)
+    facts = {"ledger": str(book.path), "policy": entry.policy, "entry": entry.seq}
+    emit(facts, f"{book.path}: the policy {entry.policy} is in force since entry {entry.seq}", json)
 
 
 def _words(account: Account) -> list[str]:
