@@ -4,7 +4,7 @@
     2 count      read and encode ALL private data; one bad item stops here
     3 debit      durably
     4 draw       the noise, once
-    5 store      the release, durably
+    5 store      the release, durably, and sign its receipt if the ledger has a key
     6 return     it
 
 An error in 1 or 2 debits nothing. An error or a crash in 4 or 5 keeps the debit and sends nothing. Errors
@@ -26,6 +26,7 @@ from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.noise import mechanism
 from proxyset.client.policy import Policy, in_force
+from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
@@ -120,12 +121,13 @@ def answer(
     dataset = _name(source) if dataset is None else dataset
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
+    check_not_rolled_back(ledger)
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check(probe, privacy, server, approved)
 
     if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
-        return _sendable(stored, policy)
+        return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
     records = _encoded(_batches(source), encoder, person, skip_corrupt)
@@ -135,18 +137,19 @@ def answer(
 
     with ledger.exclusive():
         if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
-            return _sendable(stored, policy)
+            return _sendable(stored, policy, ledger)
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
         )
         release = Release(draw(counts), probe.fingerprint, probe.index, privacy)
         ledger.store(debit, release)
-    return _sendable(release, policy)
+        return _sendable(release, policy, ledger)
 
 
-def _sendable(release: Release, policy: Policy | None) -> Release:
+def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
     if policy:
         policy.withhold(release)
+    issue(ledger, release)
     return release
 
 
