@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,6 @@ from proxyset.client.noise import mechanism
 from tests.client.conftest import make_probe
 
 STEPS = (
-    "exclusive",
     "before debit",
     "after debit",
     "drawn",
@@ -98,6 +98,9 @@ def run(folder: Path, kills: int) -> dict[str, Any]:
         if pid == 0:
             try:
                 child(folder, max(0, sent - 1), fatal)
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(1)  # a child that was not killed has failed
         if fatal is None:
