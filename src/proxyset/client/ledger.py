@@ -161,7 +161,7 @@ class Ledger:
                     return
                 with replacing(self.path) as temporary, closing(sqlite3.connect(temporary)) as db:
                     db.executescript(
-                        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+                        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
                         f"{_SCHEMA}"
                     )
                     _insert(db, _follow([], "cap", note="the cap this ledger began with", **limits))

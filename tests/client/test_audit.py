@@ -1,0 +1,63 @@
+"""The audit must pass the shipped client and convict broken ones. False alarm of each verdict: at most 1e-3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import proxyset.client.answer as module
+from proxyset.client.audit import audit
+from proxyset.client.noise import mechanism
+from proxyset.client.vote import count_votes
+from proxyset.errors import InvalidInput
+
+
+def test_the_shipped_client_is_not_contradicted() -> None:
+    found = audit(2.0, trials=100_000, confidence=0.9999)
+    assert found.passed, found
+    assert found.proven_epsilon > 0.7  # and the attack has teeth
+
+
+def noise_off(clusters, privacy):  # type: ignore[no-untyped-def]
+    return lambda counts: counts
+
+
+def sigma_halved(clusters, privacy):  # type: ignore[no-untyped-def]
+    half = {"sigma": privacy.sigma / 2, "rho": privacy.rho * 4}
+    return mechanism(clusters, privacy.model_copy(update=half))
+
+
+def seeded(clusters, privacy):  # type: ignore[no-untyped-def]
+    noise = np.rint(np.random.default_rng(0).normal(scale=privacy.sigma, size=clusters)).astype(np.int64)
+    return lambda counts: counts + noise
+
+
+def counted_twice(records, probe, max_records=None):  # type: ignore[no-untyped-def]
+    return 2 * count_votes(records, probe, max_records)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "trials"),
+    [
+        ("mechanism", noise_off, 10_000),
+        ("mechanism", sigma_halved, 100_000),
+        ("mechanism", seeded, 10_000),
+        ("count_votes", counted_twice, 100_000),
+    ],
+    ids=["noise off", "sigma halved", "seeded noise", "a record counted twice"],
+)
+def test_broken_clients_are_convicted(
+    name: str, broken: Callable, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[type-arg]
+    monkeypatch.setattr(module, name, broken)
+    found = audit(2.0, trials=trials)
+    assert not found.passed, found
+    assert found.proven_epsilon > 2.0
+
+
+def test_impossible_audits() -> None:
+    for options in ({"trials": 10}, {"confidence": 1.0}, {"epsilon": 0.0}):
+        with pytest.raises(InvalidInput):
+            audit(**options)  # type: ignore[arg-type]
