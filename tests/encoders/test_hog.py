@@ -8,7 +8,7 @@ from proxyset.errors import EncoderMismatch
 
 
 def slow_hog(image, orientations=8, cell=8, cells=3):
-    """HOG of one block, pixel by pixel: central differences, zero at the border, unsigned directions, no interpolation."""
+    """HOG of one block, pixel by pixel: central differences, zero at the border, unsigned, hard binning."""
     side = cell * cells
     histogram = np.zeros((cells, cells, orientations))
     for y in range(side):
@@ -16,7 +16,9 @@ def slow_hog(image, orientations=8, cell=8, cells=3):
             gy = image[y + 1, x] - image[y - 1, x] if 0 < y < len(image) - 1 else 0.0
             gx = image[y, x + 1] - image[y, x - 1] if 0 < x < len(image) - 1 else 0.0
             direction = np.rad2deg(np.arctan2(gy, gx)) % 180
-            histogram[y // cell, x // cell, int(direction // (180 / orientations)) % orientations] += np.hypot(gx, gy)
+            histogram[y // cell, x // cell, int(direction // (180 / orientations)) % orientations] += (
+                np.hypot(gx, gy)
+            )
     histogram /= cell * cell
     return (histogram / np.sqrt((histogram**2).sum() + 1e-10)).ravel()
 
@@ -44,20 +46,24 @@ def test_no_items():
     assert HogEncoder().encode([]).embeddings.shape == (0, 72)
 
 
-@pytest.mark.parametrize(("options", "dim"), [("", 72), (":size=32", 4 * 72), (":cell=7,block=2,orientations=9", 324)])
+@pytest.mark.parametrize(
+    ("options", "dim"), [("", 72), (":size=32", 4 * 72), (":cell=7,block=2,orientations=9", 324)]
+)
 def test_dimension(file, photo, options, dim):
     encoder = load_encoder(f"hog{options}")
     assert encoder.spec.dim == dim == encoder.encode([file(photo)]).embeddings.shape[1]
 
 
-@pytest.mark.parametrize("wrong", [{"size": 8}, {"size": 512, "cell": 2, "block": 16}, {"norm": "L1"}, {"images": 2}])
+@pytest.mark.parametrize(
+    "wrong", [{"size": 8}, {"size": 512, "cell": 2, "block": 16}, {"norm": "L1"}, {"images": 2}]
+)
 def test_impossible_parameters(wrong):
     with pytest.raises(ValidationError):
         HogParams(**wrong)
 
 
 def test_the_fingerprint_is_fixed():
-    """Probes made by one version must be answered by the next: this constant changes only with the features."""
+    """The next version must answer this version's probes: it changes only with the features."""
     assert HogEncoder().spec.fingerprint == "20cd98c0fb914871059a77cb0921f146e17e23ef7b7f34f6745b34f8606e2dde"
 
 

@@ -104,9 +104,15 @@ def test_too_many_pixels_is_an_error_before_decoding(file):
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    for side in (9_000, 12_000, 60_000):  # below Pillow's warning, between its warning and its error, above both
+    for side in (
+        9_000,
+        12_000,
+        60_000,
+    ):  # below Pillow's warning, between its warning and its error, above both
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-        bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+        bomb = (
+            b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+        )
         with pytest.raises(InvalidData, match="pixels"):
             decode(bomb, "RGB")
 

@@ -62,9 +62,15 @@ def test_every_place_that_onnx_has_is_looked_at():
     from proxyset.encoders import onnx_file
 
     names = {
-        "ModelProto": "model", "TrainingInfoProto": "training", "FunctionProto": "function", "GraphProto": "graph",
-        "NodeProto": "node", "AttributeProto": "attribute", "SparseTensorProto": "sparse", "TensorProto": "tensor",
-    }  # fmt: skip
+        "ModelProto": "model",
+        "TrainingInfoProto": "training",
+        "FunctionProto": "function",
+        "GraphProto": "graph",
+        "NodeProto": "node",
+        "AttributeProto": "attribute",
+        "SparseTensorProto": "sparse",
+        "TensorProto": "tensor",
+    }
     for full, name in names.items():
         expected = {
             field.number: names[field.message_type.name]
@@ -90,12 +96,22 @@ def test_damaged_files_are_refused_or_safe(data):
         parsed.ParseFromString(damaged)
     except Exception:  # noqa: BLE001 - whatever protobuf does not parse, ONNX Runtime does not load
         return
-    assert "passwd" not in str([t for t in onnx.external_data_helper._get_all_tensors(parsed) if t.external_data])
+    assert "passwd" not in str(
+        [t for t in onnx.external_data_helper._get_all_tensors(parsed) if t.external_data]
+    )
 
 
 def test_deep_nesting_is_refused():
-    inner = helper.make_graph([], "g", [], [])
-    for _ in range(40):
-        inner = helper.make_graph([helper.make_node("If", ["x"], [], then_branch=inner)], "g", [], [])
+    def field(number, payload):
+        length = bytearray()
+        rest = len(payload)
+        while rest > 127:
+            length.append(rest & 127 | 128)
+            rest >>= 7
+        return bytes([number << 3 | 2, *length, rest]) + payload
+
+    graph = b""
+    for _ in range(30):
+        graph = field(1, field(5, field(6, graph)))  # a node with an attribute with a graph
     with pytest.raises(InvalidData, match="nested"):
-        refuse_external_data(helper.make_model(inner).SerializeToString(), PATH)
+        refuse_external_data(field(7, graph), PATH)

@@ -42,12 +42,16 @@ rows = st.lists(
             "age": st.none() | st.floats(),
             "city": st.none() | st.sampled_from(["Rome", "Oslo", "Bonn"]),
             "height": st.none() | st.integers(-(2**50), 2**50),
-            "job": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.just("cook"),
+            "job": st.none()
+            | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+            | st.just("cook"),
         }
     ),
     max_size=20,
 )
-SCHEMA = pa.schema([("age", pa.float64()), ("city", pa.string()), ("height", pa.int64()), ("job", pa.string())])
+SCHEMA = pa.schema(
+    [("age", pa.float64()), ("city", pa.string()), ("height", pa.int64()), ("job", pa.string())]
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -141,7 +145,11 @@ CATEGORY = {"kind": "category", "name": "c", "values": ["a"], "missing": False}
         {"columns": [CATEGORY | {"values": ["v" * 257]}]},
         {"columns": [CATEGORY | {"values": [str(i) for i in range(1001)]}]},
         {"columns": [NUMBER | {"name": str(i)} for i in range(4097)]},
-        {"columns": [CATEGORY | {"name": str(i), "values": [str(v) for v in range(1000)]} for i in range(66)]},
+        {
+            "columns": [
+                CATEGORY | {"name": str(i), "values": [str(v) for v in range(1000)]} for i in range(66)
+            ]
+        },
         {"columns": [NUMBER], "clip": 1e9},
         {"columns": [NUMBER], "version": 2},
     ],

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -35,7 +37,14 @@ POOL = pa.table(
 
 def test_columns_that_are_features():
     encoder = fit([POOL])
-    assert [column.name for column in encoder.params.columns] == ["age", "gaps", "rare", "city", "job", "flag"]
+    assert [column.name for column in encoder.params.columns] == [
+        "age",
+        "gaps",
+        "rare",
+        "city",
+        "job",
+        "flag",
+    ]
     assert set(encoder.dropped) == {
         "id", "label", "row", "user_id", "note", "one", "same", "nothing", "list",
     }  # fmt: skip
@@ -68,7 +77,7 @@ def test_one_wild_value_does_not_spoil_a_column():
 @given(st.lists(st.integers(0, N), max_size=6))
 def test_the_batches_do_not_matter(cuts):
     edges = [0, *sorted(cuts), N]
-    batches = [POOL.slice(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    batches = [POOL.slice(a, b - a) for a, b in pairwise(edges)]
     assert fit(batches).spec.fingerprint == fit([POOL]).spec.fingerprint
 
 
@@ -124,7 +133,10 @@ def test_what_the_sources_keep_is_never_a_feature():
         ([POOL.slice(0, 0)], "empty"),
         ([POOL.select(["id", "one"])], "'id' names items; 'one' is always 3"),
         ([pa.table({"x": [1, 2]}), pa.table({"y": [1, 2]})], "'x' is not in all"),
-        ([pa.table({"x": [1, 2]}), pa.table({"x": ["a", "b"]})], "number in one part of the pool and category"),
+        (
+            [pa.table({"x": [1, 2]}), pa.table({"x": ["a", "b"]})],
+            "number in one part of the pool and category",
+        ),
         ([pa.table([[1], [2]], names=["x", "x"])], "twice"),
     ],
 )
