@@ -15,7 +15,9 @@ def test_nothing_there(tmp_path):
 @pytest.mark.parametrize("name", ["a.zip", "a.png", "a.json", "a"])
 def test_a_file_of_no_known_form_says_what_was_looked_for(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InvalidData, match=r"looked for tar \(\.tar\); parquet .* jsonl .* csv .* npy .* images \(\.jpg"):
+    with pytest.raises(
+        InvalidData, match=r"looked for tar \(\.tar\); parquet .* jsonl .* csv .* npy .* images \(\.jpg"
+    ):
         open_source(tmp_path / name)
 
 

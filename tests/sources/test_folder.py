@@ -11,7 +11,15 @@ from .reading import everything, fetched
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "pool"
-    for name in ("b.JPG", "a.png", "cat/2.webp", "cat/deep/1.jpeg", "dog/1.gif", "dog/notes.txt", ".hidden.png"):
+    for name in (
+        "b.JPG",
+        "a.png",
+        "cat/2.webp",
+        "cat/deep/1.jpeg",
+        "dog/1.gif",
+        "dog/notes.txt",
+        ".hidden.png",
+    ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
@@ -74,7 +82,9 @@ def test_fetch_opens_only_what_was_chosen(folder):
     assert dict(fetch(source, {0: ["a.png"], 2: ["dog/1.gif"]})) == expected
 
 
-@pytest.mark.parametrize("wanted", [{0: ["../secret.png"]}, {0: [".hidden.png"]}, {7: ["a.png"]}, {0: ["dog/1.gif"]}])
+@pytest.mark.parametrize(
+    "wanted", [{0: ["../secret.png"]}, {0: [".hidden.png"]}, {7: ["a.png"]}, {0: ["dog/1.gif"]}]
+)
 def test_fetch_refuses_what_is_not_in_the_shard(folder, wanted, tmp_path):
     (tmp_path / "secret.png").write_bytes(b"secret")
     with pytest.raises(InvalidData, match="has the data changed"):
@@ -132,7 +142,9 @@ def test_reading_is_lazy(tmp_path):
         next(batches)
 
 
-@pytest.mark.parametrize(("option", "message"), [({"kind": "sound"}, "kind must be"), ({"shard_size": 0}, "at least 1")])
+@pytest.mark.parametrize(
+    ("option", "message"), [({"kind": "sound"}, "kind must be"), ({"shard_size": 0}, "at least 1")]
+)
 def test_wrong_options(folder, option, message):
     with pytest.raises(InvalidInput, match=message):
         open_source(folder, **option)

@@ -22,7 +22,10 @@ def kept(rows, **columns):
 
 def test_json_lines_with_bom_crlf_and_empty_lines(tmp_path):
     path = tmp_path / "x.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"text": "a\\n", "url": "u"}\r\n\r\n  \n{"text": "\xc3\xa9", "license": "CC0", "label": 3}\n')
+    path.write_bytes(
+        b'\xef\xbb\xbf{"text": "a\\n", "url": "u"}\r\n\r\n  \n'
+        b'{"text": "\xc3\xa9", "license": "CC0", "label": 3}\n'
+    )
     source = open_source(path)
     assert source.kind == "text"
     assert everything(source) == (
@@ -33,10 +36,17 @@ def test_json_lines_with_bom_crlf_and_empty_lines(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(TEXTS, min_size=1, max_size=20), st.integers(1, 7), st.booleans(), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(TEXTS, min_size=1, max_size=20),
+    st.integers(1, 7),
+    st.booleans(),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_json_lines_of_any_text_in_shards_of_any_size(tmp_path_factory, texts, size, escaped, end):
     path = tmp_path_factory.mktemp("any") / "x.ndjson"
-    lines = [json.dumps({"text": text, "id": f"n{row}"}, ensure_ascii=escaped) for row, text in enumerate(texts)]
+    lines = [
+        json.dumps({"text": text, "id": f"n{row}"}, ensure_ascii=escaped) for row, text in enumerate(texts)
+    ]
     path.write_bytes(end.join(lines).encode())
     source = open_source(path, shard_size=size)
     ids, items, _ = everything(source)
@@ -91,11 +101,13 @@ def test_columns_that_were_asked_for(tmp_path):
     source = open_source(tmp_path / "x.csv", columns=["person", "url"])
     columns = {"uri": ["u", None], "person": ["ann", None], "url": ["u", None]}
     assert everything(source) == (["7", "8"], ["hello", "bye"], columns)
-    (tmp_path / "x.jsonl").write_text('{"text": "a", "person": 5}\n{"text": null, "person": {"a": [1]}}\n{"text": "c"}\n')
+    (tmp_path / "x.jsonl").write_text(
+        '{"text": "a", "person": 5}\n{"text": null, "person": {"a": [1]}}\n{"text": "c"}\n'
+    )
     source = open_source(tmp_path / "x.jsonl", columns=["person"])
     assert everything(source)[1:] == (["a", "", "c"], kept(3, person=["5", '{"a": [1]}', None]))
     for name in ("x.csv", "x.jsonl"):
-        with pytest.raises(InvalidData, match="has no column 'nobody'; its columns are: .*person"):
+        with pytest.raises(InvalidData, match=r"has no column 'nobody'; its columns are: .*person"):
             open_source(tmp_path / name, columns=["nobody"])
 
 
@@ -165,14 +177,16 @@ def test_bad_csv(tmp_path, data, message):
         everything(open_source(path, kind="text"))
 
 
-@pytest.mark.parametrize("change", ["", "text\nlonger than before\nb\nc\nd\n", 'text\n"\n"\n"\n"\nb\n', "text\na\n"])
+@pytest.mark.parametrize(
+    "change", ["", "text\nlonger than before\nb\nc\nd\n", 'text\n"\n"\n"\n"\nb\n', "text\na\n"]
+)
 def test_a_file_that_changed_after_the_plan_is_noticed(tmp_path, change):
     path = tmp_path / "x.csv"
     path.write_text("text\na\nb\nc\nd\n")
     source = open_source(path, shard_size=3)
     shards = source.shards()
     path.write_text(change)
-    with pytest.raises(InvalidData, match="has changed|quotes"):
+    with pytest.raises(InvalidData, match=r"has changed|quotes"):
         for shard in shards:
             list(source.read(shard))
 
