@@ -4,6 +4,8 @@ import tarfile
 import tracemalloc
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxyset.errors import InvalidData
 from proxyset.sources import fetch, open_source
@@ -201,3 +203,30 @@ def test_memory_is_that_of_a_batch(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_damage_anywhere_is_either_refused_or_harmless(tmp_path_factory, data):
+    formats = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=data.draw(formats)) as archive:
+        for name in ("a.png", "b" * 50 + "/" + "b" * 60 + "é.png", "c.png"):
+            archive.addfile(tarfile.TarInfo(name))
+    whole = bytearray(file.getvalue())
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(whole) // 512 - 1)) * 512
+        place = data.draw(st.one_of(st.integers(0, 511), st.integers(124, 157)))
+        whole[start + place] = data.draw(st.integers(0, 255))
+        header = whole[start : start + 512]
+        if data.draw(st.booleans()):  # a forger writes the right checksum
+            header[148:156] = b" " * 8
+            whole[start + 148 : start + 156] = b"%06o\0 " % sum(header)
+    path = tmp_path_factory.mktemp("damaged") / "x.tar"
+    path.write_bytes(whole)
+    try:
+        ids, items, _ = everything(open_source(path))
+    except InvalidData:
+        return
+    assert len(ids) <= len(whole) // 512
+    assert sum(map(len, items)) <= len(whole)
