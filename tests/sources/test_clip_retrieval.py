@@ -49,7 +49,7 @@ def test_rows_and_what_is_known_of_them(tmp_path, shard_size):
 
 def test_ids_of_the_metadata(tmp_path):
     source = open_source(write(tmp_path, [10, 7], {"id": "k{}".format, "image_path": "p{}".format}))
-    ids, items, columns = everything(source)
+    ids, _, columns = everything(source)
     assert ids == [f"k{row}" for row in range(17)]
     assert columns == {"uri": [f"p{row}" for row in range(17)]}
     ((name, item),) = fetch(source, {1: ["k11"]})
