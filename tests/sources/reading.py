@@ -10,7 +10,7 @@ from proxyset.sources import fetch
 def shard_by_shard(source):
     """Every shard's (ids, items, columns), read by a source that was sent to another process, so to say."""
     shards = source.shards()
-    source = pickle.loads(pickle.dumps(source))  # noqa: S301 (our own bytes)
+    source = pickle.loads(pickle.dumps(source))
     for shard in shards:
         batches = list(source.read(shard))
         assert all(len(batch.ids) == len(batch.items) > 0 for batch in batches)
