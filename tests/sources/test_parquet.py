@@ -13,7 +13,7 @@ from proxyset.sources import fetch, open_source
 
 from .reading import everything, fetched, same
 
-NAN = np.nan
+NAN, F4 = np.nan, pa.float32()
 
 
 def write(path, columns, rows_in_group=None, types=None):
@@ -36,7 +36,7 @@ def write(path, columns, rows_in_group=None, types=None):
         ("emb", pa.array([[1.0, 2], [3, 4]]), "embedding", [[1, 2], [3, 4]]),
         ("embedding", pa.array([[1, 2], [3, 4]], pa.list_(pa.int8(), 2)), "embedding", [[1, 2], [3, 4]]),
         ("embedding", pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), "embedding", [[1, 2], [NAN, NAN]]),
-        ("emb", pa.array([None, [1, None]], pa.large_list(pa.float32())), "embedding", [[NAN, NAN], [1, NAN]]),
+        ("emb", pa.array([None, [1, None]], pa.large_list(F4)), "embedding", [[NAN, NAN], [1, NAN]]),
         ("embedding", pa.array([[1], [2]], pa.list_(pa.float16())), "embedding", [[1], [2]]),
         ("image", ["not bytes", "but names"], "table", [{"image": "not bytes"}, {"image": "but names"}]),
         ("text", [1, 2], "table", [{"text": 1.0}, {"text": 2.0}]),
