@@ -49,6 +49,7 @@ class _Header(BaseModel):
 
     schema_version: Literal["proxyset.release/1"] = "proxyset.release/1"
     probe: str = Field(pattern=_SHA256)
+    index: str = Field(pattern=_SHA256)
     privacy: PrivacyStatement
 
 
@@ -60,15 +61,17 @@ class Release:
         counts: (R,) int64; noisy, so they may be negative. They always travel as 8 bytes each: the size of a release
             depends on R alone.
         probe: fingerprint of the probe that was answered.
+        index: fingerprint of the index that the probe came from, as the probe said.
         privacy: what it guarantees.
     """
 
     counts: NDArray[np.int64]
     probe: str
+    index: str
     privacy: PrivacyStatement
 
     def to_bytes(self) -> bytes:
-        return pack(_Header(probe=self.probe, privacy=self.privacy), {"counts": self.counts})
+        return pack(_Header(probe=self.probe, index=self.index, privacy=self.privacy), {"counts": self.counts})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Release:
@@ -81,7 +84,7 @@ class Release:
         counts = tensors.get("counts")
         if set(tensors) != {"counts"} or counts is None or counts.dtype != np.int64 or counts.ndim != 1:
             raise ArtifactError("a release holds one tensor, 'counts', of int64 and shape (R,)")
-        return cls(counts, header.probe, header.privacy)
+        return cls(counts, header.probe, header.index, header.privacy)
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,111 @@
+"""K-means: k-means++ seeding on a subsample, Lloyd iterations on a sample. Assigning the whole pool is the index's part.
+
+Sources: Lloyd (1982); Arthur and Vassilvitskii, "k-means++" (SODA 2007), with several trials a step as they suggest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset.errors import InvalidInput
+from proxyset.nearest import NearestCentroid
+
+POINTS_PER_CLUSTER = 256  # more points than this a centroid move the result less than another seed does
+_SEEDING_POINTS = 64  # for seeding, a few dozen a centroid are enough
+
+
+def kmeans(
+    X: NDArray[np.float32], clusters: int, rng: np.random.Generator, *, iterations: int = 20, tolerance: float = 1e-4
+) -> NDArray[np.float32]:
+    """Centroids of `X`.
+
+    Args:
+        X: (n, d) float32, a random sample of the pool.
+        clusters: R, at most n.
+        rng: public randomness; the same state gives the same centroids.
+        iterations: most Lloyd iterations.
+        tolerance: stop when an iteration lowers the inertia by less than this share.
+
+    Returns:
+        (R, d) float32. When `X` has fewer than R distinct points, some centroids coincide.
+
+    Raises:
+        InvalidInput: R < 1 or R > n.
+    """
+    if not 1 <= clusters <= len(X):
+        raise InvalidInput(f"{clusters} clusters need at least as many points; the sample has {len(X)}")
+    subset = X
+    if len(X) > _SEEDING_POINTS * clusters:
+        subset = X[np.sort(rng.choice(len(X), _SEEDING_POINTS * clusters, replace=False))]
+    C = plus_plus(subset, clusters, rng)
+    squares = np.einsum("ij,ij->i", X, X, dtype=np.float64).sum()
+    previous = np.inf
+    for _ in range(iterations):
+        labels = NearestCentroid(C)(X)
+        sums, sizes = cluster_sums(X, labels, clusters)
+        means = sums / np.maximum(sizes, 1)[:, None]
+        # Σ‖x − c‖² with c the mean of its cluster, without another pass over the points
+        inertia = squares - float((sizes * np.einsum("ij,ij->i", means, means)).sum())
+        C = np.where(sizes[:, None] > 0, means, C).astype(np.float32)
+        empty = np.flatnonzero(sizes == 0)
+        if len(empty):
+            C[empty] = _farthest(X, C, labels, len(empty))
+        elif inertia > previous * (1 - tolerance):
+            break
+        previous = inertia
+    return C
+
+
+def plus_plus(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Seeds by k-means++: each new one drawn with probability ∝ squared distance to the seeds so far, best of a few trials.
+
+    Returns:
+        (R, d) float32, rows of `X`; distinct as long as `X` has distinct rows left.
+    """
+    trials = 2 + int(np.log(clusters))
+    norms = np.einsum("ij,ij->i", X, X)
+    chosen = np.empty(clusters, np.intp)
+    chosen[0] = rng.integers(len(X))
+    nearest = _squared_distances(X, norms, chosen[:1])[0]
+    for j in range(1, clusters):
+        total = np.cumsum(nearest, dtype=np.float64)
+        if total[-1] <= 0:  # fewer distinct points than seeds: the rest may coincide
+            chosen[j:] = rng.integers(len(X), size=clusters - j)
+            break
+        candidates = np.minimum(np.searchsorted(total, rng.random(trials) * total[-1], side="right"), len(X) - 1)
+        distances = np.minimum(_squared_distances(X, norms, candidates), nearest)
+        best = int(distances.sum(axis=1, dtype=np.float64).argmin())
+        chosen[j], nearest = candidates[best], distances[best]
+    return X[chosen].copy()
+
+
+def cluster_sums(
+    X: NDArray[np.float32], labels: NDArray[np.int32], clusters: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sum and number of the points of each cluster: (R, d) float64 and (R,) int64."""
+    sizes = np.bincount(labels, minlength=clusters)
+    sums = np.zeros((clusters, X.shape[1]))
+    filled = np.flatnonzero(sizes)
+    if len(filled):
+        order = np.argsort(labels, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(sizes[filled])[:-1]])
+        sums[filled] = np.add.reduceat(X[order], starts, axis=0, dtype=np.float64)
+    return sums, sizes
+
+
+def _farthest(
+    X: NDArray[np.float32], C: NDArray[np.float32], labels: NDArray[np.int32], count: int
+) -> NDArray[np.float32]:
+    """The points worst served by their centroid: where an empty cluster is of most use."""
+    difference = X - C[labels]
+    distances = np.einsum("ij,ij->i", difference, difference)
+    return X[np.argsort(-distances, kind="stable")[:count]]
+
+
+def _squared_distances(
+    X: NDArray[np.float32], norms: NDArray[np.float32], rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    distances = norms[rows][:, None] - 2 * (X[rows] @ X.T) + norms
+    distances[np.arange(len(rows)), rows] = 0
+    return np.maximum(distances, 0, out=distances)
