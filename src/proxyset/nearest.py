@@ -32,9 +32,7 @@ class NearestCentroid:
         offset = C.mean(axis=0, dtype=np.float64)
         centred = C - offset
         largest = float(np.abs(centred).max())
-        self._scale = (
-            np.float32(2.0 ** -np.round(np.log2(largest))) if 1e-30 < largest < 1e30 else np.float32(1)
-        )
+        self._scale = np.float32(2.0 ** -np.round(np.log2(largest))) if 1e-30 < largest < 1e30 else np.float32(1)
         centred *= self._scale
         self._offset = offset.astype(np.float32)
         self._C = np.ascontiguousarray(centred, np.float32)

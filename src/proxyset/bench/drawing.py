@@ -59,7 +59,7 @@ def _catmull_rom(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.floa
 
 def photo_patch(photos: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """A random square of a random photograph, scaled to (SIZE, SIZE, 3)."""
-    photo = photos[rng.integers(len(photos))]
+    photo = photos[int(rng.integers(len(photos)))]
     side = int(rng.integers(24, 120))
     y, x = (int(rng.integers(extent - side)) for extent in photo.shape[:2])
     return np.asarray(Image.fromarray(photo[y : y + side, x : x + side]).resize((SIZE, SIZE)))
@@ -72,7 +72,7 @@ def printed_digit(digit: int, fonts: Sequence[Path], rng: np.random.Generator) -
     """
     fine = 3
     side = SIZE * fine
-    font = ImageFont.truetype(str(fonts[rng.integers(len(fonts))]), int(rng.integers(19, 30) * fine))
+    font = ImageFont.truetype(str(fonts[int(rng.integers(len(fonts)))]), int(rng.integers(19, 30) * fine))
     left, top, right, bottom = font.getbbox(str(digit))
     width, height = right - left, bottom - top
     x = (side - width) / 2 - left + rng.normal(0, 1.5 * fine)
