@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from proxyset.errors import InvalidInput
 
+_FAR = 8  # centroids farther from the origin than this many times their spread are moved to it first
 _SCORE_BYTES = 1 << 20  # score blocks of about 1 MB stay in the cache between the product and the arg-max
 
 
@@ -14,8 +15,9 @@ class NearestCentroid:
     """Finds the nearest of R centroids for any number of points.
 
     Works on blocks: arg-max of x·c − ‖c‖²/2 in float32, which has the same winner as arg-min of ‖x − c‖. Both sides are
-    first moved by the mean of the centroids and scaled by a power of two (neither changes the winner), so that a large
-    common offset or a tiny unit costs no precision. Of equally near centroids the lowest index wins.
+    first scaled by a power of two and, if they lie far from the origin, moved by the mean of the centroids (neither
+    changes the winner), so that a large common offset or a tiny unit costs no precision. Of equally near centroids the
+    lowest index wins, as far as float32 can tell them apart.
 
     Args:
         C: (R, d) centroids, finite, R ≥ 1, any float dtype.
@@ -32,6 +34,9 @@ class NearestCentroid:
         offset = C.mean(axis=0, dtype=np.float64)
         centred = C - offset
         largest = float(np.abs(centred).max())
+        if np.abs(offset).max() <= _FAR * largest:  # as they are: exact for small integers, ties included
+            offset, centred = np.zeros_like(offset), C.astype(np.float64)
+            largest = float(np.abs(centred).max())
         self._scale = np.float32(2.0 ** -np.round(np.log2(largest))) if 1e-30 < largest < 1e30 else np.float32(1)
         centred *= self._scale
         self._offset = offset.astype(np.float32)

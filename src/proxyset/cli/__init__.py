@@ -1,1 +1,85 @@
+"""The command line."""
 
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from proxyset.cli import exchange, index
+from proxyset.errors import ProxysetError, Refused
+
+DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Train on a public proxy of data that must not leave its owner.",
+)
+app.add_typer(index.app, name="index")
+app.command("probe")(index.probe)
+app.command("select")(index.select_command)
+app.command("export")(index.export_command)
+app.command("serve")(exchange.serve)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    """Options that every command takes; `main` has already taken --debug wherever it stood."""
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"proxyset {installed('proxyset')}\n")
+        raise typer.Exit
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status."""
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        status = app(arguments, prog_name="proxyset", standalone_mode=False)
+    except click.UsageError as error:
+        error.show(sys.stderr)
+        return USAGE
+    except click.Abort:
+        return _fail("stopped", FAILED)
+    except click.ClickException as error:
+        return _fail(error.format_message(), FAILED)
+    except Refused as error:
+        return _fail(str(error), REFUSED, debug, "refused")
+    except (ProxysetError, OSError) as error:
+        return _fail(_message(error), FAILED, debug)
+    except KeyboardInterrupt:
+        return _fail("stopped", FAILED)
+    except MemoryError:
+        return _fail("out of memory: use fewer --workers or --clusters, or a machine with more", FAILED, debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug gets one line too
+        return _fail(f"{type(error).__name__}: {error}. This is a bug; --debug shows where", FAILED, debug)
+    return status if isinstance(status, int) else DONE
+
+
+def main() -> None:
+    """Entry point of the `proxyset` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'input/output'}: {error.strerror}"
+    return str(error)
+
+
+def _fail(message: str, status: int, debug: bool = False, word: str = "error") -> int:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"{word}: {message}\n")
+    return status

@@ -1,0 +1,44 @@
+# The front door. On a fresh machine with Python 3.11+, pip and make, `make demo` and `make test` need nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# pinned here, open in pyproject.toml: what the checks run with
+TORCH := torch==2.13.0
+
+.PHONY: demo test check bench format clean
+
+demo: .venv/demo
+	$(BIN)/proxyset demo --out demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
+
+bench: .venv/dev
+	$(BIN)/python -m proxyset.bench.speed
+
+format: .venv/dev
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+clean:
+	rm -rf .venv demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet -e '.[all,dev]'
+	touch $@

@@ -1,0 +1,192 @@
+"""proxyset index …, probe, select, export: the cloud's side, file by file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from proxyset import atomic
+from proxyset.cli.output import emit, note, progress
+from proxyset.cloud.executor import LocalExecutor
+from proxyset.cloud.export import FORMS, export
+from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.proxy_set import ProxySet, select
+from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
+from proxyset.errors import InvalidInput
+from proxyset.sources.source import Kind
+from proxyset.wire.probe import Dtype
+from proxyset.wire.release import RELEASE_LIMIT, Release
+from proxyset.wire.transport import read_message
+
+app = typer.Typer(no_args_is_help=True, help="Encode and cluster a public pool.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+
+
+class _Dtype(StrEnum):
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
+
+
+class _Engine(StrEnum):
+    local = "local"
+
+
+@app.command()
+def build(
+    pool: Annotated[Path, typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy.")],
+    out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    encoder: Annotated[
+        str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")
+    ] = "auto",
+    clusters: Annotated[int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)] = None,
+    dim: Annotated[
+        int | None, typer.Option(help="Principal components; all up to 96 features, else 64.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of samples and K-means.")] = 0,
+    kind: Annotated[
+        str | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
+    ] = None,
+    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded.")] = _Engine.local,
+    workers: Annotated[int, typer.Option(help="Processes that encode.")] = 1,
+    max_corrupt: Annotated[float, typer.Option(help="Share of items that may be unreadable.")] = 0.01,
+    json: Json = False,
+) -> None:
+    """Encode and cluster a pool. Killed? Run the same command again: it resumes.
+
+    Example: proxyset index build pool/ --out index --encoder hog --clusters 100
+    """
+    with progress() as advance:
+        index = build_index(
+            pool,
+            out,
+            encoder=encoder,
+            clusters=clusters,
+            dim=dim,
+            seed=seed,
+            kind=_kind(kind),
+            max_corrupt=max_corrupt,
+            executor=LocalExecutor(workers),
+            progress=advance,
+        )
+    if index.manifest.skipped:
+        note(f"{index.manifest.skipped} items could not be encoded and were left out: {out}/skipped.jsonl")
+    emit(_facts(index), _words(index), json)
+
+
+@app.command()
+def info(index: Annotated[Path, typer.Argument(help="Folder of the index.")], json: Json = False) -> None:
+    """What an index holds.
+
+    Example: proxyset index info index
+    """
+    opened = Index.open(index)
+    emit(_facts(opened), _words(opened), json)
+
+
+def probe(
+    index: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    out: Annotated[Path, typer.Option(help="File of the probe.")],
+    dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
+    dtype: Annotated[_Dtype, typer.Option(help="How numbers travel.")] = _Dtype.float16,
+    purpose: Annotated[str, typer.Option(help="What to tell the owner, at most 500 characters.")] = "",
+    json: Json = False,
+) -> None:
+    """Write the message that a client answers.
+
+    Example: proxyset probe index --out probe.safetensors --dtype int8
+    """
+    made = Index.open(index).probe(dim=dim, dtype=cast(Dtype, dtype.value), purpose=purpose)
+    atomic.write_bytes(out, made.to_bytes())
+    facts = {
+        "probe": str(out),
+        "fingerprint": made.fingerprint,
+        "bytes": len(made.data),
+        "clusters": made.clusters,
+        "dim": made.centroids.shape[1],
+        "dtype": made.dtype,
+    }
+    words = f"{out}: {made.clusters} centroids of {made.centroids.shape[1]} dimensions, {len(made.data):,} bytes"
+    emit(facts, words, json)
+
+
+def select_command(
+    index: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    out: Annotated[Path, typer.Option(help="Folder of the proxy set.")],
+    budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
+    releases: Annotated[list[Path] | None, typer.Argument(help="Files of releases.")] = None,
+    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
+    seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
+    json: Json = False,
+) -> None:
+    """Draw a proxy set. It is post-processing: run it as often as you like.
+
+    Example: proxyset select index release.safetensors --budget 1000 --out proxy
+    """
+    messages = [Release.from_bytes(read_message(path, "release", RELEASE_LIMIT)) for path in releases or []]
+    proxy = select(Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed)
+    if proxy.card.items < budget:
+        note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")
+    facts = {
+        "proxy": str(out),
+        "rows": proxy.card.items,
+        "strategy": strategy,
+        "clusters_covered": proxy.card.clusters_covered,
+        "clusters": proxy.card.clusters,
+    }
+    words = (
+        f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {strategy}, "
+        f"from {proxy.card.clusters_covered} of {proxy.card.clusters} clusters"
+    )
+    emit(facts, words, json)
+
+
+def export_command(
+    proxy: Annotated[Path, typer.Argument(help="Folder of the proxy set.")],
+    to: Annotated[str, typer.Option(help=", ".join(FORMS))],
+    out: Annotated[Path, typer.Option(help="New file or folder.")],
+    json: Json = False,
+) -> None:
+    """Write a proxy set in the form that the next tool reads.
+
+    Example: proxyset export proxy --to imagefolder --out train/
+    """
+    opened = ProxySet.open(proxy)
+    export(opened, to, out)
+    emit({"out": str(out), "form": to, "rows": opened.card.items}, f"{out}: {opened.card.items:,} items", json)
+
+
+def _kind(kind: str | None) -> Kind | None:
+    if kind not in (None, "image", "text", "table", "embedding"):
+        raise InvalidInput(f"--kind is image, text, table or embedding, not {kind!r}")
+    return cast(Kind | None, kind)
+
+
+def _facts(index: Index) -> dict[str, object]:
+    manifest = index.manifest
+    return {
+        "index": str(index.folder),
+        "fingerprint": index.fingerprint,
+        "pool": manifest.pool,
+        "kind": manifest.kind,
+        "items": manifest.items,
+        "skipped": manifest.skipped,
+        "encoder": manifest.encoder.name,
+        "encoder_fingerprint": manifest.encoder.fingerprint,
+        "features": manifest.encoder.dim,
+        "dim": manifest.dim,
+        "clusters": manifest.clusters,
+        "seed": manifest.seed,
+    }
+
+
+def _words(index: Index) -> str:
+    manifest = index.manifest
+    return (
+        f"{index.folder}: {manifest.items:,} {manifest.kind} items, {manifest.encoder.dim} features by {manifest.encoder.name}, "
+        f"{manifest.clusters} clusters in {manifest.dim} dimensions\nfingerprint {index.fingerprint}"
+    )

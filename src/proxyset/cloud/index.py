@@ -1,0 +1,453 @@
+"""The index: a pool, encoded, projected and clustered, in one folder.
+
+    INDEX/plan.json            what the build was asked for; a second run with the same plan resumes
+    INDEX/shards/              one Parquet file of ids and embeddings a shard, each with its completion marker
+    INDEX/model.safetensors    mean and matrix of the projection, centroids
+    INDEX/assignments/         one Parquet file of clusters and distances a shard
+    INDEX/skipped.jsonl        the items that could not be encoded, and why
+    INDEX/manifest.json        written last: without it the index is not finished
+
+The fingerprint in the manifest covers every file's SHA-256 and every parameter, but not where the pool lies: the same pool,
+encoder, parameters and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from proxyset import atomic
+from proxyset.cloud.executor import Executor, LocalExecutor
+from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
+from proxyset.cloud.pca import Projection, fit_projection
+from proxyset.cloud.select.strategy import Candidates
+from proxyset.cloud.shards import EncodeTask, ShardRecord, encode_shard, read_columns, read_embeddings, sha256_of
+from proxyset.encoders import load_encoder
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.fingerprint import fingerprint
+from proxyset.nearest import NearestCentroid
+from proxyset.sources import open_source
+from proxyset.sources.source import Kind
+from proxyset.wire.probe import Dtype, Probe
+
+DEFAULT_CLUSTERS = 100
+_WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more are reduced to 64 components
+_PCA_ROWS = 50_000
+_SAMPLE_BYTES = 512 << 20
+_AFTER_ENCODING = {"clusters", "dim", "seed"}  # an unfinished build may change these and keep its shards
+
+Progress = Callable[[str, int, int], None]
+
+
+class Manifest(BaseModel):
+    """All that identifies an index. `pool` is where the items lie, for exports; it is not part of the fingerprint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.index/1"] = "proxyset.index/1"
+    pool: str
+    kind: Kind
+    items: int
+    skipped: int
+    encoder: EncoderSpec
+    local: str | None
+    dim: int
+    scale: float
+    clusters: int
+    seed: int
+    shards: list[ShardRecord]
+    assignments: list[ShardRecord]
+    model_sha256: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything but the places of the pool and of the encoder's weights."""
+        return fingerprint(self.model_dump(mode="json", exclude={"pool", "local"}))
+
+
+def build_index(
+    pool: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    encoder: str = "auto",
+    clusters: int | None = None,
+    dim: int | None = None,
+    seed: int = 0,
+    kind: Kind | None = None,
+    max_corrupt: float = 0.01,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Index:
+    """Encode, project and cluster a pool. Running it again after a kill resumes at the first unfinished shard.
+
+    Args:
+        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings.
+        out: the folder of the index; new, empty, or of an unfinished build with the same arguments.
+        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama" or "tabular".
+        clusters: R; None means 100, or the number of items if that is less.
+        dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
+        seed: of the samples and of K-means.
+        kind: how to read the pool, where that is not plain.
+        max_corrupt: largest share of items that may be unreadable; they are skipped and listed.
+        executor: where shards are encoded; this process by default.
+        progress: called with (stage, done, total).
+
+    Raises:
+        InvalidData: an empty pool, too many corrupt items, an id twice.
+        InvalidInput: R or dim out of range; `out` belongs to another build.
+        MissingExtra: the encoder needs a library that is not installed.
+    """
+    build = _Build(Path(out), executor or LocalExecutor(), progress or (lambda stage, done, total: None))
+    if clusters is not None and clusters < 1:
+        raise InvalidInput(f"--clusters must be at least 1, not {clusters}")
+    if dim is not None and dim < 1:
+        raise InvalidInput(f"--dim must be at least 1, not {dim}")
+    if not 0 <= max_corrupt <= 1:
+        raise InvalidInput(f"--max-corrupt is a share between 0 and 1, not {max_corrupt}")
+    source = open_source(pool, kind=kind)
+    encoding = load_encoder(encoder, source=source)
+    if dim is not None and dim > encoding.spec.dim:
+        raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
+    local = encoder if encoder.startswith("onnx:") else None
+    shards = source.shards()
+    root = str(Path(pool).resolve())
+    build.begin(
+        {
+            "pool": root,
+            "files": _signature(Path(root)),
+            "encoder": encoding.spec.fingerprint,
+            "kind": source.kind,
+            "clusters": clusters,
+            "dim": dim,
+            "seed": seed,
+        }
+    )
+    if (build.folder / "manifest.json").exists():
+        return Index.open(build.folder)
+    tasks = [EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder / "shards") for shard in shards]
+    encoded = build.encode(tasks)
+    problems = [problem for record in encoded for problem in record.problems]
+    items = sum(record.rows for record in encoded)
+    _check(items, problems, max_corrupt, clusters)
+    build.check_ids(encoded)
+    R = clusters if clusters is not None else min(DEFAULT_CLUSTERS, items)
+    D = dim or (encoding.spec.dim if encoding.spec.dim <= _WHOLE_DIM else _REDUCED_DIM)
+    projection, centroids = build.fit(encoded, items, encoding.spec.dim, D, R, seed)
+    model = build.write_model(projection, centroids)
+    assignments = build.assign(encoded, projection, centroids)
+    lines = [json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems]
+    atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
+    manifest = Manifest(
+        pool=root,
+        kind=source.kind,
+        items=items,
+        skipped=len(problems),
+        encoder=encoding.spec,
+        local=local,
+        dim=D,
+        scale=projection.scale,
+        clusters=R,
+        seed=seed,
+        shards=encoded,
+        assignments=assignments,
+        model_sha256=model,
+    )
+    atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
+    return Index.open(build.folder)
+
+
+@dataclass(frozen=True)
+class Index:
+    """A finished index.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it is.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Index:
+        """Open a finished index.
+
+        Raises:
+            ArtifactError: no index there, not finished, damaged or of another version.
+        """
+        path = Path(folder) / "manifest.json"
+        if not path.is_file():
+            unfinished = (Path(folder) / "plan.json").exists()
+            hint = "its build did not finish: run the same `index build` again" if unfinished else "no manifest.json"
+            raise ArtifactError(f"{folder} is not a finished index: {hint}")
+        try:
+            return cls(Path(folder), Manifest.model_validate_json(path.read_bytes()))
+        except ValueError as error:
+            raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest.fingerprint
+
+    def __len__(self) -> int:
+        return self.manifest.items
+
+    @cached_property
+    def _model(self) -> dict[str, NDArray[np.float32]]:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = self.folder / "model.safetensors"
+        try:
+            _verify(path, self.manifest.model_sha256)
+            return dict(load_file(path))
+        except SafetensorError as error:
+            raise ArtifactError(f"{path} is damaged ({error}): build the index again") from None
+
+    @property
+    def projection(self) -> Projection:
+        return Projection(self._model["mean"], self._model["matrix"], self.manifest.scale)
+
+    @property
+    def centroids(self) -> NDArray[np.float32]:
+        """(R, D) float32, in principal components."""
+        return self._model["centroids"]
+
+    def probe(self, *, dim: int | None = None, dtype: Dtype = "float16", purpose: str = "") -> Probe:
+        """The centroids as a message to a client.
+
+        Where that is fewer numbers, the centroids travel in the encoder's own space and no projection is sent: for an item x
+        the distances to centroid j in the two spaces differ by the part of x outside the components, which is the same for
+        every j, so the nearest centroid is the same.
+
+        Args:
+            dim: leading components to use; None means all of the index's.
+            dtype: "float32", "float16" or "int8" (per-dimension scale).
+            purpose: what to tell the owner.
+
+        Raises:
+            InvalidInput: dim or dtype is not possible.
+        """
+        D = self.manifest.dim if dim is None else dim
+        if not 1 <= D <= self.manifest.dim:
+            raise InvalidInput(f"--dim {D} is not between 1 and the index's {self.manifest.dim} components")
+        if len(purpose) > 500:
+            raise InvalidInput(f"the purpose has {len(purpose)} characters, more than 500")
+        full = self.projection
+        projection = Projection(full.mean, full.matrix[:, :D], full.scale)
+        centroids = np.ascontiguousarray(self.centroids[:, :D])
+        R, d = self.manifest.clusters, self.manifest.encoder.dim
+        encoder = self.manifest.encoder
+        if R * d <= (R + d) * D + d:
+            return Probe.build(projection.back(centroids), encoder, self.fingerprint, dtype=dtype, purpose=purpose)
+        return Probe.build(
+            centroids,
+            encoder,
+            self.fingerprint,
+            dtype=dtype,
+            projection=np.ascontiguousarray(projection.matrix),
+            mean=projection.mean,
+            purpose=purpose,
+        )
+
+    def candidates(self) -> Candidates:
+        """The whole pool in principal components, with its clusters, in the order of the shards."""
+        Z = np.empty((len(self), self.manifest.dim), np.float32)
+        clusters = np.empty(len(self), np.int32)
+        projection, start = self.projection, 0
+        for shard, assignment in zip(self.manifest.shards, self.manifest.assignments, strict=True):
+            for X in read_embeddings(self._verified("shards", shard)):
+                Z[start : start + len(X)] = projection(X)
+                start += len(X)
+            stop = start
+            columns = read_columns(self._verified("assignments", assignment), ["cluster"])
+            labels = [batch.column("cluster").to_numpy() for batch in columns]
+            if labels:
+                clusters[stop - shard.rows : stop] = np.concatenate(labels)
+        return Candidates(Z, clusters, self.centroids)
+
+    def rows(self, rows: NDArray[np.intp], columns: list[str]) -> pa.Table:
+        """Columns of the shards ("id", "label", "source", "uri", "licence") for row numbers, in the order given.
+
+        A column "shard" with the shard's number is added.
+        """
+        order = np.argsort(rows, kind="stable")
+        starts = np.cumsum([0, *(record.rows for record in self.manifest.shards)])
+        parts = []
+        for number, record in enumerate(self.manifest.shards):
+            low, high = np.searchsorted(rows[order], [starts[number], starts[number + 1]])
+            if low == high:
+                continue
+            table = pa.Table.from_batches(list(read_columns(self._verified("shards", record), columns)))
+            part = table.take(pa.array(rows[order][low:high] - starts[number]))
+            shard = int(Path(record.name).stem)
+            parts.append(part.append_column("shard", pa.array(np.full(len(part), shard), pa.int64())))
+        back = np.empty(len(rows), np.int64)
+        back[order] = np.arange(len(rows))
+        return pa.concat_tables(parts).take(pa.array(back))
+
+    def _verified(self, folder: str, record: ShardRecord) -> Path:
+        path = self.folder / folder / record.name
+        _verify(path, record.sha256)
+        return path
+
+
+class _Build:
+    """The steps of a build, each of which leaves whole files and skips what is there."""
+
+    def __init__(self, folder: Path, executor: Executor, progress: Progress) -> None:
+        self.folder = folder
+        self._executor = executor
+        self._progress = progress
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        path = self.folder / "plan.json"
+        data = (json.dumps(plan, indent=1, sort_keys=True) + "\n").encode()
+        if path.exists():
+            old = json.loads(path.read_bytes())
+            changed = {name for name in plan if old.get(name) != plan[name]}
+            finished = (self.folder / "manifest.json").exists()
+            if changed and (finished or not changed <= _AFTER_ENCODING):
+                raise InvalidInput(_difference(self.folder, old, plan))
+            atomic.write_bytes(path, data)
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise InvalidInput(f"{self.folder} already exists and is not an index: choose another --out")
+        else:
+            atomic.write_bytes(path, data)
+        for leftover in self.folder.rglob(".*.partial"):  # of a run that was killed
+            leftover.unlink()
+
+    def encode(self, tasks: list[EncodeTask]) -> list[ShardRecord]:
+        records = []
+        self._progress("encode", 0, len(tasks))
+        for record in self._executor.run(encode_shard, tasks):
+            records.append(record)
+            self._progress("encode", len(records), len(tasks))
+        return sorted(records, key=lambda record: record.name)
+
+    def check_ids(self, encoded: list[ShardRecord]) -> None:
+        """Every id once. Python's hashes stand for ids, so memory is 8 bytes an item; collisions are looked at."""
+        hashes = np.concatenate([np.fromiter(map(hash, ids), np.int64) for ids in self._ids(encoded)])
+        values, counts = np.unique(hashes, return_counts=True)
+        suspects = set(values[counts > 1].tolist())
+        if not suspects:
+            return
+        seen: set[str] = set()
+        for ids in self._ids(encoded):
+            for item in ids:
+                if hash(item) in suspects:
+                    if item in seen:
+                        raise InvalidData(f"the id {item!r} occurs more than once in the pool: ids must be unique")
+                    seen.add(item)
+
+    def _ids(self, encoded: list[ShardRecord]) -> Iterator[list[str]]:
+        for record in encoded:
+            for batch in read_columns(self.folder / "shards" / record.name, ["id"]):
+                yield batch.column("id").to_pylist()
+
+    def fit(
+        self, encoded: list[ShardRecord], items: int, d: int, D: int, R: int, seed: int
+    ) -> tuple[Projection, NDArray[np.float32]]:
+        """Projection and centroids, each from a sample of rows that the seed and the number of items fix."""
+        self._progress("cluster", 0, 2)
+        rng = np.random.default_rng([seed, 1])
+        rows = _sample(rng, items, min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))
+        projection = fit_projection(self._take(encoded, rows, None), D)
+        self._progress("cluster", 1, 2)
+        rng = np.random.default_rng([seed, 2])
+        rows = _sample(rng, items, max(R, min(POINTS_PER_CLUSTER * R, _SAMPLE_BYTES // (4 * D))))
+        centroids = kmeans(self._take(encoded, rows, projection), R, rng)
+        self._progress("cluster", 2, 2)
+        return projection, centroids
+
+    def _take(
+        self, encoded: list[ShardRecord], rows: NDArray[np.intp], projection: Projection | None
+    ) -> NDArray[np.float32]:
+        """Rows (sorted) of the pool's embeddings, projected block by block if asked."""
+        parts, start = [], 0
+        for record in encoded:
+            if start > rows[-1]:
+                break
+            for X in read_embeddings(self.folder / "shards" / record.name):
+                low, high = np.searchsorted(rows, [start, start + len(X)])
+                chosen = X[rows[low:high] - start]
+                parts.append(chosen if projection is None else projection(chosen))
+                start += len(X)
+        return np.concatenate(parts)
+
+    def write_model(self, projection: Projection, centroids: NDArray[np.float32]) -> str:
+        from safetensors.numpy import save
+
+        path = self.folder / "model.safetensors"
+        tensors = {"mean": projection.mean, "matrix": projection.matrix, "centroids": centroids}
+        atomic.write_bytes(path, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
+        return sha256_of(path)
+
+    def assign(
+        self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]
+    ) -> list[ShardRecord]:
+        nearest = NearestCentroid(centroids)
+        schema = pa.schema([("cluster", pa.int32()), ("distance", pa.float32())])
+        records = []
+        for record in encoded:
+            self._progress("assign", len(records), len(encoded))
+            with atomic.replacing(self.folder / "assignments" / record.name) as path:
+                with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+                    for X in read_embeddings(self.folder / "shards" / record.name):
+                        Z = projection(X)
+                        labels = nearest(Z)
+                        distances = np.sqrt(np.square(Z - centroids[labels]).sum(axis=1))
+                        writer.write_batch(pa.record_batch([pa.array(labels), pa.array(distances)], schema=schema))
+                digest = sha256_of(path)
+            records.append(ShardRecord(name=record.name, rows=record.rows, sha256=digest))
+        self._progress("assign", len(encoded), len(encoded))
+        return records
+
+
+def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clusters: int | None) -> None:
+    listed = "; ".join(f"{item}: {reason}" for item, reason in problems[:3])
+    if items == 0:
+        raise InvalidData(f"no item of the pool could be encoded ({len(problems)} failed): {listed}" if problems else "the pool is empty")
+    total = items + len(problems)
+    if len(problems) > max_corrupt * total:
+        raise InvalidData(
+            f"{len(problems)} of {total} items could not be encoded, more than {max_corrupt:.1%}: {listed}. "
+            "Repair or remove them, or allow more with --max-corrupt; what was encoded is kept"
+        )
+    if clusters is not None and clusters > items:
+        raise InvalidInput(f"{clusters} clusters need at least as many items; the pool has {items}: lower --clusters")
+
+
+def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]:
+    if size >= items:
+        return np.arange(items)
+    return np.sort(rng.choice(items, size, replace=False))
+
+
+def _signature(path: Path) -> str:
+    """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return fingerprint([[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files])
+
+
+def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
+    names = [name for name in sorted(new) if old.get(name) != new[name]]
+    changes = ", ".join(f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names)
+    return f"{folder} holds an index built differently ({changes}): choose another --out or remove it"
+
+
+def _verify(path: Path, sha256: str) -> None:
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise ArtifactError(f"{path} is missing or was changed after it was made: build the index again")

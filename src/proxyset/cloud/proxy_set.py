@@ -1,0 +1,273 @@
+"""The proxy set: chosen public items, why they were chosen, and a card that says where they come from.
+
+    PROXY/selection.parquet    id, cluster, rank, score, reason, label, source, uri, licence, hash
+    PROXY/items/               the items themselves, as files (images), items.jsonl (texts), items.parquet (rows), or
+                               embeddings.npy, in order of rank
+    PROXY/card.json, card.md   what was asked, from which index and releases, what it contains
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from proxyset import atomic
+from proxyset.cloud.index import Index
+from proxyset.cloud.select import DEFAULT_STRATEGY, combine, find_strategy
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.sources import fetch, open_source
+from proxyset.sources.source import Kind
+from proxyset.wire.release import PrivacyStatement, Release
+
+
+class Card(BaseModel):
+    """What a proxy set is, for whoever finds the folder.
+
+    Attributes:
+        items, requested: rows in it, and the budget that was asked for (less when the pool is smaller).
+        index, releases: fingerprints.
+        privacy: the statement of each release; selection adds nothing to it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.proxy-set/1"] = "proxyset.proxy-set/1"
+    items: int
+    requested: int
+    pool: str
+    pool_items: int
+    kind: Kind
+    strategy: str
+    seed: int
+    index: str
+    encoder: str
+    releases: list[str]
+    privacy: list[PrivacyStatement]
+    clusters_covered: int
+    clusters: int
+
+
+@dataclass(frozen=True)
+class ProxySet:
+    """A proxy set on disk.
+
+    Attributes:
+        folder: where it lies.
+        card: what it is.
+    """
+
+    folder: Path
+    card: Card
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> ProxySet:
+        """Open a proxy set.
+
+        Raises:
+            ArtifactError: there is none, or it is damaged or of another version.
+        """
+        path = Path(folder) / "card.json"
+        if not path.is_file():
+            raise ArtifactError(f"{folder} is not a proxy set: it has no card.json")
+        try:
+            return cls(Path(folder), Card.model_validate_json(path.read_bytes()))
+        except ValueError as error:
+            raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
+
+    def selection(self) -> pa.Table:
+        """selection.parquet, in order of rank."""
+        try:
+            return pq.read_table(self.folder / "selection.parquet")
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ArtifactError(f"{self.folder}/selection.parquet is missing or damaged: {error}") from None
+
+    def items(self) -> Iterator[Any]:
+        """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays."""
+        folder = self.folder / "items"
+        if self.card.kind == "image":
+            for name in self.selection().column("file").to_pylist():
+                yield (folder / name).read_bytes()
+        elif self.card.kind == "text":
+            with (folder / "items.jsonl").open(encoding="utf-8") as lines:
+                for line in lines:
+                    yield json.loads(line)["text"]
+        elif self.card.kind == "table":
+            table = pq.read_table(folder / "items.parquet")
+            for row in range(len(table)):
+                yield table.slice(row, 1)
+        else:
+            yield from np.load(folder / "embeddings.npy", allow_pickle=False)
+
+
+def select(
+    index: Index,
+    releases: Release | Sequence[Release],
+    out: str | os.PathLike[str],
+    *,
+    budget: int,
+    strategy: str = DEFAULT_STRATEGY,
+    seed: int = 0,
+) -> ProxySet:
+    """Draw a proxy set from an index and write it to a new folder.
+
+    Args:
+        index: the index whose probes were answered.
+        releases: one or more; may be empty for strategies that ask the client nothing.
+        out: new or empty folder.
+        budget: number of items; the whole pool when that is smaller.
+        strategy: "ecos", "random", "k-center" or "uniform-cluster".
+        seed: of the strategy's own randomness.
+
+    Raises:
+        InvalidInput: budget < 1, unknown strategy, a release of another index, or none where one is needed.
+        ArtifactError: the index is damaged.
+        FileExistsError: `out` is not empty.
+    """
+    if budget < 1:
+        raise InvalidInput(f"--budget must be at least 1, not {budget}")
+    releases = [releases] if isinstance(releases, Release) else list(releases)
+    rule = find_strategy(strategy)
+    coverage = combine(releases, index.fingerprint, index.manifest.clusters)
+    if rule.needs_release and coverage is None:
+        raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
+    candidates = index.candidates()
+    count = min(budget, len(candidates))
+    ranking = rule.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
+    clusters = candidates.clusters[ranking.rows]
+    table = index.rows(ranking.rows, ["id", "label", "source", "uri", "licence"])
+    card = Card(
+        items=count,
+        requested=budget,
+        pool=index.manifest.pool,
+        pool_items=len(index),
+        kind=index.manifest.kind,
+        strategy=strategy,
+        seed=seed,
+        index=index.fingerprint,
+        encoder=index.manifest.encoder.name,
+        releases=[release.fingerprint for release in releases],
+        privacy=[release.privacy for release in releases],
+        clusters_covered=len(np.unique(clusters)),
+        clusters=index.manifest.clusters,
+    )
+    with atomic.new_folder(out) as folder:
+        files, hashes = _write_items(folder / "items", index, table)
+        selection = pa.table(
+            {
+                "id": table.column("id"),
+                "cluster": pa.array(clusters, pa.int32()),
+                "rank": pa.array(range(count), pa.int32()),
+                "score": pa.array(ranking.scores, pa.float64()),
+                "reason": pa.array(ranking.reasons, pa.string()),
+                **{name: table.column(name) for name in ("label", "source", "uri", "licence")},
+                "hash": pa.array(hashes, pa.string()),
+                "file": pa.array(files, pa.string()),
+            }
+        )
+        pq.write_table(selection, folder / "selection.parquet")
+        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n")
+        (folder / "card.md").write_text(_markdown(card, selection))
+    return ProxySet(Path(out), card)
+
+
+def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str | None], list[str]]:
+    """Copy the chosen items out of the pool; returns the file of each (images only) and the SHA-256 of each."""
+    folder.mkdir()
+    ids = table.column("id").to_pylist()
+    rank = {item: position for position, item in enumerate(ids)}
+    files: list[str | None] = [None] * len(ids)
+    hashes = [""] * len(ids)
+    held: dict[int, Any] = {}
+    for item, value in _fetched(index, table):
+        position = rank[item]
+        data = _as_bytes(value)
+        hashes[position] = hashlib.sha256(data).hexdigest()
+        if index.manifest.kind == "image":
+            files[position] = f"{position:06d}{_suffix(item, data)}"
+            (folder / str(files[position])).write_bytes(data)
+        else:
+            held[position] = value
+    if len(held) + sum(name is not None for name in files) != len(ids):
+        raise ArtifactError(
+            f"{index.manifest.pool} no longer holds all {len(ids)} chosen items: restore the pool or build the index again"
+        )
+    values = [held[position] for position in sorted(held)]
+    if index.manifest.kind == "text":
+        lines = (json.dumps({"id": item, "text": text}, ensure_ascii=False) for item, text in zip(ids, values, strict=True))
+        (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    elif index.manifest.kind == "table":
+        pq.write_table(pa.concat_tables(values, promote_options="default"), folder / "items.parquet")
+    elif index.manifest.kind == "embedding":
+        np.save(folder / "embeddings.npy", np.stack(values))
+    return files, hashes
+
+
+def _fetched(index: Index, table: pa.Table) -> Iterable[tuple[str, Any]]:
+    wanted: dict[int, list[str]] = {}
+    for item, shard in zip(table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True):
+        wanted.setdefault(shard, []).append(item)
+    return fetch(open_source(index.manifest.pool, kind=index.manifest.kind), wanted)
+
+
+def _as_bytes(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return json.dumps(value.to_pylist(), sort_keys=True, default=str).encode()
+
+
+def _suffix(item: str, data: bytes) -> str:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            suffix = "." + str(image.format).lower().replace("jpeg", "jpg")
+    except OSError:
+        suffix = PurePosixPath(item).suffix.lower()
+    return suffix
+
+
+def _markdown(card: Card, selection: pa.Table) -> str:
+    lines = [
+        f"# Proxy set of {card.items:,} items",
+        "",
+        f"Drawn from a public pool of {card.pool_items:,} items ({card.kind}) with the strategy `{card.strategy}`, seed "
+        f"{card.seed}, encoder `{card.encoder}`. It touches {card.clusters_covered} of {card.clusters} clusters.",
+        "",
+        "Rows of `selection.parquet` are ranked: the first k rows are the proxy set for a budget of k.",
+        "",
+        f"Index `{card.index}`.",
+        "",
+        "## Privacy",
+        "",
+    ]
+    if not card.privacy:
+        lines.append("No release was used: nothing private went into this selection.")
+    for release, statement in zip(card.releases, card.privacy, strict=True):
+        lines.append(
+            f"* Release `{release[:16]}…`: (ε = {statement.epsilon:.4g}, δ = {statement.delta:.1g})-differentially private, "
+            f"unit one {statement.unit}, {statement.adjacency} adjacency, discrete Gaussian noise with σ = {statement.sigma:.4g}, "
+            f"ρ = {statement.rho:.4g}. Drawing this set from it costs nothing more."
+        )
+    for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):
+        values = Counter(value for value in selection.column(column).to_pylist() if value is not None)
+        lines += ["", f"## {title}", ""]
+        lines += [f"* {value}: {number:,}" for value, number in values.most_common(50)] or [
+            f"The pool names none: check the terms of {card.pool} yourself." if column == "licence" else "The pool names none."
+        ]
+    return "\n".join(lines) + "\n"

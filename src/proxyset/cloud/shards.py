@@ -1,0 +1,163 @@
+"""Encoded shards of a pool: one Parquet file of ids and embeddings each, with a completion marker beside it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from proxyset import atomic
+from proxyset.encoders import encoder_for
+from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.errors import ArtifactError
+from proxyset.sources import open_source
+from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
+
+# float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
+_HALF_TOLERANCE = 0.01
+_READ_ROWS = 16_384
+
+
+class ShardRecord(BaseModel):
+    """What is known of a finished file of the index.
+
+    Attributes:
+        name: file name.
+        rows: items in it.
+        sha256: of the file's bytes.
+        problems: (id, reason) of the items that could not be encoded and are not in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    rows: int
+    sha256: str
+    problems: list[tuple[str, str]] = []
+
+
+@dataclass(frozen=True)
+class EncodeTask:
+    """One shard to encode; picklable, so that any process on any machine can do it.
+
+    Attributes:
+        pool, kind: as `open_source` takes them.
+        shard: the part of it.
+        encoder: spec of the encoder; `local` says where its weights lie, if it has any.
+        folder: where the Parquet file goes.
+    """
+
+    pool: str
+    kind: Kind
+    shard: Shard
+    encoder: EncoderSpec
+    local: str | None
+    folder: Path
+
+
+def encode_shard(task: EncodeTask) -> ShardRecord:
+    """Encode one shard, or return its record when that was done before. Its file is whole or not there."""
+    name = f"{task.shard.number:06d}.parquet"
+    marker = task.folder / f"{task.shard.number:06d}.json"
+    if marker.exists():
+        return read_marker(marker)
+    source, encoder = _open(task.pool, task.kind, task.encoder.model_dump_json(), task.local)
+    with atomic.replacing(task.folder / name) as path:
+        try:
+            rows, problems = _write(path, source, encoder, task.shard, pa.float16())
+        except _NeedsSingle:
+            rows, problems = _write(path, source, encoder, task.shard, pa.float32())
+        digest = sha256_of(path)
+    record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems)
+    atomic.write_bytes(marker, record.model_dump_json().encode())
+    return record
+
+
+def read_marker(path: Path) -> ShardRecord:
+    try:
+        return ShardRecord.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise ArtifactError(f"{path} is damaged: remove it and build the index again") from None
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Batches of the columns of an index file; ArtifactError when it is missing or damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=_READ_ROWS, columns=list(columns))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ArtifactError(f"{path} is missing or damaged ({error}): build the index again") from None
+
+
+def read_embeddings(path: Path) -> Iterator[NDArray[np.float32]]:
+    """The embeddings of one shard, block by block: (m, d) float32."""
+    for batch in read_columns(path, ["embedding"]):
+        yield as_matrix(batch.column("embedding"))
+
+
+def as_matrix(column: Any) -> NDArray[np.float32]:
+    """A fixed-size-list column as (m, d) float32."""
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), -1)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _NeedsSingle(Exception):
+    """float16 would cost too much precision."""
+
+
+@functools.lru_cache(maxsize=2)
+def _open(pool: str, kind: Kind, spec: str, local: str | None) -> tuple[Source, Encoder]:
+    return open_source(pool, kind=kind), encoder_for(EncoderSpec.model_validate_json(spec), local=local)
+
+
+def _write(
+    path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType
+) -> tuple[int, list[tuple[str, str]]]:
+    dim = encoder.spec.dim
+    schema = pa.schema(
+        [("id", pa.string()), *((name, pa.string()) for name in KEPT_COLUMNS), ("embedding", pa.list_(value_type, dim))]
+    )
+    rows, problems = 0, []
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=list(KEPT_COLUMNS)) as writer:
+        for batch in source.read(shard):
+            encoded = encoder.encode(batch.items)
+            problems += [(batch.ids[row], reason) for row, reason in sorted(encoded.problems.items())]
+            kept = np.setdiff1d(np.arange(len(batch.ids)), list(encoded.problems))
+            X = encoded.embeddings[kept]
+            if value_type == pa.float16():
+                X = _half(X)
+            columns = [[batch.ids[row] for row in kept]]
+            for name in KEPT_COLUMNS:
+                values = batch.columns.get(name)
+                columns.append([None if values is None else values[row] for row in kept])
+            embedding = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel(), value_type), dim)
+            arrays = [*(pa.array(column, pa.string()) for column in columns), embedding]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            rows += len(kept)
+    return rows, problems
+
+
+def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        half = X.astype(np.float16)
+    if len(X) == 0:
+        return half
+    spread = np.sqrt(np.mean(np.square(X - X.mean(axis=0, dtype=np.float64))))
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.mean(np.square(half.astype(np.float64) - X)))
+    if not error <= _HALF_TOLERANCE * spread:
+        raise _NeedsSingle
+    return half
