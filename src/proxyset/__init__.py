@@ -1,1 +1,74 @@
-"""Train on a public proxy of data that must not leave its owner."""
+"""Train on a public proxy of data that must not leave its owner.
+
+    index = proxyset.build_index("pool/", "index", encoder="hog", clusters=100)         # cloud
+    release = proxyset.answer(index.probe(), "private/", epsilon=0.58)                  # client
+    proxy = proxyset.select(index, release, "proxy", budget=1000)                       # cloud
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proxyset.client.agent import exchange as exchange
+    from proxyset.client.answer import answer as answer
+    from proxyset.client.ledger import Ledger as Ledger
+    from proxyset.cloud.export import export as export
+    from proxyset.cloud.index import Index as Index
+    from proxyset.cloud.index import build_index as build_index
+    from proxyset.cloud.proxy_set import ProxySet as ProxySet
+    from proxyset.cloud.proxy_set import select as select
+    from proxyset.encoders import load_encoder as load_encoder
+    from proxyset.errors import ProxysetError as ProxysetError
+    from proxyset.errors import Refused as Refused
+    from proxyset.sources import open_source as open_source
+    from proxyset.wire.probe import Probe as Probe
+    from proxyset.wire.release import PrivacyStatement as PrivacyStatement
+    from proxyset.wire.release import Release as Release
+    from proxyset.wire.transport import Transport as Transport
+
+_HOMES = {
+    "Index": "cloud.index",
+    "Ledger": "client.ledger",
+    "PrivacyStatement": "wire.release",
+    "Probe": "wire.probe",
+    "ProxySet": "cloud.proxy_set",
+    "ProxysetError": "errors",
+    "Refused": "errors",
+    "Release": "wire.release",
+    "Transport": "wire.transport",
+    "answer": "client.answer",
+    "build_index": "cloud.index",
+    "exchange": "client.agent",
+    "export": "cloud.export",
+    "load_encoder": "encoders",
+    "open_source": "sources",
+    "select": "cloud.proxy_set",
+}
+
+__all__ = [
+    "Index",
+    "Ledger",
+    "PrivacyStatement",
+    "Probe",
+    "ProxySet",
+    "ProxysetError",
+    "Refused",
+    "Release",
+    "Transport",
+    "answer",
+    "build_index",
+    "exchange",
+    "export",
+    "load_encoder",
+    "open_source",
+    "select",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # loaded on first use: a client never imports the cloud's code, nor the cloud the client's
+    if name not in _HOMES:
+        raise AttributeError(f"module 'proxyset' has no attribute {name!r}")
+    return getattr(import_module(f"proxyset.{_HOMES[name]}"), name)

@@ -78,6 +78,9 @@ class Probe:
         Raises:
             InvalidInput: an unknown dtype.
         """
+        tensors = _compress("centroids", centroids, dtype)
+        if projection is not None and mean is not None:
+            tensors |= _compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -88,9 +91,6 @@ class Probe:
             projected=projection is not None,
             purpose=purpose,
         )
-        tensors = _compress("centroids", centroids, dtype)
-        if projection is not None and mean is not None:
-            tensors |= _compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
         return cls.from_bytes(pack(header, tensors))
 
     @classmethod

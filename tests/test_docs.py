@@ -1,0 +1,37 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from proxyset.cli.reference import reference
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def test_the_command_reference_is_up_to_date():
+    message = "run: python -m proxyset.cli.reference"
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), message
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_docs_exist(page):
+    known = set(re.findall(r"^## (proxyset.*)$", reference(), re.MULTILINE))
+    groups = {" ".join(name.split()[:2]) for name in known}
+    for line in re.findall(r"^\s*(proxyset [a-z].*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        words = line.split()
+        name = " ".join(words[:3]) if f"{words[0]} {words[1]}" in groups - known else " ".join(words[:2])
+        assert name in known, f"{page.name} shows {name!r}"
+
+
+def test_every_command_has_help_with_an_example():
+    sections = re.split(r"^## ", reference(), flags=re.MULTILINE)[1:]
+    for section in sections:
+        assert re.search(r"^    proxyset ", section, re.MULTILINE), section.splitlines()[0]

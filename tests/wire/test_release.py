@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxyset.errors import ArtifactError
+from proxyset.wire.container import pack
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import PrivacyStatement, Release, _Header
+
+PRIVACY = PrivacyStatement(
+    unit="record",
+    adjacency="add-remove",
+    max_records=1,
+    sigma=6.14,
+    l2_sensitivity=1.0,
+    rho=0.0133,
+    epsilon=0.58,
+    delta=1e-5,
+)
+RELEASE = Release(np.array([3, -2, 2**40], np.int64), "ab" * 32, "cd" * 32, PRIVACY)
+DATA = RELEASE.to_bytes()
+
+
+def test_round_trip():
+    again = Release.from_bytes(DATA)
+    np.testing.assert_array_equal(again.counts, RELEASE.counts)
+    assert (again.probe, again.index, again.privacy) == (RELEASE.probe, RELEASE.index, PRIVACY)
+    assert again.fingerprint == RELEASE.fingerprint
+
+
+def test_the_size_does_not_depend_on_the_counts():
+    sizes = {len(Release(np.full(50, value), "ab" * 32, "cd" * 32, PRIVACY).to_bytes()) for value in (0, -7, 2**50)}
+    assert len(sizes) == 1
+
+
+def test_a_probe_is_not_a_release():
+    with pytest.raises(ArtifactError, match="schema"):
+        Probe.from_bytes(DATA)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [{}, {"counts": np.ones(3)}, {"counts": np.ones((3, 1), np.int64)}, {"counts": np.ones(3, np.int64), "n": np.ones(1)}],
+)
+def test_other_tensors_are_refused(tensors):
+    with pytest.raises(ArtifactError, match="one tensor"):
+        Release.from_bytes(pack(_Header(probe="ab" * 32, index="cd" * 32, privacy=PRIVACY), tensors))
+
+
+@pytest.mark.parametrize("change", [(b"0.58", b"-0.5"), (b"record", b"planet"), (b'"sigma\\":6.14', b'"sigma\\":0.00')])
+def test_impossible_statements_are_refused(change):
+    with pytest.raises(ArtifactError):
+        Release.from_bytes(DATA.replace(*change))
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(DATA)))
+def test_truncated(length):
+    if length < len(DATA):
+        with pytest.raises(ArtifactError):
+            Release.from_bytes(DATA[:length])
+
+
+def test_deeply_nested_header_is_refused_not_crashed_on():
+    header = b'{"__metadata__":{"proxyset":"' + b"[" * 100_000 + b'"}}'
+    with pytest.raises(ArtifactError):
+        Release.from_bytes(len(header).to_bytes(8, "little") + header)
