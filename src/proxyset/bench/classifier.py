@@ -15,7 +15,8 @@ Labels = NDArray[np.str_]
 def accuracy(X: NDArray[np.float32], y: Labels, X_test: NDArray[np.float32], y_test: Labels) -> float:
     """Train a logistic regression and test it.
 
-    Deterministic. Features keep their unit: HOG blocks have norm 1, and no statistic of the private domain is used.
+    Deterministic. Features keep their unit: HOG blocks have norm 1, and no statistic of the private domain is
+    used.
 
     Args:
         X: (n, d) features of the training items.

@@ -1,4 +1,4 @@
-"""What a benchmark data set is: one table of labelled items from several domains, with its sources and terms."""
+"""What a benchmark data set is: one table of labelled items from several domains, with their terms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Content:
 
     Attributes:
         table: string columns `id` (unique), `domain` and `label`, and one or more columns that hold the item.
-        fingerprint: SHA-256 of what the items mean (pixels, not the bytes of their PNG files), 64 hexadecimal digits.
+        fingerprint: SHA-256 of what the items mean (pixels, not the bytes of their PNG files), 64 hexadecimal
+            digits.
     """
 
     table: pa.Table
@@ -49,8 +50,8 @@ class DataSet:
         download: bytes that are downloaded to build it, about.
         domains: its domains, each with source and licence.
         version: raised when the recipe changes, so that no old cache is read.
-        fingerprint: what the maintainers' build gave. Another version of an image library may draw a few pixels
-            otherwise, so a difference is worth a word but is no error.
+        fingerprint: what the maintainers' build gave. Another version of an image library may draw a few
+            pixels otherwise, so a difference is worth a word but is no error.
         build: makes the content; slow, offline it may fail.
     """
 

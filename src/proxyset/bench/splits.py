@@ -15,7 +15,8 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a data set; the three parts of the private domain are disjoint, and the pool holds only one of them.
+    """Rows of a data set; the three parts of the private domain are disjoint, and the pool holds only one of
+    them.
 
     Attributes:
         test: rows of the private domain that measure accuracy; nobody trains on them.
@@ -58,8 +59,8 @@ def split(
     tests, clients = round(test * len(own)), round(client * len(own))
     if min(tests, clients, len(own) - tests - clients) < 1:
         raise InvalidInput(
-            f"{len(own)} items of {private!r} cannot be split into {test:g} test, {client:g} client and a rest: "
-            "every part needs an item"
+            f"{len(own)} items of {private!r} cannot be split into {test:g} test, {client:g} client "
+            "and a rest: every part needs an item"
         )
     own = rng.permutation(own)
     public = own[tests + clients :]

@@ -64,8 +64,8 @@ def fetch(
     if not fetched.as_expected:
         typer.echo(
             f"Note: this build of {name} has fingerprint {fetched.fingerprint[:12]}, the maintainers' has "
-            f"{data_set.fingerprint[:12]}. Other versions of the image libraries draw a few pixels otherwise; "
-            "results will differ a little.",
+            f"{data_set.fingerprint[:12]}. Other versions of the image libraries draw a few pixels "
+            "otherwise; results will differ a little.",
             err=True,
         )
     if as_json:

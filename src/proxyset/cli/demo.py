@@ -28,14 +28,17 @@ def demo(
     epsilon: Annotated[float, typer.Option(help="What each client spends.")] = 0.58,
     keep: Annotated[
         Path | None,
-        typer.Option(help="New folder to keep pools, indexes, releases, ledgers and proxy sets in.", show_default=False),
+        typer.Option(
+            help="New folder to keep pools, indexes, releases, ledgers and proxy sets in.", show_default=False
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
 ) -> None:
     """Show the main job on real images: a few minutes, then a report.
 
-    Cloud and client run as two processes that speak over HTTP. Each kind of digit image is the private one in turn; the
-    same small classifier is trained on what ECOS, random choice and k-center picked, and on all that could be picked.
+    Cloud and client run as two processes that speak over HTTP. Each kind of digit image is the private one in
+    turn; the same small classifier is trained on what ECOS, random choice and k-center picked, and on all
+    that could be picked.
 
     Example: proxyset demo --out demo
     """
@@ -51,7 +54,9 @@ def demo(
     data_set = registry.find(_DATA)
     registry.fetch(data_set, lambda: note(f"building {_DATA}: {data_set.download / 1e6:.0f} MB to download"))
     names = tuple(name.strip() for name in domains.split(",") if name.strip())
-    setting = Setting(names or tuple(domain.name for domain in data_set.domains), tuple(range(seeds)), epsilon=epsilon)
+    setting = Setting(
+        names or tuple(domain.name for domain in data_set.domains), tuple(range(seeds)), epsilon=epsilon
+    )
     with _progress(len(setting.domains) * seeds) as on_run:
         results = run_demo(data_set, setting, on_run, None if keep is None else keep.resolve())
     report, numbers = out / "report.html", out / "results.json"
@@ -76,7 +81,9 @@ def _progress(total: int) -> Iterator[Callable[[Run, int, int], None]]:
 
     def line(run: Run, done: int, total: int) -> str:
         budget = max(score.budget or 0 for score in run.scores)
-        found = ", ".join(f"{m} {100 * run.score(m, budget).accuracy:.1f}" for m in ("ecos", "random", "k-center"))
+        found = ", ".join(
+            f"{m} {100 * run.score(m, budget).accuracy:.1f}" for m in ("ecos", "random", "k-center")
+        )
         return f"{done:>2}/{total}  {run.private}, seed {run.seed}: accuracy with {budget:,} picks: {found}"
 
     if not sys.stderr.isatty():

@@ -13,11 +13,13 @@ _LANE = {"ecos": -7.0, "random": 0.0, "k-center": 7.0}  # so that whiskers do no
 
 
 def accuracy_chart(results: Results, budget: int) -> str:
-    """Accuracy of every method at one budget: a row a domain, and one for the average; whiskers are ± 1 sd."""
+    """Accuracy of every method at one budget: a row a domain and one for the average; whiskers are ± 1 sd."""
     rows: list[str | None] = [*results.domains]
     if len(rows) > 1:
         rows.append(None)
-    spreads = {(row, m): results.accuracy(m, budget, row) for row in rows for m in (*METHODS, ALL_OWN, WHOLE_POOL)}
+    spreads = {
+        (row, m): results.accuracy(m, budget, row) for row in rows for m in (*METHODS, ALL_OWN, WHOLE_POOL)
+    }
     low = math.floor(min(s.mean - s.sd for s in spreads.values()) * 10) / 10
 
     def x(value: float) -> float:
@@ -29,25 +31,27 @@ def accuracy_chart(results: Results, budget: int) -> str:
         at = x(tick / 10)
         anchor = "end" if tick == 10 else "start" if at == _LEFT else "middle"
         parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{height - 20}"/>')
-        parts.append(f'<text class="tick" x="{at:.1f}" y="{height - 6}" text-anchor="{anchor}">{tick * 10}</text>')
+        parts.append(
+            f'<text class="tick" x="{at:.1f}" y="{height - 6}" text-anchor="{anchor}">{tick * 10}</text>'
+        )
     for number, row in enumerate(rows):
         top = _TOP + _ROW * number
         gain = 100 * (spreads[row, "ecos"].mean - spreads[row, "random"].mean)
         name = "average" if row is None else row
         weight = "name strong" if row is None else "name"
         parts.append(f'<text class="{weight}" x="{_LEFT}" y="{top + 13}">{escape(name)}</text>')
-        parts.append(
-            f'<text class="{weight}" x="{_RIGHT}" y="{top + 13}" text-anchor="end">{signed(gain)} over random</text>'
-        )
+        ahead = f"{signed(gain)} over random"
+        parts.append(f'<text class="{weight}" x="{_RIGHT}" y="{top + 13}" text-anchor="end">{ahead}</text>')
         middle = top + 32
         parts += [_reference(x(spreads[row, m].mean), middle, m) for m in (ALL_OWN, WHOLE_POOL)]
         parts += [_mark(x, spreads[row, m], middle + _LANE[m], m) for m in reversed(METHODS)]
     average = None if len(rows) > 1 else rows[0]
     summary = "; ".join(f"{m} {100 * spreads[average, m].mean:.1f} %" for m in METHODS)
-    label = escape(f"Accuracy with {budget} picked images. Average: {summary}. The table below has every number.")
-    return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    label = escape(
+        f"Accuracy with {budget} picked images. Average: {summary}. The table below has every number."
     )
+    opening = f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">'
+    return f"{opening}{''.join(parts)}</svg>"
 
 
 def symbol(method: str) -> str:
@@ -77,7 +81,8 @@ def _shape(x: float, y: float, method: str) -> str:
 
 
 def _reference(x: float, y: float, method: str, reach: float = 12) -> str:
-    return f'<line class="reference {_css(method)}" x1="{x:.1f}" x2="{x:.1f}" y1="{y - reach}" y2="{y + reach}"/>'
+    ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{y - reach}" y2="{y + reach}"'
+    return f'<line class="reference {_css(method)}" {ends}/>'
 
 
 def _css(method: str) -> str:

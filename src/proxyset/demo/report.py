@@ -68,7 +68,9 @@ def render(results: Results, data_set: DataSet) -> str:
         "charts": {budget: Markup(accuracy_chart(results, budget)) for budget in results.budgets},
         "symbols": {name: Markup(symbol(name)) for name in (*METHODS, ALL_OWN, WHOLE_POOL)},
         "marks": {domain.name: f"d{number % 8}" for number, domain in enumerate(data_set.domains)},
-        "versions": {name: version(name) for name in ("proxyset", "opendp", "numpy", "scikit-learn", "pillow")},
+        "versions": {
+            name: version(name) for name in ("proxyset", "opendp", "numpy", "scikit-learn", "pillow")
+        },
         "python": platform.python_version(),
     }
     return environment.get_template("report.html.j2").render(values)
@@ -76,7 +78,9 @@ def render(results: Results, data_set: DataSet) -> str:
 
 def _typical(runs: list[Run], budget: int) -> Run:
     """The run whose gain over random lies in the middle: what the report opens first."""
-    by_gain = sorted(runs, key=lambda run: run.score("ecos", budget).accuracy - run.score("random", budget).accuracy)
+    by_gain = sorted(
+        runs, key=lambda run: run.score("ecos", budget).accuracy - run.score("random", budget).accuracy
+    )
     return by_gain[len(by_gain) // 2]
 
 
@@ -84,7 +88,9 @@ def _samples(results: Results, data_set: DataSet) -> dict[str, list[Item]]:
     """Up to ten public images of each domain, of different classes where there are."""
     chosen: dict[str, dict[str, Item]] = {domain.name: {} for domain in data_set.domains}
     for run in results.runs:
-        for images in [gallery.images for gallery in run.galleries] + [cluster.images for cluster in run.covered]:
+        for images in [gallery.images for gallery in run.galleries] + [
+            cluster.images for cluster in run.covered
+        ]:
             for item in images:
                 chosen[item.domain].setdefault(item.label, item)
     return {name: [items[label] for label in sorted(items)][:10] for name, items in chosen.items()}

@@ -100,7 +100,8 @@ class Run:
     Attributes:
         private: the client's domain.
         seed: of the split, the clustering and the selections. Noise has no seed.
-        pool, own, records, tests: how many items: the pool, those of the private domain in it, the client's, the test's.
+        pool, own, records, tests: how many items: the pool, those of the private domain in it, the client's,
+            the test's.
         covered, uncovered: clusters with the highest and the lowest noisy counts.
         commands: what was run, as a user would type it.
         galleries: one a method; empty in all but the first seed of a domain, as are the clusters.
@@ -135,7 +136,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Gain:
-    """A mean difference over paired runs; `half_width` is that of its 95 % interval, None with fewer than two runs."""
+    """A mean difference over paired runs; `half_width` is of its 95 % interval, None for a single run."""
 
     mean: float
     half_width: float | None
@@ -171,7 +172,7 @@ class Results:
         return tuple(run for run in self.runs if run.private == domain)
 
     def accuracy(self, method: str, budget: int, domain: str | None = None) -> Spread:
-        """Accuracy over seeds for one domain; without a domain, that of each seed's average over the domains."""
+        """Accuracy over the seeds for one domain; without a domain, of each seed's average over domains."""
         if domain is not None:
             return _spread([run.score(method, budget).accuracy for run in self.of(domain)])
         return _spread(

@@ -1,4 +1,4 @@
-"""The main job end to end, as a stranger would run it: cloud and client are two processes that speak over HTTP."""
+"""The main job end to end, as a stranger would run it: cloud and client are two processes, over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,18 @@ from proxyset.bench.registry import load
 from proxyset.bench.splits import Rows, Split, split
 from proxyset.cloud.index import Index
 from proxyset.demo.commands import Commands
-from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Cluster, Exchange, Gallery, Item, Results, Run, Score
+from proxyset.demo.results import (
+    ALL_OWN,
+    METHODS,
+    WHOLE_POOL,
+    Cluster,
+    Exchange,
+    Gallery,
+    Item,
+    Results,
+    Run,
+    Score,
+)
 from proxyset.encoders import load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.wire.release import Release
@@ -61,8 +72,8 @@ def run_demo(
         data_set: images, in several domains.
         setting: what to run.
         on_run: called after each run with it, how many are done and how many there are.
-        keep: a new folder for pools, indexes, releases, ledgers and proxy sets (30 MB a run); without it they lie in
-            a temporary folder and are removed.
+        keep: a new folder for pools, indexes, releases, ledgers and proxy sets (30 MB a run); without it they
+            lie in a temporary folder and are removed.
 
     Raises:
         InvalidInput: an unknown domain, or nothing to run.
@@ -185,7 +196,9 @@ class _Exchange:
             commands=tuple(commands.typed),
             covered=covered,
             uncovered=uncovered,
-            galleries=tuple(self._gallery(method, rows) for method, rows in picks.items()) if pictures else (),
+            galleries=tuple(self._gallery(method, rows) for method, rows in picks.items())
+            if pictures
+            else (),
         )
 
     def _exchange(self, commands: Commands) -> Exchange:
@@ -219,7 +232,9 @@ class _Exchange:
             *("select", "cloud/index", f"cloud/releases/{released}.safetensors", "--strategy", method),
             *("--budget", str(max(self._setting.budgets)), "--seed", str(self._seed), "--out", out),
         )
-        selection = pq.read_table(self._folder / out / "selection.parquet", columns=["id", "rank"]).sort_by("rank")
+        selection = pq.read_table(self._folder / out / "selection.parquet", columns=["id", "rank"]).sort_by(
+            "rank"
+        )
         return [self._row_of[item] for item in selection.column("id").to_pylist()]
 
     def _scores(self, picks: dict[str, list[int]]) -> list[Score]:
@@ -248,7 +263,9 @@ class _Exchange:
     def _clusters(self, released: str) -> tuple[tuple[Cluster, ...], tuple[Cluster, ...]]:
         """The clusters with the highest and the lowest noisy counts, from what the cloud has."""
         index = Index.open(self._folder / "cloud" / "index")
-        release = Release.from_bytes((self._folder / "cloud" / "releases" / f"{released}.safetensors").read_bytes())
+        release = Release.from_bytes(
+            (self._folder / "cloud" / "releases" / f"{released}.safetensors").read_bytes()
+        )
         candidates = index.candidates()
 
         def cluster(number: int) -> Cluster:
