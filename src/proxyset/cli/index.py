@@ -53,7 +53,10 @@ def build(
     ] = None,
     engine: Annotated[_Engine, typer.Option(help="Where shards are encoded.")] = _Engine.local,
     workers: Annotated[int, typer.Option(help="Processes that encode.")] = 1,
-    max_corrupt: Annotated[float, typer.Option(help="Share of items that may be unreadable.")] = 0.01,
+    max_corrupt: Annotated[
+        float | None,
+        typer.Option(help="Share of items that may be unreadable; 0.01, but 0 for embeddings.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Encode and cluster a pool. Killed? Run the same command again: it resumes.

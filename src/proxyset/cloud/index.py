@@ -46,6 +46,7 @@ DEFAULT_CLUSTERS = 100
 _WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more are reduced to 64 components
 _PCA_ROWS = 50_000
 _SAMPLE_BYTES = 512 << 20
+_MAX_CORRUPT = 0.01
 _AFTER_ENCODING = {"clusters", "dim", "seed"}  # an unfinished build may change these and keep its shards
 
 Progress = Callable[[str, int, int], None]
@@ -86,7 +87,7 @@ def build_index(
     dim: int | None = None,
     seed: int = 0,
     kind: Kind | None = None,
-    max_corrupt: float = 0.01,
+    max_corrupt: float | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Index:
@@ -100,7 +101,8 @@ def build_index(
         dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
         seed: of the samples and of K-means.
         kind: how to read the pool, where that is not plain.
-        max_corrupt: largest share of items that may be unreadable; they are skipped and listed.
+        max_corrupt: largest share of items that may be unreadable; they are skipped and listed. None means 1 %, but none
+            at all for ready embeddings, where NaN means that something went wrong before.
         executor: where shards are encoded; this process by default.
         progress: called with (stage, done, total).
 
@@ -114,7 +116,7 @@ def build_index(
         raise InvalidInput(f"--clusters must be at least 1, not {clusters}")
     if dim is not None and dim < 1:
         raise InvalidInput(f"--dim must be at least 1, not {dim}")
-    if not 0 <= max_corrupt <= 1:
+    if max_corrupt is not None and not 0 <= max_corrupt <= 1:
         raise InvalidInput(f"--max-corrupt is a share between 0 and 1, not {max_corrupt}")
     source = open_source(pool, kind=kind)
     encoding = load_encoder(encoder, source=source)
@@ -140,6 +142,8 @@ def build_index(
     encoded = build.encode(tasks)
     problems = [problem for record in encoded for problem in record.problems]
     items = sum(record.rows for record in encoded)
+    if max_corrupt is None:
+        max_corrupt = 0.0 if source.kind == "embedding" else _MAX_CORRUPT
     _check(items, problems, max_corrupt, clusters)
     build.check_ids(encoded)
     R = clusters if clusters is not None else min(DEFAULT_CLUSTERS, items)

@@ -51,9 +51,12 @@ class Encoded:
 
 
 class Encoder(Protocol):
-    """φ. `kind` names the items it takes: "image" (file bytes), "text" (str), "table" (a pyarrow.Table), "embedding"."""
+    """φ."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """The items it takes: "image" (file bytes), "text" (str), "table" (a pyarrow.Table) or "embedding"."""
+        ...
 
     @property
     def spec(self) -> EncoderSpec: ...

@@ -1,0 +1,194 @@
+"""Encoders by name: "hog", "onnx:PATH" and so on for people, an EncoderSpec for a client that got a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
+from proxyset.fingerprint import canonical_json
+
+NAMES = ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
+_AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "image": "hog"}
+
+Params = TypeVar("Params", bound=BaseModel)
+
+
+class Readable(Protocol):
+    """What is needed of a source (`sources.Source`), which lies a layer above."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def shards(self) -> Sequence[Any]: ...
+
+    def read(self, shard: Any) -> Iterator[Any]: ...
+
+
+def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
+    """The encoder that a user asked for.
+
+    Args:
+        spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
+            "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
+            "tabular" or "tabular:categories=32".
+        source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its statistics:
+            never give private data here.
+
+    Raises:
+        InvalidInput: an unknown name or option, or an encoder for other items than the source's.
+        InvalidData: a damaged encoder folder, or a pool that is empty or has no usable column.
+        EncoderMismatch: the encoder's self-test fails on this machine.
+        MissingExtra: the encoder's library is not installed.
+    """
+    name, _, rest = spec.partition(":")
+    if name not in NAMES:
+        raise InvalidInput(f"unknown encoder {spec!r}: choose one of {', '.join(NAMES)}")
+    if name in ("auto", "embeddings", "tabular") and source is None:
+        raise InvalidInput(f"the encoder {name!r} is made from a pool, and none was given")
+    if name == "auto" and source is not None:
+        name = _AUTO[source.kind]
+    encoder = _load(name, rest, source)
+    if source is not None and encoder.kind != source.kind:
+        raise InvalidInput(f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items")
+    return encoder
+
+
+def encoder_for(spec: EncoderSpec, *, local: str | None = None) -> Encoder:
+    """The encoder that a probe asks for, rebuilt on this machine from the probe alone.
+
+    Args:
+        spec: as it came in the probe; nothing in it is trusted.
+        local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder, since
+            weights do not travel.
+
+    Returns:
+        An encoder whose fingerprint is that of `spec`.
+
+    Raises:
+        EncoderMismatch: the encoder is unknown here, its parameters are invalid, or it is not the one at hand.
+        InvalidInput, InvalidData: `local` cannot be loaded.
+        MissingExtra: the encoder's library is not installed.
+    """
+    wanted = local.partition(":")[0] if local else "auto"
+    if wanted not in ("auto", spec.name):
+        raise EncoderMismatch(
+            f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to {local!r}: "
+            f"set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
+        )
+    encoder = load_encoder(local) if local and wanted in ("hog", "onnx") and ":" in local else _rebuild(spec)
+    ours = encoder.spec
+    if ours.fingerprint != spec.fingerprint:
+        raise EncoderMismatch(
+            f"the probe's encoder {spec.name!r} has the fingerprint {spec.fingerprint}, this machine's "
+            f"{ours.fingerprint}. First difference: {_difference(spec.model_dump(), ours.model_dump())}. "
+            "Install the encoder that the probe was made with, or ask for a probe made with yours"
+        )
+    return encoder
+
+
+def _load(name: str, rest: str, source: Readable | None) -> Encoder:
+    if name == "hog":
+        from proxyset.encoders.hog import HogEncoder, HogParams
+
+        return HogEncoder(_options(HogParams, name, rest))
+    if name == "onnx":
+        from proxyset.encoders.onnx import OnnxEncoder
+
+        if not rest:
+            raise InvalidInput("an ONNX encoder is named by its folder: onnx:FOLDER")
+        return OnnxEncoder(Path(rest).expanduser())
+    if name == "tabular" and source is not None:
+        from proxyset.encoders.tabular_fit import FitOptions, fit
+
+        return fit((batch.items for batch in _batches(source)), _options(FitOptions, name, rest))
+    if rest:
+        raise InvalidInput(f"the encoder {name!r} has no options; {rest!r} was given")
+    if name == "wordllama":
+        from proxyset.encoders.text import WordLlamaEncoder
+
+        return WordLlamaEncoder()
+    from proxyset.encoders.ready import EmbeddingsEncoder
+
+    return EmbeddingsEncoder(_dimension(source))
+
+
+def _rebuild(spec: EncoderSpec) -> Encoder:
+    if spec.name == "embeddings":
+        from proxyset.encoders.ready import EmbeddingsEncoder
+
+        return EmbeddingsEncoder(spec.dim)
+    if spec.name == "hog":
+        from proxyset.encoders.hog import HogEncoder, HogParams
+
+        return HogEncoder(_validated(HogParams, spec))
+    if spec.name == "tabular":
+        from proxyset.encoders.tabular import TabularEncoder, TabularParams
+
+        return TabularEncoder(_validated(TabularParams, spec))
+    if spec.name == "wordllama":
+        from proxyset.encoders.text import WordLlamaEncoder, WordLlamaParams
+
+        _validated(WordLlamaParams, spec)
+        return WordLlamaEncoder()
+    if spec.name == "onnx":
+        raise EncoderMismatch(
+            f"the probe needs the ONNX encoder with the fingerprint {spec.fingerprint} (weights' SHA-256 "
+            f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
+            "get its folder and name it as onnx:FOLDER"
+        )
+    raise EncoderMismatch(
+        f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(NAMES[1:])}: "
+        "use the version that the probe was made with"
+    )
+
+
+def _validated(model: type[Params], spec: EncoderSpec) -> Params:
+    try:
+        return model.model_validate_json(canonical_json(spec.params))
+    except ValidationError as error:
+        raise EncoderMismatch(
+            f"the probe's encoder {spec.name!r} has parameters that this proxyset cannot use: {_first(error)}"
+        ) from None
+
+
+def _options(model: type[Params], name: str, rest: str) -> Params:
+    """Options written as "size=28,cell=8"."""
+    pairs = [option.partition("=") for option in rest.split(",")] if rest else []
+    if wrong := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+        raise InvalidInput(f"encoder option {wrong[0]!r} is not of the form name=value")
+    try:
+        return model.model_validate_strings({key.strip(): value.strip() for key, _, value in pairs})
+    except ValidationError as error:
+        known = ", ".join(model.model_fields)
+        raise InvalidInput(f"encoder {name!r}: {_first(error)}; its options are {known}") from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")) if part)
+
+
+def _batches(source: Readable) -> Iterator[Any]:
+    for shard in source.shards():
+        yield from source.read(shard)
+
+
+def _dimension(source: Readable | None) -> int:
+    for batch in _batches(source) if source is not None else ():
+        shape = getattr(batch.items, "shape", ())
+        if len(shape) == 2 and shape[0]:
+            return int(shape[1])
+    raise InvalidData("there are no embeddings to take the dimension from: the pool is empty, or not of shape (n, d)")
+
+
+def _difference(theirs: Any, ours: Any, at: str = "") -> str:
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted({*theirs, *ours}):
+            if canonical_json(theirs.get(key)) != canonical_json(ours.get(key)):
+                return _difference(theirs.get(key), ours.get(key), f"{at}.{key}" if at else key)
+    return f"{at} is {repr(theirs)[:100]} there, {repr(ours)[:100]} here"

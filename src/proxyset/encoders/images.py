@@ -1,0 +1,175 @@
+"""Image bytes to pixels: the same steps on both sides, and nothing that a hostile file can blow up.
+
+Steps: open (a short list of formats, so that no other program is started), refuse too many pixels, verify, decode the
+first frame, turn as EXIF says, 16-bit gray to 8, transparency on white, RGB or gray (ITU-R 601), crop, resize.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from proxyset.errors import InvalidData
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+LARGEST_PIXELS = 64_000_000  # 64 megapixels take 192 MB as RGB
+PIPELINE = 1  # part of every image encoder's fingerprint: raise it when a step above changes
+
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+Colours = Literal["RGB", "BGR", "L"]
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION = 0x0112
+# What Pillow's decoders raise on damaged bytes. A programming error of ours is caught by the tests, not by this list.
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, RuntimeError,
+    AssertionError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+class Framing(BaseModel):
+    """How a picture of any shape becomes an array of one shape.
+
+    Attributes:
+        size: (height, width) of the result.
+        resize: "stretch" changes the aspect ratio; "crop" cuts the centre and keeps it.
+        shorter_side: for "crop": what the shorter side of the picture would be scaled to before the centre of `size`
+            is cut out. The cut is made in the original and resized once: no large picture in between.
+        interpolation: Pillow's filter of that name, with antialiasing.
+        colours: order of the channels; "L" is gray.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    size: tuple[int, int] = Field(strict=False)
+    resize: Literal["stretch", "crop"] = "stretch"
+    shorter_side: int | None = Field(default=None, le=8192)
+    interpolation: Interpolation = "bilinear"
+    colours: Colours = "RGB"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Framing:
+        if not all(1 <= side <= 4096 for side in self.size):
+            raise ValueError(f"size must lie in 1…4096; it is {self.size}")
+        if (self.resize == "crop") != (self.shorter_side is not None):
+            raise ValueError("shorter_side goes with resize='crop', and only with it")
+        if self.shorter_side is not None and self.shorter_side < max(self.size):
+            raise ValueError(f"shorter_side {self.shorter_side} is smaller than the size {self.size}")
+        return self
+
+
+def pixels(items: Sequence[Any], framing: Framing) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Decode a batch.
+
+    Args:
+        items: bytes of image files.
+        framing: the shape and colours to return.
+
+    Returns:
+        (n, height, width, 3) uint8, or (n, height, width) for gray; and row → problem. The row of a problem is zero.
+    """
+    depth = () if framing.colours == "L" else (3,)
+    out = np.zeros((len(items), *framing.size, *depth), np.uint8)
+    problems: dict[int, str] = {}
+    for row, data in enumerate(items):
+        try:
+            out[row] = frame(decode(data, "L" if framing.colours == "L" else "RGB"), framing)
+        except InvalidData as error:
+            problems[row] = str(error)
+    return out, problems
+
+
+def decode(data: Any, mode: Literal["RGB", "L"]) -> Image.Image:
+    """One image in its own size, upright, opaque, 8 bits a channel.
+
+    Raises:
+        InvalidData: not bytes, not an image of FORMATS, damaged, cut off, more than LARGEST_PIXELS, or floating point.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InvalidData(f"expected the bytes of an image file, got {type(data).__name__}")
+    try:
+        # Pillow warns about odd metadata and about size; the size is checked here, as an error.
+        with warnings.catch_warnings(action="ignore"):
+            _open(data).verify()
+            image = _open(data)
+            image.seek(0)
+            image.load()
+            turn = _TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+            image = _opaque(_eight_bits(image)).convert(mode)
+            return image if turn is None else image.transpose(turn)
+    except InvalidData:
+        raise
+    except _DAMAGE as error:
+        raise InvalidData(f"cannot decode the image: {_reason(error)}") from None
+
+
+def frame(image: Image.Image, framing: Framing) -> NDArray[np.uint8]:
+    """Crop and resize a decoded RGB or gray image: (height, width[, 3]) uint8."""
+    height, width = framing.size
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    if framing.shorter_side is not None:
+        scale = min(image.size) / framing.shorter_side  # pixels of the original for one of the result
+        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        box = (
+            max(left, 0.0),
+            max(top, 0.0),
+            min(left + width * scale, image.width),
+            min(top + height * scale, image.height),
+        )
+    resampling = Image.Resampling[framing.interpolation.upper()]
+    array = np.asarray(image.resize((width, height), resampling, box=box))
+    return array[..., ::-1] if framing.colours == "BGR" else array
+
+
+def _open(data: bytes | bytearray | memoryview) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > LARGEST_PIXELS:
+        raise InvalidData(
+            f"the image has {image.width} × {image.height} pixels, more than the {LARGEST_PIXELS} accepted"
+        )
+    return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise InvalidData(
+            "the image holds floating-point values, which have no agreed range: save it with 8 or 16 bits"
+        )
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise InvalidData(
+            f"the image holds values of {values.min()}…{values.max()}: save it with 8 or 16 bits"
+        )
+    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in image.info:
+        return image
+    coloured = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"none of {', '.join(FORMATS)}"
+    return str(error)[:200] or type(error).__name__

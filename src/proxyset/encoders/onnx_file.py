@@ -1,0 +1,89 @@
+"""A look into an ONNX file before ONNX Runtime sees it: does it want to read other files of this machine?
+
+A tensor in an ONNX file may say "my values are in that file, at that offset". The name comes from whoever made the
+model, so it could be any file of the data owner. ONNX files are protocol buffers; the field numbers below are those of
+onnx.proto3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from proxyset.errors import InvalidData
+
+# Message → field number → message in that field. Only the ways that lead to a tensor.
+_CHILDREN = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a tensor
+_DEEPEST = 64  # nested graphs of real models: three or four
+
+
+def refuse_external_data(model: bytes, path: Path) -> None:
+    """Raise unless the file is a well-formed protocol buffer whose tensors all hold their own values.
+
+    Raises:
+        InvalidData: it points to another file, is cut off, or is no ONNX model.
+    """
+    waiting = [(memoryview(model), "model", 0)]
+    while waiting:
+        data, message, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise InvalidData(f"{path} is no usable ONNX model: graphs are nested more than {_DEEPEST} deep")
+        try:
+            for number, value in _fields(data):
+                if message == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value)):
+                    raise InvalidData(
+                        f"{path} keeps weights in another file, which is not accepted: save the model as one file"
+                    )
+                child = _CHILDREN.get(message, {}).get(number)
+                if child and isinstance(value, memoryview):
+                    waiting.append((value, child, depth + 1))
+        except _Malformed as error:
+            raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
+
+
+class _Malformed(Exception):  # noqa: N818
+    """Not a protocol buffer."""
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """The fields of one message: number and value (bytes for strings and messages)."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        wire_type = key & 7
+        if wire_type == 0:
+            value, at = _varint(data, at)
+            yield key >> 3, value
+            continue
+        if wire_type == 2:
+            length, at = _varint(data, at)
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
+        else:
+            raise _Malformed(f"wire type {wire_type} at byte {at}")
+        if at + length > len(data):
+            raise _Malformed(f"a field of {length} bytes where {len(data) - at} are left")
+        yield key >> 3, data[at : at + length]
+        at += length
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise _Malformed("the file ends inside a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise _Malformed("a number of more than ten bytes")

@@ -1,0 +1,41 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from proxyset.cli import run
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path, monkeypatch):
+    """No test touches the user's ledger."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def command(capsys):
+    """Run one command in this process: command("index", "build", …) → (exit status, JSON line or None, standard error)."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        sys.stdout.write(captured.out)
+        sys.stderr.write(captured.err)
+        line = captured.out.strip().splitlines()[-1] if captured.out.strip() and "--json" in map(str, arguments) else None
+        return status, json.loads(line) if line else None, captured.err
+
+    return call
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    """A pool of 1,200 embeddings in six blobs and private data near two of them, as .npy files."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(6, 8)) * 6
+    pool = centres[np.arange(1200) % 6] + rng.normal(size=(1200, 8))
+    private = centres[np.arange(400) % 2] + rng.normal(size=(400, 8))
+    np.save(tmp_path / "pool.npy", pool.astype(np.float32))
+    np.save(tmp_path / "private.npy", private.astype(np.float32))
+    return tmp_path
