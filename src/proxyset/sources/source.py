@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from numpy.typing import NDArray
 
 Kind = Literal["image", "text", "table", "embedding"]
+Items: TypeAlias = Sequence[Any] | NDArray[Any]
 
-# Public columns of an item that are kept beside its id when the data has them (a label, where it came from, its terms).
+# Public columns of an item that are kept beside its id when the data has them (a label, where it came from,
+# its terms).
 KEPT_COLUMNS = ("label", "source", "uri", "licence")
 
 
@@ -20,12 +24,14 @@ class Shard:
         number: 0, 1, 2 … in the order of the source.
         file: the file it lies in, relative to the source's path ("" for the path itself).
         start, stop: what the range means is the reader's affair: rows, bytes, files or row groups.
+        first_row: items of the source before this shard, where ids are row numbers (0 elsewhere).
     """
 
     number: int
     file: str
     start: int
     stop: int
+    first_row: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,26 +40,49 @@ class Batch:
 
     Attributes:
         ids: one string an item; unique in the source.
-        items: images as the bytes of their file, texts as str, embeddings as an (n, d) array, rows as a pyarrow.Table.
-        columns: further columns by name, one value (or None) an item: those of KEPT_COLUMNS that the data has, and
-            whatever was asked for by name.
+        items: images as the bytes of their file, texts as str, embeddings as an (n, d) array, rows as a
+            pyarrow.Table.
+        columns: further columns by name, one value (or None) an item: those of KEPT_COLUMNS that the data
+            has, and whatever was asked for by name. Formats without a schema (JSONL, tar) have all of
+            KEPT_COLUMNS, perhaps with nothing but None in them.
     """
 
     ids: list[str]
-    items: Sequence[Any]
+    items: Items
     columns: dict[str, list[str | None]] = field(default_factory=dict)
 
 
 class Source(Protocol):
-    """A pool or private data. Planning is cheap in memory (names and offsets); items are read streaming."""
+    """A pool or private data. Planning is cheap in memory (names and offsets); items are read streaming.
 
-    kind: Kind
-    path: str
+    A source is picklable. To read shards in other processes, call `shards()` first and send the source along
+    with the
+    shard: what planning found out (column types, say) travels with it and is not found out again.
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def path(self) -> str: ...
 
     def shards(self) -> list[Shard]:
-        """The shards, in order; the same data gives the same plan."""
+        """The shards, in order; the same data gives the same plan.
+
+        Raises:
+            InvalidData: there are no items.
+        """
         ...
 
     def read(self, shard: Shard) -> Iterator[Batch]:
         """The items of a shard in order, in batches of bounded size."""
+        ...
+
+
+@runtime_checkable
+class RandomAccess(Source, Protocol):
+    """A source that reaches chosen items of a shard without reading the others."""
+
+    def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """(id, item) for those of `ids` that are in the shard, in any order."""
         ...

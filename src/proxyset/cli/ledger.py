@@ -1,0 +1,106 @@
+"""proxyset ledger …: what was released, what it cost, what is left."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset import atomic
+from proxyset.cli.output import emit
+from proxyset.client.ledger import Account, Cap, Ledger
+
+app = typer.Typer(no_args_is_help=True, help="The owner's record of every answer, and its cap.")
+
+Where = Annotated[Path | None, typer.Argument(help="The ledger; your own by default.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+
+
+@app.command()
+def show(
+    ledger: Where = None,
+    server: Annotated[str, typer.Option(help="Only what this server asked.")] = "",
+    json: Json = False,
+) -> None:
+    """Every entry, the sum, and what is left.
+
+    Example: proxyset ledger show ledger.sqlite
+    """
+    book = Ledger.open(ledger, create=False)
+    entries, account = book.entries(), book.account(server)
+    if server:
+        entries = [entry for entry in entries if entry.server == server]
+    facts = {"ledger": str(book.path), **asdict(account), "entries": [asdict(entry) for entry in entries]}
+    lines = [
+        f"{entry.seq:>5}  {entry.time}  {entry.kind:<8} "
+        f"{entry.server or '-':<16} {entry.probe[:12] or '-':<12} "
+        + (f"ρ {entry.rho:.4g}  ε {entry.epsilon:g} at δ {entry.delta:g}" if entry.rho is not None else "")
+        for entry in entries
+    ]
+    emit(facts, "\n".join([str(book.path), *lines, *_words(account)]), json)
+
+
+@app.command()
+def verify(ledger: Where = None, json: Json = False) -> None:
+    """Check the hash chain, every stored release and every cap, offline.
+
+    Example: proxyset ledger verify ledger.sqlite
+    """
+    book = Ledger.open(ledger, create=False)
+    head = book.verify()
+    facts = {"ledger": str(book.path), "entries": head.seq, "head": head.hash}
+    emit(facts, f"{book.path}: {head.seq} entries, all in order; the last is {head.hash}", json)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="File of JSON lines.")], ledger: Where = None, json: Json = False
+) -> None:
+    """Write all entries as JSON lines.
+
+    Example: proxyset ledger export ledger.sqlite --out ledger.jsonl
+    """
+    book = Ledger.open(ledger, create=False)
+    entries = len(book.entries())
+    atomic.write_bytes(out, book.export_jsonl().encode())
+    emit({"out": str(out), "entries": entries}, f"{out}: {entries} entries", json)
+
+
+@app.command()
+def cap(
+    epsilon: Annotated[float, typer.Option(help="The new cap.")],
+    delta: Annotated[float, typer.Option(help="At this δ.")] = 1e-5,
+    ledger: Where = None,
+    server: Annotated[str, typer.Option(help="Cap this server only.")] = "",
+    note: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    json: Json = False,
+) -> None:
+    """Change the cap. The change stays in the ledger. Begins the ledger if there is none.
+
+    Example: proxyset ledger cap ledger.sqlite --epsilon 4 --note "agreed with the ethics board"
+    """
+    book = Ledger.open(ledger)
+    entry = book.set_cap(Cap(epsilon, delta), server, note)
+    left = book.remaining(server)
+    facts = {"ledger": str(book.path), "server": server, "cap_rho": entry.rho, "remaining_rho": left}
+    emit(facts, f"{book.path}: cap ρ = {entry.rho:.4g} (ε = {epsilon} at δ = {delta}), {left:.4g} left", json)
+
+
+def _words(account: Account) -> list[str]:
+    spent = (
+        f"spent ρ = {account.spent_rho:.4g} in {account.debits} debits: ε = {account.spent_epsilon:.3g} "
+        f"whatever the servers did, ε = {account.reported_epsilon:.3g} if no probe depended on earlier answers"
+    )
+    lines = [spent]
+    if account.cap_rho is not None and account.remaining_rho is not None:
+        lines.append(
+            f"cap ρ = {account.cap_rho:.4g} (ε = {account.cap_epsilon:g} at δ = {account.cap_delta:g}), "
+            f"left ρ = {account.remaining_rho:.4g}"
+        )
+    if len(account.weakest) > 1:
+        lines.append(
+            f"units differ ({'; '.join(account.weakest)}): the sum protects one record, added or removed"
+        )
+    return lines

@@ -1,0 +1,239 @@
+"""The answer: from a probe and private data to a release, in an order that no failure can turn against them.
+
+    1 validate   probe, settings, encoder, ledger and budget, before a private byte is read
+    2 count      read and encode ALL private data; one bad item stops here
+    3 debit      durably
+    4 draw       the noise, once
+    5 store      the release, durably
+    6 return     it
+
+An error in 1 or 2 debits nothing. An error or a crash in 4 or 5 keeps the debit and sends nothing. Errors
+name private items and counts of them; they are for the owner's eyes and never part of a message to the
+server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.client.ledger import Ledger
+from proxyset.client.noise import mechanism
+from proxyset.client.vote import Records, content_digests, count_votes
+from proxyset.encoders import encoder_for
+from proxyset.encoders.encoder import Encoder
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, Refused
+from proxyset.sources import open_source
+from proxyset.sources.source import Batch, Source
+from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.transport import read_message
+
+Data = str | os.PathLike[str] | Source | NDArray[Any]
+MOST_CLUSTERS = RELEASE_LIMIT // 8 - 4096  # what fits into a release, with its header
+FOLDER = "folder"
+
+
+def answer(
+    probe: Probe | str | os.PathLike[str] | bytes,
+    data: Data,
+    *,
+    epsilon: float,
+    delta: float = 1e-5,
+    unit: Unit = "record",
+    max_records: int = 1,
+    person: str | None = None,
+    adjacency: Adjacency = "add-remove",
+    ledger: Ledger | str | os.PathLike[str] | None = None,
+    server: str = "",
+    dataset: str | None = None,
+    encoder: Encoder | str | os.PathLike[str] | None = None,
+    skip_corrupt: bool = False,
+    fresh: bool = False,
+) -> Release:
+    """Answer a probe with noisy counts, and pay for it in the ledger.
+
+    A probe that was answered before from the same data set gets the stored release again, bit for bit, at no
+    cost and without a look at the data. Asking for it with other settings is refused: two answers to one
+    probe can be averaged. `fresh=True` asks for a new one all the same; it is debited like any other.
+
+    Args:
+        probe: a probe, its file or its bytes.
+        data: path of the private data, an opened source, or an (n, d) array of embeddings.
+        epsilon, delta, adjacency: the guarantee of this release, as `calibration.privacy_statement` takes
+            them.
+        unit, max_records: what is protected: a "record", or a "person" of whom at most `max_records` records
+            count.
+        person: for unit "person", the column that names the person, or "folder" for the folder a record lies
+            in.
+        ledger: a ledger or its path; None for the user's own.
+        server: who asked; a cap can be set for each.
+        dataset: the owner's name for the data in the ledger; their absolute path unless told otherwise,
+            "array" for an array. It must not depend on the content: whether a release is a replay is visible
+            to the server.
+        encoder: an encoder, or the path of the probe's encoder on this machine, where it needs weights.
+        skip_corrupt: leave out what cannot be encoded instead of stopping.
+        fresh: draw, and debit, a new release even if one is stored.
+
+    Returns:
+        The release, also stored in the ledger. Its size depends on R alone; it does not contain the number of
+        records.
+
+    Sensitivity:
+        privacy.l2_sensitivity of the statement: `vote.count_votes` bounds what one unit adds.
+    Unit:
+        `unit`, in the data set that `data` is.
+    Guarantee:
+        (ε, δ)-DP and ρ-zCDP as the release states, for everything that leaves the machine. How long it takes,
+        and that it failed, are not covered.
+    Assumes:
+        One ledger for all answers about the same people. Features of an item depend on that item alone:
+        images and texts are encoded one by one, so that no batch can change their rounding.
+
+    Raises:
+        InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
+            all.
+        EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
+        BudgetExceeded: the debit would pass a cap. Refused: the probe was answered before with other
+            settings.
+        LedgerError: the ledger cannot be trusted or written.
+    """
+    privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
+    _check_person(unit, person)
+    probe = _opened(probe)
+    encoder = _matching(encoder, probe)
+    source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)
+    dataset = _name(source) if dataset is None else dataset
+    ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+
+    if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+        return stored
+    ledger.check(privacy, server)
+    draw = mechanism(probe.clusters, privacy)
+    records = _encoded(_batches(source), encoder, person, skip_corrupt)
+    counts = count_votes(records, probe, max_records if unit == "person" else None)
+    if not counts.any():
+        raise InvalidData("there are no private records to count: nothing was answered")
+
+    with ledger.exclusive():
+        if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+            return stored
+        debit = ledger.debit(privacy, probe=probe.fingerprint, dataset=dataset, server=server)
+        release = Release(draw(counts), probe.fingerprint, probe.index, privacy)
+        ledger.store(debit, release)
+    return release
+
+
+def _stored(ledger: Ledger, probe: Probe, dataset: str, privacy: PrivacyStatement) -> Release | None:
+    stored = ledger.stored(probe.fingerprint, dataset)
+    asked = ("epsilon", "delta", "unit", "adjacency", "max_records")
+    if stored and any(getattr(stored.privacy, name) != getattr(privacy, name) for name in asked):
+        raise Refused(
+            f"this probe was answered before, with epsilon {stored.privacy.epsilon}, "
+            f"delta {stored.privacy.delta}, unit {stored.privacy.unit}, {stored.privacy.adjacency}, at most "
+            f"{stored.privacy.max_records}: ask with the same settings to get that release at no cost, or for "
+            "a fresh one, which is debited"
+        )
+    return stored
+
+
+def _check_person(unit: Unit, person: str | None) -> None:
+    if unit == "person" and not person:
+        raise InvalidInput('unit "person" needs to know whose each record is: name a column, or "folder"')
+    if unit == "record" and person:
+        raise InvalidInput(f'a person ({person!r}) is named, but the unit is "record": ask for unit "person"')
+
+
+def _opened(probe: Probe | str | os.PathLike[str] | bytes) -> Probe:
+    if not isinstance(probe, Probe):
+        data = probe if isinstance(probe, bytes) else read_message(Path(probe), "probe", PROBE_LIMIT)
+        probe = Probe.from_bytes(data)
+    if probe.clusters > MOST_CLUSTERS:
+        raise InvalidInput(
+            f"this probe has {probe.clusters} centroids; at most {MOST_CLUSTERS} can be answered"
+        )
+    return probe
+
+
+def _matching(encoder: Encoder | str | os.PathLike[str] | None, probe: Probe) -> Encoder:
+    if encoder is None or isinstance(encoder, str | os.PathLike):
+        return encoder_for(probe.encoder, local=encoder)
+    if encoder.spec.fingerprint != probe.encoder.fingerprint:
+        raise EncoderMismatch(
+            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, this "
+            f"is {encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or ask for another probe"
+        )
+    return encoder
+
+
+def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str | None) -> Source:
+    if not isinstance(data, str | os.PathLike):
+        return data
+    columns = (person,) if person and person != FOLDER else ()
+    return open_source(Path(data), kind=encoder.kind, columns=columns)
+
+
+def _name(source: Source | NDArray[Any]) -> str:
+    return "array" if isinstance(source, np.ndarray) else str(Path(source.path).resolve())
+
+
+def _batches(source: Source | NDArray[Any]) -> Iterator[Batch]:
+    if isinstance(source, np.ndarray):
+        yield Batch([str(row) for row in range(len(source))], cast(Sequence[Any], source))
+        return
+    for shard in source.shards():
+        yield from source.read(shard)
+
+
+def _encoded(
+    batches: Iterable[Batch], encoder: Encoder, person: str | None, skip_corrupt: bool
+) -> Iterator[Records]:
+    """The records of all batches. After the last one, raises InvalidData if any could not be encoded."""
+    bad, total, first = 0, 0, ""
+    for batch in batches:
+        X, problems = _features(batch.items, encoder)
+        total += len(batch.ids)
+        if problems and not bad:
+            row = min(problems)
+            first = f"{batch.ids[row]!r}: {problems[row]}"
+        bad += len(problems)
+        good = [row for row in range(len(batch.ids)) if row not in problems]
+        ids = [batch.ids[row] for row in good]
+        if person is None:
+            yield Records(ids, X[good])
+            continue
+        persons, contents = _persons(batch, person), content_digests(batch.items)
+        yield Records(ids, X[good], [persons[row] for row in good], [contents[row] for row in good])
+    if bad and not skip_corrupt:
+        raise InvalidData(
+            f"{bad} of {total} private records cannot be encoded, the first is {first}. Nothing was debited; "
+            "mend or remove them, or leave them out with --skip-corrupt"
+        )
+
+
+def _features(items: Sequence[Any], encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:
+    if encoder.kind not in ("image", "text"):  # element by element, whatever the batch
+        encoded = encoder.encode(items)
+        return encoded.embeddings, encoded.problems
+    X = np.zeros((len(items), encoder.spec.dim), np.float32)
+    problems: dict[int, str] = {}
+    for row, item in enumerate(items):
+        encoded = encoder.encode([item])
+        X[row] = encoded.embeddings[0]
+        if encoded.problems:
+            problems[row] = encoded.problems[0]
+    return X, problems
+
+
+def _persons(batch: Batch, person: str) -> list[str]:
+    if person == FOLDER:
+        return [name.rpartition("/")[0] for name in batch.ids]
+    if person not in batch.columns:
+        raise InvalidData(f"the private data has no column {person!r}")
+    return [value or "" for value in batch.columns[person]]

@@ -1,0 +1,91 @@
+"""The entries of a ledger, and the hash chain that makes a changed, missing or reordered one visible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from proxyset.client.calibration import Adjacency, Unit
+from proxyset.errors import LedgerError
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.release import PrivacyStatement
+
+Kind = Literal["cap", "debit", "release", "policy"]
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger. Fields that a kind has no use for are None or "".
+
+    Attributes:
+        seq: 1, 2, 3 …
+        time: UTC, ISO 8601.
+        kind: "cap" sets a cap (rho, epsilon, delta; for `server`, or for all when that is ""); "debit" pays
+            for one draw; "release" says that the draw of debit `ref` was stored, with its SHA-256 in
+            `digest`; "policy" puts the policy `digest` in force.
+        server: who asked.
+        dataset: the owner's name of the private data that was answered from.
+        probe: fingerprint of the probe.
+        rho, epsilon, delta, sigma, unit, adjacency, max_records: the privacy statement of a debit, or a cap.
+        ref: seq of another entry.
+        digest: SHA-256 of what is stored beside the entry.
+        note: the owner's words.
+        policy: SHA-256 of the policy in force, or "".
+        prev, hash: SHA-256 of the previous entry and of this one.
+    """
+
+    seq: int
+    time: str
+    kind: Kind
+    server: str = ""
+    dataset: str = ""
+    probe: str = ""
+    rho: float | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+    sigma: float | None = None
+    unit: Unit | None = None
+    adjacency: Adjacency | None = None
+    max_records: int | None = None
+    ref: int | None = None
+    digest: str = ""
+    note: str = ""
+    policy: str = ""
+    prev: str = GENESIS
+    hash: str = ""
+
+    def sealed(self) -> Entry:
+        """This entry with its hash: SHA-256 of the canonical JSON of all other fields."""
+        fields = asdict(self)
+        del fields["hash"]
+        return replace(self, hash=fingerprint(fields))
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """What a debit paid for."""
+        sensitivity = (2**0.5 if self.adjacency == "replace-one" else 1.0) * (self.max_records or 1)
+        return PrivacyStatement.model_validate(
+            {
+                name: getattr(self, name)
+                for name in ("unit", "adjacency", "max_records", "sigma", "rho", "epsilon", "delta")
+            }
+            | {"l2_sensitivity": sensitivity}
+        )
+
+
+def check_links(entries: Iterable[Entry], after: Sequence[Entry] = ()) -> None:
+    """Check that `entries` continue the chain that ends with `after`.
+
+    Raises:
+        LedgerError: an entry was changed, removed or put elsewhere.
+    """
+    seq, prev = (after[-1].seq, after[-1].hash) if after else (0, GENESIS)
+    for entry in entries:
+        if entry.seq != seq + 1 or entry.prev != prev or entry.sealed().hash != entry.hash:
+            raise LedgerError(
+                f"ledger entry {entry.seq} does not follow from entry {seq}: the ledger was changed outside "
+                "proxyset; restore the newest copy, and count what was released since as spent"
+            )
+        seq, prev = entry.seq, entry.hash

@@ -1,0 +1,458 @@
+"""The ledger: what was released, what it cost, and the cap that no answer may pass.
+
+One SQLite file. Entries are only ever added; each carries the hash of the one before. An answer goes through
+two states:
+
+    debit     committed and flushed to the disk BEFORE any noise is drawn; it pays for one draw
+    release   the drawn release, committed and flushed BEFORE it is handed to anyone
+
+so that whatever left the machine has its debit on the disk. A crash between the two leaves a debit without a
+release: its draw never left, and it is never drawn again; the next request pays anew. A crash can cost
+budget, not privacy.
+
+The same probe for the same data set gets the stored release, bit for bit, at no cost. `exclusive` keeps the
+whole of "look for it, debit, draw, store" to one process at a time, so two requests at once get one draw.
+
+Costs add up in ρ (zCDP), which is a valid stopping rule even when a probe was chosen after seeing earlier
+answers (Whitehouse, Ramdas, Rogers and Wu 2023). The cap is stated as (ε, δ) and converted once, when it is
+set.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proxyset.atomic import replacing
+from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
+from proxyset.client.chain import GENESIS, Entry, Kind, check_links
+from proxyset.errors import ArtifactError, BudgetExceeded, LedgerError
+from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire.release import PrivacyStatement, Release
+
+APPLICATION_ID = 0x50585354  # "PXST"
+SCHEMA_VERSION = 1
+WAIT_SECONDS = 120.0
+_COLUMNS = ", ".join(field.name for field in fields(Entry))
+_TYPES = {"seq": "INTEGER PRIMARY KEY", "max_records": "INTEGER", "ref": "INTEGER"} | dict.fromkeys(
+    ("rho", "epsilon", "delta", "sigma"), "REAL"
+)
+_SCHEMA = f"""
+CREATE TABLE entries ({", ".join(f"{f.name} {_TYPES.get(f.name, 'TEXT')}" for f in fields(Entry))}) STRICT;
+CREATE TABLE blobs (seq INTEGER PRIMARY KEY REFERENCES entries (seq), data BLOB NOT NULL) STRICT;
+CREATE TRIGGER entries_order BEFORE INSERT ON entries
+    WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM entries)
+    BEGIN SELECT raise(ABORT, 'entries are added at the end'); END;
+CREATE TRIGGER blobs_once BEFORE INSERT ON blobs WHEN EXISTS (SELECT 1 FROM blobs WHERE seq = NEW.seq)
+    BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+""" + "".join(
+    f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+    "BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;\n"
+    for table in ("entries", "blobs")
+    for verb in ("UPDATE", "DELETE")
+)
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The most that may be spent, as (ε, δ); `rho` is what is enforced."""
+
+    epsilon: float = 10.0
+    delta: float = 1e-5
+
+    @property
+    def rho(self) -> float:
+        return zcdp_rho(self.epsilon, self.delta)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the budget stands, in all or for one server.
+
+    Attributes:
+        cap_rho, cap_epsilon, cap_delta: the cap; None where a server has none of its own.
+        spent_rho: the sum of all debits.
+        spent_epsilon: that sum as ε at the cap's δ, by zCDP: holds whatever the servers did.
+        reported_epsilon: by privacy loss distributions: tighter; holds if no probe depended on an earlier
+            answer.
+        remaining_rho: what is left; 0 when nothing is.
+        debits: how many.
+        weakest: the units, adjacencies and record bounds of the debits. With more than one, the sums protect
+            the weakest of them only: one record, added or removed.
+    """
+
+    cap_rho: float | None
+    cap_epsilon: float | None
+    cap_delta: float | None
+    spent_rho: float
+    spent_epsilon: float
+    reported_epsilon: float
+    remaining_rho: float | None
+    debits: int
+    weakest: list[str]
+
+
+def default_path() -> Path:
+    """PROXYSET_LEDGER, else `proxyset/ledger.sqlite` in the user's state folder (XDG_STATE_HOME)."""
+    if chosen := os.environ.get("PROXYSET_LEDGER"):
+        return Path(chosen)
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "proxyset" / "ledger.sqlite"
+
+
+class Ledger:
+    """A ledger file. Holds no connection and no lock between calls: safe over forks, threads and processes.
+
+    Sensitivity:
+        It takes the statements of releases; it never sees a private item.
+    Unit:
+        That of each debit; see `Account.weakest` when they differ.
+    Guarantee:
+        Whatever the servers did, all releases together are ρ-zCDP with ρ ≤ the cap in force, per server and
+        in all, for every data set named in it (the sum over all data sets is what is capped).
+    Assumes:
+        The disk keeps what it says it flushed, and the owner does not delete or replace the file. One ledger
+        is used for all answers about the same people.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: list[Entry] = []
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str] | None = None, *, cap: Cap | None = None, create: bool = True
+    ) -> Ledger:
+        """Open a ledger, or begin one with `cap` (ε = 10 at δ = 1e-5 unless told otherwise).
+
+        Args:
+            path: the file; None for `default_path()`.
+            cap: only for a new ledger; an old one keeps its own (`set_cap` changes it).
+            create: whether a missing file is begun.
+
+        Raises:
+            LedgerError: missing (and not create), not a ledger, damaged, of another version, or not writable.
+            InvalidInput: an impossible cap.
+        """
+        ledger = cls(Path(path if path is not None else default_path()).absolute())
+        if not ledger.path.exists():
+            if not create:
+                raise LedgerError(f"there is no ledger at {ledger.path}")
+            ledger._begin(cap or Cap())
+        ledger.entries()
+        return ledger
+
+    def _begin(self, cap: Cap) -> None:
+        limits = _cap_fields(cap)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self.exclusive():
+                if self.path.exists():
+                    return
+                with replacing(self.path) as temporary, closing(sqlite3.connect(temporary)) as db:
+                    db.executescript(
+                        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+                        f"{_SCHEMA}"
+                    )
+                    _insert(db, _follow([], "cap", note="the cap this ledger began with", **limits))
+                    db.commit()
+                self.path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(f"no ledger can be begun at {self.path}: {error}") from error
+
+    # Reading
+
+    def entries(self) -> list[Entry]:
+        """All entries, in order, with the chain checked.
+
+        Raises:
+            LedgerError: the file is not a ledger, or was changed outside proxyset.
+        """
+        with self._database() as db:
+            return list(self._load(db))
+
+    def cap_rho(self, server: str = "") -> float | None:
+        """The cap in force for `server`, or in all when that is "": ρ, or None without one."""
+        return _cap_in(self.entries(), server)
+
+    def spent(self, server: str = "") -> float:
+        """ρ debited for `server`, or in all when that is ""."""
+        return _spent_in(self.entries(), server)
+
+    def remaining(self, server: str = "") -> float:
+        """ρ that can still be debited for `server`, both caps considered; never below 0."""
+        entries = self.entries()
+        rooms = [
+            cap - _spent_in(entries, name)
+            for name in {"", server}
+            if (cap := _cap_in(entries, name)) is not None
+        ]
+        return max(0.0, min(rooms))
+
+    def account(self, server: str = "") -> Account:
+        """Where the budget stands. Computes the privacy loss distributions, so it can take a second."""
+        entries = self.entries()
+        debits = _debits(entries, server)
+        cap = _cap_entry(entries, server)
+        delta = cap.delta if cap and cap.delta else Cap().delta
+        spent = _spent_in(entries, server)
+        return Account(
+            cap_rho=cap.rho if cap else None,
+            cap_epsilon=cap.epsilon if cap else None,
+            cap_delta=cap.delta if cap else None,
+            spent_rho=spent,
+            spent_epsilon=zcdp_epsilon(spent, delta),
+            reported_epsilon=composed_epsilon([e.statement for e in debits], delta),
+            remaining_rho=None if cap is None or cap.rho is None else max(0.0, cap.rho - spent),
+            debits=len(debits),
+            weakest=sorted({f"{e.unit}, {e.adjacency}, at most {e.max_records}" for e in debits}),
+        )
+
+    def stored(self, probe: str, dataset: str) -> Release | None:
+        """The newest release for this probe and data set, or None.
+
+        Raises:
+            LedgerError: the stored bytes are not those that were released.
+        """
+        with self._database() as db:
+            found = [
+                e for e in self._load(db) if e.kind == "release" and (e.probe, e.dataset) == (probe, dataset)
+            ]
+            return _decode(db, found[-1]) if found else None
+
+    def verify(self) -> Entry:
+        """Check everything that can be checked offline, from the first entry on, and return the last.
+
+        Raises:
+            LedgerError: the chain is broken, a stored release differs from its entry, a debit paid for two
+                releases, or the debits passed the cap in force.
+        """
+        self._entries = []
+        with self._database() as db:
+            entries = self._load(db)
+            (state,) = db.execute("PRAGMA integrity_check").fetchone()
+            if state != "ok":
+                raise LedgerError(f"the ledger {self.path} is damaged: {state}")
+            drawn: set[int | None] = set()
+            for index, entry in enumerate(entries):
+                if entry.kind == "debit":
+                    _refuse_above_cap(entries[:index], entry.rho or math.inf, entry.server)
+                elif entry.kind == "release":
+                    debit = entries[(entry.ref or 0) - 1]
+                    same = (debit.kind, debit.probe, debit.dataset) == ("debit", entry.probe, entry.dataset)
+                    if entry.ref in drawn or not same or _decode(db, entry).privacy != debit.statement:
+                        raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
+                    drawn.add(entry.ref)
+            return entries[-1]
+
+    def export_jsonl(self) -> str:
+        """All entries as JSON lines, in the form that is hashed."""
+        return "".join(canonical_json(asdict(entry)).decode() + "\n" for entry in self.entries())
+
+    # Writing
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep all other processes and threads out of answering, until the block ends or this process dies.
+
+        Raises:
+            LedgerError: the lock cannot be had within two minutes, or cannot be made.
+        """
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise LedgerError(f"the ledger {self.path} cannot be locked: {error}") from error
+        try:
+            deadline = time.monotonic() + WAIT_SECONDS
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise LedgerError(
+                            f"another process has held {lock} for {WAIT_SECONDS:.0f} s: end it and try again"
+                        ) from None
+                    time.sleep(0.002)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def check(self, privacy: PrivacyStatement, server: str = "") -> None:
+        """Raise BudgetExceeded if a debit would be refused now. Changes nothing; `debit` checks again."""
+        _refuse_above_cap(self.entries(), privacy.rho, server)
+
+    def debit(
+        self, privacy: PrivacyStatement, *, probe: str, dataset: str, server: str = "", policy: str = ""
+    ) -> Entry:
+        """Pay for one draw: check and debit in one transaction, on the disk when this returns.
+
+        Sensitivity:
+            As stated in `privacy`.
+        Unit:
+            As stated in `privacy`.
+        Guarantee:
+            Never past a cap, however many processes try at once.
+        Assumes:
+            Noise is drawn after this returns, once.
+
+        Raises:
+            BudgetExceeded: it would pass the cap of the server or of all; nothing is debited.
+            LedgerError: it could not be written durably; nothing may be drawn.
+        """
+        with self._database(write=True) as db:
+            entries = self._load(db)
+            _refuse_above_cap(entries, privacy.rho, server)
+            paid = privacy.model_dump(exclude={"mechanism", "l2_sensitivity"})
+            return self._append(
+                db, "debit", probe=probe, dataset=dataset, server=server, policy=policy, **paid
+            )
+
+    def store(self, debit: Entry, release: Release) -> Entry:
+        """Keep the drawn release; on the disk when this returns, and only then may it be handed on.
+
+        Raises:
+            LedgerError: it could not be written, or the debit already has a release.
+        """
+        with self._database(write=True) as db:
+            if any(e.kind == "release" and e.ref == debit.seq for e in self._load(db)):
+                raise LedgerError(
+                    f"debit {debit.seq} already paid for a release: one debit pays for one draw"
+                )
+            data = release.to_bytes()
+            return self._append(
+                db,
+                "release",
+                data,
+                probe=debit.probe,
+                dataset=debit.dataset,
+                server=debit.server,
+                policy=debit.policy,
+                ref=debit.seq,
+            )
+
+    def set_cap(self, cap: Cap, server: str = "", note: str = "") -> Entry:
+        """Change the cap of `server`, or of all when that is "". The change itself stays in the ledger.
+
+        Raises:
+            InvalidInput: an impossible cap.
+            LedgerError: it could not be written.
+        """
+        limits = _cap_fields(cap)
+        with self._database(write=True) as db:
+            self._load(db)
+            return self._append(db, "cap", server=server, note=note, **limits)
+
+    def _append(self, db: sqlite3.Connection, kind: Kind, blob: bytes | None = None, **values: Any) -> Entry:
+        if blob is not None:
+            values["digest"] = fingerprint(blob)
+        entry = _follow(self._load(db), kind, **values)
+        _insert(db, entry)
+        if blob is not None:
+            db.execute("INSERT INTO blobs VALUES (?, ?)", (entry.seq, blob))
+        return entry
+
+    def _load(self, db: sqlite3.Connection) -> list[Entry]:
+        """All entries; only those that are new to this object are read and checked."""
+        known = self._entries
+        rows = db.execute(f"SELECT {_COLUMNS} FROM entries WHERE seq >= ? ORDER BY seq", (len(known),))
+        found = [Entry(*row) for row in rows]
+        if known and (not found or found.pop(0) != known[-1]):
+            raise LedgerError(f"the ledger {self.path} was changed or replaced while in use")
+        check_links(found, known)
+        if not known and not found:
+            raise LedgerError(f"the ledger {self.path} is empty: it was cut off")
+        return known + found
+
+    @contextmanager
+    def _database(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """One connection, one transaction. An error leaves the file as it was."""
+        try:
+            # mode=rw never creates the file, and falls back to reading when it may not be written
+            uri = f"{self.path.as_uri()}?mode=rw"
+            with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)) as db:
+                db.execute(
+                    "PRAGMA synchronous = EXTRA"
+                )  # FULL, and the folder too when the journal is removed
+                db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                self._check_header(db)
+                yield db
+                db.execute("COMMIT")
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            if isinstance(error, LedgerError):
+                raise
+            raise LedgerError(
+                f"the ledger {self.path} could not be {'written' if write else 'read'}: {error}"
+            ) from error
+
+    def _check_header(self, db: sqlite3.Connection) -> None:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise LedgerError(f"{self.path} is not a proxyset ledger; choose another path")
+        if version != SCHEMA_VERSION:
+            raise LedgerError(f"{self.path} has schema {version}, this proxyset reads {SCHEMA_VERSION}")
+
+
+def _follow(entries: list[Entry], kind: Kind, **values: Any) -> Entry:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    prev = entries[-1].hash if entries else GENESIS
+    return Entry(seq=len(entries) + 1, time=now, kind=kind, prev=prev, **values).sealed()
+
+
+def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+    marks = ", ".join("?" * len(fields(Entry)))
+    db.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", tuple(asdict(entry).values()))
+
+
+def _decode(db: sqlite3.Connection, entry: Entry) -> Release:
+    row = db.execute("SELECT data FROM blobs WHERE seq = ?", (entry.seq,)).fetchone()
+    if row is None or fingerprint(row[0]) != entry.digest:
+        raise LedgerError(f"the release of ledger entry {entry.seq} is missing or was changed")
+    try:
+        return Release.from_bytes(row[0])
+    except ArtifactError as error:
+        raise LedgerError(f"the release of ledger entry {entry.seq} cannot be read: {error}") from error
+
+
+def _debits(entries: list[Entry], server: str) -> list[Entry]:
+    return [e for e in entries if e.kind == "debit" and server in ("", e.server)]
+
+
+def _spent_in(entries: list[Entry], server: str) -> float:
+    return math.fsum(e.rho or math.inf for e in _debits(entries, server))
+
+
+def _cap_in(entries: list[Entry], server: str) -> float | None:
+    entry = _cap_entry(entries, server)
+    return entry.rho if entry else None
+
+
+def _cap_entry(entries: list[Entry], server: str) -> Entry | None:
+    return next((e for e in reversed(entries) if e.kind == "cap" and e.server == server), None)
+
+
+def _cap_fields(cap: Cap) -> dict[str, Any]:
+    return {"rho": cap.rho, "epsilon": float(cap.epsilon), "delta": float(cap.delta)}
+
+
+def _refuse_above_cap(entries: list[Entry], rho: float, server: str) -> None:
+    for name in dict.fromkeys(("", server)):
+        cap, spent = _cap_in(entries, name), _spent_in(entries, name)
+        if cap is not None and math.fsum((spent, rho)) > cap:
+            whose = f"of server {name!r}" if name else "of this ledger"
+            raise BudgetExceeded(
+                f"this answer costs ρ = {rho:.4g}; {spent:.4g} of the cap {whose}, {cap:.4g}, is spent and "
+                f"{max(0.0, cap - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: proxyset "
+                "ledger cap"
+            )

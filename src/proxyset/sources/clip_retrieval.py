@@ -1,0 +1,132 @@
+"""Folders as clip-retrieval writes them: img_emb/*.npy and, row by row, metadata/*.parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from proxyset.errors import InvalidData
+from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, rows_for
+from proxyset.sources.columns import ID, carried
+from proxyset.sources.embeddings import Embeddings, open_npy
+from proxyset.sources.fetch import pick_by_reading
+from proxyset.sources.files import list_files, locate
+from proxyset.sources.parquet import beside, open_parquet, rows_between
+from proxyset.sources.source import Batch, Kind, Shard
+
+_FOLDERS = ("img_emb", "text_emb")
+
+
+def embedding_files(files: Sequence[str]) -> list[str]:
+    """Those of `files` that hold the embeddings; none if this is not a folder of clip-retrieval."""
+    if not _metadata(files):
+        return []
+    for folder in _FOLDERS:
+        if found := [file for file in files if file.startswith(f"{folder}/") and file.endswith(".npy")]:
+            return found
+    return []
+
+
+def _metadata(files: Sequence[str]) -> dict[str, str]:
+    """Number → metadata file."""
+    return {
+        _number(file): file for file in files if file.startswith("metadata/") and file.endswith(".parquet")
+    }
+
+
+def _number(file: str) -> str:
+    """ "img_emb/img_emb_012.npy" → "012"."""
+    return PurePosixPath(file).stem.rpartition("_")[2]
+
+
+@dataclass(frozen=True)
+class ClipRetrieval:
+    """Embeddings with metadata row by row; the id is the metadata's `id`, else the row number.
+
+    Args:
+        path: the folder.
+        files: the .npy files, relative to `path`.
+        columns: further columns of the metadata to carry.
+        shard_size: rows in a shard.
+
+    Raises:
+        InvalidData: as `Embeddings` and `Parquet`, or a file has no partner, or the partners differ in
+            length.
+    """
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    columns: tuple[str, ...] = ()
+    shard_size: int = SHARD_ITEMS["embedding"]
+    kind: Kind = field(default="embedding", init=False)
+
+    def __post_init__(self) -> None:
+        for array, metadata in self._partners.items():
+            rows = len(open_npy(locate(self.path, array)))
+            with open_parquet(locate(self.path, metadata)) as file:
+                if file.metadata.num_rows != rows:
+                    raise InvalidData(
+                        f"{locate(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has {rows}; "
+                        f"they must be of the same items"
+                    )
+                missing = set(self._used).difference(file.schema_arrow.names)
+                if missing:
+                    raise InvalidData(
+                        f"{locate(self.path, metadata)} has no column {', '.join(sorted(missing))}"
+                    )
+        self.shards()
+
+    @cached_property
+    def _partners(self) -> dict[str, str]:
+        """Embedding file → metadata file."""
+        metadata = _metadata(list_files(Path(self.path)))
+        for file in self.files:
+            if _number(file) not in metadata:
+                raise InvalidData(f"{locate(self.path, file)} has no metadata file with the same number")
+        return {file: metadata[_number(file)] for file in self.files}
+
+    @cached_property
+    def _embeddings(self) -> Embeddings:
+        return Embeddings(self.path, self.files, (), self.shard_size)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        with open_parquet(locate(self.path, next(iter(self._partners.values())))) as file:
+            return tuple(file.schema_arrow.names)
+
+    @cached_property
+    def _carried(self) -> dict[str, str]:
+        return carried(self._names, self.columns, self.path)
+
+    @cached_property
+    def _used(self) -> list[str]:
+        return list(dict.fromkeys((*self._carried.values(), *({ID} & set(self._names)))))
+
+    def shards(self) -> list[Shard]:
+        return self._embeddings.shards()
+
+    def read(self, shard: Shard) -> Iterator[Batch]:
+        if not self._used:
+            yield from self._embeddings.read(shard)
+            return
+        array = open_npy(locate(self.path, shard.file))
+        path = locate(self.path, self._partners[shard.file])
+        step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)
+        start = shard.start
+        for rows in rows_between(path, self._used, shard.start, shard.stop, step):
+            stop = start + rows.num_rows
+            first = shard.first_row + start - shard.start
+            yield beside(rows, np.array(array[start:stop]), self._carried, first, path)
+            start = stop
+        if start != shard.stop:
+            raise InvalidData(
+                f"{path} has changed since it was planned: {start} rows, not {shard.stop} or more"
+            )
+
+    def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        return pick_by_reading(self, shard, ids) if ID in self._used else self._embeddings.pick(shard, ids)

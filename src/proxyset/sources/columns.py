@@ -1,0 +1,92 @@
+"""Columns beside the items: ids, the kept ones and those that were asked for by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from proxyset.errors import InvalidData
+from proxyset.sources.source import KEPT_COLUMNS
+
+ID = "id"
+TEXT_COLUMNS = ("text", "caption")
+
+# What other tools call the kept columns, in order of preference: img2dataset (url), clip-retrieval
+# (image_path).
+_ALIASES = {"uri": ("uri", "url", "image_path"), "licence": ("licence", "license")}
+
+# An id becomes a file name or a CSV cell later: no control characters, and nothing that UTF-8 cannot write.
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def carried(available: Collection[str], asked: Sequence[str], where: str) -> dict[str, str]:
+    """Name in Batch.columns → name in the data, for kept columns that are there and all that were asked for.
+
+    Raises:
+        InvalidData: a column that was asked for is not in the data.
+    """
+    names = {name: _found(name, available) for name in dict.fromkeys((*KEPT_COLUMNS, *asked))}
+    missing = [name for name in asked if names[name] is None]
+    if missing:
+        there = ", ".join(list(available)[:50]) or "none"
+        raise InvalidData(f"{where} has no column {', '.join(map(repr, missing))}; its columns are: {there}")
+    return {name: found for name, found in names.items() if found is not None}
+
+
+def _found(name: str, available: Collection[str]) -> str | None:
+    return next((alias for alias in _ALIASES.get(name, (name,)) if alias in available), None)
+
+
+def value(record: Mapping[str, Any], name: str) -> str | None:
+    """The column `name` of a JSON record, which may have it under another name, or not at all."""
+    found = _found(name, record)
+    return None if found is None else as_text(record[found])
+
+
+def as_text(scalar: Any) -> str | None:
+    """A JSON value as a column holds it: text as it is, null as None, anything else as JSON."""
+    return scalar if scalar is None or isinstance(scalar, str) else json.dumps(scalar, ensure_ascii=False)
+
+
+def json_object(text: str, where: str) -> dict[str, Any] | None:
+    """The JSON object in `text`; None if it holds some other JSON value.
+
+    Raises:
+        InvalidData: it is not JSON, is nested too deeply, or has text that UTF-8 cannot write.
+    """
+    try:
+        parsed = json.loads(text)
+        if "\\ud" in text.lower():  # an escaped half of a surrogate pair gives text that no file can hold
+            json.dumps(parsed, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{where}: not valid JSON ({error})") from error
+    return parsed if isinstance(parsed, dict) else None
+
+
+def row_numbers(first: int, count: int) -> list[str]:
+    """Ids of items that have none: the number of the row in the whole source."""
+    return [str(row) for row in range(first, first + count)]
+
+
+def checked_ids(ids: Sequence[str | None], where: str) -> list[str]:
+    """The ids, if they can be ids: present, of printable characters, none twice.
+
+    Raises:
+        InvalidData: they cannot; the message names the row within `where` or the id.
+    """
+    for row, name in enumerate(ids):
+        if not name:
+            raise InvalidData(
+                f"{where}: item {row} of this batch has an empty id; give every item an id, or none"
+            )
+    known = [name for name in ids if name]
+    if _UNFIT.search("".join(known)):
+        unfit = next(name for name in known if _UNFIT.search(name))
+        raise InvalidData(f"{where}: the id {unfit!a} has control characters or is not UTF-8; rename it")
+    if len(set(known)) < len(known):
+        seen: set[str] = set()
+        twice = next(name for name in known if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InvalidData(f"{where}: the id {twice!r} appears twice; ids must be unique in a source")
+    return known

@@ -1,0 +1,79 @@
+"""Files of a source: which there are, and errors that name them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxyset.errors import InvalidData
+
+MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
+
+
+def locate(path: str, file: str) -> Path:
+    """Where a file of a source lies; `file` is relative to `path`, "" is the path itself."""
+    return Path(path, file) if file else Path(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an operating-system error into InvalidData that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidData(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def list_files(folder: Path) -> list[str]:
+    """All files below `folder` as sorted relative posix paths.
+
+    Hidden files and folders are left out. A link to a file counts if the file lies in the folder too; a link
+    to a folder is not followed, because what it leads to is either listed already or none of this source's
+    business.
+
+    Raises:
+        InvalidData: a folder cannot be listed.
+    """
+    root = os.path.realpath(folder)
+    found: list[str] = []
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        with reading(Path(root, prefix)), os.scandir(Path(root, prefix)) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{prefix}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False) or (
+                    entry.is_symlink() and _stays(entry.path, root)
+                ):
+                    found.append(prefix + entry.name)
+    return sorted(found)
+
+
+def _stays(link: str, root: str) -> bool:
+    target = Path(os.path.realpath(link))
+    return target.is_relative_to(root) and target.is_file()
+
+
+def read_item(path: Path) -> bytes:
+    """The bytes of a file that is one item.
+
+    Raises:
+        InvalidData: it cannot be read, or is larger than MAX_ITEM_BYTES.
+    """
+    with reading(path), path.open("rb") as file:
+        data = file.read(MAX_ITEM_BYTES + 1)
+    if len(data) > MAX_ITEM_BYTES:
+        raise too_large(path)
+    return data
+
+
+def too_large(where: object) -> InvalidData:
+    """The error for an item over the limit."""
+    return InvalidData(
+        f"{where} is larger than {MAX_ITEM_BYTES >> 20} MiB, the most that one item may have; remove it"
+    )

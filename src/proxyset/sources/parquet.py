@@ -1,0 +1,241 @@
+"""Parquet files with a column of images, texts or embeddings, or as tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from proxyset.errors import InvalidData
+from proxyset.sources import arrow
+from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
+from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, checked_ids, row_numbers
+from proxyset.sources.files import locate, reading
+from proxyset.sources.source import Batch, Items, Kind, Shard
+
+# Which columns may hold the items, in order of preference, and of which types.
+_CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
+    "image": (("image", "jpg", "jpeg", "png", "webp", "bytes"), arrow.is_bytes),
+    "text": (TEXT_COLUMNS, arrow.is_text),
+    "embedding": (("embedding", "emb"), arrow.is_vectors),
+}
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+_BUFFER_BYTES = 1 << 20  # read a column in pieces of this size, not a row group at once
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, read in small pieces.
+
+    Raises:
+        InvalidData: it is not a Parquet file, is cut short or damaged.
+    """
+    try:
+        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+            yield file
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """Rows of Parquet files, cut into shards between row groups.
+
+    Items are those of the column "image" (or "jpg", "png", "bytes": bytes, or a struct that has `bytes`),
+    else of "text" (or "caption"), else of "embedding" (or "emb": lists of numbers), else the rows as tables.
+    A table has all columns but the id, the kept ones and those asked for, as float64 or string.
+
+    Args:
+        path: a Parquet file or a folder of them.
+        files: the files, relative to `path`, with the same columns.
+        columns: further columns to carry.
+        shard_size: rows in a shard at least, if the file has them (None: SHARD_ITEMS of the kind); shards end
+            where row groups end.
+        wanted: take the items to be of this kind; None looks for a column in the order above.
+
+    Raises:
+        InvalidData: a file is damaged, the files differ, there are no rows, no column for the wanted kind, or
+            a column was asked for that is not there.
+    """
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    columns: tuple[str, ...] = ()
+    shard_size: int | None = None
+    wanted: Kind | None = None
+
+    def __post_init__(self) -> None:
+        self.shards()
+
+    @cached_property
+    def kind(self) -> Kind:
+        if self.wanted and self.wanted != "table" and self._content_of(self.wanted) is None:
+            names, _ = _CONTENT[self.wanted]
+            raise InvalidData(
+                f"{self.path} has no {self.wanted} column; looked for {', '.join(names)} of a "
+                f"fitting type among: {', '.join(f'{field.name} ({field.type})' for field in self._schema)}"
+            )
+        if self.wanted:
+            return self.wanted
+        return next((kind for kind in _CONTENT if self._content_of(kind)), "table")
+
+    def shards(self) -> list[Shard]:
+        found: list[Shard] = []
+        before, size = 0, self.shard_size or SHARD_ITEMS[self.kind]
+        for file, groups in self._row_groups.items():
+            start = rows = 0
+            for number, length in enumerate(groups, 1):
+                rows += length
+                if rows >= size or (rows and number == len(groups)):
+                    found.append(Shard(len(found), file, start, number, before))
+                    before += rows
+                    start, rows = number, 0
+        return found
+
+    def read(self, shard: Shard) -> Iterator[Batch]:
+        path = locate(self.path, shard.file)
+        first = shard.first_row
+        with open_parquet(path) as file:
+            if file.num_row_groups < shard.stop:
+                raise InvalidData(
+                    f"{path} has changed since it was planned: it has only {file.num_row_groups} row groups"
+                )
+            groups = [file.metadata.row_group(group) for group in range(shard.start, shard.stop)]
+            row_bytes = sum(group.total_byte_size for group in groups) / max(
+                1, sum(group.num_rows for group in groups)
+            )
+            step = rows_for(row_bytes, IMAGE_BATCH if self.kind == "image" else ROW_BATCH)
+            for rows in file.iter_batches(step, list(range(shard.start, shard.stop)), self._used):
+                yield beside(rows, self._items(rows, path), self._carried, first, path)
+                first += rows.num_rows
+
+    def _items(self, rows: pa.RecordBatch, path: Path) -> Items:
+        match self.kind:
+            case "image":
+                return arrow.images(rows.column(self._content))
+            case "text":
+                return arrow.texts(rows.column(self._content))
+            case "embedding":
+                return arrow.vectors(rows.column(self._content), str(path))
+            case "table":
+                return arrow.table(rows, self._numeric)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        with open_parquet(locate(self.path, self.files[0])) as file:
+            return file.schema_arrow
+
+    def _content_of(self, kind: Kind) -> str | None:
+        names, fits = _CONTENT[kind]
+        there = {field.name: field.type for field in self._schema}
+        return next((name for name in names if name in there and fits(there[name])), None)
+
+    @cached_property
+    def _content(self) -> str | None:
+        return None if self.kind == "table" else self._content_of(self.kind)
+
+    @cached_property
+    def _carried(self) -> dict[str, str]:
+        return carried(self._schema.names, self.columns, self.path)
+
+    @cached_property
+    def _numeric(self) -> dict[str, bool]:
+        """The columns of a table, and which of them are numbers."""
+        found: dict[str, bool] = {}
+        for column in self._schema:
+            if (
+                column.name == ID
+                or column.name in self._carried.values()
+                or _PANDAS_INDEX.fullmatch(column.name)
+            ):
+                continue
+            numeric = arrow.is_numeric(column.type)
+            if numeric is None:
+                raise InvalidData(
+                    f"{self.path}: the column {column.name!r} is {column.type}; a table can have numbers, times "
+                    f"and strings; drop or flatten it"
+                )
+            found[column.name] = numeric
+        if not found:
+            raise InvalidData(
+                f"{self.path} has no columns to make features of: only {', '.join(self._schema.names)}"
+            )
+        return found
+
+    @cached_property
+    def _used(self) -> list[str]:
+        items = [self._content] if self._content else list(self._numeric)
+        return list(dict.fromkeys((*items, *self._carried.values(), *({ID} & set(self._schema.names)))))
+
+    @cached_property
+    def _row_groups(self) -> dict[str, list[int]]:
+        """Rows of every row group of every file, after a look at whether the files go together."""
+        found: dict[str, list[int]] = {}
+        for name in self.files:
+            path = locate(self.path, name)
+            with open_parquet(path) as file:
+                self._check(path, file.schema_arrow)
+                found[name] = [
+                    file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)
+                ]
+        if not any(map(any, found.values())):
+            raise InvalidData(f"{self.path} is empty: {len(found)} Parquet files without a row")
+        return found
+
+    def _check(self, path: Path, schema: pa.Schema) -> None:
+        for name in self._used:
+            places = schema.get_all_field_indices(name)
+            if len(places) != 1:
+                raise InvalidData(
+                    f"{path} has {len(places)} columns named {name!r}, not one; rename or move the file"
+                )
+            kind, first = schema.field(places[0]).type, self._schema.field(name).type
+            if name == self._content:
+                fits = _CONTENT[self.kind][1](kind)
+            else:
+                fits = (
+                    self.kind != "table"
+                    or name not in self._numeric
+                    or arrow.is_numeric(kind) == arrow.is_numeric(first)
+                )
+            if not fits:
+                raise InvalidData(f"{path}: the column {name!r} is {kind}, in {self.files[0]} it is {first}")
+
+
+def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Path) -> Batch:
+    """A batch of `items` with the ids and the columns `names` of `rows`; the first is row `first` of all."""
+    where = f"{path}, from row {first} on"
+    ids = row_numbers(first, rows.num_rows)
+    if ID in rows.schema.names:
+        ids = checked_ids(arrow.strings(rows.column(ID), where), where)
+    columns = {
+        name: arrow.strings(rows.column(found), f"{where}: the column {found!r}")
+        for name, found in names.items()
+    }
+    return Batch(ids, items, columns)
+
+
+def rows_between(
+    path: Path, columns: list[str], start: int, stop: int, step: int
+) -> Iterator[pa.RecordBatch]:
+    """Rows `start` to `stop` of a Parquet file, at most `step` at a time; row groups outside are not read."""
+    with open_parquet(path) as file:
+        position = 0
+        for group in range(file.num_row_groups):
+            length = file.metadata.row_group(group).num_rows
+            if position < stop and position + length > start:
+                at = position
+                for rows in file.iter_batches(step, [group], columns):
+                    inside = rows.slice(
+                        max(start - at, 0), max(0, min(stop - at, rows.num_rows) - max(start - at, 0))
+                    )
+                    at += rows.num_rows
+                    if inside.num_rows:
+                        yield inside
+            position += length

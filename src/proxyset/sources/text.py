@@ -1,0 +1,153 @@
+"""Texts: JSON lines, and the text column of CSV or TSV files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+from proxyset.errors import InvalidData
+from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, Sample, in_batches
+from proxyset.sources.columns import ID, TEXT_COLUMNS, as_text, carried, json_object, value
+from proxyset.sources.delimited import read_header, rows
+from proxyset.sources.files import locate
+from proxyset.sources.lines import Lines, first_record, open_lines, plan
+from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
+
+
+@dataclass(frozen=True)
+class TextFiles(ABC):
+    """Texts in files of lines, cut into shards at byte offsets.
+
+    Args:
+        path: a file or a folder of them.
+        files: the files, relative to `path`.
+        columns: further columns to carry.
+        shard_size: texts in a shard.
+    """
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    columns: tuple[str, ...] = ()
+    shard_size: int = SHARD_ITEMS["text"]
+    kind: Kind = field(default="text", init=False)
+
+    def shards(self) -> list[Shard]:
+        return list(self._plan)
+
+    def read(self, shard: Shard) -> Iterator[Batch]:
+        path = locate(self.path, shard.file)
+        with open_lines(path, shard.start, shard.stop) as lines:
+            numbered = zip(count(shard.first_row), self._samples(shard.file, lines), strict=False)
+            samples: Iterable[Sample] = (
+                (str(row) if sample[0] is None else sample[0], *sample[1:]) for row, sample in numbered
+            )
+            yield from in_batches(samples, self._names, ROW_BATCH, str(path))
+
+    @cached_property
+    def _plan(self) -> list[Shard]:
+        return plan(self.path, self.files, self.shard_size, self._samples)
+
+    @property
+    @abstractmethod
+    def _names(self) -> Sequence[str]:
+        """The columns that every batch has."""
+
+    @abstractmethod
+    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+        """Samples off the lines of a file; an id of None stands for the row number."""
+
+
+@dataclass(frozen=True)
+class JsonLines(TextFiles):
+    """One JSON object a line, with the key "text" or "caption"; blank lines are passed over.
+
+    The first object says which keys count: whether there is an id, which of the two has the text, what may be
+        asked for.
+
+    Raises:
+        InvalidData: no line, no text, a line that is not an object, or a column that the first object does
+            not have.
+    """
+
+    def __post_init__(self) -> None:
+        carried(self._keys, self.columns, f"{self.path} (by its first line)")
+        _text_column(self._keys, self.path)
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(first_record(self.path, self.files, lambda _, lines: _records(lines)))
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
+
+    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+        text, has_id, names = _text_column(self._keys, self.path), ID in self._keys, self._names
+        for record in _records(lines):
+            content = record.get(text, 0)
+            if not isinstance(content, str | None):
+                raise InvalidData(f"{lines.at()}: {text!r} is missing or not a text")
+            name = _present(as_text(record.get(ID)), lines) if has_id else None
+            yield name, content or "", [value(record, name) for name in names]
+
+
+@dataclass(frozen=True)
+class CsvText(TextFiles):
+    """CSV or TSV files with a column "text" or "caption". Empty cells of other columns are None.
+
+    Raises:
+        InvalidData: no header, no text column, an asked-for column that is not there, or files with other
+            columns.
+    """
+
+    def __post_init__(self) -> None:
+        _text_column(self._header, self.path)
+        carried(self._header, self.columns, self.path)
+        first_record(self.path, self.files, self._samples)
+
+    @cached_property
+    def _header(self) -> tuple[str, ...]:
+        return read_header(locate(self.path, self.files[0]))
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return tuple(carried(self._header, self.columns, self.path))
+
+    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+        place = {name: number for number, name in enumerate(self._header)}
+        text = place[_text_column(self._header, self.path)]
+        others = [place[column] for column in carried(self._header, self.columns, self.path).values()]
+        for row in rows(lines, locate(self.path, file), self._header):
+            name = _present(row[place[ID]], lines) if ID in place else None
+            yield name, row[text], [row[other] or None for other in others]
+
+
+def _records(lines: Lines) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line.isspace():
+            continue
+        record = json_object(line, lines.at())
+        if record is None:
+            raise InvalidData(
+                f"{lines.at()}: a JSON value that is not an object; every line must be one {{…}}"
+            )
+        yield record
+
+
+def _text_column(names: Sequence[str], where: str) -> str:
+    found = next((name for name in TEXT_COLUMNS if name in names), None)
+    if found is None:
+        raise InvalidData(
+            f"{where} has no column {' or '.join(map(repr, TEXT_COLUMNS))}; it has: {', '.join(names)}"
+        )
+    return found
+
+
+def _present(name: str | None, lines: Lines) -> str:
+    if not name:
+        raise InvalidData(f"{lines.at()}: the id is empty; give every item an id, or none")
+    return name

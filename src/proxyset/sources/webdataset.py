@@ -1,0 +1,148 @@
+"""WebDataset tar files, also as img2dataset writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from proxyset.errors import InvalidData
+from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, Sample, in_batches
+from proxyset.sources.columns import carried, json_object, value
+from proxyset.sources.files import locate
+from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
+from proxyset.sources.tar import members
+
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm")
+
+_META = ("txt", "json", "cls")
+
+
+@dataclass(frozen=True)
+class WebDataset:
+    """Tar files of samples: members that follow each other and share the name up to its first dot.
+
+    The image, or the text where there are no images, is the item; `.cls` gives the label, `.json` further
+    columns and `.txt` the column "caption" (if it is asked for). The id is that common name; with several tar
+    files, after the tar's.
+
+    Args:
+        path: a tar file or a folder of them.
+        files: the tar files, relative to `path`; each is one shard.
+        columns: further columns to carry: keys of the first sample's `.json`, "label", "caption".
+        wanted: take images or texts; None takes images if the first tar file with samples has any.
+
+    Raises:
+        InvalidData: no samples, a tar file is damaged, or a column was asked for that the first sample does
+            not have.
+    """
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    columns: tuple[str, ...] = ()
+    wanted: Kind | None = None
+
+    def __post_init__(self) -> None:
+        extensions = self._extensions
+        first = next((parts for file in self.files for _, parts in self._samples(file, extensions)), None)
+        if first is None:
+            raise InvalidData(f"{self.path} has no sample with one of .{', .'.join(extensions)}")
+        carried(list(self._record(self.path, first)), self.columns, f"{self.path} (by its first sample)")
+
+    @cached_property
+    def kind(self) -> Kind:
+        if self.wanted:
+            return self.wanted
+        for file in self.files:
+            found = {_split(name)[1] for name in self._until_image(file)}
+            if found.intersection(IMAGE_EXTENSIONS):
+                return "image"
+            if "txt" in found:
+                return "text"
+        raise InvalidData(
+            f"{self.path}: no sample in {len(self.files)} tar files; looked for members "
+            f".{', .'.join(IMAGE_EXTENSIONS)}, .txt"
+        )
+
+    def shards(self) -> list[Shard]:
+        return [
+            Shard(number, file, 0, locate(self.path, file).stat().st_size)
+            for number, file in enumerate(self.files)
+        ]
+
+    def read(self, shard: Shard) -> Iterator[Batch]:
+        path = locate(self.path, shard.file)
+        names = tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
+        prefix = f"{PurePosixPath(shard.file).with_suffix('')}/" if len(self.files) > 1 else ""
+        most = IMAGE_BATCH if self.kind == "image" else ROW_BATCH
+        samples = (
+            self._sample(path, prefix, key, parts, names)
+            for key, parts in self._samples(shard.file, self._extensions)
+        )
+        return in_batches(samples, names, most, str(path))
+
+    @property
+    def _extensions(self) -> tuple[str, ...]:
+        return IMAGE_EXTENSIONS if self.kind == "image" else ("txt",)
+
+    def _until_image(self, file: str) -> Iterator[str]:
+        for name, _ in members(locate(self.path, file)):
+            yield name
+            if _split(name)[1] in IMAGE_EXTENSIONS:
+                return
+
+    def _samples(self, file: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """(key, extension → bytes) of samples that have one of the extensions."""
+        current, parts = "", dict[str, bytes]()
+        for name, read in members(locate(self.path, file)):
+            key, extension = _split(name)
+            if key != current:
+                if parts.keys() & set(extensions):
+                    yield current, parts
+                current, parts = key, {}
+            if extension in parts:
+                raise InvalidData(
+                    f"{locate(self.path, file)}: the sample {key!r} has two members .{extension}"
+                )
+            if extension in extensions or extension in _META:
+                parts[extension] = read()
+        if parts.keys() & set(extensions):
+            yield current, parts
+
+    def _sample(
+        self, path: Path, prefix: str, key: str, parts: dict[str, bytes], names: tuple[str, ...]
+    ) -> Sample:
+        where = f"{path}: the sample {key!r}"
+        record = self._record(where, parts)
+        item: bytes | str
+        if self.kind == "image":
+            item = next(data for extension, data in parts.items() if extension in IMAGE_EXTENSIONS)
+        else:
+            item = _text(where, parts["txt"])
+        return prefix + key, item, [value(record, name) for name in names]
+
+    def _record(self, where: str, parts: dict[str, bytes]) -> dict[str, Any]:
+        record = (json_object(_text(where, parts["json"]), where) if "json" in parts else None) or {}
+        if "cls" in parts:
+            record["label"] = _text(where, parts["cls"]).strip()
+        if "txt" in parts:
+            record["caption"] = _text(where, parts["txt"])
+        return record
+
+
+def _split(name: str) -> tuple[str, str]:
+    """ "train/0001.seg.PNG" → ("train/0001", "seg.png")."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return folder + slash + stem, extension.lower()
+
+
+def _text(where: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidData(
+            f"{where} is not UTF-8 at byte {error.start} of its text; write it as UTF-8"
+        ) from error

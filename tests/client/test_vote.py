@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxyset.client.vote import Records, Voter, content_digests, count_votes
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import InvalidData
+from proxyset.wire.probe import Probe
+
+
+def probe_of(C: np.ndarray, **projection: np.ndarray) -> Probe:
+    d = projection["projection"].shape[0] if projection else C.shape[1]
+    return Probe.build(C.astype(np.float32), EncoderSpec(name="embeddings", dim=d), "a" * 64, dtype="float32", **projection)
+
+
+def in_batches(X: np.ndarray, persons: list[str] | None = None, size: int = 7) -> Iterator[Records]:
+    ids = [str(i) for i in range(len(X))]
+    contents = content_digests(X)
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        if persons is None:
+            yield Records(ids[part], X[part])
+        else:
+            yield Records(ids[part], X[part], persons[part], contents[part])
+
+
+def slow_votes(X: np.ndarray, probe: Probe, persons: list[str] | None = None, m: int = 0) -> np.ndarray:
+    counts = np.zeros(probe.clusters, np.int64)
+    taken: dict[str, int] = {}
+    order = range(len(X))
+    if persons is not None:
+        order = sorted(order, key=lambda i: hashlib.sha256(X[i].astype("<f8").tobytes()).digest())  # type: ignore[assignment]
+    for i in order:
+        if persons is not None:
+            taken[persons[i]] = taken.get(persons[i], 0) + 1
+            if taken[persons[i]] > m:
+                continue
+        x = X[i].astype(np.float64)
+        if probe.projection is not None and probe.mean is not None:
+            x = (x - probe.mean) @ probe.projection.astype(np.float64)
+        distances = [((x - c) ** 2).sum() for c in probe.centroids.astype(np.float64)]
+        counts[int(np.argmin(distances))] += 1
+    return counts
+
+
+@given(n=st.integers(0, 60), R=st.integers(1, 12), d=st.integers(1, 6), seed=st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_votes_equal_the_slow_reference(n: int, R: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    probe = probe_of(rng.normal(size=(R, d)))
+    X = rng.normal(size=(n, d)).astype(np.float32)
+    counts = count_votes(in_batches(X), probe)
+    assert counts.dtype == np.int64
+    assert (counts == slow_votes(X, probe)).all()
+
+
+@given(n=st.integers(1, 60), m=st.integers(1, 5), people=st.integers(1, 8), seed=st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_bounded_votes_equal_the_slow_reference(n: int, m: int, people: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    probe = probe_of(rng.normal(size=(6, 3)), projection=rng.normal(size=(4, 3)), mean=rng.normal(size=4))
+    X = rng.normal(size=(n, 4)).astype(np.float32)
+    persons = [f"p{i}" for i in rng.integers(people, size=n)]
+    counts = count_votes(in_batches(X, persons), probe, m)
+    assert (counts == slow_votes(X, probe, persons, m)).all()
+
+
+@given(n=st.integers(1, 60), m=st.integers(1, 4), seed=st.integers(0, 10**6), size=st.integers(1, 20))
+@settings(max_examples=100, deadline=None)
+def test_neighbours_differ_in_one_persons_votes(n: int, m: int, seed: int, size: int) -> None:
+    """Row-number ids shift when a person leaves, batches fall elsewhere, and ties abound: ℓ1 still moves by ≤ m."""
+    rng = np.random.default_rng(seed)
+    probe = probe_of(rng.integers(-1, 2, size=(5, 2)))
+    X = rng.integers(-2, 3, size=(n, 2)).astype(np.float32)
+    persons = [f"p{i}" for i in rng.integers(6, size=n)]
+    gone = persons[int(rng.integers(n))]
+    stay = [i for i in range(n) if persons[i] != gone]
+    before = count_votes(in_batches(X, persons), probe, m)
+    after = count_votes(in_batches(X[stay], [persons[i] for i in stay], size), probe, m)
+    assert (before >= after).all()
+    assert (before - after).sum() <= m
+
+
+def test_a_vote_depends_on_its_record_alone() -> None:
+    """Points on the bisector of two centroids, where the last bit decides: any batch gives the same labels."""
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(40, 96))
+    probe = probe_of(np.concatenate([half, -half]))
+    X = rng.normal(size=(300, 96)).astype(np.float32)
+    X -= X.mean(axis=0)
+    X[::3] = 0  # equally near to all pairs
+    X[1::3] = 0.5 * (probe.centroids[rng.integers(80, size=100)] + probe.centroids[rng.integers(80, size=100)])
+    voter = Voter(probe)
+    together = voter(X)
+    alone = np.array([voter(X[i : i + 1])[0] for i in range(len(X))])
+    assert (together == alone).all()
+    backwards = voter(X[::-1])[::-1]
+    assert (together == backwards).all()
+
+
+def test_duplicate_ids_are_refused() -> None:
+    X = np.zeros((2, 3), np.float32)
+    with pytest.raises(InvalidData, match="'a' occurs twice"):
+        count_votes([Records(["a"], X[:1]), Records(["a"], X[1:])], probe_of(np.eye(3)))
+
+
+def test_a_record_without_a_person_is_refused() -> None:
+    X = np.zeros((1, 3), np.float32)
+    with pytest.raises(InvalidData, match="no person"):
+        count_votes([Records(["a"], X, [""], [b"1"])], probe_of(np.eye(3)), 1)
+
+
+def test_digests_of_all_kinds() -> None:
+    table = pa.table({"a": [1, 2], "b": ["x", "y"]})
+    for items in ([b"1", b"2"], ["1", "2"], np.eye(2, dtype=np.float32), table):
+        digests = content_digests(items)
+        assert len(set(digests)) == 2
+    assert content_digests(table.slice(1))[0] == content_digests(table)[1]
