@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import platform
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +21,8 @@ TITLES = {
     ALL_OWN: "all of the client’s kind",
     WHOLE_POOL: "the whole pool",
 }
+
+LEDGER_COLUMNS = ("seq", "time", "kind", "epsilon", "delta", "rho", "sigma", "unit", "adjacency", "prev", "hash")
 
 
 def render(results: Results, data_set: DataSet) -> str:
@@ -48,6 +51,7 @@ def render(results: Results, data_set: DataSet) -> str:
         minus=lambda number: str(number).replace("-", "−"),
         tiny=lambda number: f"{number:.0e}".replace("e-0", "e-").replace("-", "−"),
         size=_size,
+        short=_short,
         uri=_uri,
     )
     best = max(results.budgets)
@@ -62,6 +66,7 @@ def render(results: Results, data_set: DataSet) -> str:
         "gains": {budget: results.gain(budget) for budget in results.budgets},
         "samples": _samples(results, data_set),
         "first_runs": first,
+        "ledger_columns": [name for name in LEDGER_COLUMNS if any(name in e for e in first[0].exchange.ledger)],
         "shown": _typical(first, best),
         "exchange": first[0].exchange,
         "factor": math.exp(first[0].exchange.epsilon),
@@ -105,3 +110,11 @@ def _size(count: int) -> str:
     if count < 1000:
         return f"{count} bytes"
     return f"{count / 1e3:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def _short(value: object) -> str:
+    """A ledger's value in few characters: hashes lose their tail, times their fractions."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = re.sub(r"(T\d\d:\d\d:\d\d)\.\d+", r"\1", str(value)).replace("+00:00", "Z")
+    return f"{text[:8]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else text

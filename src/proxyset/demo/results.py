@@ -79,7 +79,7 @@ class Exchange:
     Attributes:
         bytes_down, bytes_up: bodies of the messages, in bytes.
         epsilon, delta, rho, sigma: as the client reported and debited them.
-        ledger: the client's entries, as `proxyset ledger show --json` gives them.
+        ledger: the client's entries, as `proxyset ledger show --json` gives them, without empty fields.
         released: fingerprint of the release.
     """
 

@@ -211,9 +211,9 @@ class _Exchange:
         with commands.serving(*serve) as server:
             spent = commands.run(
                 *("client", "pull", str(server["url"]), "--data", "client/private.parquet"),
-                *("--epsilon", str(setting.epsilon), "--ledger", "client/ledger.db"),
+                *("--epsilon", str(setting.epsilon), "--ledger", "client/ledger.sqlite"),
             )
-        ledger = commands.run("ledger", "show", "client/ledger.db")
+        ledger = commands.run("ledger", "show", "client/ledger.sqlite")
         return Exchange(
             bytes_down=int(spent["bytes_down"]),
             bytes_up=int(spent["bytes_up"]),
@@ -221,9 +221,18 @@ class _Exchange:
             delta=float(spent["delta"]),
             rho=float(spent["rho"]),
             sigma=float(spent["sigma"]),
-            ledger=tuple(ledger["entries"]),
+            ledger=tuple(self._shown(entry) for entry in ledger["entries"]),
             released=str(spent["release"]),
         )
+
+    def _shown(self, entry: dict[str, object]) -> dict[str, object]:
+        """A ledger entry without what is empty; paths as the commands gave them."""
+        within = f"{self._folder}{os.sep}"
+        return {
+            name: value.replace(within, "") if isinstance(value, str) else value
+            for name, value in entry.items()
+            if value not in (None, "")
+        }
 
     def _select(self, commands: Commands, method: str, released: str) -> list[int]:
         """Rows picked at the largest budget, best first."""
