@@ -23,7 +23,11 @@ def command(capsys):
         captured = capsys.readouterr()
         sys.stdout.write(captured.out)
         sys.stderr.write(captured.err)
-        line = captured.out.strip().splitlines()[-1] if captured.out.strip() and "--json" in map(str, arguments) else None
+        line = (
+            captured.out.strip().splitlines()[-1]
+            if captured.out.strip() and "--json" in map(str, arguments)
+            else None
+        )
         return status, json.loads(line) if line else None, captured.err
 
     return call

@@ -1,8 +1,8 @@
 """Train on a public proxy of data that must not leave its owner.
 
-    index = proxyset.build_index("pool/", "index", encoder="hog", clusters=100)         # cloud
-    release = proxyset.answer(index.probe(), "private/", epsilon=0.58)                  # client
-    proxy = proxyset.select(index, release, "proxy", budget=1000)                       # cloud
+index = proxyset.build_index("pool/", "index", encoder="hog", clusters=100)         # cloud
+release = proxyset.answer(index.probe(), "private/", epsilon=0.58)                  # client
+proxy = proxyset.select(index, release, "proxy", budget=1000)                       # cloud
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from typing import Any
 
 def canonical_json(value: Any) -> bytes:
     """One value, one byte string: sorted keys, no spaces, UTF-8, no NaN or infinity."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def fingerprint(value: Any) -> str:

@@ -37,7 +37,9 @@ class NearestCentroid:
         if np.abs(offset).max() <= _FAR * largest:  # as they are: exact for small integers, ties included
             offset, centred = np.zeros_like(offset), C.astype(np.float64)
             largest = float(np.abs(centred).max())
-        self._scale = np.float32(2.0 ** -np.round(np.log2(largest))) if 1e-30 < largest < 1e30 else np.float32(1)
+        self._scale = (
+            np.float32(2.0 ** -np.round(np.log2(largest))) if 1e-30 < largest < 1e30 else np.float32(1)
+        )
         centred *= self._scale
         self._offset = offset.astype(np.float32)
         self._C = np.ascontiguousarray(centred, np.float32)

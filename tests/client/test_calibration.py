@@ -59,7 +59,12 @@ def test_two_cells_equal_the_composed_pld(sigma: float, m: int, epsilon: float) 
     assert ours == pytest.approx(upper, rel=2e-3, abs=1e-12)
 
 
-@given(epsilon=epsilons, delta=deltas, m=st.integers(1, 50), adjacency=st.sampled_from(["add-remove", "replace-one"]))
+@given(
+    epsilon=epsilons,
+    delta=deltas,
+    m=st.integers(1, 50),
+    adjacency=st.sampled_from(["add-remove", "replace-one"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_statement_holds_and_wastes_little(epsilon: float, delta: float, m: int, adjacency: str) -> None:
     statement = privacy_statement(epsilon, delta, "person", adjacency, m)  # type: ignore[arg-type]

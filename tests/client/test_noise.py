@@ -55,7 +55,7 @@ def test_numpy_and_python_seeds_change_nothing() -> None:
     add = mechanism(200, statement(20.0))
     draws = []
     for _ in range(2):
-        np.random.seed(0)  # noqa: NPY002
+        np.random.seed(0)
         random.seed(0)
         draws.append(add(np.zeros(200, np.int64)))
     assert (draws[0] != draws[1]).any()
@@ -67,7 +67,9 @@ def test_fresh_processes_differ() -> None:
         "from proxyset.client.calibration import privacy_statement; "
         "print(mechanism(100, privacy_statement(0.1))(np.zeros(100, np.int64)).tolist())"
     )
-    outputs = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(3)}
+    outputs = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(3)
+    }
     assert len(outputs) == 3
 
 
@@ -84,7 +86,9 @@ def test_forks_do_not_share_noise() -> None:
     children = [context.Process(target=_draw_in_child, args=(add, queue)) for _ in range(4)]
     for child in children:
         child.start()
-    draws = [tuple(queue.get(timeout=60)[1]) for _ in children] + [tuple(add(np.zeros(100, np.int64)).tolist())]
+    draws = [tuple(queue.get(timeout=60)[1]) for _ in children] + [
+        tuple(add(np.zeros(100, np.int64)).tolist())
+    ]
     for child in children:
         child.join()
     assert len(set(draws)) == 5

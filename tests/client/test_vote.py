@@ -17,7 +17,9 @@ from proxyset.wire.probe import Probe
 
 def probe_of(C: np.ndarray, **projection: np.ndarray) -> Probe:
     d = projection["projection"].shape[0] if projection else C.shape[1]
-    return Probe.build(C.astype(np.float32), EncoderSpec(name="embeddings", dim=d), "a" * 64, dtype="float32", **projection)
+    return Probe.build(
+        C.astype(np.float32), EncoderSpec(name="embeddings", dim=d), "a" * 64, dtype="float32", **projection
+    )
 
 
 def in_batches(X: np.ndarray, persons: list[str] | None = None, size: int = 7) -> Iterator[Records]:
@@ -96,7 +98,9 @@ def test_a_vote_depends_on_its_record_alone() -> None:
     X = rng.normal(size=(300, 96)).astype(np.float32)
     X -= X.mean(axis=0)
     X[::3] = 0  # equally near to all pairs
-    X[1::3] = 0.5 * (probe.centroids[rng.integers(80, size=100)] + probe.centroids[rng.integers(80, size=100)])
+    X[1::3] = 0.5 * (
+        probe.centroids[rng.integers(80, size=100)] + probe.centroids[rng.integers(80, size=100)]
+    )
     voter = Voter(probe)
     together = voter(X)
     alone = np.array([voter(X[i : i + 1])[0] for i in range(len(X))])

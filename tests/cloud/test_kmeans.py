@@ -13,7 +13,10 @@ def inertia(X, C):
 
 def test_inertia_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(5000, 16)).astype(np.float32) + rng.normal(size=(40, 16))[rng.integers(40, size=5000)].astype(np.float32) * 3
+    X = (
+        rng.normal(size=(5000, 16)).astype(np.float32)
+        + rng.normal(size=(40, 16))[rng.integers(40, size=5000)].astype(np.float32) * 3
+    )
     ours = np.mean([inertia(X, kmeans(X, 50, np.random.default_rng(seed))) for seed in range(3)])
     theirs = np.mean([KMeans(50, n_init=1, random_state=seed).fit(X).inertia_ for seed in range(3)])
     assert ours < 1.02 * theirs

@@ -23,7 +23,9 @@ def test_all_dimensions_keep_distances_up_to_the_scale():
     projection = fit_projection(X, 7)
     Z = projection(X)
     np.testing.assert_allclose(
-        np.linalg.norm(Z[:, None] - Z, axis=2) * projection.scale, np.linalg.norm(X[:, None] - X, axis=2), atol=1e-4
+        np.linalg.norm(Z[:, None] - Z, axis=2) * projection.scale,
+        np.linalg.norm(X[:, None] - X, axis=2),
+        atol=1e-4,
     )
     np.testing.assert_allclose(projection.back(Z), X, atol=1e-4)
     assert np.sqrt(np.square(Z).sum(axis=1).mean()) == pytest.approx(1, abs=1e-3)

@@ -36,7 +36,11 @@ def test_sizes():
 
 def test_equal_content_gives_equal_bytes_and_fields_survive():
     rng = np.random.default_rng(1)
-    C, P, mean = rng.normal(size=(5, 3)), rng.normal(size=(9, 3)).astype(np.float32), np.arange(9, dtype=np.float32)
+    C, P, mean = (
+        rng.normal(size=(5, 3)),
+        rng.normal(size=(9, 3)).astype(np.float32),
+        np.arange(9, dtype=np.float32),
+    )
     one = build(C, "int8", d=9, projection=P, mean=mean, purpose="ünï")
     two = Probe.from_bytes(one.to_bytes())
     assert one.data == two.data == build(C, "int8", d=9, projection=P, mean=mean, purpose="ünï").data
@@ -87,7 +91,9 @@ def test_any_changed_byte_is_noticed_or_changes_nothing(position, flip):
         probe = Probe.from_bytes(bytes(changed))
     except ArtifactError:
         return
-    np.testing.assert_array_equal(probe.centroids, Probe.from_bytes(DATA).centroids)  # white space of the header
+    np.testing.assert_array_equal(
+        probe.centroids, Probe.from_bytes(DATA).centroids
+    )  # white space of the header
 
 
 @settings(deadline=None)

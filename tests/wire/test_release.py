@@ -30,7 +30,9 @@ def test_round_trip():
 
 
 def test_the_size_does_not_depend_on_the_counts():
-    sizes = {len(Release(np.full(50, value), "ab" * 32, "cd" * 32, PRIVACY).to_bytes()) for value in (0, -7, 2**50)}
+    sizes = {
+        len(Release(np.full(50, value), "ab" * 32, "cd" * 32, PRIVACY).to_bytes()) for value in (0, -7, 2**50)
+    }
     assert len(sizes) == 1
 
 
@@ -41,14 +43,21 @@ def test_a_probe_is_not_a_release():
 
 @pytest.mark.parametrize(
     "tensors",
-    [{}, {"counts": np.ones(3)}, {"counts": np.ones((3, 1), np.int64)}, {"counts": np.ones(3, np.int64), "n": np.ones(1)}],
+    [
+        {},
+        {"counts": np.ones(3)},
+        {"counts": np.ones((3, 1), np.int64)},
+        {"counts": np.ones(3, np.int64), "n": np.ones(1)},
+    ],
 )
 def test_other_tensors_are_refused(tensors):
     with pytest.raises(ArtifactError, match="one tensor"):
         Release.from_bytes(pack(_Header(probe="ab" * 32, index="cd" * 32, privacy=PRIVACY), tensors))
 
 
-@pytest.mark.parametrize("change", [(b"0.58", b"-0.5"), (b"record", b"planet"), (b'"sigma\\":6.14', b'"sigma\\":0.00')])
+@pytest.mark.parametrize(
+    "change", [(b"0.58", b"-0.5"), (b"record", b"planet"), (b'"sigma\\":6.14', b'"sigma\\":0.00')]
+)
 def test_impossible_statements_are_refused(change):
     with pytest.raises(ArtifactError):
         Release.from_bytes(DATA.replace(*change))

@@ -21,9 +21,19 @@ def main() -> None:
     rng = np.random.default_rng(0)
     for n, d, R in ((100_000, 64, 100), (100_000, 64, 1000), (50_000, 512, 1000)):
         X, C = _normal(rng, n, d), _normal(rng, R, d)
-        _compare(f"assign {n:,} x {d} to {R:,}", "scikit-learn pairwise arg-min", _bind(nearest_centroid, X, C), _bind(_pairwise, X, C))
+        _compare(
+            f"assign {n:,} x {d} to {R:,}",
+            "scikit-learn pairwise arg-min",
+            _bind(nearest_centroid, X, C),
+            _bind(_pairwise, X, C),
+        )
     X = _normal(rng, 100_000, 64)
-    _compare("k-center 500 of 100,000 x 64", "NumPy, every point meets every centre", lambda: farthest_first(X, 500, first=0), lambda: _naive(X, 500))
+    _compare(
+        "k-center 500 of 100,000 x 64",
+        "NumPy, every point meets every centre",
+        lambda: farthest_first(X, 500, first=0),
+        lambda: _naive(X, 500),
+    )
 
 
 def _compare(what: str, alternative: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:

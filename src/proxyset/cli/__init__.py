@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
-from proxyset.cli import exchange, index
+from proxyset.cli import answer, client, encoder, index, ledger, serve
 from proxyset.errors import ProxysetError, Refused
+
+# typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_ClickException: Any = typer.BadParameter.__mro__[2]
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 
@@ -23,22 +26,31 @@ app = typer.Typer(
 )
 app.add_typer(index.app, name="index")
 app.command("probe")(index.probe)
+app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
-app.command("serve")(exchange.serve)
+app.command("serve")(serve.serve)
+app.add_typer(encoder.app, name="encoder")
+app.add_typer(client.app, name="client")
+app.add_typer(ledger.app, name="ledger")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"proxyset {version('proxyset')}\n")
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
 ) -> None:
-    """Options that every command takes; `main` has already taken --debug wherever it stood."""
-    if version:
-        from importlib.metadata import version as installed
-
-        sys.stdout.write(f"proxyset {installed('proxyset')}\n")
-        raise typer.Exit
+    """Options of every command; `run` has taken --debug before this, wherever it stood."""
 
 
 def run(arguments: list[str]) -> int:
@@ -47,21 +59,21 @@ def run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         status = app(arguments, prog_name="proxyset", standalone_mode=False)
-    except click.UsageError as error:
+    except _UsageError as error:
         error.show(sys.stderr)
         return USAGE
-    except click.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return _fail("stopped", FAILED)
-    except click.ClickException as error:
+    except _ClickException as error:
         return _fail(error.format_message(), FAILED)
     except Refused as error:
         return _fail(str(error), REFUSED, debug, "refused")
     except (ProxysetError, OSError) as error:
         return _fail(_message(error), FAILED, debug)
-    except KeyboardInterrupt:
-        return _fail("stopped", FAILED)
     except MemoryError:
-        return _fail("out of memory: use fewer --workers or --clusters, or a machine with more", FAILED, debug)
+        return _fail(
+            "out of memory: use fewer --workers or --clusters, or a machine with more", FAILED, debug
+        )
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug gets one line too
         return _fail(f"{type(error).__name__}: {error}. This is a bug; --debug shows where", FAILED, debug)
     return status if isinstance(status, int) else DONE

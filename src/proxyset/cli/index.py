@@ -17,7 +17,6 @@ from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
-from proxyset.wire.probe import Dtype
 from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
@@ -43,9 +42,12 @@ def build(
     encoder: Annotated[
         str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")
     ] = "auto",
-    clusters: Annotated[int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)] = None,
+    clusters: Annotated[
+        int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)
+    ] = None,
     dim: Annotated[
-        int | None, typer.Option(help="Principal components; all up to 96 features, else 64.", show_default=False)
+        int | None,
+        typer.Option(help="Principal components; all up to 96 features, else 64.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of samples and K-means.")] = 0,
     kind: Annotated[
@@ -55,7 +57,9 @@ def build(
     workers: Annotated[int, typer.Option(help="Processes that encode.")] = 1,
     max_corrupt: Annotated[
         float | None,
-        typer.Option(help="Share of items that may be unreadable; 0.01, but 0 for embeddings.", show_default=False),
+        typer.Option(
+            help="Share of items that may be unreadable; 0.01, but 0 for embeddings.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -103,7 +107,7 @@ def probe(
 
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
-    made = Index.open(index).probe(dim=dim, dtype=cast(Dtype, dtype.value), purpose=purpose)
+    made = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
     atomic.write_bytes(out, made.to_bytes())
     facts = {
         "probe": str(out),
@@ -113,7 +117,9 @@ def probe(
         "dim": made.centroids.shape[1],
         "dtype": made.dtype,
     }
-    words = f"{out}: {made.clusters} centroids of {made.centroids.shape[1]} dimensions, {len(made.data):,} bytes"
+    words = (
+        f"{out}: {made.clusters} centroids of {made.centroids.shape[1]} dimensions, {len(made.data):,} bytes"
+    )
     emit(facts, words, json)
 
 
@@ -160,7 +166,9 @@ def export_command(
     """
     opened = ProxySet.open(proxy)
     export(opened, to, out)
-    emit({"out": str(out), "form": to, "rows": opened.card.items}, f"{out}: {opened.card.items:,} items", json)
+    emit(
+        {"out": str(out), "form": to, "rows": opened.card.items}, f"{out}: {opened.card.items:,} items", json
+    )
 
 
 def _kind(kind: str | None) -> Kind | None:

@@ -14,8 +14,8 @@ from proxyset.cli import app
 _PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 _INTRODUCTION = """# The command line
 
-Generated from the commands; do not edit. Every command takes `--help`; `--json` prints one machine-readable line on standard output,
-logs go to standard error, `--debug` shows a traceback when something fails. Exit status: 0 done, 1 failed, 2 wrong usage, 3
+Generated from the commands; do not edit. Every command takes `--help`; `--json` prints one machine-readable line on
+standard output, logs go to standard error, `--debug` shows a traceback when something fails. Exit status: 0 done, 1 failed, 2 wrong usage, 3
 refused by the client's policy or budget.
 """
 
@@ -41,7 +41,9 @@ def _sections(name: str, command: Any) -> Iterator[str]:
 
 def _paragraphs(text: str) -> list[str]:
     lines = [line.strip() for line in text.strip().splitlines()]
-    return [f"    {line.removeprefix('Example: ')}" if line.startswith("Example: ") else line for line in lines]
+    return [
+        f"    {line.removeprefix('Example: ')}" if line.startswith("Example: ") else line for line in lines
+    ]
 
 
 def _row(parameter: Any) -> str:
@@ -52,7 +54,13 @@ def _row(parameter: Any) -> str:
     default = parameter.default
     if parameter.required:
         shown = "required"
-    elif default is None or default is False or default == () or callable(default) or getattr(parameter, "show_default", True) is False:
+    elif (
+        default is None
+        or default is False
+        or default == ()
+        or callable(default)
+        or getattr(parameter, "show_default", True) is False
+    ):
         shown = ""
     else:
         shown = f"`{getattr(default, 'value', default)}`"

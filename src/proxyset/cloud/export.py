@@ -55,12 +55,16 @@ def _imagefolder(proxy: ProxySet, out: Path) -> None:
 
 def _webdataset(proxy: ProxySet, out: Path) -> None:
     if proxy.card.kind not in ("image", "text"):
-        raise InvalidInput(f"webdataset takes images or texts; these are {proxy.card.kind} items: use parquet")
+        raise InvalidInput(
+            f"webdataset takes images or texts; these are {proxy.card.kind} items: use parquet"
+        )
     rows = proxy.selection().to_pylist()
     items = proxy.items()
     with atomic.new_folder(out) as folder:
         for start in range(0, len(rows), _TAR_ITEMS):
-            with tarfile.open(folder / f"{start // _TAR_ITEMS:05d}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+            with tarfile.open(
+                folder / f"{start // _TAR_ITEMS:05d}.tar", "w", format=tarfile.PAX_FORMAT
+            ) as tar:
                 for row in rows[start : start + _TAR_ITEMS]:
                     item = next(items)
                     key = f"{row['rank']:09d}"

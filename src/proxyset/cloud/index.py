@@ -32,7 +32,14 @@ from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
 from proxyset.cloud.pca import Projection, fit_projection
 from proxyset.cloud.select.strategy import Candidates
-from proxyset.cloud.shards import EncodeTask, ShardRecord, encode_shard, read_columns, read_embeddings, sha256_of
+from proxyset.cloud.shards import (
+    EncodeTask,
+    ShardRecord,
+    encode_shard,
+    read_columns,
+    read_embeddings,
+    sha256_of,
+)
 from proxyset.encoders import load_encoder
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
@@ -138,7 +145,10 @@ def build_index(
     )
     if (build.folder / "manifest.json").exists():
         return Index.open(build.folder)
-    tasks = [EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder / "shards") for shard in shards]
+    tasks = [
+        EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder / "shards")
+        for shard in shards
+    ]
     encoded = build.encode(tasks)
     problems = [problem for record in encoded for problem in record.problems]
     items = sum(record.rows for record in encoded)
@@ -151,7 +161,9 @@ def build_index(
     projection, centroids = build.fit(encoded, items, encoding.spec.dim, D, R, seed)
     model = build.write_model(projection, centroids)
     assignments = build.assign(encoded, projection, centroids)
-    lines = [json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems]
+    lines = [
+        json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
+    ]
     atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
     manifest = Manifest(
         pool=root,
@@ -194,7 +206,11 @@ class Index:
         path = Path(folder) / "manifest.json"
         if not path.is_file():
             unfinished = (Path(folder) / "plan.json").exists()
-            hint = "its build did not finish: run the same `index build` again" if unfinished else "no manifest.json"
+            hint = (
+                "its build did not finish: run the same `index build` again"
+                if unfinished
+                else "no manifest.json"
+            )
             raise ArtifactError(f"{folder} is not a finished index: {hint}")
         try:
             return cls(Path(folder), Manifest.model_validate_json(path.read_bytes()))
@@ -255,7 +271,9 @@ class Index:
         R, d = self.manifest.clusters, self.manifest.encoder.dim
         encoder = self.manifest.encoder
         if R * d <= (R + d) * D + d:
-            return Probe.build(projection.back(centroids), encoder, self.fingerprint, dtype=dtype, purpose=purpose)
+            return Probe.build(
+                projection.back(centroids), encoder, self.fingerprint, dtype=dtype, purpose=purpose
+            )
         return Probe.build(
             centroids,
             encoder,
@@ -353,7 +371,9 @@ class _Build:
             for item in ids:
                 if hash(item) in suspects:
                     if item in seen:
-                        raise InvalidData(f"the id {item!r} occurs more than once in the pool: ids must be unique")
+                        raise InvalidData(
+                            f"the id {item!r} occurs more than once in the pool: ids must be unique"
+                        )
                     seen.add(item)
 
     def _ids(self, encoded: list[ShardRecord]) -> Iterator[list[str]]:
@@ -404,7 +424,7 @@ class _Build:
     ) -> list[ShardRecord]:
         nearest = NearestCentroid(centroids)
         schema = pa.schema([("cluster", pa.int32()), ("distance", pa.float32())])
-        records = []
+        records: list[ShardRecord] = []
         for record in encoded:
             self._progress("assign", len(records), len(encoded))
             with atomic.replacing(self.folder / "assignments" / record.name) as path:
@@ -413,7 +433,9 @@ class _Build:
                         Z = projection(X)
                         labels = nearest(Z)
                         distances = np.sqrt(np.square(Z - centroids[labels]).sum(axis=1))
-                        writer.write_batch(pa.record_batch([pa.array(labels), pa.array(distances)], schema=schema))
+                        writer.write_batch(
+                            pa.record_batch([pa.array(labels), pa.array(distances)], schema=schema)
+                        )
                 digest = sha256_of(path)
             records.append(ShardRecord(name=record.name, rows=record.rows, sha256=digest))
         self._progress("assign", len(encoded), len(encoded))
@@ -423,7 +445,11 @@ class _Build:
 def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clusters: int | None) -> None:
     listed = "; ".join(f"{item}: {reason}" for item, reason in problems[:3])
     if items == 0:
-        raise InvalidData(f"no item of the pool could be encoded ({len(problems)} failed): {listed}" if problems else "the pool is empty")
+        raise InvalidData(
+            f"no item of the pool could be encoded ({len(problems)} failed): {listed}"
+            if problems
+            else "the pool is empty"
+        )
     total = items + len(problems)
     if len(problems) > max_corrupt * total:
         raise InvalidData(
@@ -431,7 +457,9 @@ def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clus
             "Repair or remove them, or allow more with --max-corrupt; what was encoded is kept"
         )
     if clusters is not None and clusters > items:
-        raise InvalidInput(f"{clusters} clusters need at least as many items; the pool has {items}: lower --clusters")
+        raise InvalidInput(
+            f"{clusters} clusters need at least as many items; the pool has {items}: lower --clusters"
+        )
 
 
 def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]:
@@ -443,12 +471,16 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
 def _signature(path: Path) -> str:
     """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return fingerprint([[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files])
+    return fingerprint(
+        [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+    )
 
 
 def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
     names = [name for name in sorted(new) if old.get(name) != new[name]]
-    changes = ", ".join(f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names)
+    changes = ", ".join(
+        f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names
+    )
     return f"{folder} holds an index built differently ({changes}): choose another --out or remove it"
 
 

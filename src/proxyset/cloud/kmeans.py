@@ -16,7 +16,12 @@ _SEEDING_POINTS = 64  # for seeding, a few dozen a centroid are enough
 
 
 def kmeans(
-    X: NDArray[np.float32], clusters: int, rng: np.random.Generator, *, iterations: int = 20, tolerance: float = 1e-4
+    X: NDArray[np.float32],
+    clusters: int,
+    rng: np.random.Generator,
+    *,
+    iterations: int = 20,
+    tolerance: float = 1e-4,
 ) -> NDArray[np.float32]:
     """Centroids of `X`.
 
@@ -73,7 +78,9 @@ def plus_plus(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -
         if total[-1] <= 0:  # fewer distinct points than seeds: the rest may coincide
             chosen[j:] = rng.integers(len(X), size=clusters - j)
             break
-        candidates = np.minimum(np.searchsorted(total, rng.random(trials) * total[-1], side="right"), len(X) - 1)
+        candidates = np.minimum(
+            np.searchsorted(total, rng.random(trials) * total[-1], side="right"), len(X) - 1
+        )
         distances = np.minimum(_squared_distances(X, norms, candidates), nearest)
         best = int(distances.sum(axis=1, dtype=np.float64).argmin())
         chosen[j], nearest = candidates[best], distances[best]

@@ -26,7 +26,8 @@ class Projection:
 
     def __call__(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
         """Features (n, d) → components (n, D) float32."""
-        return np.subtract(X, self.mean, dtype=np.float32) @ self.matrix
+        Z: NDArray[np.float32] = np.subtract(X, self.mean, dtype=np.float32) @ self.matrix
+        return Z
 
     def back(self, Z: NDArray[np.float32]) -> NDArray[np.float32]:
         """The point of feature space that components stand for: (n, D) → (n, d) float32."""
@@ -34,7 +35,7 @@ class Projection:
 
     @property
     def dim(self) -> int:
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
 
 def fit_projection(X: NDArray[np.float32], dim: int) -> Projection:

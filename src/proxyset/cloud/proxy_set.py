@@ -1,9 +1,9 @@
 """The proxy set: chosen public items, why they were chosen, and a card that says where they come from.
 
-    PROXY/selection.parquet    id, cluster, rank, score, reason, label, source, uri, licence, hash
-    PROXY/items/               the items themselves, as files (images), items.jsonl (texts), items.parquet (rows), or
-                               embeddings.npy, in order of rank
-    PROXY/card.json, card.md   what was asked, from which index and releases, what it contains
+PROXY/selection.parquet    id, cluster, rank, score, reason, label, source, uri, licence, hash
+PROXY/items/               the items themselves, as files (images), items.jsonl (texts), items.parquet (rows), or
+                           embeddings.npy, in order of rank
+PROXY/card.json, card.md   what was asked, from which index and releases, what it contains
 """
 
 from __future__ import annotations
@@ -205,7 +205,10 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
         )
     values = [held[position] for position in sorted(held)]
     if index.manifest.kind == "text":
-        lines = (json.dumps({"id": item, "text": text}, ensure_ascii=False) for item, text in zip(ids, values, strict=True))
+        lines = (
+            json.dumps({"id": item, "text": text}, ensure_ascii=False)
+            for item, text in zip(ids, values, strict=True)
+        )
         (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     elif index.manifest.kind == "table":
         pq.write_table(pa.concat_tables(values, promote_options="default"), folder / "items.parquet")
@@ -268,6 +271,8 @@ def _markdown(card: Card, selection: pa.Table) -> str:
         values = Counter(value for value in selection.column(column).to_pylist() if value is not None)
         lines += ["", f"## {title}", ""]
         lines += [f"* {value}: {number:,}" for value, number in values.most_common(50)] or [
-            f"The pool names none: check the terms of {card.pool} yourself." if column == "licence" else "The pool names none."
+            f"The pool names none: check the terms of {card.pool} yourself."
+            if column == "licence"
+            else "The pool names none."
         ]
     return "\n".join(lines) + "\n"

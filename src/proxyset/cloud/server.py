@@ -26,9 +26,13 @@ def check_release(data: bytes, probe: Probe) -> Release:
     """
     release = Release.from_bytes(data)
     if release.probe != probe.fingerprint:
-        raise ArtifactError(f"this release answers probe {release.probe[:12]}…, not {probe.fingerprint[:12]}…")
+        raise ArtifactError(
+            f"this release answers probe {release.probe[:12]}…, not {probe.fingerprint[:12]}…"
+        )
     if release.index != probe.index or len(release.counts) != probe.clusters:
-        raise ArtifactError(f"this release has {len(release.counts)} counts for a probe of {probe.clusters} centroids")
+        raise ArtifactError(
+            f"this release has {len(release.counts)} counts for a probe of {probe.clusters} centroids"
+        )
     if abs(release.counts).max() > _LARGEST_COUNT or release.counts.min() < -_LARGEST_COUNT:
         raise ArtifactError("this release has counts that no client can have")
     return release
@@ -76,7 +80,9 @@ def create_app(probe: Probe, releases: Path) -> FastAPI:
             try:
                 atomic.write_bytes(path, release.to_bytes())
             except OSError as error:
-                raise HTTPException(507, f"cannot store the release: {error.strerror}; send it again later") from None
+                raise HTTPException(
+                    507, f"cannot store the release: {error.strerror}; send it again later"
+                ) from None
         return {"release": release.fingerprint}
 
     # the handler's annotations name classes that only this function knows, so they are given, not parsed from strings

@@ -128,7 +128,11 @@ def _write(
 ) -> tuple[int, list[tuple[str, str]]]:
     dim = encoder.spec.dim
     schema = pa.schema(
-        [("id", pa.string()), *((name, pa.string()) for name in KEPT_COLUMNS), ("embedding", pa.list_(value_type, dim))]
+        [
+            ("id", pa.string()),
+            *((name, pa.string()) for name in KEPT_COLUMNS),
+            ("embedding", pa.list_(value_type, dim)),
+        ]
     )
     rows, problems = 0, []
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=list(KEPT_COLUMNS)) as writer:

@@ -36,8 +36,8 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
         spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
             "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
             "tabular" or "tabular:categories=32".
-        source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its statistics:
-            never give private data here.
+        source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
+            statistics: never give private data here.
 
     Raises:
         InvalidInput: an unknown name or option, or an encoder for other items than the source's.
@@ -54,7 +54,9 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
         name = _AUTO[source.kind]
     encoder = _load(name, rest, source)
     if source is not None and encoder.kind != source.kind:
-        raise InvalidInput(f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items")
+        raise InvalidInput(
+            f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items"
+        )
     return encoder
 
 
@@ -63,22 +65,23 @@ def encoder_for(spec: EncoderSpec, *, local: str | None = None) -> Encoder:
 
     Args:
         spec: as it came in the probe; nothing in it is trusted.
-        local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder, since
-            weights do not travel.
+        local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder,
+            since weights do not travel.
 
     Returns:
         An encoder whose fingerprint is that of `spec`.
 
     Raises:
-        EncoderMismatch: the encoder is unknown here, its parameters are invalid, or it is not the one at hand.
+        EncoderMismatch: the encoder is unknown here, its parameters are invalid, or it is not the one at
+            hand.
         InvalidInput, InvalidData: `local` cannot be loaded.
         MissingExtra: the encoder's library is not installed.
     """
     wanted = local.partition(":")[0] if local else "auto"
     if wanted not in ("auto", spec.name):
         raise EncoderMismatch(
-            f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to {local!r}: "
-            f"set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
+            f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to "
+            f"{local!r}: set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
         )
     encoder = load_encoder(local) if local and wanted in ("hog", "onnx") and ":" in local else _rebuild(spec)
     ours = encoder.spec
@@ -170,7 +173,8 @@ def _options(model: type[Params], name: str, rest: str) -> Params:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")) if part)
+    where, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def _batches(source: Readable) -> Iterator[Any]:
@@ -180,10 +184,12 @@ def _batches(source: Readable) -> Iterator[Any]:
 
 def _dimension(source: Readable | None) -> int:
     for batch in _batches(source) if source is not None else ():
-        shape = getattr(batch.items, "shape", ())
-        if len(shape) == 2 and shape[0]:
+        shape: tuple[int, ...] = getattr(batch.items, "shape", ())
+        if len(shape) == 2 and shape[0] > 0:
             return int(shape[1])
-    raise InvalidData("there are no embeddings to take the dimension from: the pool is empty, or not of shape (n, d)")
+    raise InvalidData(
+        "there are no embeddings to take the dimension from: the pool is empty, or not of shape (n, d)"
+    )
 
 
 def _difference(theirs: Any, ours: Any, at: str = "") -> str:

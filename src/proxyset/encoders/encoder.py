@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,13 +54,13 @@ class Encoder(Protocol):
 
     @property
     def kind(self) -> str:
-        """The items it takes: "image" (file bytes), "text" (str), "table" (a pyarrow.Table) or "embedding"."""
+        """The items it takes: "image" (file bytes), "text" (str), "table" (pyarrow.Table) or "embedding"."""
         ...
 
     @property
     def spec(self) -> EncoderSpec: ...
 
-    def encode(self, items: Sequence[Any]) -> Encoded:
+    def encode(self, items: Any) -> Encoded:
         """Features of the items of one batch. Never raises for one bad item: that goes to `problems`."""
         ...
 
@@ -74,7 +73,8 @@ def checked(embeddings: NDArray[Any], dim: int, problems: dict[int, str] | None 
     """
     if embeddings.dtype.kind not in "fiu" or embeddings.ndim != 2 or embeddings.shape[1] != dim:
         raise InvalidData(
-            f"embeddings must be numbers of shape (n, {dim}); these are {embeddings.dtype} of shape {embeddings.shape}"
+            f"embeddings must be numbers of shape (n, {dim}); these are {embeddings.dtype} of shape "
+            f"{embeddings.shape}"
         )
     problems = dict(problems or {})
     with np.errstate(over="ignore"):

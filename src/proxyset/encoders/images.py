@@ -1,7 +1,8 @@
 """Image bytes to pixels: the same steps on both sides, and nothing that a hostile file can blow up.
 
-Steps: open (a short list of formats, so that no other program is started), refuse too many pixels, verify, decode the
-first frame, turn as EXIF says, 16-bit gray to 8, transparency on white, RGB or gray (ITU-R 601), crop, resize.
+Steps: open (a short list of formats, so that no other program is started), refuse too many pixels, verify,
+decode the first frame, 16-bit gray to 8, transparency on white, RGB or gray (ITU-R 601), turn as EXIF says,
+crop, resize.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proxyset.errors import InvalidData
@@ -37,10 +38,10 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF_ORIENTATION = 0x0112
-# What Pillow's decoders raise on damaged bytes. A programming error of ours is caught by the tests, not by this list.
+# What Pillow's decoders raise on damaged bytes: no common base, and nearly anything.
 _DAMAGE = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, RuntimeError,
-    AssertionError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError,
+    RuntimeError, AssertionError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 
@@ -50,8 +51,8 @@ class Framing(BaseModel):
     Attributes:
         size: (height, width) of the result.
         resize: "stretch" changes the aspect ratio; "crop" cuts the centre and keeps it.
-        shorter_side: for "crop": what the shorter side of the picture would be scaled to before the centre of `size`
-            is cut out. The cut is made in the original and resized once: no large picture in between.
+        shorter_side: for "crop": what the shorter side of the picture would be scaled to before the centre of
+            `size` is cut out. The cut is made in the original and resized once: no large picture in between.
         interpolation: Pillow's filter of that name, with antialiasing.
         colours: order of the channels; "L" is gray.
     """
@@ -83,7 +84,7 @@ def pixels(items: Sequence[Any], framing: Framing) -> tuple[NDArray[np.uint8], d
         framing: the shape and colours to return.
 
     Returns:
-        (n, height, width, 3) uint8, or (n, height, width) for gray; and row → problem. The row of a problem is zero.
+        (n, height, width, 3) uint8, or (n, height, width) for gray; and row → problem (its pixels are 0).
     """
     depth = () if framing.colours == "L" else (3,)
     out = np.zeros((len(items), *framing.size, *depth), np.uint8)
@@ -100,7 +101,7 @@ def decode(data: Any, mode: Literal["RGB", "L"]) -> Image.Image:
     """One image in its own size, upright, opaque, 8 bits a channel.
 
     Raises:
-        InvalidData: not bytes, not an image of FORMATS, damaged, cut off, more than LARGEST_PIXELS, or floating point.
+        InvalidData: not bytes, not of FORMATS, damaged, cut off, more than LARGEST_PIXELS, or floating point.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InvalidData(f"expected the bytes of an image file, got {type(data).__name__}")
@@ -170,6 +171,6 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return f"none of {', '.join(FORMATS)}"
     return str(error)[:200] or type(error).__name__

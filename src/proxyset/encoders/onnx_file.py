@@ -1,8 +1,8 @@
 """A look into an ONNX file before ONNX Runtime sees it: does it want to read other files of this machine?
 
-A tensor in an ONNX file may say "my values are in that file, at that offset". The name comes from whoever made the
-model, so it could be any file of the data owner. ONNX files are protocol buffers; the field numbers below are those of
-onnx.proto3.
+A tensor in an ONNX file may say "my values are in that file, at that offset". The name comes from whoever
+made the model, so it could be any file of the data owner. ONNX files are protocol buffers; the field numbers
+below are those of onnx.proto3.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def refuse_external_data(model: bytes, path: Path) -> None:
             for number, value in _fields(data):
                 if message == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value)):
                     raise InvalidData(
-                        f"{path} keeps weights in another file, which is not accepted: save the model as one file"
+                        f"{path} keeps weights in another file, which is not accepted: save the model as one"
                     )
                 child = _CHILDREN.get(message, {}).get(number)
                 if child and isinstance(value, memoryview):

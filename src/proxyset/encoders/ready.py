@@ -23,7 +23,7 @@ class EmbeddingsEncoder:
         return EncoderSpec(name="embeddings", dim=self.dim)
 
     def encode(self, items: Sequence[Any]) -> Encoded:
-        """`items`: (n, dim) numbers → the same as float32. A row with NaN, infinity or a huge value is a problem.
+        """`items`: (n, dim) numbers → the same as float32. A row that is not finite is a problem.
 
         Raises:
             InvalidData: not numbers, or not of `dim` columns.

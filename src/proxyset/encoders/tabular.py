@@ -1,10 +1,10 @@
 """Features of table rows, from public statistics of the pool alone.
 
-The pool decides which columns count, in which order, and how each is scaled; the private side only applies that. A
-number becomes (value − centre) / scale, cut off at ±CLIP so that one wild value cannot decide the nearest centroid. A
-category becomes one-hot over the pool's most frequent values and "other": two categories then lie √2 apart, like two
-typical values of a number. A column with missing values in the pool gets one indicator more. How the statistics are
-found: `tabular_fit`.
+The pool decides which columns count, in which order, and how each is scaled; the private side only applies
+that. A number becomes (value − centre) / scale, cut off at ±CLIP so that one wild value cannot decide the
+nearest centroid. A category becomes one-hot over the pool's most frequent values and "other": two categories
+then lie √2 apart, like two typical values of a number. A column with missing values in the pool gets one
+indicator more. How the statistics are found: `tabular_fit`.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class TabularEncoder:
         Columns with other names are ignored. A text where a number belongs is a problem of its row.
 
         Raises:
-            InvalidData: not a table, a column is not there, is there twice, or has a type that cannot be read.
+            InvalidData: not a table, or a column is absent, is there twice or has a type that cannot be read.
         """
         if not isinstance(items, pa.Table):
             raise InvalidData(f"the tabular encoder takes a table, not {type(items).__name__}")

@@ -1,8 +1,8 @@
 """The statistics of a pool's columns, in one streaming pass and bounded memory.
 
-Numbers: centre is the median and scale half the distance of the 15.87 % and 84.13 % quantiles (the standard deviation,
-if the values were Gaussian), over a sample of SAMPLE rows whose choice depends on row numbers alone. Columns that carry
-no feature are dropped: see `fit`.
+Numbers: centre is the median and scale half the distance of the 15.87 % and 84.13 % quantiles (the standard
+deviation, if the values were Gaussian), over a sample of SAMPLE rows whose choice depends on row numbers
+alone. Columns that carry no feature are dropped: see `fit`.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class FitOptions(BaseModel):
 def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> TabularEncoder:
     """Statistics of a pool.
 
-    Never features: the columns of NEVER; columns named `uuid` or `…_id`; row numbers (each value one more than the one
-    before); texts of which more than half differ, or more than MOST_DISTINCT; columns with one value only; columns of
-    lists, structs or bytes. `TabularEncoder.dropped` says which went and why.
+    Never features: the columns of NEVER; columns named `uuid` or `…_id`; row numbers (each value one more
+    than the one before); texts of which more than half differ, or more than MOST_DISTINCT; columns with one
+    value only; columns of lists, structs or bytes. `TabularEncoder.dropped` says which went and why.
 
     Args:
         batches: the pool's tables, in order, all with the same columns.
@@ -122,7 +122,8 @@ class _Profile:
             return
         if self.kind not in ("empty", kind):
             raise InvalidData(
-                f"column {self.name!r} is {self.kind} in one part of the pool and {kind} in another: give it one type"
+                f"column {self.name!r} is {self.kind} in one part of the pool and {kind} in another: "
+                "give it one type"
             )
         self.kind = kind
         if kind == "number":
@@ -141,7 +142,8 @@ class _Profile:
             return
         self.low, self.high = min(self.low, values.min()), max(self.high, values.max())
         before = values[:1] - 1 if self.last is None else [self.last]
-        self.counting = self.counting and bool((np.diff(values, prepend=before) == 1).all())
+        with np.errstate(over="ignore"):
+            self.counting = self.counting and bool((np.diff(values, prepend=before) == 1).all())
         self.last = float(values[-1])
         self.sample.add(priorities, values)
 
@@ -165,7 +167,7 @@ class _Profile:
             return "numbers the rows"
         values = self.sample.values()
         low, centre, high = np.quantile(values, [0.1587, 0.5, 0.8413], method="inverted_cdf")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             # Most values equal: the quantiles say nothing, the spread of the others does.
             scale = (high - low) / 2 or float(values.std()) or (self.high - self.low) / 2 or 1.0
         if not np.isfinite(scale):
@@ -186,7 +188,7 @@ class _Profile:
 
 
 class _Sample:
-    """The SAMPLE values of lowest priority: a sample without replacement that does not depend on the batches."""
+    """The SAMPLE values of lowest priority: a sample without replacement, whatever the batches."""
 
     def __init__(self) -> None:
         self._priorities = np.empty(0, np.uint64)
@@ -210,7 +212,7 @@ class _Sample:
 
 
 def _shuffled(start: int, count: int) -> NDArray[np.uint64]:
-    """A fixed pseudo-random number for each of `count` row numbers from `start` (splitmix64): distinct, no seed."""
+    """A fixed pseudo-random number for each of `count` rows from row `start` (splitmix64): all distinct."""
     z = np.arange(start + 1, start + count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

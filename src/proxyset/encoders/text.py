@@ -1,7 +1,7 @@
 """Text features without a neural network: the mean of WordLlama's static token vectors (MIT licence, 256-d).
 
-The package's own loader wants a network. Its two files are read directly from where it is installed, and the package
-itself is never imported.
+The package's own loader wants a network. Its two files are read directly from where it is installed, and the
+package itself is never imported.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class WordLlamaParams(BaseModel):
 class WordLlamaEncoder:
     """Mean of the token vectors, scaled to norm 1. The order of words does not matter.
 
-    A text that is empty, or only white space, is a problem: a zero vector would be a point like any other, nearest to
-    some centroid, and would be counted as if it said something.
+    A text that is empty, or only white space, is a problem: a zero vector would be a point like any other,
+    nearest to some centroid, and would be counted as if it said something.
 
     Raises:
         MissingExtra: wordllama or tokenizers is not installed.
@@ -110,7 +110,8 @@ class WordLlamaEncoder:
             vectors, starts
         )  # a text that is not empty has a token, so no segment is empty
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
+        features: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
+        return features
 
 
 def _read(name: str) -> bytes:

@@ -102,13 +102,13 @@ def vectors(column: pa.Array, where: str) -> NDArray[Any]:
     """Vectors as an (n, d) array of their own dtype; a row without a value is NaN, and the array floating.
 
     Raises:
-        InvalidData: the vectors have different lengths, or none has a value.
+        InvalidData: the vectors are empty or have different lengths, or none has a value.
     """
     lengths = pc.list_value_length(column).drop_null().to_numpy()
-    if not len(lengths) or lengths.min() != lengths.max():
+    if not len(lengths) or not lengths.max() or lengths.min() != lengths.max():
         found = f"from {lengths.min()} to {lengths.max()} numbers" if len(lengths) else "no value"
         raise InvalidData(
-            f"{where}: the embeddings of a batch have {found}; all must have the same number, d"
+            f"{where}: the embeddings of a batch have {found}; all must have the same number, d ≥ 1"
         )
     flat = column.flatten().to_numpy(zero_copy_only=False)  # without those that have no value
     if not column.null_count:

@@ -71,8 +71,8 @@ class ClipRetrieval:
             with open_parquet(locate(self.path, metadata)) as file:
                 if file.metadata.num_rows != rows:
                     raise InvalidData(
-                        f"{locate(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has {rows}; "
-                        f"they must be of the same items"
+                        f"{locate(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has "
+                        f"{rows}; they must be of the same items"
                     )
                 missing = set(self._used).difference(file.schema_arrow.names)
                 if missing:

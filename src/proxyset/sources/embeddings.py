@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,19 @@ from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import carried, row_numbers
 from proxyset.sources.files import locate, reading
 from proxyset.sources.source import Batch, Kind, Shard
+
+
+# What a damaged or forged header makes NumPy, and the parsers it calls, raise.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    SyntaxError,
+    RecursionError,
+    TokenError,
+)
 
 
 def open_npy(path: Path) -> NDArray[Any]:
@@ -32,9 +46,9 @@ def open_npy(path: Path) -> NDArray[Any]:
     try:
         with reading(path):
             array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError, MemoryError) as error:
-        if isinstance(error, InvalidData):
-            raise
+    except InvalidData:
+        raise
+    except _DAMAGE as error:
         raise InvalidData(f"{path} is cut short, damaged or not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiu" or array.ndim != 2 or not array.shape[1]:
         raise InvalidData(

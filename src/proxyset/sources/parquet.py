@@ -158,8 +158,8 @@ class Parquet:
             numeric = arrow.is_numeric(column.type)
             if numeric is None:
                 raise InvalidData(
-                    f"{self.path}: the column {column.name!r} is {column.type}; a table can have numbers, times "
-                    f"and strings; drop or flatten it"
+                    f"{self.path}: the column {column.name!r} is {column.type}; a table can have numbers, "
+                    f"times and strings; drop or flatten it"
                 )
             found[column.name] = numeric
         if not found:

@@ -63,13 +63,17 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         raise ArtifactError(f"this is not a {what}, or it was cut off: {len(data)} bytes, {error}") from None
     expected = header_type.model_fields["schema_version"].default
     if version != expected:
-        raise ArtifactError(f"this {what} has schema {version!r}, this proxyset reads {expected!r}: use equal versions")
+        raise ArtifactError(
+            f"this {what} has schema {version!r}, this proxyset reads {expected!r}: use equal versions"
+        )
     try:
         tensors: Tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"this {what} was cut off or damaged: {error}") from None
     if _digest(fields, tensors) != digest:
-        raise ArtifactError(f"this {what} was changed after it was made (its SHA-256 does not match): fetch it again")
+        raise ArtifactError(
+            f"this {what} was changed after it was made (its SHA-256 does not match): fetch it again"
+        )
     try:
         return header_type.model_validate_json(canonical_json(fields)), tensors
     except ValidationError as error:

@@ -50,7 +50,9 @@ class Http:
             for part in response.iter_bytes():
                 size += len(part)
                 if size > PROBE_LIMIT:
-                    raise TransportError(f"{self.url} sends more than the {PROBE_LIMIT} bytes a probe may have")
+                    raise TransportError(
+                        f"{self.url} sends more than the {PROBE_LIMIT} bytes a probe may have"
+                    )
                 parts.append(part)
         return b"".join(parts)
 

@@ -104,8 +104,10 @@ class Probe:
         R, d, D = header.clusters, header.encoder.dim, header.dim
         if header.encoder.fingerprint != header.encoder_fingerprint:
             raise ArtifactError("the probe's encoder does not match its own fingerprint")
-        if not header.projected and D != d:
-            raise ArtifactError(f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection")
+        if not header.projected and d != D:
+            raise ArtifactError(
+                f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection"
+            )
         expected = _parts("centroids", header.dtype)
         if header.projected:
             expected |= _parts("projection", header.dtype) | {"mean"}
@@ -137,7 +139,7 @@ class Probe:
         """Features (n, d) in the space of the centroids: (n, D) float32."""
         if self.projection is None or self.mean is None:
             return X
-        return (X - self.mean) @ self.projection
+        return np.subtract(X, self.mean, dtype=np.float32) @ self.projection
 
 
 def _parts(name: str, dtype: Dtype) -> set[str]:
@@ -179,7 +181,9 @@ def _decompress(name: str, tensors: Tensors, dtype: Dtype, shape: tuple[int, ...
 def _array(name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
     array = tensors[name]
     if array.dtype != dtype or array.shape != shape:
-        raise ArtifactError(f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}")
+        raise ArtifactError(
+            f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}"
+        )
     if not np.isfinite(array).all():
         raise ArtifactError(f"the probe's {name!r} contains NaN or infinity")
     return array

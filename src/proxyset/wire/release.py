@@ -71,7 +71,9 @@ class Release:
     privacy: PrivacyStatement
 
     def to_bytes(self) -> bytes:
-        return pack(_Header(probe=self.probe, index=self.index, privacy=self.privacy), {"counts": self.counts})
+        return pack(
+            _Header(probe=self.probe, index=self.index, privacy=self.privacy), {"counts": self.counts}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Release:

@@ -66,7 +66,9 @@ class Files:
         try:
             atomic.write_bytes(self.release, release)
         except OSError as error:
-            raise TransportError(f"cannot write the release to {self.release}: {error.strerror or error}") from error
+            raise TransportError(
+                f"cannot write the release to {self.release}: {error.strerror or error}"
+            ) from error
 
 
 def read_message(path: Path, what: str, limit: int) -> bytes:

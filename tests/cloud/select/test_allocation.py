@@ -32,7 +32,9 @@ def test_smaller_budgets_are_prefixes(clusters, one, other):
     scores = np.array([score for score, _ in clusters], float)
     capacities = np.array([capacity for _, capacity in clusters])
     small, large = sorted((one, other))
-    assert allocate(scores, capacities, large)[:small].tolist() == allocate(scores, capacities, small).tolist()
+    assert (
+        allocate(scores, capacities, large)[:small].tolist() == allocate(scores, capacities, small).tolist()
+    )
 
 
 def test_shares_are_proportional():

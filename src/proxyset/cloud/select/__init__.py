@@ -17,7 +17,16 @@ STRATEGIES: dict[str, Strategy] = {
 }
 DEFAULT_STRATEGY = "ecos"
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Candidates", "Coverage", "Ranking", "Strategy", "combine", "find_strategy"]
+__all__ = [
+    "DEFAULT_STRATEGY",
+    "STRATEGIES",
+    "Candidates",
+    "Coverage",
+    "Ranking",
+    "Strategy",
+    "combine",
+    "find_strategy",
+]
 
 
 def find_strategy(name: str) -> Strategy:
@@ -29,7 +38,9 @@ def find_strategy(name: str) -> Strategy:
     try:
         return STRATEGIES[name]
     except KeyError:
-        raise InvalidInput(f"unknown strategy {name!r}: choose one of {', '.join(sorted(STRATEGIES))}") from None
+        raise InvalidInput(
+            f"unknown strategy {name!r}: choose one of {', '.join(sorted(STRATEGIES))}"
+        ) from None
 
 
 def combine(releases: Sequence[Release], index: str, clusters: int) -> Coverage | None:
@@ -53,7 +64,9 @@ def combine(releases: Sequence[Release], index: str, clusters: int) -> Coverage 
                 "select from the index whose probe was answered"
             )
         if len(release.counts) != clusters:
-            raise InvalidInput(f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters")
+            raise InvalidInput(
+                f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters"
+            )
         if release.fingerprint in seen:
             raise InvalidInput(f"release {number} is given twice; each counts once")
         seen.add(release.fingerprint)

@@ -8,10 +8,14 @@ set until its maximum falls below every bound outside. The picks are those of th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.errors import InvalidInput
+
+Distances = NDArray[np.floating[Any]]
 
 _SMALL = 1024  # below this many points laziness costs more than it saves
 _FINE = 1e-3  # below this share of the largest squared norm, ‖x‖² − 2x·c + ‖c‖² cancels too many digits of float32
@@ -122,7 +126,7 @@ class _Traversal:
     def _is_fine(self) -> bool:
         return self._gaps[-1] < _FINE * float(self._norms.max(initial=0.0))
 
-    def _to_centres(self, rows: NDArray[np.intp], centres: NDArray[np.intp]) -> NDArray[np.floating]:
+    def _to_centres(self, rows: NDArray[np.intp], centres: NDArray[np.intp]) -> Distances:
         """Squared distance of each row to the nearest of the centres: (m,)."""
         if self._is_fine():
             X = self._X[rows].astype(np.float64)
@@ -132,7 +136,8 @@ class _Traversal:
             return nearest
         products = self._X[rows] @ self._X[centres].T
         distances = self._norms[rows][:, None] - 2 * products + self._norms[centres]
-        return np.maximum(distances, 0).min(axis=1)
+        lowest: Distances = np.maximum(distances, 0).min(axis=1)
+        return lowest
 
     def _lower(self, rows: NDArray[np.intp], distances: NDArray[np.floating]) -> None:
         if self._weights is not None:
@@ -140,7 +145,10 @@ class _Traversal:
         self._bounds[rows] = np.minimum(self._bounds[rows], distances)
 
 
-def _one_to_all(X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool) -> NDArray[np.floating]:
+def _one_to_all(X: NDArray[np.float32], norms: NDArray[np.float32], row: int, fine: bool) -> Distances:
+    distances: Distances
     if fine:
-        return np.square(X.astype(np.float64) - X[row]).sum(axis=1)
-    return np.maximum(norms - 2 * (X @ X[row]) + norms[row], 0)
+        distances = np.square(X.astype(np.float64) - X[row]).sum(axis=1)
+    else:
+        distances = np.maximum(norms - 2 * (X @ X[row]) + norms[row], 0)
+    return distances

@@ -73,8 +73,11 @@ class Ranking:
 class Strategy(Protocol):
     """A rule that turns a release into a ranking."""
 
-    name: str
-    needs_release: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs_release(self) -> bool: ...
 
     def rank(
         self, candidates: Candidates, coverage: Coverage | None, budget: int, rng: np.random.Generator

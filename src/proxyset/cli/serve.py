@@ -1,4 +1,4 @@
-"""proxyset serve and proxyset client pull: the exchange over HTTP."""
+"""proxyset serve: the cloud's end of the exchange over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.cloud.server import create_app
 from proxyset.errors import MissingExtra, TransportError
-from proxyset.wire.probe import Dtype
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 
@@ -37,7 +36,7 @@ def serve(
     except ImportError:
         raise MissingExtra("uvicorn", "server", "The server's sockets") from None
 
-    probe = Index.open(index).probe(dim=dim, dtype=cast(Dtype, dtype.value), purpose=purpose)
+    probe = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
     app = create_app(probe, releases)
     listener = _listen(host, port)
     url = f"http://{_bracketed(host)}:{listener.getsockname()[1]}"

@@ -1,0 +1,130 @@
+"""Cloud and client as two processes over HTTP."""
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import httpx2
+import numpy as np
+import pytest
+
+from proxyset.client.agent import exchange
+from proxyset.client.ledger import Ledger
+from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.proxy_set import select
+from proxyset.cloud.server import check_release
+from proxyset.errors import ArtifactError, TransportError
+from proxyset.wire.http import Http
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import Release
+from proxyset.wire.transport import Files, InProcess
+
+PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
+
+
+@contextmanager
+def serving(folder):
+    arguments = ["serve", folder / "index", "--port", "0", "--releases", folder / "releases", "--json"]
+    process = subprocess.Popen([*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cloud")
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(6, 8)) * 6
+    np.save(folder / "pool.npy", (centres[np.arange(1200) % 6] + rng.normal(size=(1200, 8))).astype(np.float32))
+    np.save(folder / "private.npy", (centres[np.arange(400) % 2] + rng.normal(size=(400, 8))).astype(np.float32))
+    build_index(folder / "pool.npy", folder / "index", clusters=12)
+    with serving(folder) as server:
+        yield folder, server
+
+
+def test_two_processes_exchange_a_probe_and_a_release(cloud, tmp_path):
+    folder, server = cloud
+    ledger = tmp_path / "ledger.sqlite"
+    arguments = ["client", "pull", server["url"], "--data", folder / "private.npy", "--epsilon", 1, "--ledger", ledger]
+    results = []
+    for _ in range(2):  # the second is a replay
+        client = subprocess.run(
+            [*PROGRAM, *map(str, arguments), "--json"], capture_output=True, text=True, check=True
+        )
+        results.append(json.loads(client.stdout))
+    first, second = results
+    assert first["debited_rho"] > 0 == second["debited_rho"]
+    assert first["release"] == second["release"]
+    files = list((folder / "releases").glob("*.safetensors"))
+    assert [path.stem for path in files] == [first["release"]]
+    assert files[0].stat().st_size == first["bytes_up"]
+    assert first["bytes_down"] == server["bytes"]
+    release = Release.from_bytes(files[0].read_bytes())
+    proxy = select(Index.open(folder / "index"), release, tmp_path / "proxy", budget=200)
+    ids = proxy.selection().column("id").to_pylist()
+    assert np.mean([int(item) % 6 < 2 for item in ids]) > 0.9
+    debits = [entry for entry in Ledger.open(ledger).entries() if entry.kind == "debit"]
+    assert [(entry.server, entry.probe) for entry in debits] == [(server["url"], first["probe"])]
+
+
+def test_the_server_takes_only_releases_for_its_probe(cloud):
+    folder, server = cloud
+    url = server["url"] + "/v1/releases"
+    probe = Probe.from_bytes(Http(server["url"]).pull())
+    before = set((folder / "releases").glob("*"))
+    good = next(iter(before), None)
+    release = Release.from_bytes(good.read_bytes()) if good else None
+    bad = [b"", b"x" * 100, b"\0" * 8, b"\xff" * 2000]
+    if release is not None:
+        bad += [
+            Release(release.counts, "0" * 64, release.index, release.privacy).to_bytes(),
+            Release(release.counts, release.probe, "0" * 64, release.privacy).to_bytes(),
+            Release(release.counts[:-1], release.probe, release.index, release.privacy).to_bytes(),
+            Release(release.counts + 2**60, release.probe, release.index, release.privacy).to_bytes(),
+            Release(release.counts + np.iinfo(np.int64).min, release.probe, release.index, release.privacy).to_bytes(),
+        ]
+    for body in bad:
+        answer = httpx2.post(url, content=body)
+        assert answer.status_code == 422, answer.text
+    assert httpx2.post(url, content=b"x" * 200_000).status_code == 413
+    assert httpx2.get(server["url"] + "/healthz").json() == {"status": "ok", "probe": probe.fingerprint}
+    assert httpx2.get(server["url"] + "/docs").status_code == 404
+    assert set((folder / "releases").glob("*")) == before
+
+
+def test_the_same_release_sent_at_once_is_stored_once(cloud, tmp_path):
+    folder, server = cloud
+    sent = []
+    probe = Http(server["url"]).pull()
+    exchange(InProcess(probe, sent.append), folder / "private.npy", epsilon=0.3, ledger=tmp_path / "ledger")
+    threads = [threading.Thread(target=Http(server["url"]).push, args=(sent[0],)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    name = Release.from_bytes(sent[0]).fingerprint
+    assert [path.read_bytes() for path in (folder / "releases").glob(f"{name}*")] == [sent[0]]
+    assert not list((folder / "releases").glob(".*"))
+
+
+def test_a_server_that_is_not_there(tmp_path, blobs):
+    with pytest.raises(TransportError, match="cannot reach"):
+        exchange(Http("http://127.0.0.1:9", attempts=1), blobs / "private.npy", epsilon=1, ledger=tmp_path / "ledger")
+    assert not (tmp_path / "ledger").exists()
+
+
+def test_files_carry_the_same_messages(blobs):
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
+    (blobs / "probe").write_bytes(index.probe().to_bytes())
+    transport = Files(blobs / "probe", blobs / "stick" / "release")
+    probe, release = exchange(transport, blobs / "private.npy", epsilon=1, ledger=blobs / "ledger")
+    assert check_release((blobs / "stick" / "release").read_bytes(), probe).fingerprint == release.fingerprint
+    transport.push(release.to_bytes())
+    with pytest.raises(ArtifactError, match="answers probe"):
+        check_release(release.to_bytes(), index.probe(dtype="int8"))
