@@ -238,3 +238,11 @@ def test_memory_is_that_of_a_batch(tmp_path):
     assert sum(sizes) == 200
     assert max(sizes) <= 64
     assert most < 80e6
+
+
+def test_a_file_with_other_row_groups_than_planned_is_noticed(tmp_path):
+    path = write(tmp_path / "x.parquet", {"text": list("abcd")}, 2)
+    source = open_source(path)
+    write(path, {"text": list("abcd")}, 3)
+    with pytest.raises(InvalidData, match="has changed since it was planned"):
+        everything(source)
