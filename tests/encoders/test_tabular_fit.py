@@ -122,6 +122,14 @@ def test_extreme_values():
     assert "double" in encoder.dropped["huge"] and "finite" in encoder.dropped["inf"]
 
 
+def test_more_features_than_a_probe_may_ask_for():
+    wide = pa.table({f"c{i}": [f"{j // 2}" for j in range(1000)] for i in range(140)})
+    with pytest.raises(InvalidData, match="140 columns of features are too much: these would be 70140"):
+        fit([wide], FitOptions(categories=500))
+    long = fit([pa.table({"n" * 1001: [1, 2], "x": [1, 2]})])
+    assert [column.name for column in long.params.columns] == ["x"]
+
+
 def test_what_the_sources_keep_is_never_a_feature():
     assert {"id", *KEPT_COLUMNS} <= set(NEVER)
 

