@@ -21,4 +21,6 @@ def test_noise_is_guessed_at_chance_and_every_time_the_same():
 
 def test_one_class_is_not_enough():
     with pytest.raises(InvalidInput, match="two classes"):
-        accuracy(np.zeros((3, 2), np.float32), np.array(["a"] * 3), np.zeros((1, 2), np.float32), np.array(["a"]))
+        accuracy(
+            np.zeros((3, 2), np.float32), np.array(["a"] * 3), np.zeros((1, 2), np.float32), np.array(["a"])
+        )

@@ -27,7 +27,9 @@ def test_no_image_twice(digits):
     names = digits["domain"].to_pylist()
     repeated = Counter(digits["image"].to_pylist())
     # coarse scans of 8×8 pixels may coincide by chance; nothing else may
-    assert {names[i] for i, png in enumerate(digits["image"].to_pylist()) if repeated[png] > 1} <= {"optdigits"}
+    assert {names[i] for i, png in enumerate(digits["image"].to_pylist()) if repeated[png] > 1} <= {
+        "optdigits"
+    }
 
 
 def test_a_second_build_gives_the_same_bytes(digits):

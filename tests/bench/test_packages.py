@@ -31,12 +31,16 @@ def test_a_wheel_of_another_layout(wheels):
 
 
 def test_offline_says_what_to_do(wheels):
-    with pytest.raises(FetchError, match=r"could not download absent==3.*Check that .*absent==3.*PIP_FIND_LINKS"):
+    with pytest.raises(
+        FetchError, match=r"could not download absent==3.*Check that .*absent==3.*PIP_FIND_LINKS"
+    ):
         read_wheel("absent==3", ["x"])
 
 
 def test_files_of_installed_packages():
-    assert installed_file("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf", "demo", "fonts").stat().st_size > 0
+    assert (
+        installed_file("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf", "demo", "fonts").stat().st_size > 0
+    )
     with pytest.raises(InvalidData, match=r"has no nothing\.ttf"):
         installed_file("matplotlib", "nothing.ttf", "demo", "fonts")
     with pytest.raises(MissingExtra, match=r"proxyset\[demo\]"):

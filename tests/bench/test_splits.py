@@ -23,7 +23,12 @@ def test_parts_are_disjoint_and_complete(domains, seed):
 def test_the_digits_are_split_like_the_paper(digits):
     domains = digits["domain"].to_pylist()
     made = split(domains, "synth", 0)
-    assert (len(made.test), len(made.client), len(made.in_distribution), len(made.pool)) == (500, 1000, 1000, 11_000)
+    assert (len(made.test), len(made.client), len(made.in_distribution), len(made.pool)) == (
+        500,
+        1000,
+        1000,
+        11_000,
+    )
     assert 0.09 <= made.share <= 0.11
     assert set(split(domains, "synth", 1).test) != set(made.test)
 

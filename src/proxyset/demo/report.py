@@ -22,7 +22,19 @@ TITLES = {
     WHOLE_POOL: "the whole pool",
 }
 
-LEDGER_COLUMNS = ("seq", "time", "kind", "epsilon", "delta", "rho", "sigma", "unit", "adjacency", "prev", "hash")
+LEDGER_COLUMNS = (
+    "seq",
+    "time",
+    "kind",
+    "epsilon",
+    "delta",
+    "rho",
+    "sigma",
+    "unit",
+    "adjacency",
+    "prev",
+    "hash",
+)
 
 
 def render(results: Results, data_set: DataSet) -> str:
@@ -66,7 +78,9 @@ def render(results: Results, data_set: DataSet) -> str:
         "gains": {budget: results.gain(budget) for budget in results.budgets},
         "samples": _samples(results, data_set),
         "first_runs": first,
-        "ledger_columns": [name for name in LEDGER_COLUMNS if any(name in e for e in first[0].exchange.ledger)],
+        "ledger_columns": [
+            name for name in LEDGER_COLUMNS if any(name in e for e in first[0].exchange.ledger)
+        ],
         "shown": _typical(first, best),
         "exchange": first[0].exchange,
         "factor": math.exp(first[0].exchange.epsilon),
