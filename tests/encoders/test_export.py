@@ -108,6 +108,7 @@ def test_a_module_that_does_not_take_the_input(tmp_path):
 
 
 def test_without_the_packages(monkeypatch, tmp_path):
+    model = Exportable(tiny(), INPUT, "mean")
     monkeypatch.setitem(sys.modules, "timm", None)
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     for name in ("timm:resnet18", "efficientnet-lite0"):
@@ -115,7 +116,7 @@ def test_without_the_packages(monkeypatch, tmp_path):
             named(name, weights=tmp_path / "weights.pth")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtra, match="torch"):
-        export_encoder(Exportable(tiny(), INPUT, "mean"), tmp_path / "out")
+        export_encoder(model, tmp_path / "out")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

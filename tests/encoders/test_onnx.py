@@ -154,7 +154,7 @@ def test_the_fingerprint_is_the_same_in_another_process(tmp_path):
 
 def test_it_travels_to_another_process(tmp_path, file, photo):
     encoder = OnnxEncoder(write(tmp_path / "e", PLAIN))
-    again = pickle.loads(pickle.dumps(encoder))  # noqa: S301 - our own bytes
+    again = pickle.loads(pickle.dumps(encoder))
     np.testing.assert_array_equal(
         again.encode([file(photo)]).embeddings, encoder.encode([file(photo)]).embeddings
     )

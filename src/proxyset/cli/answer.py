@@ -44,8 +44,7 @@ def answer(
     ] = _Adjacency.add_remove,
     server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
     encoder: Annotated[
-        Path | None,
-        typer.Option(help="Where the probe's encoder lies, if it has weights.", show_default=False),
+        str | None, typer.Option(help='Your copy of the encoder: "onnx:FOLDER".', show_default=False)
     ] = None,
     skip_corrupt: Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")] = False,
     fresh: Annotated[bool, typer.Option(help="Draw and debit anew, though an answer is stored.")] = False,

@@ -91,7 +91,7 @@ def cap(
 def _words(account: Account) -> list[str]:
     spent = (
         f"spent ρ = {account.spent_rho:.4g} in {account.debits} debits: ε = {account.spent_epsilon:.3g} "
-        f"whatever the servers did, ε = {account.reported_epsilon:.3g} if no probe depended on earlier answers"
+        f"whatever the servers did, ε = {account.reported_epsilon:.3g} if no probe depended on answers"
     )
     lines = [spent]
     if account.cap_rho is not None and account.remaining_rho is not None:

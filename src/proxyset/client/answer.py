@@ -30,7 +30,7 @@ from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, Refused
 from proxyset.sources import open_source
-from proxyset.sources.source import Batch, Source
+from proxyset.sources.source import Batch, Items, Kind, Source
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
 from proxyset.wire.transport import read_message
@@ -53,7 +53,7 @@ def answer(
     ledger: Ledger | str | os.PathLike[str] | None = None,
     server: str = "",
     dataset: str | None = None,
-    encoder: Encoder | str | os.PathLike[str] | None = None,
+    encoder: Encoder | str | None = None,
     skip_corrupt: bool = False,
     fresh: bool = False,
 ) -> Release:
@@ -77,7 +77,8 @@ def answer(
         dataset: the owner's name for the data in the ledger; their absolute path unless told otherwise,
             "array" for an array. It must not depend on the content: whether a release is a replay is visible
             to the server.
-        encoder: an encoder, or the path of the probe's encoder on this machine, where it needs weights.
+        encoder: an encoder, or the owner's choice of one as `encoders.load_encoder` takes it: "onnx:FOLDER"
+            where the probe's encoder needs weights.
         skip_corrupt: leave out what cannot be encoded instead of stopping.
         fresh: draw, and debit, a new release even if one is stored.
 
@@ -109,6 +110,10 @@ def answer(
     probe = _opened(probe)
     encoder = _matching(encoder, probe)
     source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)
+    if encoder.kind != (found := "embedding" if isinstance(source, np.ndarray) else source.kind):
+        raise InvalidInput(
+            f"the probe's encoder takes {encoder.kind} items; the private data holds {found} items"
+        )
     dataset = _name(source) if dataset is None else dataset
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
@@ -137,7 +142,7 @@ def _stored(ledger: Ledger, probe: Probe, dataset: str, privacy: PrivacyStatemen
         raise Refused(
             f"this probe was answered before, with epsilon {stored.privacy.epsilon}, "
             f"delta {stored.privacy.delta}, unit {stored.privacy.unit}, {stored.privacy.adjacency}, at most "
-            f"{stored.privacy.max_records}: ask with the same settings to get that release at no cost, or for "
+            f"{stored.privacy.max_records}: ask with the same settings to get that release for free, or for "
             "a fresh one, which is debited"
         )
     return stored
@@ -161,13 +166,13 @@ def _opened(probe: Probe | str | os.PathLike[str] | bytes) -> Probe:
     return probe
 
 
-def _matching(encoder: Encoder | str | os.PathLike[str] | None, probe: Probe) -> Encoder:
-    if encoder is None or isinstance(encoder, str | os.PathLike):
+def _matching(encoder: Encoder | str | None, probe: Probe) -> Encoder:
+    if encoder is None or isinstance(encoder, str):
         return encoder_for(probe.encoder, local=encoder)
     if encoder.spec.fingerprint != probe.encoder.fingerprint:
         raise EncoderMismatch(
-            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, this "
-            f"is {encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or ask for another probe"
+            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, "
+            f"this is {encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or another probe"
         )
     return encoder
 
@@ -176,7 +181,7 @@ def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str
     if not isinstance(data, str | os.PathLike):
         return data
     columns = (person,) if person and person != FOLDER else ()
-    return open_source(Path(data), kind=encoder.kind, columns=columns)
+    return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=columns)
 
 
 def _name(source: Source | NDArray[Any]) -> str:
@@ -185,7 +190,7 @@ def _name(source: Source | NDArray[Any]) -> str:
 
 def _batches(source: Source | NDArray[Any]) -> Iterator[Batch]:
     if isinstance(source, np.ndarray):
-        yield Batch([str(row) for row in range(len(source))], cast(Sequence[Any], source))
+        yield Batch([str(row) for row in range(len(source))], source)
         return
     for shard in source.shards():
         yield from source.read(shard)
@@ -217,9 +222,9 @@ def _encoded(
         )
 
 
-def _features(items: Sequence[Any], encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:
+def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:
     if encoder.kind not in ("image", "text"):  # element by element, whatever the batch
-        encoded = encoder.encode(items)
+        encoded = encoder.encode(cast(Sequence[Any], items))
         return encoded.embeddings, encoded.problems
     X = np.zeros((len(items), encoder.spec.dim), np.float32)
     problems: dict[int, str] = {}

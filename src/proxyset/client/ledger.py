@@ -15,7 +15,8 @@ whole of "look for it, debit, draw, store" to one process at a time, so two requ
 
 Costs add up in ρ (zCDP), which is a valid stopping rule even when a probe was chosen after seeing earlier
 answers (Whitehouse, Ramdas, Rogers and Wu 2023). The cap is stated as (ε, δ) and converted once, when it is
-set.
+set. The conversion loses something; so that a cap of ε = 10 allows at least one answer of ε = 10, a first
+answer may also keep the cap by its own (ε, δ), and then it is the last.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -117,7 +118,7 @@ class Ledger:
     Unit:
         That of each debit; see `Account.weakest` when they differ.
     Guarantee:
-        Whatever the servers did, all releases together are ρ-zCDP with ρ ≤ the cap in force, per server and
+        Whatever the servers did, all releases together keep the (ε, δ) of the cap in force, per server and
         in all, for every data set named in it (the sum over all data sets is what is capped).
     Assumes:
         The disk keeps what it says it flushed, and the owner does not delete or replace the file. One ledger
@@ -245,7 +246,7 @@ class Ledger:
             drawn: set[int | None] = set()
             for index, entry in enumerate(entries):
                 if entry.kind == "debit":
-                    _refuse_above_cap(entries[:index], entry.rho or math.inf, entry.server)
+                    _refuse_above_cap(entries[:index], entry.statement, entry.server)
                 elif entry.kind == "release":
                     debit = entries[(entry.ref or 0) - 1]
                     same = (debit.kind, debit.probe, debit.dataset) == ("debit", entry.probe, entry.dataset)
@@ -290,7 +291,7 @@ class Ledger:
 
     def check(self, privacy: PrivacyStatement, server: str = "") -> None:
         """Raise BudgetExceeded if a debit would be refused now. Changes nothing; `debit` checks again."""
-        _refuse_above_cap(self.entries(), privacy.rho, server)
+        _refuse_above_cap(self.entries(), privacy, server)
 
     def debit(
         self, privacy: PrivacyStatement, *, probe: str, dataset: str, server: str = "", policy: str = ""
@@ -310,13 +311,16 @@ class Ledger:
             BudgetExceeded: it would pass the cap of the server or of all; nothing is debited.
             LedgerError: it could not be written durably; nothing may be drawn.
         """
-        with self._database(write=True) as db:
-            entries = self._load(db)
-            _refuse_above_cap(entries, privacy.rho, server)
-            paid = privacy.model_dump(exclude={"mechanism", "l2_sensitivity"})
-            return self._append(
-                db, "debit", probe=probe, dataset=dataset, server=server, policy=policy, **paid
-            )
+        paid = privacy.model_dump(exclude={"mechanism", "l2_sensitivity"})
+        return self._add(
+            "debit",
+            lambda entries: _refuse_above_cap(entries, privacy, server),
+            probe=probe,
+            dataset=dataset,
+            server=server,
+            policy=policy,
+            **paid,
+        )
 
     def store(self, debit: Entry, release: Release) -> Entry:
         """Keep the drawn release; on the disk when this returns, and only then may it be handed on.
@@ -324,22 +328,15 @@ class Ledger:
         Raises:
             LedgerError: it could not be written, or the debit already has a release.
         """
-        with self._database(write=True) as db:
-            if any(e.kind == "release" and e.ref == debit.seq for e in self._load(db)):
+
+        def refuse_second(entries: list[Entry]) -> None:
+            if any(e.kind == "release" and e.ref == debit.seq for e in entries):
                 raise LedgerError(
                     f"debit {debit.seq} already paid for a release: one debit pays for one draw"
                 )
-            data = release.to_bytes()
-            return self._append(
-                db,
-                "release",
-                data,
-                probe=debit.probe,
-                dataset=debit.dataset,
-                server=debit.server,
-                policy=debit.policy,
-                ref=debit.seq,
-            )
+
+        same = {name: getattr(debit, name) for name in ("probe", "dataset", "server", "policy")}
+        return self._add("release", refuse_second, release.to_bytes(), ref=debit.seq, **same)
 
     def set_cap(self, cap: Cap, server: str = "", note: str = "") -> Entry:
         """Change the cap of `server`, or of all when that is "". The change itself stays in the ledger.
@@ -348,18 +345,25 @@ class Ledger:
             InvalidInput: an impossible cap.
             LedgerError: it could not be written.
         """
-        limits = _cap_fields(cap)
-        with self._database(write=True) as db:
-            self._load(db)
-            return self._append(db, "cap", server=server, note=note, **limits)
+        return self._add("cap", server=server, note=note, **_cap_fields(cap))
 
-    def _append(self, db: sqlite3.Connection, kind: Kind, blob: bytes | None = None, **values: Any) -> Entry:
-        if blob is not None:
-            values["digest"] = fingerprint(blob)
-        entry = _follow(self._load(db), kind, **values)
-        _insert(db, entry)
-        if blob is not None:
-            db.execute("INSERT INTO blobs VALUES (?, ?)", (entry.seq, blob))
+    def _add(
+        self,
+        kind: Kind,
+        check: Callable[[list[Entry]], None] | None = None,
+        blob: bytes | None = None,
+        **values: Any,
+    ) -> Entry:
+        """Add one entry, if `check` raises nothing, in one transaction."""
+        with self._database(write=True) as db:
+            entries = self._load(db)
+            if check:
+                check(entries)
+            entry = _follow(entries, kind, digest="" if blob is None else fingerprint(blob), **values)
+            _insert(db, entry)
+            if blob is not None:
+                db.execute("INSERT INTO blobs VALUES (?, ?)", (entry.seq, blob))
+        self._entries = [*entries, entry]
         return entry
 
     def _load(self, db: sqlite3.Connection) -> list[Entry]:
@@ -372,7 +376,8 @@ class Ledger:
         check_links(found, known)
         if not known and not found:
             raise LedgerError(f"the ledger {self.path} is empty: it was cut off")
-        return known + found
+        self._entries = known + found
+        return self._entries
 
     @contextmanager
     def _database(self, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -446,13 +451,16 @@ def _cap_fields(cap: Cap) -> dict[str, Any]:
     return {"rho": cap.rho, "epsilon": float(cap.epsilon), "delta": float(cap.delta)}
 
 
-def _refuse_above_cap(entries: list[Entry], rho: float, server: str) -> None:
+def _refuse_above_cap(entries: list[Entry], cost: PrivacyStatement, server: str) -> None:
     for name in dict.fromkeys(("", server)):
-        cap, spent = _cap_in(entries, name), _spent_in(entries, name)
-        if cap is not None and math.fsum((spent, rho)) > cap:
-            whose = f"of server {name!r}" if name else "of this ledger"
-            raise BudgetExceeded(
-                f"this answer costs ρ = {rho:.4g}; {spent:.4g} of the cap {whose}, {cap:.4g}, is spent and "
-                f"{max(0.0, cap - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: proxyset "
-                "ledger cap"
-            )
+        cap, spent = _cap_entry(entries, name), _spent_in(entries, name)
+        if cap is None or cap.rho is None or math.fsum((spent, cost.rho)) <= cap.rho:
+            continue
+        if not spent and cost.epsilon <= (cap.epsilon or 0) and cost.delta <= (cap.delta or 0):
+            continue  # alone, it keeps the cap by its own (ε, δ); nothing can follow it
+        whose = f"of server {name!r}" if name else "of this ledger"
+        raise BudgetExceeded(
+            f"this answer costs ρ = {cost.rho:.4g}; {spent:.4g} of the cap {whose}, {cap.rho:.4g}, is spent "
+            f"and {max(0.0, cap.rho - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: "
+            "proxyset ledger cap"
+        )

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.errors import InvalidData
+from proxyset.sources.source import Items
 from proxyset.wire.probe import Probe
 
 _BLOCK_BYTES = 4 << 20
@@ -166,7 +167,7 @@ class Voter:
         return int(((x - self._offset - self._C) ** 2).sum(axis=1).argmin())
 
 
-def content_digests(items: Sequence[Any]) -> list[bytes]:
+def content_digests(items: Items) -> list[bytes]:
     """SHA-256 of the content of each item of a batch: file bytes, text, embedding row or table row.
 
     Sensitivity:
@@ -178,7 +179,7 @@ def content_digests(items: Sequence[Any]) -> list[bytes]:
     Assumes:
         Two records of one person with equal content get equal features, so that their order does not matter.
     """
-    rows: Iterable[Any] = items.to_pylist() if hasattr(items, "to_pylist") else items
+    rows = items.to_pylist() if hasattr(items, "to_pylist") else items
     return [hashlib.sha256(_content(row)).digest() for row in rows]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,7 @@ def _timm(
         safe = weights.suffix == ".safetensors"
         state = load_file(weights) if safe else torch.load(weights, map_location="cpu", weights_only=True)
         net.load_state_dict(state)
-    except (RuntimeError, OSError, ValueError, TypeError, pickle.UnpicklingError, SafetensorError) as error:
+    except (*_UNREADABLE, SafetensorError) as error:
         raise InvalidInput(f"timm:{name} cannot be made from {weights}: {str(error)[:500]}") from None
     net.reset_classifier(0)
     config = timm.data.resolve_model_data_config(net)
@@ -225,6 +226,10 @@ def _compare(folder: Path, images: NDArray[np.uint8], expected: NDArray[np.float
         raise InvalidData(f"{_UNFAITHFUL} they differ by {worst:.2g} of their norm, more than {AGREEMENT}")
 
 
+# What torch.load and load_state_dict raise on files that are not the model's weights.
+_UNREADABLE = (
+    RuntimeError, OSError, ValueError, TypeError, LookupError, EOFError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
 _UNFAITHFUL = (
     "the exported model does not compute the module's features; an ONNX trace cannot hold a module that "
     "branches on its input:"

@@ -26,7 +26,7 @@ _CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
     "embedding": (("embedding", "emb"), arrow.is_vectors),
 }
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-_BUFFER_BYTES = 1 << 20  # read a column in pieces of this size, not a row group at once
+_BUFFER_BYTES = 1 << 20  # with pre_buffer off, columns are read in such pieces; else a row group at once
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         InvalidData: it is not a Parquet file, is cut short or damaged.
     """
     try:
-        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             yield file
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error

@@ -1,0 +1,56 @@
+"""Whatever touches privacy says so, in four sections."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import ModuleType
+
+import pytest
+
+from proxyset.client import answer, calibration, ledger, noise, vote
+
+SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
+# public names that carry no guarantee of their own: plain data, and what only reads or reports
+PLAIN = {
+    "vote": {"Records"},
+    "noise": set(),
+    "calibration": set(),
+    "ledger": {"Cap", "Account", "default_path"},
+    "answer": set(),
+}
+LEDGER_METHODS = {"debit"}
+
+
+def public(module: ModuleType) -> list[str]:
+    tree = ast.parse(inspect.getsource(module))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+
+
+CASES = [
+    (module, name)
+    for module in (vote, noise, calibration, ledger, answer)
+    for name in public(module)
+    if name not in PLAIN[module.__name__.rpartition(".")[2]]
+]
+
+
+def complain(what: object) -> list[str]:
+    lines = [line.strip() for line in (inspect.getdoc(what) or "").splitlines()]
+    return [section for section in SECTIONS if section not in lines]
+
+
+@pytest.mark.parametrize(("module", "name"), CASES, ids=[name for _, name in CASES])
+def test_sections(module: ModuleType, name: str) -> None:
+    assert complain(getattr(module, name)) == []
+
+
+def test_methods_that_spend() -> None:
+    for name in LEDGER_METHODS:
+        assert complain(getattr(ledger.Ledger, name)) == []
+
+
+def test_the_test_can_fail() -> None:
+    assert len(CASES) >= 10
+    assert complain(inspect.getdoc) == list(SECTIONS)
