@@ -11,6 +11,7 @@ from pathlib import Path
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Cap, Ledger
 
+ROOT = Path(__file__).parents[2]
 PROCESSES = 8
 REQUESTS = int(os.environ.get("PROXYSET_REQUESTS", "12"))
 
@@ -23,7 +24,9 @@ def test_never_past_the_cap_and_no_deadlock(tmp_path: Path) -> None:
     assert 0 < room < shared + PROCESSES * (REQUESTS - shared)  # the cap will be hit
     command = [sys.executable, "-m", "tests.client.crowding", str(ledger.path)]
     crowd = [
-        subprocess.Popen([*command, str(i), str(REQUESTS), str(shared)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, str(i), str(REQUESTS), str(shared)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
         for i in range(PROCESSES)
     ]
     found = [json.loads(process.communicate(timeout=280)[0]) for process in crowd]

@@ -48,6 +48,7 @@ def answer(
     ] = None,
     skip_corrupt: Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")] = False,
     fresh: Annotated[bool, typer.Option(help="Draw and debit anew, though an answer is stored.")] = False,
+    approve: Annotated[bool, typer.Option(help="I looked at this probe and agree.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
 ) -> None:
     """Answer a probe with noisy counts of private data. The same probe again costs nothing.
@@ -73,6 +74,7 @@ def answer(
         encoder=encoder,
         skip_corrupt=skip_corrupt,
         fresh=fresh,
+        approved=approve,
     )
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)

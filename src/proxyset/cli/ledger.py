@@ -11,6 +11,14 @@ import typer
 from proxyset import atomic
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Account, Cap, Ledger
+from proxyset.client.policy import adopt
+from proxyset.client.receipts import check_not_rolled_back, check_receipt, make_key
+from proxyset.errors import ArtifactError
+from proxyset.wire.receipt import RECEIPT_LIMIT, Receipt
+from proxyset.wire.release import RELEASE_LIMIT, Release
+from proxyset.wire.transport import read_message
+
+POLICY_LIMIT = 1 << 20
 
 app = typer.Typer(no_args_is_help=True, help="The owner's record of every answer, and its cap.")
 
@@ -50,7 +58,8 @@ def verify(ledger: Where = None, json: Json = False) -> None:
     """
     book = Ledger.open(ledger, create=False)
     head = book.verify()
-    facts = {"ledger": str(book.path), "entries": head.seq, "head": head.hash}
+    receipts = check_not_rolled_back(book)
+    facts = {"ledger": str(book.path), "entries": head.seq, "head": head.hash, "receipts": receipts}
     emit(facts, f"{book.path}: {head.seq} entries, all in order; the last is {head.hash}", json)
 
 
@@ -86,6 +95,60 @@ def cap(
     left = book.remaining(server)
     facts = {"ledger": str(book.path), "server": server, "cap_rho": entry.rho, "remaining_rho": left}
     emit(facts, f"{book.path}: cap ρ = {entry.rho:.4g} (ε = {epsilon} at δ = {delta}), {left:.4g} left", json)
+
+
+@app.command()
+def key(ledger: Where = None, json: Json = False) -> None:
+    """Give the ledger a key: it signs a receipt for every release from now on, and old copies of it are noticed.
+
+    Example: proxyset ledger key ledger.sqlite
+    """
+    book = Ledger.open(ledger)
+    public = make_key(book)
+    emit({"ledger": str(book.path), "key": public}, f"{book.path}: public key {public}", json)
+
+
+@app.command()
+def receipt(
+    file: Annotated[Path, typer.Argument(help="A receipt, from wherever it was kept.")],
+    ledger: Annotated[
+        Path | None, typer.Option(help="Check that it is in this ledger.", show_default=False)
+    ] = None,
+    release: Annotated[
+        Path | None, typer.Option(help="Check that it is for this release.", show_default=False)
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The public key that must have signed it.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Verify a receipt offline: its signature, and what it is for. Either side can.
+
+    Example: proxyset ledger receipt 00000003.json --release release.safetensors --ledger ledger.sqlite
+    """
+    found = Receipt.from_bytes(read_message(file, "receipt", RECEIPT_LIMIT), key)
+    if release and not found.covers(Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))):
+        raise ArtifactError(f"{file} is not the receipt of {release}")
+    if ledger:
+        check_receipt(Ledger.open(ledger, create=False), found)
+    emit(found.claim.model_dump(mode="json"), f"{file}: valid, signed by {found.claim.key}", json)
+
+
+@app.command()
+def policy(
+    file: Annotated[Path, typer.Argument(help="The policy, a TOML file.")],
+    ledger: Where = None,
+    note: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    json: Json = False,
+) -> None:
+    """Put a policy in force. Every answer from this ledger is bound by it from now on.
+
+    Example: proxyset ledger policy policy.toml ledger.sqlite
+    """
+    book = Ledger.open(ledger)
+    entry = adopt(book, read_message(file, "policy", POLICY_LIMIT), note)
+    facts = {"ledger": str(book.path), "policy": entry.policy, "entry": entry.seq}
+    emit(facts, f"{book.path}: the policy {entry.policy} is in force since entry {entry.seq}", json)
 
 
 def _words(account: Account) -> list[str]:

@@ -4,7 +4,7 @@
     2 count      read and encode ALL private data; one bad item stops here
     3 debit      durably
     4 draw       the noise, once
-    5 store      the release, durably
+    5 store      the release, durably, and sign its receipt if the ledger has a key
     6 return     it
 
 An error in 1 or 2 debits nothing. An error or a crash in 4 or 5 keeps the debit and sends nothing. Errors
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.noise import mechanism
+from proxyset.client.policy import Policy, in_force
+from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
@@ -56,6 +58,7 @@ def answer(
     encoder: Encoder | str | None = None,
     skip_corrupt: bool = False,
     fresh: bool = False,
+    approved: bool = False,
 ) -> Release:
     """Answer a probe with noisy counts, and pay for it in the ledger.
 
@@ -81,6 +84,7 @@ def answer(
             where the probe's encoder needs weights.
         skip_corrupt: leave out what cannot be encoded instead of stopping.
         fresh: draw, and debit, a new release even if one is stored.
+        approved: a person looked at this probe and agrees; the policy in force may demand it.
 
     Returns:
         The release, also stored in the ledger. Its size depends on R alone; it does not contain the number of
@@ -101,8 +105,8 @@ def answer(
         InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
             all.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the probe was answered before with other
-            settings.
+        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, or the probe was answered before
+            with other settings. (After a debit only for `Policy.fewest_records`.)
         LedgerError: the ledger cannot be trusted or written.
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
@@ -117,8 +121,13 @@ def answer(
     dataset = _name(source) if dataset is None else dataset
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
+    check_not_rolled_back(ledger)
+    policy, policy_hash = in_force(ledger)
+    if policy:
+        policy.check(probe, privacy, server, approved)
+
     if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
-        return stored
+        return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
     records = _encoded(_batches(source), encoder, person, skip_corrupt)
@@ -128,10 +137,19 @@ def answer(
 
     with ledger.exclusive():
         if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
-            return stored
-        debit = ledger.debit(privacy, probe=probe.fingerprint, dataset=dataset, server=server)
+            return _sendable(stored, policy, ledger)
+        debit = ledger.debit(
+            privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
+        )
         release = Release(draw(counts), probe.fingerprint, probe.index, privacy)
         ledger.store(debit, release)
+        return _sendable(release, policy, ledger)
+
+
+def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
+    if policy:
+        policy.withhold(release)
+    issue(ledger, release)
     return release
 
 

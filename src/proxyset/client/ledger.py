@@ -230,6 +230,16 @@ class Ledger:
             ]
             return _decode(db, found[-1]) if found else None
 
+    def policy_text(self) -> bytes | None:
+        """The text of the policy in force, or None without one.
+
+        Raises:
+            LedgerError: it is not the one that was adopted.
+        """
+        with self._database() as db:
+            found = [e for e in self._load(db) if e.kind == "policy"]
+            return _blob(db, found[-1]) if found else None
+
     def verify(self) -> Entry:
         """Check everything that can be checked offline, from the first entry on, and return the last.
 
@@ -253,6 +263,8 @@ class Ledger:
                     if entry.ref in drawn or not same or _decode(db, entry).privacy != debit.statement:
                         raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
                     drawn.add(entry.ref)
+                elif entry.kind == "policy":
+                    _blob(db, entry)
             return entries[-1]
 
     def export_jsonl(self) -> str:
@@ -347,6 +359,14 @@ class Ledger:
         """
         return self._add("cap", server=server, note=note, **_cap_fields(cap))
 
+    def add_policy(self, text: bytes, note: str = "") -> Entry:
+        """Put a policy in force (`policy.adopt` checks it first). The one before stays in the ledger.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        return self._add("policy", blob=text, note=note, policy=fingerprint(text))
+
     def _add(
         self,
         kind: Kind,
@@ -420,12 +440,17 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
     db.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", tuple(asdict(entry).values()))
 
 
-def _decode(db: sqlite3.Connection, entry: Entry) -> Release:
+def _blob(db: sqlite3.Connection, entry: Entry) -> bytes:
     row = db.execute("SELECT data FROM blobs WHERE seq = ?", (entry.seq,)).fetchone()
-    if row is None or fingerprint(row[0]) != entry.digest:
-        raise LedgerError(f"the release of ledger entry {entry.seq} is missing or was changed")
+    if row is None or not isinstance(row[0], bytes) or fingerprint(row[0]) != entry.digest:
+        raise LedgerError(f"the {entry.kind} of ledger entry {entry.seq} is missing or was changed")
+    return row[0]
+
+
+def _decode(db: sqlite3.Connection, entry: Entry) -> Release:
+    data = _blob(db, entry)
     try:
-        return Release.from_bytes(row[0])
+        return Release.from_bytes(data)
     except ArtifactError as error:
         raise LedgerError(f"the release of ledger entry {entry.seq} cannot be read: {error}") from error
 

@@ -1,0 +1,144 @@
+"""Receipts of a ledger: made after a release is stored, kept beside the ledger, and a guard against old copies of it.
+
+A ledger with a key (`make_key`) signs a receipt for every release. The receipts lie in `LEDGER.receipts/`; each names the
+hash of the entry that stored its release. A ledger in which such an entry is missing is older than the receipt: somebody
+restored a backup, and answering from it would forget what was spent. It is refused. To notice this after the receipts were
+rolled back too, give a copy of one to `check_receipt`: the server has them, and should.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxyset import atomic
+from proxyset.client.chain import Entry
+from proxyset.client.ledger import Ledger
+from proxyset.errors import ArtifactError, LedgerError, MissingExtra
+from proxyset.wire.receipt import RECEIPT_LIMIT, Claim, Receipt
+from proxyset.wire.release import Release
+from proxyset.wire.transport import read_message
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def make_key(ledger: Ledger) -> str:
+    """Give the ledger an Ed25519 key, unless it has one, and return the public half in hexadecimal.
+
+    Raises:
+        LedgerError: it cannot be written or read. MissingExtra: `cryptography` is not installed.
+    """
+    with ledger.exclusive():
+        if not _key_file(ledger).exists():
+            try:
+                from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+            except ImportError:
+                raise MissingExtra("cryptography", "receipts", "Receipts") from None
+            try:
+                with atomic.replacing(_key_file(ledger)) as temporary:
+                    temporary.chmod(0o600)
+                    temporary.write_bytes(Ed25519PrivateKey.generate().private_bytes_raw())
+                _key_file(ledger).chmod(0o600)
+            except OSError as error:
+                raise LedgerError(f"the key of {ledger.path} cannot be written: {error}") from error
+    return public_key(ledger)
+
+
+def public_key(ledger: Ledger) -> str:
+    """The public half of the ledger's key, or "" without one."""
+    key = _key(ledger)
+    return key.public_key().public_bytes_raw().hex() if key else ""
+
+
+def issue(ledger: Ledger, release: Release) -> Receipt | None:
+    """The receipt of a stored release, kept beside the ledger; None when the ledger has no key.
+
+    Asked again, it gives the same bytes: a crash before it was kept loses nothing.
+
+    Raises:
+        LedgerError: the release is not in the ledger, or the receipt cannot be kept.
+    """
+    if (key := _key(ledger)) is None:
+        return None
+    entry = _entry_of(ledger, release)
+    claim = Claim(
+        release=release.fingerprint,
+        probe=release.probe,
+        index=release.index,
+        server=entry.server,
+        privacy=release.privacy,
+        policy=entry.policy,
+        head=entry.hash,
+        key=key.public_key().public_bytes_raw().hex(),
+    )
+    receipt = Receipt.sign(claim, key)
+    try:
+        atomic.write_bytes(_folder(ledger) / f"{entry.seq:08d}.json", receipt.to_bytes())
+    except OSError as error:
+        raise LedgerError(f"the receipt of entry {entry.seq} cannot be kept: {error}") from error
+    return receipt
+
+
+def check_not_rolled_back(ledger: Ledger) -> int:
+    """Check that every receipt beside the ledger is still in it, and return how many there are.
+
+    Raises:
+        LedgerError: the ledger is older than a receipt, or a receipt is damaged or signed by another key.
+    """
+    files = sorted(_folder(ledger).glob("*.json")) if _folder(ledger).is_dir() else []
+    hashes = {entry.hash for entry in ledger.entries()} if files else set()
+    key = public_key(ledger)
+    for file in files:
+        try:
+            receipt = Receipt.from_bytes(read_message(file, "receipt", RECEIPT_LIMIT), key or None)
+        except ArtifactError as error:
+            raise LedgerError(f"the receipt {file} cannot be trusted: {error}") from error
+        _refuse_older(ledger, receipt, hashes)
+    return len(files)
+
+
+def check_receipt(ledger: Ledger, receipt: Receipt) -> None:
+    """Check that a receipt, from wherever it was kept, is in the ledger.
+
+    Raises:
+        LedgerError: the ledger is older than the receipt, or not the one that made it.
+    """
+    _refuse_older(ledger, receipt, {entry.hash for entry in ledger.entries()})
+
+
+def _refuse_older(ledger: Ledger, receipt: Receipt, hashes: set[str]) -> None:
+    if receipt.claim.head not in hashes:
+        raise LedgerError(
+            f"the ledger {ledger.path} lacks the entry {receipt.claim.head[:12]} that a receipt for probe "
+            f"{receipt.claim.probe[:12]} names: it is an old copy. Restore the newest; if it is lost, begin a new ledger "
+            "with the cap lowered by all that the receipts say was spent"
+        )
+
+
+def _entry_of(ledger: Ledger, release: Release) -> Entry:
+    for entry in reversed(ledger.entries()):
+        if entry.kind == "release" and entry.digest == release.fingerprint:
+            return entry
+    raise LedgerError(f"the release {release.fingerprint[:12]} is not in the ledger {ledger.path}")
+
+
+def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
+    if not _key_file(ledger).exists():
+        return None
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError:
+        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    try:
+        return Ed25519PrivateKey.from_private_bytes(_key_file(ledger).read_bytes())
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"the key of {ledger.path} cannot be read: {error}") from error
+
+
+def _key_file(ledger: Ledger) -> Path:
+    return ledger.path.with_name(ledger.path.name + ".key")
+
+
+def _folder(ledger: Ledger) -> Path:
+    return ledger.path.with_name(ledger.path.name + ".receipts")

@@ -1,0 +1,123 @@
+"""The receipt: signed by the client's key, it ties a release to the policy and the ledger it was paid from.
+
+Both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing else of the ledger: not how
+many answers others got, not what is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from proxyset.errors import ArtifactError, MissingExtra
+from proxyset.fingerprint import canonical_json
+from proxyset.wire.release import PrivacyStatement, Release
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+RECEIPT_LIMIT = 1 << 16
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class Claim(BaseModel):
+    """What a receipt says.
+
+    Attributes:
+        release, probe, index: fingerprints of what was sent, of what it answers, and of the index behind that.
+        server: who asked, as the client calls it.
+        privacy: what the release guarantees.
+        policy: SHA-256 of the client's policy text in force, or "" without one.
+        head: hash of the ledger entry that stored the release.
+        key: the client's Ed25519 public key, hexadecimal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.receipt/1"] = "proxyset.receipt/1"
+    release: str = Field(pattern=_SHA256)
+    probe: str = Field(pattern=_SHA256)
+    index: str = Field(pattern=_SHA256)
+    server: str = Field(max_length=1000)
+    privacy: PrivacyStatement
+    policy: str = Field(pattern=r"^([0-9a-f]{64})?$")
+    head: str = Field(pattern=_SHA256)
+    key: str = Field(pattern=_SHA256)
+
+
+class _Signed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    claim: Claim
+    signature: str = Field(pattern=r"^[0-9a-f]{128}$")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A claim and the Ed25519 signature (RFC 8032) of its canonical JSON. `from_bytes` has verified it."""
+
+    claim: Claim
+    signature: str
+
+    @classmethod
+    def sign(cls, claim: Claim, key: Ed25519PrivateKey) -> Receipt:
+        """Sign a claim. Ed25519 takes no randomness: the same claim gives the same bytes."""
+        return cls(claim, key.sign(_message(claim)).hex())
+
+    def to_bytes(self) -> bytes:
+        fields: dict[str, Any] = {"claim": self.claim.model_dump(mode="json"), "signature": self.signature}
+        return canonical_json(fields)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, key: str | None = None) -> Receipt:
+        """Decode and verify.
+
+        Args:
+            data: as received; nothing in it is trusted.
+            key: the public key expected, hexadecimal; None takes the receipt's own, which shows that nobody changed the
+                receipt, not who made it.
+
+        Raises:
+            ArtifactError: not a receipt, of another version, changed, or signed by another key.
+            MissingExtra: `cryptography` is not installed.
+        """
+        if len(data) > RECEIPT_LIMIT:
+            raise ArtifactError(f"this receipt has {len(data)} bytes, more than the {RECEIPT_LIMIT} accepted")
+        try:
+            signed = _Signed.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ArtifactError(
+                f"this is not a receipt: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            ) from None
+        if key is not None and key != signed.claim.key:
+            raise ArtifactError(f"this receipt was signed by {signed.claim.key}, not by {key}")
+        _verify(signed.claim, signed.signature)
+        return cls(signed.claim, signed.signature)
+
+    def covers(self, release: Release) -> bool:
+        """Whether this receipt is for exactly that release."""
+        claimed = (self.claim.release, self.claim.probe, self.claim.index, self.claim.privacy)
+        return claimed == (release.fingerprint, release.probe, release.index, release.privacy)
+
+
+def _message(claim: Claim) -> bytes:
+    return b"proxyset receipt\n" + canonical_json(claim.model_dump(mode="json"))
+
+
+def _verify(claim: Claim, signature: str) -> None:
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(claim.key)).verify(
+            bytes.fromhex(signature), _message(claim)
+        )
+    except (InvalidSignature, ValueError):
+        raise ArtifactError(
+            "the signature of this receipt is wrong: it was changed, or never valid"
+        ) from None

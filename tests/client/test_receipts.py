@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proxyset.client.answer import answer
+from proxyset.client.ledger import Ledger
+from proxyset.client.policy import adopt
+from proxyset.client.receipts import check_not_rolled_back, check_receipt, issue, make_key, public_key
+from proxyset.errors import LedgerError
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.probe import Probe
+from proxyset.wire.receipt import Receipt
+from tests.client.conftest import make_probe
+
+
+def kept(ledger: Ledger) -> list[Path]:
+    return sorted(Path(f"{ledger.path}.receipts").glob("*.json"))
+
+
+def test_without_a_key_there_are_no_receipts(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
+    release = answer(probe, X, epsilon=0.5, ledger=ledger)
+    assert issue(ledger, release) is None
+    assert kept(ledger) == []
+    assert public_key(ledger) == ""
+
+
+def test_every_release_gets_a_receipt(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
+    key = make_key(ledger)
+    assert key == make_key(ledger) == public_key(ledger)
+    assert Path(f"{ledger.path}.key").stat().st_mode & 0o777 == 0o600
+    text = b'unit = "record"'
+    adopt(ledger, text)
+    release = answer(probe, X, epsilon=0.5, ledger=ledger, server="a")
+    (file,) = kept(ledger)
+    receipt = Receipt.from_bytes(file.read_bytes(), key)
+    assert receipt.covers(release)
+    assert (receipt.claim.server, receipt.claim.policy) == ("a", fingerprint(text))
+    assert receipt.claim.head == ledger.entries()[-1].hash
+    assert check_not_rolled_back(ledger) == 1
+    # a crash before the receipt was kept: the replay makes the same one
+    before = file.read_bytes()
+    file.unlink()
+    answer(probe, X, epsilon=0.5, ledger=ledger, server="a")
+    assert file.read_bytes() == before
+
+
+def test_an_old_copy_of_the_ledger_is_refused(X: np.ndarray, ledger: Ledger, tmp_path: Path) -> None:
+    make_key(ledger)
+    answer(make_probe(seed=1), X, epsilon=0.5, ledger=ledger)
+    shutil.copy(ledger.path, tmp_path / "backup")
+    answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+    servers_copy = Receipt.from_bytes(kept(ledger)[-1].read_bytes())
+    shutil.copy(tmp_path / "backup", ledger.path)
+    before = ledger.path.read_bytes()
+    with pytest.raises(LedgerError, match="old copy"):
+        answer(make_probe(seed=3), X, epsilon=0.5, ledger=Ledger.open(ledger.path))
+    assert ledger.path.read_bytes() == before
+    # even with the receipts rolled back too, the server's copy shows it
+    kept(ledger)[-1].unlink()
+    assert check_not_rolled_back(Ledger.open(ledger.path)) == 1
+    with pytest.raises(LedgerError, match="old copy"):
+        check_receipt(Ledger.open(ledger.path), servers_copy)
+
+
+def test_a_deleted_ledger_is_noticed(X: np.ndarray, ledger: Ledger) -> None:
+    make_key(ledger)
+    answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    ledger.path.unlink()
+    with pytest.raises(LedgerError, match="old copy"):
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 100])
+def test_damaged_receipts_and_keys_stop_everything(content: bytes, X: np.ndarray, ledger: Ledger) -> None:
+    make_key(ledger)
+    answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    before = ledger.entries()
+    file = kept(ledger)[0]
+    whole = file.read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(LedgerError, match="cannot be trusted"):
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+    file.write_bytes(whole)
+    Path(f"{ledger.path}.key").write_bytes(content)
+    with pytest.raises(LedgerError, match="key of"):
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+    assert ledger.entries() == before
+
+
+def test_the_commands(command, X: np.ndarray, ledger: Ledger, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, facts, _ = command("ledger", "key", ledger.path, "--json")
+    assert status == 0
+    release = answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    (tmp_path / "r").write_bytes(release.to_bytes())
+    (tmp_path / "other").write_bytes(answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger).to_bytes())
+    file = kept(ledger)[0]
+    options = ("--ledger", ledger.path, "--key", facts["key"], "--json")
+    assert command("ledger", "receipt", file, "--release", tmp_path / "r", *options)[0] == 0
+    assert command("ledger", "receipt", file, "--release", tmp_path / "other", *options)[0] == 1
+    assert command("ledger", "receipt", file, "--key", "0" * 64)[0] == 1
+    assert command("ledger", "verify", ledger.path, "--json")[1]["receipts"] == 2
