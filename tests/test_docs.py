@@ -25,7 +25,10 @@ def test_links_and_pictures_lead_somewhere(page):
 def test_commands_in_the_docs_exist(page):
     known = set(re.findall(r"^## (proxyset.*)$", reference(), re.MULTILINE))
     groups = {" ".join(name.split()[:2]) for name in known}
-    for line in re.findall(r"^\s*(proxyset [a-z].*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+    code = "\n".join(
+        re.findall(r"^```sh$(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+    for line in re.findall(r"^\s*(proxyset [a-z].*)$", code, re.MULTILINE):
         words = line.split()
         name = " ".join(words[:3]) if f"{words[0]} {words[1]}" in groups - known else " ".join(words[:2])
         assert name in known, f"{page.name} shows {name!r}"

@@ -9,6 +9,7 @@ ProxysetError
 │   └── BudgetExceeded    the debit would pass the cap
 ├── LedgerError           the ledger cannot be trusted or written; nothing was sent
 ├── TransportError        the other side could not be reached or did not accept
+├── FetchError            benchmark data could not be downloaded
 └── MissingExtra          an optional dependency is not installed
 
 A message says what happened, the numbers, and what to do next. It stays on the machine that raised it: no message
@@ -52,6 +53,10 @@ class LedgerError(ProxysetError):
 
 class TransportError(ProxysetError):
     """The other side could not be reached, or did not accept the message."""
+
+
+class FetchError(ProxysetError):
+    """Benchmark data could not be downloaded."""
 
 
 class MissingExtra(ProxysetError, ImportError):

@@ -23,7 +23,7 @@ def probe() -> Probe:
 
 
 @pytest.fixture
-def X() -> np.ndarray:  # noqa: N802
+def X() -> np.ndarray:
     return np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
 
 

@@ -176,22 +176,23 @@ def test_killed_at_random_points_and_run_again_it_is_byte_identical(blobs):
         np.save(blobs / "parts" / f"{number:02d}.npy", rng.normal(size=(20_000, 32)).astype(np.float32))
     arguments = ["index", "build", str(blobs / "parts"), "--clusters", "50"]
     code = f"from proxyset.cli import run; raise SystemExit(run({arguments!r} + ['--out', __import__('sys').argv[1]]))"
-    start = time.monotonic()
     subprocess.run([sys.executable, "-c", code, str(blobs / "whole")], check=True, capture_output=True)
-    duration = time.monotonic() - start
-    kills = 0
-    for _ in range(60):
+    for folder, finished in [
+        ("shards", 1),
+        ("shards", 7),
+        ("shards", 12),
+        ("assignments", 2),
+        ("assignments", 11),
+    ]:
         build = subprocess.Popen(
             [sys.executable, "-c", code, str(blobs / "killed")], stdout=subprocess.DEVNULL
         )
-        try:
-            build.wait(timeout=chance.uniform(0.3, 1.0) * duration)
-            break
-        except subprocess.TimeoutExpired:
-            os.kill(build.pid, signal.SIGKILL)
-            build.wait()
-            kills += 1
-    else:
-        pytest.fail("the build never finished")
-    assert kills >= 1
+        while len(list((blobs / "killed" / folder).glob("0*.parquet"))) < finished and build.poll() is None:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.05))
+        os.kill(build.pid, signal.SIGKILL)
+        if build.wait() != -signal.SIGKILL:
+            break  # it had finished
+        assert not (blobs / "killed" / "manifest.json").exists()
+    subprocess.run([sys.executable, "-c", code, str(blobs / "killed")], check=True, capture_output=True)
     assert contents(blobs / "killed") == contents(blobs / "whole")

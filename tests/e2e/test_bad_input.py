@@ -57,7 +57,9 @@ def test_pools_that_cannot_be_indexed(tmp_path, command):
         ("nan.npy", "1 of 3 items could not be encoded"),
         ("images", "1 of 5 items could not be encoded, more than 1.0%: 3.png"),
     ]:
-        status, _, error = command("index", "build", tmp_path / name, "--out", tmp_path / "index", "--clusters", 2)
+        status, _, error = command(
+            "index", "build", tmp_path / name, "--out", tmp_path / "index", "--clusters", 2
+        )
         assert status == 1, name
         assert words in error and error.count("\n") == 1 and "bug" not in error, error
         assert not (tmp_path / "index" / "manifest.json").exists()
@@ -70,7 +72,16 @@ def test_pools_that_cannot_be_indexed(tmp_path, command):
     ("epsilon", "status"), [("0", 1), ("-1", 1), ("nan", 1), ("inf", 1), ("1e9", 1), ("abc", 2), ("50", 3)]
 )
 def test_privacy_that_cannot_be(ready, command, epsilon, status):
-    answer = ["answer", ready / "probe", "--data", ready / "private.npy", "--ledger", ready / "ledger", "--out", ready / "r"]
+    answer = [
+        "answer",
+        ready / "probe",
+        "--data",
+        ready / "private.npy",
+        "--ledger",
+        ready / "ledger",
+        "--out",
+        ready / "r",
+    ]
     got, _, error = command(*answer, "--epsilon", epsilon)
     assert got == status
     assert error and "bug" not in error
@@ -83,8 +94,22 @@ def test_private_data_that_cannot_be_answered(ready, command):
     np.save(ready / "narrow.npy", private[:, :5])
     np.save(ready / "nan.npy", np.where(np.arange(400)[:, None] == 7, np.nan, private))
     np.save(ready / "none.npy", private[:0])
-    for name, words in [("narrow.npy", "8"), ("nan.npy", "1 of 400"), ("none.npy", ""), ("missing.npy", "exist")]:
-        answer = ["answer", ready / "probe", "--data", ready / name, "--ledger", ready / "ledger", "--out", ready / "r"]
+    for name, words in [
+        ("narrow.npy", "8"),
+        ("nan.npy", "1 of 400"),
+        ("none.npy", ""),
+        ("missing.npy", "exist"),
+    ]:
+        answer = [
+            "answer",
+            ready / "probe",
+            "--data",
+            ready / name,
+            "--ledger",
+            ready / "ledger",
+            "--out",
+            ready / "r",
+        ]
         status, _, error = command(*answer, "--epsilon", 1)
         assert status == 1 and words in error and "bug" not in error, error
         assert spent(ready / "ledger") == 0
@@ -102,7 +127,16 @@ def test_damaged_probes(ready, command, damage):
         "text": b"hello",
     }[damage]
     (ready / "bad").write_bytes(changed)
-    answer = ["answer", ready / "bad", "--data", ready / "private.npy", "--ledger", ready / "ledger", "--out", ready / "r"]
+    answer = [
+        "answer",
+        ready / "bad",
+        "--data",
+        ready / "private.npy",
+        "--ledger",
+        ready / "ledger",
+        "--out",
+        ready / "r",
+    ]
     status, _, error = command(*answer, "--epsilon", 1)
     assert status == 1 and ("this probe" in error or "not a probe" in error), error
     assert spent(ready / "ledger") == 0
@@ -122,7 +156,10 @@ def test_damaged_releases(ready, command, damage):
     index = ready / "index"
     if damage == "another index":
         index = ready / "other"
-        assert command("index", "build", ready / "pool.npy", "--out", index, "--clusters", 10, "--seed", 9)[0] == 0
+        assert (
+            command("index", "build", ready / "pool.npy", "--out", index, "--clusters", 10, "--seed", 9)[0]
+            == 0
+        )
     releases = [ready / "bad", ready / "release"] if damage == "twice" else [ready / "bad"]
     status, _, error = command("select", index, *releases, "--budget", 5, "--out", ready / "proxy")
     assert status == 1 and "release" in error and "bug" not in error
@@ -134,7 +171,17 @@ def test_a_client_with_another_encoder_refuses(tmp_path, command):
         (tmp_path / folder).mkdir()
         for number in range(count):
             (tmp_path / folder / f"{number}.png").write_bytes(digit([count, number]))
-    build = ["index", "build", tmp_path / "pool", "--out", tmp_path / "index", "--encoder", "hog", "--clusters", 3]
+    build = [
+        "index",
+        "build",
+        tmp_path / "pool",
+        "--out",
+        tmp_path / "index",
+        "--encoder",
+        "hog",
+        "--clusters",
+        3,
+    ]
     assert command(*build)[0] == 0
     assert command("probe", tmp_path / "index", "--out", tmp_path / "probe")[0] == 0
     data = (tmp_path / "probe").read_bytes()
@@ -143,21 +190,43 @@ def test_a_client_with_another_encoder_refuses(tmp_path, command):
     texts.write_text(json.dumps({"text": "no image"}))
     np.save(tmp_path / "x.npy", np.ones((3, 72), np.float32))
     for private in (texts, tmp_path / "x.npy"):
-        answer = ["answer", tmp_path / "probe", "--data", private, "--epsilon", 1, "--ledger", tmp_path / "ledger"]
+        answer = [
+            "answer",
+            tmp_path / "probe",
+            "--data",
+            private,
+            "--epsilon",
+            1,
+            "--ledger",
+            tmp_path / "ledger",
+        ]
         status, _, error = command(*answer, "--out", tmp_path / "r")
         assert status == 1 and "bug" not in error, error
         assert spent(tmp_path / "ledger") == 0
     (tmp_path / "private" / "0.png").write_bytes(b"not an image")
-    answer = ["answer", tmp_path / "probe", "--data", tmp_path / "private", "--epsilon", 1, "--ledger", tmp_path / "ledger"]
+    answer = [
+        "answer",
+        tmp_path / "probe",
+        "--data",
+        tmp_path / "private",
+        "--epsilon",
+        1,
+        "--ledger",
+        tmp_path / "ledger",
+    ]
     status, _, error = command(*answer, "--out", tmp_path / "r")
     assert status == 1 and "1 of 4" in error and "0.png" in error
     assert spent(tmp_path / "ledger") == 0
     assert command(*answer, "--skip-corrupt", "--out", tmp_path / "r")[0] == 0
 
 
-@pytest.mark.parametrize("arguments", [["--budget", "0"], ["--budget", "-3"], ["--budget", "5", "--strategy", "best"]])
+@pytest.mark.parametrize(
+    "arguments", [["--budget", "0"], ["--budget", "-3"], ["--budget", "5", "--strategy", "best"]]
+)
 def test_impossible_selections(ready, command, arguments):
-    status, _, error = command("select", ready / "index", ready / "release", *arguments, "--out", ready / "proxy")
+    status, _, error = command(
+        "select", ready / "index", ready / "release", *arguments, "--out", ready / "proxy"
+    )
     assert status == 1 and "bug" not in error
     assert not (ready / "proxy").exists()
 
@@ -173,7 +242,9 @@ def test_nothing_is_overwritten(ready, command):
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("a full disk needs the right to mount one")
     yield folder
@@ -184,11 +255,12 @@ def test_a_full_disk(ready, command, small_disk):
     with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(os.urandom(4096))
+    answer = ["answer", ready / "probe", "--data", ready / "private.npy", "--epsilon", 1]
     for step in (
         ["index", "build", ready / "pool.npy", "--out", small_disk / "again", "--clusters", 10],
         ["probe", ready / "index", "--out", small_disk / "probe"],
         ["select", ready / "index", ready / "release", "--budget", 5, "--out", small_disk / "proxy"],
-        ["answer", ready / "probe", "--data", ready / "private.npy", "--epsilon", 1, "--ledger", small_disk / "ledger", "--out", ready / "r"],
+        [*answer, "--ledger", small_disk / "ledger", "--out", ready / "r"],
     ):
         status, _, error = command(*step)
         assert status == 1 and ("No space left" in error or "full" in error), error
@@ -201,6 +273,8 @@ def test_a_full_disk(ready, command, small_disk):
 def test_debug_shows_a_traceback(command, tmp_path):
     program = [sys.executable, "-c", "from proxyset.cli import main; main()"]
     plain = subprocess.run([*program, "index", "info", tmp_path], capture_output=True, text=True, check=False)
-    debug = subprocess.run([*program, "index", "info", tmp_path, "--debug"], capture_output=True, text=True, check=False)
+    debug = subprocess.run(
+        [*program, "index", "info", tmp_path, "--debug"], capture_output=True, text=True, check=False
+    )
     assert plain.returncode == debug.returncode == 1
     assert "Traceback" not in plain.stderr and "Traceback" in debug.stderr

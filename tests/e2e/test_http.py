@@ -41,8 +41,12 @@ def cloud(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cloud")
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(6, 8)) * 6
-    np.save(folder / "pool.npy", (centres[np.arange(1200) % 6] + rng.normal(size=(1200, 8))).astype(np.float32))
-    np.save(folder / "private.npy", (centres[np.arange(400) % 2] + rng.normal(size=(400, 8))).astype(np.float32))
+    np.save(
+        folder / "pool.npy", (centres[np.arange(1200) % 6] + rng.normal(size=(1200, 8))).astype(np.float32)
+    )
+    np.save(
+        folder / "private.npy", (centres[np.arange(400) % 2] + rng.normal(size=(400, 8))).astype(np.float32)
+    )
     build_index(folder / "pool.npy", folder / "index", clusters=12)
     with serving(folder) as server:
         yield folder, server
@@ -51,7 +55,17 @@ def cloud(tmp_path_factory):
 def test_two_processes_exchange_a_probe_and_a_release(cloud, tmp_path):
     folder, server = cloud
     ledger = tmp_path / "ledger.sqlite"
-    arguments = ["client", "pull", server["url"], "--data", folder / "private.npy", "--epsilon", 1, "--ledger", ledger]
+    arguments = [
+        "client",
+        "pull",
+        server["url"],
+        "--data",
+        folder / "private.npy",
+        "--epsilon",
+        1,
+        "--ledger",
+        ledger,
+    ]
     results = []
     for _ in range(2):  # the second is a replay
         client = subprocess.run(
@@ -87,7 +101,9 @@ def test_the_server_takes_only_releases_for_its_probe(cloud):
             Release(release.counts, release.probe, "0" * 64, release.privacy).to_bytes(),
             Release(release.counts[:-1], release.probe, release.index, release.privacy).to_bytes(),
             Release(release.counts + 2**60, release.probe, release.index, release.privacy).to_bytes(),
-            Release(release.counts + np.iinfo(np.int64).min, release.probe, release.index, release.privacy).to_bytes(),
+            Release(
+                release.counts + np.iinfo(np.int64).min, release.probe, release.index, release.privacy
+            ).to_bytes(),
         ]
     for body in bad:
         answer = httpx2.post(url, content=body)
@@ -115,7 +131,12 @@ def test_the_same_release_sent_at_once_is_stored_once(cloud, tmp_path):
 
 def test_a_server_that_is_not_there(tmp_path, blobs):
     with pytest.raises(TransportError, match="cannot reach"):
-        exchange(Http("http://127.0.0.1:9", attempts=1), blobs / "private.npy", epsilon=1, ledger=tmp_path / "ledger")
+        exchange(
+            Http("http://127.0.0.1:9", attempts=1),
+            blobs / "private.npy",
+            epsilon=1,
+            ledger=tmp_path / "ledger",
+        )
     assert not (tmp_path / "ledger").exists()
 
 

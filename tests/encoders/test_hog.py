@@ -8,7 +8,7 @@ from proxyset.errors import EncoderMismatch
 
 
 def slow_hog(image, orientations=8, cell=8, cells=3):
-    """HOG of one block, pixel by pixel: central differences, zero at the border, unsigned directions, no interpolation."""
+    """HOG of one block, pixel by pixel: central differences, zero at the border, unsigned, hard binning."""
     side = cell * cells
     histogram = np.zeros((cells, cells, orientations))
     for y in range(side):
@@ -63,7 +63,7 @@ def test_impossible_parameters(wrong):
 
 
 def test_the_fingerprint_is_fixed():
-    """Probes made by one version must be answered by the next: this constant changes only with the features."""
+    """The next version must answer this version's probes: it changes only with the features."""
     assert HogEncoder().spec.fingerprint == "20cd98c0fb914871059a77cb0921f146e17e23ef7b7f34f6745b34f8606e2dde"
 
 

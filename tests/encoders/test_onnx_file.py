@@ -62,9 +62,15 @@ def test_every_place_that_onnx_has_is_looked_at():
     from proxyset.encoders import onnx_file
 
     names = {
-        "ModelProto": "model", "TrainingInfoProto": "training", "FunctionProto": "function", "GraphProto": "graph",
-        "NodeProto": "node", "AttributeProto": "attribute", "SparseTensorProto": "sparse", "TensorProto": "tensor",
-    }  # fmt: skip
+        "ModelProto": "model",
+        "TrainingInfoProto": "training",
+        "FunctionProto": "function",
+        "GraphProto": "graph",
+        "NodeProto": "node",
+        "AttributeProto": "attribute",
+        "SparseTensorProto": "sparse",
+        "TensorProto": "tensor",
+    }
     for full, name in names.items():
         expected = {
             field.number: names[field.message_type.name]
@@ -96,8 +102,16 @@ def test_damaged_files_are_refused_or_safe(data):
 
 
 def test_deep_nesting_is_refused():
-    inner = helper.make_graph([], "g", [], [])
-    for _ in range(40):
-        inner = helper.make_graph([helper.make_node("If", ["x"], [], then_branch=inner)], "g", [], [])
+    def field(number, payload):
+        length = bytearray()
+        rest = len(payload)
+        while rest > 127:
+            length.append(rest & 127 | 128)
+            rest >>= 7
+        return bytes([number << 3 | 2, *length, rest]) + payload
+
+    graph = b""
+    for _ in range(30):
+        graph = field(1, field(5, field(6, graph)))  # a node with an attribute with a graph
     with pytest.raises(InvalidData, match="nested"):
-        refuse_external_data(helper.make_model(inner).SerializeToString(), PATH)
+        refuse_external_data(field(7, graph), PATH)

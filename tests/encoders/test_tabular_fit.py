@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -75,7 +77,7 @@ def test_one_wild_value_does_not_spoil_a_column():
 @given(st.lists(st.integers(0, N), max_size=6))
 def test_the_batches_do_not_matter(cuts):
     edges = [0, *sorted(cuts), N]
-    batches = [POOL.slice(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    batches = [POOL.slice(a, b - a) for a, b in pairwise(edges)]
     assert fit(batches).spec.fingerprint == fit([POOL]).spec.fingerprint
 
 
@@ -118,6 +120,14 @@ def test_extreme_values():
     encoder = fit([table])
     assert [column.name for column in encoder.params.columns] == ["x"]
     assert "double" in encoder.dropped["huge"] and "finite" in encoder.dropped["inf"]
+
+
+def test_more_features_than_a_probe_may_ask_for():
+    wide = pa.table({f"c{i}": [f"{j // 2}" for j in range(1000)] for i in range(140)})
+    with pytest.raises(InvalidData, match="140 columns of features are too much: these would be 70140"):
+        fit([wide], FitOptions(categories=500))
+    long = fit([pa.table({"n" * 1001: [1, 2], "x": [1, 2]})])
+    assert [column.name for column in long.params.columns] == ["x"]
 
 
 def test_what_the_sources_keep_is_never_a_feature():

@@ -61,7 +61,7 @@ def test_the_package_itself_is_not_imported(encoder):
 
 
 def test_the_fingerprint_is_fixed(encoder):
-    """Probes made by one version must be answered by the next: this constant changes only with the features."""
+    """The next version must answer this version's probes: it changes only with the features."""
     assert encoder.spec.fingerprint == "6ac4cac326989d9ffbbb6ddfc6f5f561a1df0656b403583c09d9c2f71edddf15"
 
 

@@ -23,7 +23,8 @@ def kept(rows, **columns):
 def test_json_lines_with_bom_crlf_and_empty_lines(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_bytes(
-        b'\xef\xbb\xbf{"text": "a\\n", "url": "u"}\r\n\r\n  \n{"text": "\xc3\xa9", "license": "CC0", "label": 3}\n'
+        b'\xef\xbb\xbf{"text": "a\\n", "url": "u"}\r\n\r\n  \n'
+        b'{"text": "\xc3\xa9", "license": "CC0", "label": 3}\n'
     )
     source = open_source(path)
     assert source.kind == "text"
@@ -106,7 +107,7 @@ def test_columns_that_were_asked_for(tmp_path):
     source = open_source(tmp_path / "x.jsonl", columns=["person"])
     assert everything(source)[1:] == (["a", "", "c"], kept(3, person=["5", '{"a": [1]}', None]))
     for name in ("x.csv", "x.jsonl"):
-        with pytest.raises(InvalidData, match="has no column 'nobody'; its columns are: .*person"):
+        with pytest.raises(InvalidData, match=r"has no column 'nobody'; its columns are: .*person"):
             open_source(tmp_path / name, columns=["nobody"])
 
 
@@ -185,7 +186,7 @@ def test_a_file_that_changed_after_the_plan_is_noticed(tmp_path, change):
     source = open_source(path, shard_size=3)
     shards = source.shards()
     path.write_text(change)
-    with pytest.raises(InvalidData, match="has changed|quotes"):
+    with pytest.raises(InvalidData, match=r"has changed|quotes"):
         for shard in shards:
             list(source.read(shard))
 

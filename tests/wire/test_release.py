@@ -63,6 +63,14 @@ def test_impossible_statements_are_refused(change):
         Release.from_bytes(DATA.replace(*change))
 
 
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"[]", b"null", b"0"])
+def test_odd_values_in_a_header_are_refused(constant):
+    size = int.from_bytes(DATA[:8], "little")
+    header = DATA[8 : 8 + size].replace(b"0.58", constant)
+    with pytest.raises(ArtifactError):
+        Release.from_bytes(len(header).to_bytes(8, "little") + header + DATA[8 + size :])
+
+
 @settings(deadline=None)
 @given(st.integers(0, len(DATA)))
 def test_truncated(length):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, client, encoder, index, ledger, serve
+from proxyset.cli import answer, client, data, demo, encoder, index, ledger, serve
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -24,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train on a public proxy of data that must not leave its owner.",
 )
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
 app.add_typer(index.app, name="index")
 app.command("probe")(index.probe)
 app.command("answer")(answer.answer)

@@ -14,9 +14,9 @@ from proxyset.cli import app
 _PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 _INTRODUCTION = """# The command line
 
-Generated from the commands; do not edit. Every command takes `--help`; `--json` prints one machine-readable line on
-standard output, logs go to standard error, `--debug` shows a traceback when something fails. Exit status: 0 done, 1 failed, 2 wrong usage, 3
-refused by the client's policy or budget.
+Generated from the commands; do not edit. Every command takes `--help`. `--json` prints one machine-readable line on
+standard output, logs go to standard error, `--debug` shows a traceback when something fails. Exit status: 0 done,
+1 failed, 2 wrong usage, 3 refused by the client's policy or budget.
 """
 
 

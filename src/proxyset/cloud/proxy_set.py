@@ -199,10 +199,6 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
             (folder / str(files[position])).write_bytes(data)
         else:
             held[position] = value
-    if len(held) + sum(name is not None for name in files) != len(ids):
-        raise ArtifactError(
-            f"{index.manifest.pool} no longer holds all {len(ids)} chosen items: restore the pool or build the index again"
-        )
     values = [held[position] for position in sorted(held)]
     if index.manifest.kind == "text":
         lines = (

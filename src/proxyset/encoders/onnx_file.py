@@ -50,7 +50,7 @@ def refuse_external_data(model: bytes, path: Path) -> None:
             raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
 
 
-class _Malformed(Exception):  # noqa: N818
+class _Malformed(Exception):
     """Not a protocol buffer."""
 
 

@@ -57,13 +57,16 @@ class Preprocessing(Framing):
     def prepare(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Pixels (n, height, width[, 3]) uint8 → the model's input."""
         X: NDArray[Any] = images[..., None] if images.ndim == 3 else images
-        if self.dtype != "uint8":
-            std = np.array(self.std)
-            X = X.astype(np.float32)
-            X *= (self.scale / std).astype(np.float32)
-            X -= (np.array(self.mean) / std).astype(np.float32)
-            X = X.astype(self.dtype, copy=False)
-        return np.ascontiguousarray(X.transpose(0, 3, 1, 2)) if self.layout == "NCHW" else X
+        channels_first = self.layout == "NCHW"
+        if channels_first:
+            X = np.ascontiguousarray(X.transpose(0, 3, 1, 2))
+        if self.dtype == "uint8":
+            return X
+        shape = (-1, 1, 1) if channels_first else (-1,)
+        mean, std = np.reshape(self.mean, shape), np.reshape(self.std, shape)
+        X = X * (self.scale / std).astype(np.float32)
+        X -= (mean / std).astype(np.float32)
+        return X.astype(self.dtype, copy=False)
 
 
 class Recipe(BaseModel):

@@ -27,9 +27,10 @@ CLIP = 4.0
 MOST_COLUMNS = 4096
 MOST_CATEGORIES = 1000
 LONGEST_CATEGORY = 256
+LONGEST_NAME = 1000
 MOST_FEATURES = 65536
 
-Name = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Category = Annotated[str, Field(max_length=LONGEST_CATEGORY)]
 
 
@@ -108,7 +109,9 @@ class TabularParams(BaseModel):
             if isinstance(column, Categories) and len(set(column.values)) < len(column.values):
                 raise ValueError(f"a category of {column.name!r} is listed twice")
         if self.dim > MOST_FEATURES:
-            raise ValueError(f"these would be {self.dim} features, more than {MOST_FEATURES}: drop columns")
+            raise ValueError(
+                f"these would be {self.dim} features, more than {MOST_FEATURES}: drop columns or categories"
+            )
         return self
 
     @property

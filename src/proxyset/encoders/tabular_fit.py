@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.encoders.columns import column_kind, numbers, texts
 from proxyset.encoders.tabular import (
     LONGEST_CATEGORY,
+    LONGEST_NAME,
     MOST_CATEGORIES,
-    MOST_COLUMNS,
     Categories,
     Number,
     TabularEncoder,
@@ -97,11 +97,12 @@ def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> Tabul
     if not columns:
         why = "; ".join(f"{name!r} {reason}" for name, reason in dropped.items())
         raise InvalidData(f"no column of the pool can be a feature: {why}")
-    if len(columns) > MOST_COLUMNS:
-        raise InvalidData(
-            f"the pool has {len(columns)} columns of features, more than {MOST_COLUMNS}: drop some"
-        )
-    return TabularEncoder(TabularParams(columns=columns), dropped)
+    try:
+        params = TabularParams(columns=columns)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InvalidData(f"the pool's {len(columns)} columns of features are too much: {message}") from None
+    return TabularEncoder(params, dropped)
 
 
 class _Profile:
@@ -151,6 +152,8 @@ class _Profile:
         """The column's statistics, or why it is dropped."""
         if self.name in NEVER or self.name == "uuid" or self.name.endswith("_id"):
             return "names items"
+        if len(self.name) > LONGEST_NAME:
+            return f"has a name of more than {LONGEST_NAME} characters"
         if self.kind == "other":
             return "is neither a number nor a text"
         if self.present == 0:

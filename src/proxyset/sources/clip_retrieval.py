@@ -16,7 +16,7 @@ from proxyset.sources.columns import ID, carried
 from proxyset.sources.embeddings import Embeddings, open_npy
 from proxyset.sources.fetch import pick_by_reading
 from proxyset.sources.files import list_files, locate
-from proxyset.sources.parquet import beside, open_parquet, rows_between
+from proxyset.sources.parquet_rows import beside, open_parquet, rows_between
 from proxyset.sources.source import Batch, Kind, Shard
 
 _FOLDERS = ("img_emb", "text_emb")

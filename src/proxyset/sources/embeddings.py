@@ -18,7 +18,6 @@ from proxyset.sources.columns import carried, row_numbers
 from proxyset.sources.files import locate, reading
 from proxyset.sources.source import Batch, Kind, Shard
 
-
 # What a damaged or forged header makes NumPy, and the parsers it calls, raise.
 _DAMAGE = (
     ValueError,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
-from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, checked_ids, row_numbers
-from proxyset.sources.files import locate, reading
+from proxyset.sources.columns import ID, TEXT_COLUMNS, carried
+from proxyset.sources.files import locate
+from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 # Which columns may hold the items, in order of preference, and of which types.
@@ -26,21 +25,6 @@ _CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
     "embedding": (("embedding", "emb"), arrow.is_vectors),
 }
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-_BUFFER_BYTES = 1 << 20  # read a column in pieces of this size, not a row group at once
-
-
-@contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, read in small pieces.
-
-    Raises:
-        InvalidData: it is not a Parquet file, is cut short or damaged.
-    """
-    try:
-        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-            yield file
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -102,14 +86,11 @@ class Parquet:
         path = locate(self.path, shard.file)
         first = shard.first_row
         with open_parquet(path) as file:
-            if file.num_row_groups < shard.stop:
-                raise InvalidData(
-                    f"{path} has changed since it was planned: it has only {file.num_row_groups} row groups"
-                )
-            groups = [file.metadata.row_group(group) for group in range(shard.start, shard.stop)]
-            row_bytes = sum(group.total_byte_size for group in groups) / max(
-                1, sum(group.num_rows for group in groups)
-            )
+            groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+            if [group.num_rows for group in groups] != self._row_groups[shard.file]:
+                raise InvalidData(f"{path} has changed since it was planned: it has other row groups")
+            ours = groups[shard.start : shard.stop]
+            row_bytes = sum(group.total_byte_size for group in ours) / sum(group.num_rows for group in ours)
             step = rows_for(row_bytes, IMAGE_BATCH if self.kind == "image" else ROW_BATCH)
             for rows in file.iter_batches(step, list(range(shard.start, shard.stop)), self._used):
                 yield beside(rows, self._items(rows, path), self._carried, first, path)
@@ -195,47 +176,13 @@ class Parquet:
                 raise InvalidData(
                     f"{path} has {len(places)} columns named {name!r}, not one; rename or move the file"
                 )
-            kind, first = schema.field(places[0]).type, self._schema.field(name).type
-            if name == self._content:
-                fits = _CONTENT[self.kind][1](kind)
-            else:
-                fits = (
-                    self.kind != "table"
-                    or name not in self._numeric
-                    or arrow.is_numeric(kind) == arrow.is_numeric(first)
-                )
-            if not fits:
+            kind = schema.field(places[0]).type
+            if not self._fits(name, kind):
+                first = self._schema.field(name).type
                 raise InvalidData(f"{path}: the column {name!r} is {kind}, in {self.files[0]} it is {first}")
 
-
-def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Path) -> Batch:
-    """A batch of `items` with the ids and the columns `names` of `rows`; the first is row `first` of all."""
-    where = f"{path}, from row {first} on"
-    ids = row_numbers(first, rows.num_rows)
-    if ID in rows.schema.names:
-        ids = checked_ids(arrow.strings(rows.column(ID), where), where)
-    columns = {
-        name: arrow.strings(rows.column(found), f"{where}: the column {found!r}")
-        for name, found in names.items()
-    }
-    return Batch(ids, items, columns)
-
-
-def rows_between(
-    path: Path, columns: list[str], start: int, stop: int, step: int
-) -> Iterator[pa.RecordBatch]:
-    """Rows `start` to `stop` of a Parquet file, at most `step` at a time; row groups outside are not read."""
-    with open_parquet(path) as file:
-        position = 0
-        for group in range(file.num_row_groups):
-            length = file.metadata.row_group(group).num_rows
-            if position < stop and position + length > start:
-                at = position
-                for rows in file.iter_batches(step, [group], columns):
-                    inside = rows.slice(
-                        max(start - at, 0), max(0, min(stop - at, rows.num_rows) - max(start - at, 0))
-                    )
-                    at += rows.num_rows
-                    if inside.num_rows:
-                        yield inside
-            position += length
+    def _fits(self, name: str, kind: pa.DataType) -> bool:
+        """Whether a column of another file can be read as that of the first."""
+        if self.kind == "table":
+            return name not in self._numeric or arrow.is_numeric(kind) == self._numeric[name]
+        return name != self._content or _CONTENT[self.kind][1](kind)

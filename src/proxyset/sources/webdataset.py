@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from proxyset.errors import InvalidData
@@ -45,11 +45,12 @@ class WebDataset:
     wanted: Kind | None = None
 
     def __post_init__(self) -> None:
-        extensions = self._extensions
-        first = next((parts for file in self.files for _, parts in self._samples(file, extensions)), None)
-        if first is None:
-            raise InvalidData(f"{self.path} has no sample with one of .{', .'.join(extensions)}")
-        carried(list(self._record(self.path, first)), self.columns, f"{self.path} (by its first sample)")
+        for file in self.files:
+            for key, parts in self._samples(file):
+                record = self._record(file, key, parts)
+                carried(record.keys(), self.columns, f"{self.path} (by its first sample)")
+                return
+        raise InvalidData(f"{self.path} has no sample with one of .{', .'.join(self._extensions)}")
 
     @cached_property
     def kind(self) -> Kind:
@@ -67,21 +68,13 @@ class WebDataset:
         )
 
     def shards(self) -> list[Shard]:
-        return [
-            Shard(number, file, 0, locate(self.path, file).stat().st_size)
-            for number, file in enumerate(self.files)
-        ]
+        return [Shard(number, file, 0, 1) for number, file in enumerate(self.files)]
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        path = locate(self.path, shard.file)
         names = tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
-        prefix = f"{PurePosixPath(shard.file).with_suffix('')}/" if len(self.files) > 1 else ""
         most = IMAGE_BATCH if self.kind == "image" else ROW_BATCH
-        samples = (
-            self._sample(path, prefix, key, parts, names)
-            for key, parts in self._samples(shard.file, self._extensions)
-        )
-        return in_batches(samples, names, most, str(path))
+        samples = (self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file))
+        return in_batches(samples, names, most, str(locate(self.path, shard.file)))
 
     @property
     def _extensions(self) -> tuple[str, ...]:
@@ -93,13 +86,14 @@ class WebDataset:
             if _split(name)[1] in IMAGE_EXTENSIONS:
                 return
 
-    def _samples(self, file: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, extension → bytes) of samples that have one of the extensions."""
+    def _samples(self, file: str) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """(key, extension → bytes) of samples that have an item."""
+        extensions = self._extensions
         current, parts = "", dict[str, bytes]()
         for name, read in members(locate(self.path, file)):
             key, extension = _split(name)
             if key != current:
-                if parts.keys() & set(extensions):
+                if not parts.keys().isdisjoint(extensions):
                     yield current, parts
                 current, parts = key, {}
             if extension in parts:
@@ -108,22 +102,22 @@ class WebDataset:
                 )
             if extension in extensions or extension in _META:
                 parts[extension] = read()
-        if parts.keys() & set(extensions):
+        if not parts.keys().isdisjoint(extensions):
             yield current, parts
 
-    def _sample(
-        self, path: Path, prefix: str, key: str, parts: dict[str, bytes], names: tuple[str, ...]
-    ) -> Sample:
-        where = f"{path}: the sample {key!r}"
-        record = self._record(where, parts)
+    def _sample(self, file: str, key: str, parts: dict[str, bytes], names: tuple[str, ...]) -> Sample:
+        record = self._record(file, key, parts)
         item: bytes | str
         if self.kind == "image":
             item = next(data for extension, data in parts.items() if extension in IMAGE_EXTENSIONS)
         else:
-            item = _text(where, parts["txt"])
+            item = record["caption"]
+        prefix = f"{PurePosixPath(file).with_suffix('')}/" if len(self.files) > 1 else ""
         return prefix + key, item, [value(record, name) for name in names]
 
-    def _record(self, where: str, parts: dict[str, bytes]) -> dict[str, Any]:
+    def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:
+        """What the sample's `.json`, `.cls` and `.txt` say."""
+        where = f"{locate(self.path, file)}: the sample {key!r}"
         record = (json_object(_text(where, parts["json"]), where) if "json" in parts else None) or {}
         if "cls" in parts:
             record["label"] = _text(where, parts["cls"]).strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -56,7 +57,7 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         size = int.from_bytes(data[:8], "little")
         if len(data) < 8 or not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
             raise ValueError("no safetensors header")
-        record = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["proxyset"])
+        record = _parse(_parse(data[8 : 8 + size])["__metadata__"]["proxyset"])
         fields, digest = record["header"], record["sha256"]
         version = fields["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -80,6 +81,16 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
+
+
+def _parse(text: Any) -> Any:
+    def finite(number: str) -> float:
+        value = float(number)
+        if not math.isfinite(value):
+            raise ValueError(f"{number} is not a finite number")
+        return value
+
+    return json.loads(text, parse_constant=finite, parse_float=finite)
 
 
 def _digest(fields: Any, tensors: Mapping[str, NDArray[Any]]) -> str:

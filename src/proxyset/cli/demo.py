@@ -1,0 +1,103 @@
+"""`proxyset demo`: the main job on real data, end to end, and a report about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from proxyset.cli.output import emit, note
+from proxyset.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from proxyset.demo.results import Run
+
+_DATA = "digits-small"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for report.html and results.json.")] = Path("demo"),
+    domains: Annotated[
+        str, typer.Option(help="Private domains, separated by commas; all by default.", show_default=False)
+    ] = "",
+    seeds: Annotated[int, typer.Option(help="How many seeds for each domain.", min=1, max=100)] = 3,
+    epsilon: Annotated[float, typer.Option(help="What each client spends.")] = 0.58,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="New folder to keep pools, indexes, releases, ledgers and proxy sets in.", show_default=False
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
+) -> None:
+    """Show the main job on real images: a few minutes, then a report.
+
+    Cloud and client run as two processes that speak over HTTP. Each kind of digit image is the private one in
+    turn; the same small classifier is trained on what ECOS, random choice and k-center picked, and on all
+    that could be picked.
+
+    Example: proxyset demo --out demo
+    """
+    from proxyset import atomic
+    from proxyset.bench import registry
+    from proxyset.demo.report import render
+    from proxyset.demo.results import summary
+    from proxyset.demo.run import Setting, run_demo
+    from proxyset.fingerprint import canonical_json
+
+    if keep is not None and keep.exists():
+        raise InvalidInput(f"{keep} already exists: choose another --keep")
+    data_set = registry.find(_DATA)
+    registry.fetch(data_set, lambda: note(f"building {_DATA}: {data_set.download / 1e6:.0f} MB to download"))
+    names = tuple(name.strip() for name in domains.split(",") if name.strip())
+    setting = Setting(
+        names or tuple(domain.name for domain in data_set.domains), tuple(range(seeds)), epsilon=epsilon
+    )
+    with _progress(len(setting.domains) * seeds) as on_run:
+        results = run_demo(data_set, setting, on_run, None if keep is None else keep.resolve())
+    report, numbers = out / "report.html", out / "results.json"
+    atomic.write_bytes(report, render(results, data_set).encode())
+    atomic.write_bytes(numbers, canonical_json(summary(results)))
+
+    budget = max(results.budgets)
+    gain = results.gain(budget)
+    interval = "" if gain.half_width is None else f" ± {100 * gain.half_width:.1f}"
+    words = (
+        f"accuracy with {budget:,} picked images: ECOS {100 * results.accuracy('ecos', budget).mean:.1f} %, "
+        f"random {100 * results.accuracy('random', budget).mean:.1f} %, "
+        f"k-center {100 * results.accuracy('k-center', budget).mean:.1f} %\n"
+        f"ECOS over random: {100 * gain.mean:+.1f}{interval} points\n{report}"
+    )
+    emit({"report": str(report), "results": str(numbers), **summary(results)["averages"]}, words, json)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Run, int, int], None]]:
+    """A bar on a terminal; a line a run when standard error is piped."""
+
+    def line(run: Run, done: int, total: int) -> str:
+        budget = max(score.budget or 0 for score in run.scores)
+        found = ", ".join(
+            f"{m} {100 * run.score(m, budget).accuracy:.1f}" for m in ("ecos", "random", "k-center")
+        )
+        return f"{done:>2}/{total}  {run.private}, seed {run.seed}: accuracy with {budget:,} picks: {found}"
+
+    if not sys.stderr.isatty():
+        yield lambda run, done, total: note(line(run, done, total))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("exchanges", total=total)
+
+        def advance(run: Run, done: int, total: int) -> None:
+            bars.console.print(line(run, done, total), highlight=False)
+            bars.update(task, completed=done)
+
+        yield advance

@@ -1,0 +1,134 @@
+"""The demo's report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import math
+import platform
+import re
+from importlib.metadata import version
+from typing import Any
+
+from proxyset.bench.dataset import DataSet
+from proxyset.demo.charts import accuracy_chart, signed, symbol
+from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Item, Results, Run
+from proxyset.errors import MissingExtra
+
+TITLES = {
+    "ecos": "ECOS",
+    "random": "random",
+    "k-center": "k-center",
+    ALL_OWN: "all of the client’s kind",
+    WHOLE_POOL: "the whole pool",
+}
+
+LEDGER_COLUMNS = (
+    "seq",
+    "time",
+    "kind",
+    "epsilon",
+    "delta",
+    "rho",
+    "sigma",
+    "unit",
+    "adjacency",
+    "prev",
+    "hash",
+)
+
+
+def render(results: Results, data_set: DataSet) -> str:
+    """The report as HTML: no script, nothing loaded from elsewhere, pictures and charts inside.
+
+    It shows public images and what the client released. `Results` has no place for a true count.
+
+    Raises:
+        MissingExtra: Jinja is not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
+    except ModuleNotFoundError:
+        raise MissingExtra("jinja2", "demo", "reports") from None
+    environment = Environment(
+        loader=PackageLoader("proxyset.demo"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=lambda share: f"{100 * share:.1f}",
+        points=lambda share: signed(100 * share),
+        minus=lambda number: str(number).replace("-", "−"),
+        tiny=lambda number: f"{number:.0e}".replace("e-0", "e-").replace("-", "−"),
+        size=_size,
+        short=_short,
+        uri=_uri,
+    )
+    best = max(results.budgets)
+    first = [results.of(domain)[0] for domain in results.domains]
+    values: dict[str, Any] = {
+        "results": results,
+        "data_set": data_set,
+        "methods": METHODS,
+        "references": (ALL_OWN, WHOLE_POOL),
+        "titles": TITLES,
+        "budget": best,
+        "gains": {budget: results.gain(budget) for budget in results.budgets},
+        "samples": _samples(results, data_set),
+        "first_runs": first,
+        "ledger_columns": [
+            name for name in LEDGER_COLUMNS if any(name in e for e in first[0].exchange.ledger)
+        ],
+        "shown": _typical(first, best),
+        "exchange": first[0].exchange,
+        "factor": math.exp(first[0].exchange.epsilon),
+        "charts": {budget: Markup(accuracy_chart(results, budget)) for budget in results.budgets},
+        "symbols": {name: Markup(symbol(name)) for name in (*METHODS, ALL_OWN, WHOLE_POOL)},
+        "marks": {domain.name: f"d{number % 8}" for number, domain in enumerate(data_set.domains)},
+        "versions": {
+            name: version(name) for name in ("proxyset", "opendp", "numpy", "scikit-learn", "pillow")
+        },
+        "python": platform.python_version(),
+    }
+    return environment.get_template("report.html.j2").render(values)
+
+
+def _typical(runs: list[Run], budget: int) -> Run:
+    """The run whose gain over random lies in the middle: what the report opens first."""
+    by_gain = sorted(
+        runs, key=lambda run: run.score("ecos", budget).accuracy - run.score("random", budget).accuracy
+    )
+    return by_gain[len(by_gain) // 2]
+
+
+def _samples(results: Results, data_set: DataSet) -> dict[str, list[Item]]:
+    """Up to ten public images of each domain, of different classes where there are."""
+    chosen: dict[str, dict[str, Item]] = {domain.name: {} for domain in data_set.domains}
+    for run in results.runs:
+        for images in [gallery.images for gallery in run.galleries] + [
+            cluster.images for cluster in run.covered
+        ]:
+            for item in images:
+                chosen[item.domain].setdefault(item.label, item)
+    return {name: [items[label] for label in sorted(items)][:10] for name, items in chosen.items()}
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _size(count: int) -> str:
+    """Bytes in words: 812 bytes, 14.2 kB, 3.1 MB."""
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def _short(value: object) -> str:
+    """A ledger's value in few characters: hashes lose their tail, times their fractions."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = re.sub(r"(T\d\d:\d\d:\d\d)\.\d+", r"\1", str(value)).replace("+00:00", "Z")
+    return f"{text[:8]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else text
