@@ -13,9 +13,9 @@ from proxyset.errors import ProxysetError
 
 
 def audit(
-    epsilon: Annotated[float, typer.Option(help="What the attacked answers claim.")] = 2.0,
+    epsilon: Annotated[float, typer.Option(help="What the attacked answers claim.")] = 4.0,
     delta: Annotated[float, typer.Option(help="Probability that the loss is larger.")] = 1e-5,
-    trials: Annotated[int, typer.Option(help="Canaries thrown.")] = 100_000,
+    trials: Annotated[int, typer.Option(help="Canaries thrown.")] = 200_000,
     confidence: Annotated[float, typer.Option(help="Probability that the bound is right.")] = 0.999,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
 ) -> None:
@@ -23,7 +23,7 @@ def audit(
 
     Exit status 1 when that is more than was claimed.
 
-    Example: proxyset audit --epsilon 2 --trials 100000
+    Example: proxyset audit --epsilon 4 --trials 200000
     """
     found = run_audit(epsilon, delta, trials, confidence)
     verdict = "no contradiction" if found.passed else "the claim is FALSE"

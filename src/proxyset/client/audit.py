@@ -58,16 +58,16 @@ class Audit:
 
 
 def audit(
-    epsilon: float = 2.0,
+    epsilon: float = 4.0,
     delta: float = 1e-5,
-    trials: int = 100_000,
+    trials: int = 200_000,
     confidence: float = 0.999,
     answerer: Answer = answer,
 ) -> Audit:
     """Attack `answerer` and report the least ε that the attack proves.
 
     Args:
-        epsilon, delta: what each answer is asked to guarantee, per record, add or remove. Around 2 the attack is sharpest.
+        epsilon, delta: what each answer is asked to guarantee, per record, add or remove. Around 4 the attack is sharpest.
         trials: canaries; about 20 µs each.
         confidence: probability that the bound is right, in (0.5, 1).
         answerer: what is attacked; tests give broken ones.
