@@ -24,12 +24,12 @@ def page(summary: dict[str, Any]) -> str:
         "list`); each is the private one in turn. The client holds "
         f"{runs[0]['records']:,} images of its kind, the public pool {runs[0]['pool']:,}, of which {runs[0]['own']:,} are of that "
         f"kind. Cloud and client are two processes over HTTP. R = {summary['clusters']}, ε = {exchange['epsilon']:g}, "
-        f"δ = {exchange['delta']:g}, σ = {exchange['sigma']:.2f}; {exchange['bytes_down']:,} bytes down, {exchange['bytes_up']:,} up. "
-        f"Logistic regression on HOG, accuracy in % on {runs[0]['tests']} other images of the private kind, mean ± standard deviation "
-        f"over {seeds} seeds.",
+        f"δ = {exchange['delta']:g}, σ = {exchange['sigma']:.2f}; {exchange['bytes_down']:,} bytes down, "
+        f"{exchange['bytes_up']:,} up. Logistic regression on HOG, accuracy in % on {runs[0]['tests']} other images of the "
+        f"private kind, mean ± standard deviation over {seeds} seeds.",
         "",
-        "This is the demo's set, small enough for pip alone. The paper's digits are other images and its models are trained on pixels, "
-        "so its figures are not comparable one by one; the effect is.",
+        "This is the demo's set, small enough for pip alone. The paper's digits are other images and its models are trained on "
+        "pixels, so its figures are not comparable one by one; the effect is.",
     ]
     for budget in sorted(averages, key=int):
         gain = averages[budget]["gain_over_random"]
@@ -45,7 +45,9 @@ def _table(runs: list[dict[str, Any]], average: dict[str, Any], budget: str) -> 
     yield "| private kind | " + " | ".join(_METHODS) + " |"
     yield "|---" * (len(_METHODS) + 1) + "|"
     for private in dict.fromkeys(run["private"] for run in runs):
-        cells = [_cell([_score(run, m, budget) for run in runs if run["private"] == private]) for m in _METHODS]
+        cells = [
+            _cell([_score(run, m, budget) for run in runs if run["private"] == private]) for m in _METHODS
+        ]
         yield f"| {private} | " + " | ".join(cells) + " |"
     spreads = (average["accuracy"][method] for method in _METHODS)
     cells = [f"**{_percent(spread['mean']):.1f}** ± {_percent(spread['sd']):.1f}" for spread in spreads]
