@@ -8,12 +8,13 @@ import numpy as np
 
 from proxyset.cloud.select.baselines import KCenter, Random, UniformCluster
 from proxyset.cloud.select.ecos import Ecos
+from proxyset.cloud.select.facility_location import FacilityLocation
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking, Strategy
 from proxyset.errors import InvalidInput
 from proxyset.wire.release import Release
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (Ecos(), Random(), KCenter(), UniformCluster())
+    strategy.name: strategy for strategy in (Ecos(), Random(), KCenter(), UniformCluster(), FacilityLocation())
 }
 DEFAULT_STRATEGY = "ecos"
 
