@@ -185,7 +185,7 @@ def test_killed_at_random_points_and_run_again_it_is_byte_identical(blobs):
             [sys.executable, "-c", code, str(blobs / "killed")], stdout=subprocess.DEVNULL
         )
         try:
-            build.wait(timeout=chance.uniform(0.3, 1.0) * duration)
+            build.wait(timeout=chance.uniform(0.3, 1.0 if kills else 0.5) * duration)
             break
         except subprocess.TimeoutExpired:
             os.kill(build.pid, signal.SIGKILL)

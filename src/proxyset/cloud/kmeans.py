@@ -5,6 +5,8 @@ Sources: Lloyd (1982); Arthur and Vassilvitskii, "k-means++" (SODA 2007), with s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,18 +52,23 @@ def kmeans(
     C = plus_plus(subset, clusters, rng)
     step = max(1, len(X) // (_SEEDING_POINTS * clusters))
     while step > 1:
-        C = _lloyd(X[::step], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
+        C = lloyd(X[::step], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
         step //= 2
-    return _lloyd(X, C, iterations, tolerance)
+    return lloyd(X, C, iterations, tolerance)
 
 
-def _lloyd(
-    X: NDArray[np.float32], C: NDArray[np.float32], iterations: int, tolerance: float
+def lloyd(
+    X: NDArray[np.float32],
+    C: NDArray[np.float32],
+    iterations: int,
+    tolerance: float,
+    search: Callable[[NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.int32]]] = NearestCentroid,
 ) -> NDArray[np.float32]:
+    """Lloyd's iterations from the centroids `C`; `search` makes of centroids what labels points by them."""
     squares = np.einsum("ij,ij->i", X, X, dtype=np.float64).sum()
     previous = np.inf
     for _ in range(iterations):
-        labels = NearestCentroid(C)(X)
+        labels = search(C)(X)
         sums, sizes = cluster_sums(X, labels, len(C))
         means = sums / np.maximum(sizes, 1)[:, None]
         # Σ‖x − c‖² with c the mean of its cluster, without another pass over the points
