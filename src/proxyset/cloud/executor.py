@@ -6,6 +6,7 @@ died is given to another one, a few times, and a build that failed all the same 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -91,7 +92,7 @@ class RayExecutor:
             raise MissingExtra("ray", "ray", "Ray clusters") from None
         started = not ray.is_initialized()
         if started:
-            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="error")
+            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield from self._submitted(ray, function, tasks)
         finally:

@@ -7,6 +7,8 @@ With R centroids in √R cells, fitting costs √R distances a point instead of 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,4 +104,4 @@ class TreeNearest:
 
 
 def _cells(clusters: int) -> int:
-    return max(1, round(clusters**0.5))
+    return max(1, math.isqrt(clusters))

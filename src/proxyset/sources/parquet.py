@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, checked_ids, row_numbers
-from proxyset.sources.files import locate, reading
+from proxyset.sources.files import Place, locate_any, reading
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 # Which columns may hold the items, in order of preference, and of which types.
@@ -30,14 +29,18 @@ _BUFFER_BYTES = 1 << 20  # with pre_buffer off, columns are read in such pieces;
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
     """A Parquet file, read in small pieces.
 
     Raises:
         InvalidData: it is not a Parquet file, is cut short or damaged.
     """
     try:
-        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        with (
+            reading(path),
+            path.open("rb") as raw,
+            pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
+        ):
             yield file
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error
@@ -99,7 +102,7 @@ class Parquet:
         return found
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        path = locate(self.path, shard.file)
+        path = locate_any(self.path, shard.file)
         first = shard.first_row
         with open_parquet(path) as file:
             if file.num_row_groups < shard.stop:
@@ -115,7 +118,7 @@ class Parquet:
                 yield beside(rows, self._items(rows, path), self._carried, first, path)
                 first += rows.num_rows
 
-    def _items(self, rows: pa.RecordBatch, path: Path) -> Items:
+    def _items(self, rows: pa.RecordBatch, path: Place) -> Items:
         match self.kind:
             case "image":
                 return arrow.images(rows.column(self._content))
@@ -128,7 +131,7 @@ class Parquet:
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        with open_parquet(locate(self.path, self.files[0])) as file:
+        with open_parquet(locate_any(self.path, self.files[0])) as file:
             return file.schema_arrow
 
     def _content_of(self, kind: Kind) -> str | None:
@@ -178,7 +181,7 @@ class Parquet:
         """Rows of every row group of every file, after a look at whether the files go together."""
         found: dict[str, list[int]] = {}
         for name in self.files:
-            path = locate(self.path, name)
+            path = locate_any(self.path, name)
             with open_parquet(path) as file:
                 self._check(path, file.schema_arrow)
                 found[name] = [
@@ -188,7 +191,7 @@ class Parquet:
             raise InvalidData(f"{self.path} is empty: {len(found)} Parquet files without a row")
         return found
 
-    def _check(self, path: Path, schema: pa.Schema) -> None:
+    def _check(self, path: Place, schema: pa.Schema) -> None:
         for name in self._used:
             places = schema.get_all_field_indices(name)
             if len(places) != 1:
@@ -208,7 +211,7 @@ class Parquet:
                 raise InvalidData(f"{path}: the column {name!r} is {kind}, in {self.files[0]} it is {first}")
 
 
-def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Path) -> Batch:
+def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Place) -> Batch:
     """A batch of `items` with the ids and the columns `names` of `rows`; the first is row `first` of all."""
     where = f"{path}, from row {first} on"
     ids = row_numbers(first, rows.num_rows)
@@ -222,7 +225,7 @@ def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int
 
 
 def rows_between(
-    path: Path, columns: list[str], start: int, stop: int, step: int
+    path: Place, columns: list[str], start: int, stop: int, step: int
 ) -> Iterator[pa.RecordBatch]:
     """Rows `start` to `stop` of a Parquet file, at most `step` at a time; row groups outside are not read."""
     with open_parquet(path) as file:
