@@ -47,7 +47,12 @@ class _Engine(StrEnum):
 
 @app.command()
 def build(
-    pool: Annotated[Path, typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy.")],
+    pool: Annotated[
+        str,
+        typer.Argument(
+            help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[
         str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")

@@ -50,6 +50,8 @@ from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import fetch, open_source
+from proxyset.sources.files import Place, place
+from proxyset.sources.remote import RemotePath, is_url
 from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
 from proxyset.wire.merkle import HashTree
@@ -148,11 +150,11 @@ def build_index(
         raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
     local = encoder if encoder.startswith("onnx:") else None
     shards = source.shards()
-    root = str(Path(pool).resolve())
+    root = str(pool) if is_url(pool) else str(Path(pool).resolve())
     build.begin(
         {
             "pool": root,
-            "files": _signature(Path(root)),
+            "files": _signature(place(root)),
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,
@@ -560,8 +562,10 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
     return np.sort(rng.choice(items, size, replace=False))
 
 
-def _signature(path: Path) -> str:
+def _signature(path: Place) -> str:
     """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
+    if isinstance(path, RemotePath):
+        return fingerprint(sorted(path.below().items()))
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     return fingerprint(
         [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]

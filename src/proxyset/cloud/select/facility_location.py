@@ -103,10 +103,10 @@ class _Similarity:
         return self._computed(rows) if self._kept is None else self._kept[rows]
 
     def _computed(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
-        exponents = self._C[rows] @ self._X.T
+        exponents: NDArray[np.float32] = self._C[rows] @ self._X.T
         np.minimum(exponents, 0, out=exponents)
-        similarities: NDArray[np.float32] = np.exp(exponents, out=exponents)
-        return similarities
+        np.exp(exponents, out=exponents)
+        return exponents
 
 
 @dataclass(frozen=True)
