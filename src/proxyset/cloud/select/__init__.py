@@ -7,17 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from proxyset.cloud.select.baselines import KCenter, Random, UniformCluster
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.cloud.select.ecos import Ecos
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking, Strategy
 from proxyset.errors import InvalidInput
 from proxyset.wire.release import Release
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (Ecos(), Random(), KCenter(), UniformCluster())
+    strategy.name: strategy for strategy in (DensityRatio(), Ecos(), Random(), KCenter(), UniformCluster())
 }
-DEFAULT_STRATEGY = "ecos"
+DEFAULT_STRATEGY = "density-ratio"
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Candidates", "Coverage", "Ranking", "Strategy", "combine", "find_strategy"]
+__all__ = [
+    "DEFAULT_STRATEGY",
+    "STRATEGIES",
+    "Candidates",
+    "Coverage",
+    "Ranking",
+    "Strategy",
+    "combine",
+    "find_strategy",
+]
 
 
 def find_strategy(name: str) -> Strategy:
@@ -29,7 +39,9 @@ def find_strategy(name: str) -> Strategy:
     try:
         return STRATEGIES[name]
     except KeyError:
-        raise InvalidInput(f"unknown strategy {name!r}: choose one of {', '.join(sorted(STRATEGIES))}") from None
+        raise InvalidInput(
+            f"unknown strategy {name!r}: choose one of {', '.join(sorted(STRATEGIES))}"
+        ) from None
 
 
 def combine(releases: Sequence[Release], index: str, clusters: int) -> Coverage | None:
@@ -53,7 +65,9 @@ def combine(releases: Sequence[Release], index: str, clusters: int) -> Coverage 
                 "select from the index whose probe was answered"
             )
         if len(release.counts) != clusters:
-            raise InvalidInput(f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters")
+            raise InvalidInput(
+                f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters"
+            )
         if release.fingerprint in seen:
             raise InvalidInput(f"release {number} is given twice; each counts once")
         seen.add(release.fingerprint)
