@@ -1,4 +1,4 @@
-"""Our own rule: the smallest expected distance to the client's items, by the density ratio that its release tells."""
+"""Our own rule: be near to the client's items, by the density ratio that its release tells."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ class DensityRatio:
     """The paper's proximity, with the private items replaced by the pool's, reweighted.
 
     What selection would like to make small is the mean distance of a private item to the proxy set S,
-    Δ(S, D_p) = E_{x ∈ D_p} min_{s ∈ S} ‖x − s‖ (method of Hong et al. 2022, after MAK). The cloud has no private item, but
-    with w(z) the density ratio of client to pool, Δ ≈ Σ_i w(z_i)·min_s ‖z_i − s‖ / Σ_i w(z_i) over the pool.
+    Δ(S, D_p) = E_{x ∈ D_p} min_{s ∈ S} ‖x − s‖ (method of Hong et al. 2022, after MAK). The cloud has no
+    private item, but with w(z) the density ratio of client to pool, Δ ≈ Σ_i w(z_i)·min_s ‖z_i − s‖ / Σ_i
+    w(z_i) over the pool.
 
     1. `log_density_ratio` estimates log w of every item; where the release says nothing it is flat.
-    2. max(1500, oversampling · budget) items are drawn without replacement with probability ∝ √w: they are the items that
-       may be chosen and the items to be near to. √w holds both enough of the client's kind and enough of the rest.
-    3. Each has the weight √w, so that together the draw stands for w. Where it comes to hold nearly all that is of the
-       client's kind it cannot hold more, and the weights stand for less than w, down to √w: deliberately so, as the
-       estimate is least sure of how pure its best region is.
-    4. Greedy facility location ranks them (`representatives`): what is chosen has others of its kind around it, and a
-       second item at the same place gains nothing, which takes the place of a near-duplicate rule.
+    2. max(1500, oversampling · budget) items are drawn without replacement with probability ∝ √w. They are
+       the items that may be chosen and the items to be near to; √w holds both enough of the client's kind
+       and enough of the rest.
+    3. Each has the weight √w, so that together the draw stands for w. Where it comes to hold nearly all that
+       is of the client's kind it cannot hold more, and stands for less than w, down to √w: deliberately so,
+       as the estimate is least sure of how pure its best region is.
+    4. Greedy facility location ranks them (`representatives`): what is chosen has others of its kind around
+       it, and a second item at the same place gains nothing, which takes the place of a near-duplicate rule.
 
-    With a flat ratio this is k-medians of the pool: representative as a random sample is, and more even. Scores are log w,
-    up to a constant.
+    With a flat ratio this is k-medians of the pool: representative as a random sample is, and more even.
+    Scores are log w, up to a constant.
 
     Attributes:
         oversampling: candidates drawn for each item kept.
@@ -58,9 +60,12 @@ class DensityRatio:
 
 
 def draw(log_weights: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Rows drawn one after another without replacement, each with probability ∝ exp(log weight): (count,), in that order.
+    """Rows drawn one after another without replacement, with probability ∝ exp(log weight).
 
     By the Gumbel top-k trick (Kool, van Hoof and Welling 2019).
+
+    Returns:
+        (count,) distinct row numbers in the order drawn.
     """
     keys = log_weights + rng.gumbel(size=len(log_weights))
     rows = np.argpartition(-keys, count - 1)[:count]
@@ -68,7 +73,7 @@ def draw(log_weights: NDArray[np.floating], count: int, rng: np.random.Generator
 
 
 def _rank(Z: NDArray[np.float32], weights: NDArray[np.float64], budget: int) -> NDArray[np.intp]:
-    """Representatives; of random parts, taken in turns, where there are too many candidates for one matrix."""
+    """Representatives; of random parts, in turns, where there are too many items for one matrix."""
     parts = -(-len(Z) // _TOGETHER)
     orders = []
     for part in range(parts):

@@ -1,8 +1,8 @@
 """Greedy facility location: representatives such that every weighted point has one near it.
 
-Maximises Σ_i w_i · (far − min_{s∈S} ‖x_i − x_s‖), a monotone submodular function, so that greedy is within 1 − 1/e of the
-best (Nemhauser, Wolsey and Fisher 1978); evaluated lazily (Minoux 1978). Unlike k-center it follows the mass of the points
-and not the outliers.
+Maximises Σ_i w_i · (far − min_{s∈S} ‖x_i − x_s‖), a monotone submodular function, so that greedy is within
+1 − 1/e of the best (Nemhauser, Wolsey and Fisher 1978); evaluated lazily (Minoux 1978). Unlike k-center it
+follows the mass of the points and not the outliers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def representatives(X: NDArray[np.float32], weights: NDArray[np.floating], count
         count: number of picks, 0 ≤ count ≤ m.
 
     Returns:
-        (count,) distinct row numbers. Of equally useful rows the lowest wins; rows that add nothing come last, in order.
+        (count,) distinct row numbers; rows that add nothing come last.
 
     Raises:
         InvalidInput: count is out of range.
@@ -36,8 +36,9 @@ def representatives(X: NDArray[np.float32], weights: NDArray[np.floating], count
     if not len(X):
         return np.empty(0, np.intp)
     nearest = np.full(len(X), distances.max(), np.float32)
-    # the best possible gain of each row, negated for the heap, the row, and how many picks that gain accounts for
-    heap = [(-float(gain), row, 0) for row, gain in enumerate(nearest[0] * share.sum() - share @ distances)]
+    # of each row: minus its gain (for the heap), itself, and how many picks that gain accounts for
+    gains = nearest[0] * share.sum() - share @ distances
+    heap = [(-float(gain), row, 0) for row, gain in enumerate(gains)]
     heapq.heapify(heap)
     picks: list[int] = []
     while len(picks) < count:
@@ -61,4 +62,5 @@ def _distances(X: NDArray[np.float32]) -> NDArray[np.float32]:
     squared += norms[:, None]
     np.maximum(squared, 0, out=squared)
     np.fill_diagonal(squared, 0)
-    return np.sqrt(squared, out=squared)
+    np.sqrt(squared, out=squared)
+    return squared

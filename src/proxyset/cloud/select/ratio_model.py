@@ -1,18 +1,19 @@
-"""How much likelier an item is under the client's distribution than under the pool's, from noisy counts per cluster.
+"""How much likelier an item is at the client than in the pool, from noisy counts per cluster.
 
-The log-density ratio f is a Gaussian process over the space of selection, and every cluster's expected count is the sum of
-what its *items* expect, so that one release tells items of the same cluster apart:
+The log-density ratio f is a Gaussian process over the space of selection, and every cluster's expected count
+is the sum of what its *items* expect, so that one release tells items of the same cluster apart:
 
     λ_j = (N̂ / n) · Σ_{i in cluster j} exp f(z_i)        counts_j ~ Normal(λ_j, σ² + λ_j + 1/4)
     f(z) = β₀ + Σ_l β_l·k(z, c_l)                        k(z, z') = a²·exp(−‖z − z'‖² / 2ℓ²)
 
-σ² is the noise the client added, λ_j the spread of a count of independent records, N̂ the sum of the counts, or
-its standard deviation σ√R where that is more. The centroids
-serve as inducing points (subset of regressors, Quiñonero-Candela and Rasmussen 2005). For each (a, ℓ) of a grid the mode
-is found by Gauss–Newton, and Laplace's approximation gives the evidence p(counts | a, ℓ); the answer is the average of the
-modes weighted by evidence. a = 0, "the release says nothing", is one of them: how strongly to smooth, and whether to
-believe the release at all, follows from σ and the counts, with no constant to tune. Density ratios from sums over groups
-go back to KLIEP (Sugiyama et al. 2008); estimating them from differentially private counts in this way is ours.
+σ² is the noise the client added, λ_j the spread of a count of independent records, N̂ the sum of the counts,
+or its standard deviation σ√R where that is more. The centroids serve as inducing points (subset of
+regressors, Quiñonero-Candela and Rasmussen 2005). For each (a, ℓ) of a grid the mode is found by
+Gauss–Newton, and Laplace's approximation gives the evidence p(counts | a, ℓ); the answer is the average of
+the modes weighted by evidence. a = 0, "the release says nothing", is one of them: how strongly to smooth, and
+whether to believe the release at all, follows from σ and the counts, with no constant to tune. Density ratios
+from sums over groups go back to KLIEP (Sugiyama et al. 2008); estimating them from differentially private
+counts in this way is ours.
 
 Guarantee: post-processing of a release; reads no private data.
 """
@@ -152,13 +153,15 @@ class _Fit:
         return rates, self._noise + rates, np.add.reduceat(expected[:, None] * F, self._starts, axis=0)
 
     def _kernel(self, squared: Array, length: float) -> Array:
-        return np.exp(squared * (-0.5 / (length * self._unit) ** 2))
+        kernel: Array = np.exp(squared * (-0.5 / (length * self._unit) ** 2))
+        return kernel
 
     def _root(self, length: float) -> Array:
         """(L, F) with kernel(L, L)⁻¹ = root · rootᵀ, without the directions that rounding would decide."""
         values, vectors = np.linalg.eigh(self._kernel(self._between, length))
         kept = values > 1e-6 * values[-1]
-        return vectors[:, kept] / np.sqrt(values[kept])
+        root: Array = vectors[:, kept] / np.sqrt(values[kept])
+        return root
 
 
 def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -171,4 +174,5 @@ def _squared_distances(X: NDArray[np.floating], C: Array) -> Array:
     X = X - C.mean(axis=0)
     C = C - C.mean(axis=0)
     norms = np.einsum("ij,ij->i", X, X)[:, None] + np.einsum("ij,ij->i", C, C)
-    return np.maximum(norms - 2 * (X @ C.T), 0)
+    squared: Array = np.maximum(norms - 2 * (X @ C.T), 0)
+    return squared

@@ -14,9 +14,9 @@ _ITEMS_PER_CLUSTER = 20  # fewer would make most clusters a single place
 def recommend_clusters(records: int, epsilon: float, items: int, *, delta: float = 1e-5) -> int:
     """R ≈ 13·√(N/σ), within 20 … 1000 and items/20.
 
-    More clusters see finer, but each count carries the same noise: with N records in the clusters that matter, a count
-    stands out by about N/(σ·R). The rule `density-ratio` borrows between clusters, so that the optimum is flat: half or
-    double of this costs little.
+    More clusters see finer, but each count carries the same noise: with N records in the clusters that
+    matter, a count stands out by about N/(σ·R). The rule `density-ratio` borrows between clusters, so that
+    the optimum is flat: half or double of this costs little.
 
     Args:
         records: N, publicly known; of a range take the lower end, which is the safer.
@@ -28,7 +28,7 @@ def recommend_clusters(records: int, epsilon: float, items: int, *, delta: float
     """
     if records < 1 or items < 1 or not 0 < epsilon < math.inf or not 0 < delta < 1:
         raise InvalidInput(
-            f"cannot recommend clusters for {records} records, {items} items, ε = {epsilon:g}, δ = {delta:g}: "
+            f"no number of clusters for {records} records, {items} items, ε = {epsilon:g}, δ = {delta:g}: "
             "all must be positive and δ below 1"
         )
     wanted = round(_PER_ROOT * math.sqrt(records / _noise(epsilon, delta)))
@@ -36,7 +36,7 @@ def recommend_clusters(records: int, epsilon: float, items: int, *, delta: float
 
 
 def _noise(epsilon: float, delta: float) -> float:
-    """σ of the Gaussian mechanism at sensitivity 1 (Balle and Wang, ICML 2018): for planning, not for accounting."""
+    """σ of the Gaussian mechanism at sensitivity 1 (Balle and Wang, ICML 2018): to plan, not to account."""
 
     def spent(sigma: float) -> float:
         first = _normal(0.5 / sigma - epsilon * sigma)
