@@ -6,13 +6,13 @@ import math
 
 from proxyset.errors import InvalidInput
 
-_PER_ROOT = 13.0  # measured (docs/selection.md)
+_PER_ROOT = 10.0  # measured (docs/selection.md)
 _FEWEST, _MOST = 20, 1000
 _ITEMS_PER_CLUSTER = 20  # fewer would make most clusters a single place
 
 
 def recommend_clusters(records: int, epsilon: float, items: int, *, delta: float = 1e-5) -> int:
-    """R ≈ 13·√(N/σ), within 20 … 1000 and items/20.
+    """R ≈ 10·√(N/σ), within 20 … 1000 and items/20.
 
     More clusters see finer, but each count carries the same noise: with N records in the clusters that
     matter, a count stands out by about N/(σ·R). The rule `density-ratio` borrows between clusters, so that
