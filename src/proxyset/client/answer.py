@@ -30,11 +30,11 @@ from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, Refused
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.source import Batch, Items, Kind, Source
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
 Data = str | os.PathLike[str] | Source | NDArray[Any]
@@ -62,9 +62,11 @@ def answer(
 ) -> Release:
     """Answer a probe with noisy counts, and pay for it in the ledger.
 
-    A probe that was answered before from the same data set gets the stored release again, bit for bit, at no
-    cost and without a look at the data. Asking for it with other settings is refused: two answers to one
-    probe can be averaged. `fresh=True` asks for a new one all the same; it is debited like any other.
+    A probe that was answered before from the same data set with the same settings (ε, δ, unit, adjacency,
+    max_records) gets the stored release again, bit for bit, at no cost and without a look at the data. With
+    other settings it gets a new one. So it does with `fresh=True`. Two answers to one probe can be averaged;
+    each is debited in full, and the sum of their ρ is what the average may tell. Settings are the owner's
+    alone: nothing in a probe can ask for others.
 
     Args:
         probe: a probe, its file or its bytes.
@@ -105,8 +107,8 @@ def answer(
         InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
             all.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, or the probe was answered before
-            with other settings. (After a debit only for `Policy.fewest_records`.)
+        BudgetExceeded: the debit would pass a cap. Refused: the policy says no. (After a debit only for
+            `Policy.fewest_records`.)
         LedgerError: the ledger cannot be trusted or written.
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
@@ -126,7 +128,7 @@ def answer(
     if policy:
         policy.check(probe, privacy, server, approved)
 
-    if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+    if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
         return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
@@ -136,7 +138,7 @@ def answer(
         raise InvalidData("there are no private records to count: nothing was answered")
 
     with ledger.exclusive():
-        if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+        if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
             return _sendable(stored, policy, ledger)
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
@@ -151,19 +153,6 @@ def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Releas
         policy.withhold(release)
     issue(ledger, release)
     return release
-
-
-def _stored(ledger: Ledger, probe: Probe, dataset: str, privacy: PrivacyStatement) -> Release | None:
-    stored = ledger.stored(probe.fingerprint, dataset)
-    asked = ("epsilon", "delta", "unit", "adjacency", "max_records")
-    if stored and any(getattr(stored.privacy, name) != getattr(privacy, name) for name in asked):
-        raise Refused(
-            f"this probe was answered before, with epsilon {stored.privacy.epsilon}, "
-            f"delta {stored.privacy.delta}, unit {stored.privacy.unit}, {stored.privacy.adjacency}, at most "
-            f"{stored.privacy.max_records}: ask with the same settings to get that release for free, or for "
-            "a fresh one, which is debited"
-        )
-    return stored
 
 
 def _check_person(unit: Unit, person: str | None) -> None:
