@@ -41,7 +41,9 @@ def test_filling_is_not_an_item():
 
 
 def test_ids_and_values_cannot_be_shifted_into_each_other():
-    assert item_leaf("a", np.frombuffer(b"bcdefghi", "<f4")) != item_leaf("abcde", np.frombuffer(b"fghi", "<f4"))
+    assert item_leaf("a", np.frombuffer(b"bcdefghi", "<f4")) != item_leaf(
+        "abcde", np.frombuffer(b"fghi", "<f4")
+    )
 
 
 def test_order_matters():

@@ -31,6 +31,15 @@ class _Dtype(StrEnum):
     int8 = "int8"
 
 
+DtypeOption = Annotated[
+    _Dtype | None,
+    typer.Option(help="How numbers travel: float16, but float32 for medoids.", show_default=False),
+]
+ItemsOption = Annotated[
+    bool, typer.Option("--items/--no-items", help="Whether medoids travel with their pictures or texts.")
+]
+
+
 class _Engine(StrEnum):
     local = "local"
 
@@ -61,6 +70,9 @@ def build(
             help="Share of items that may be unreadable; 0.01, but 0 for embeddings.", show_default=False
         ),
     ] = None,
+    medoids: Annotated[
+        bool, typer.Option("--medoids", help="Real items as centroids, and a commitment to the whole index.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Encode and cluster a pool. Killed? Run the same command again: it resumes.
@@ -77,6 +89,7 @@ def build(
             seed=seed,
             kind=_kind(kind),
             max_corrupt=max_corrupt,
+            medoids=medoids,
             executor=LocalExecutor(workers),
             progress=advance,
         )
@@ -99,15 +112,18 @@ def probe(
     index: Annotated[Path, typer.Argument(help="Folder of the index.")],
     out: Annotated[Path, typer.Option(help="File of the probe.")],
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
-    dtype: Annotated[_Dtype, typer.Option(help="How numbers travel.")] = _Dtype.float16,
+    dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner, at most 500 characters.")] = "",
+    items: ItemsOption = True,
     json: Json = False,
 ) -> None:
     """Write the message that a client answers.
 
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
-    made = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
+    made = Index.open(index).probe(
+        dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
+    )
     atomic.write_bytes(out, made.to_bytes())
     facts = {
         "probe": str(out),
@@ -116,6 +132,7 @@ def probe(
         "clusters": made.clusters,
         "dim": made.centroids.shape[1],
         "dtype": made.dtype,
+        "commitment": made.medoids.commitment if made.medoids else None,
     }
     words = (
         f"{out}: {made.clusters} centroids of {made.centroids.shape[1]} dimensions, {len(made.data):,} bytes"
@@ -192,6 +209,7 @@ def _facts(index: Index) -> dict[str, object]:
         "dim": manifest.dim,
         "clusters": manifest.clusters,
         "seed": manifest.seed,
+        "commitment": manifest.commitment,
     }
 
 

@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
+from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
+from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.pca import Projection, fit_projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
@@ -45,8 +47,10 @@ from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.nearest import NearestCentroid
-from proxyset.sources import open_source
+from proxyset.sources import fetch, open_source
 from proxyset.sources.source import Kind
+from proxyset.wire.medoids import encode
+from proxyset.wire.merkle import HashTree
 from proxyset.wire.probe import Dtype, Probe
 
 DEFAULT_CLUSTERS = 100
@@ -54,7 +58,12 @@ _WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more ar
 _PCA_ROWS = 50_000
 _SAMPLE_BYTES = 512 << 20
 _MAX_CORRUPT = 0.01
-_AFTER_ENCODING = {"clusters", "dim", "seed"}  # an unfinished build may change these and keep its shards
+_AFTER_ENCODING = {
+    "clusters",
+    "dim",
+    "seed",
+    "medoids",
+}  # an unfinished build may change these and keep its shards
 
 Progress = Callable[[str, int, int], None]
 
@@ -75,6 +84,7 @@ class Manifest(BaseModel):
     scale: float
     clusters: int
     seed: int
+    commitment: str | None
     shards: list[ShardRecord]
     assignments: list[ShardRecord]
     model_sha256: str
@@ -95,6 +105,7 @@ def build_index(
     seed: int = 0,
     kind: Kind | None = None,
     max_corrupt: float | None = None,
+    medoids: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Index:
@@ -110,6 +121,8 @@ def build_index(
         kind: how to read the pool, where that is not plain.
         max_corrupt: largest share of items that may be unreadable; they are skipped and listed. None means 1 %, but none
             at all for ready embeddings, where NaN means that something went wrong before.
+        medoids: move every centroid to the item nearest to it and commit to the whole index with a hash tree, so that
+            an owner can look at what is asked and knows that it was not made up for them.
         executor: where shards are encoded; this process by default.
         progress: called with (stage, done, total).
 
@@ -141,6 +154,7 @@ def build_index(
             "clusters": clusters,
             "dim": dim,
             "seed": seed,
+            "medoids": medoids,
         }
     )
     if (build.folder / "manifest.json").exists():
@@ -159,7 +173,10 @@ def build_index(
     R = clusters if clusters is not None else min(DEFAULT_CLUSTERS, items)
     D = dim or (encoding.spec.dim if encoding.spec.dim <= _WHOLE_DIM else _REDUCED_DIM)
     projection, centroids = build.fit(encoded, items, encoding.spec.dim, D, R, seed)
-    model = build.write_model(projection, centroids)
+    rows = None
+    if medoids:
+        rows, centroids = build.move_to_items(encoded, projection, centroids)
+    model = build.write_model(projection, centroids, rows)
     assignments = build.assign(encoded, projection, centroids)
     lines = [
         json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
@@ -176,6 +193,7 @@ def build_index(
         scale=projection.scale,
         clusters=R,
         seed=seed,
+        commitment=build.commit(encoded).root if medoids else None,
         shards=encoded,
         assignments=assignments,
         model_sha256=model,
@@ -245,7 +263,9 @@ class Index:
         """(R, D) float32, in principal components."""
         return self._model["centroids"]
 
-    def probe(self, *, dim: int | None = None, dtype: Dtype = "float16", purpose: str = "") -> Probe:
+    def probe(
+        self, *, dim: int | None = None, dtype: Dtype | None = None, purpose: str = "", items: bool = True
+    ) -> Probe:
         """The centroids as a message to a client.
 
         Where that is fewer numbers, the centroids travel in the encoder's own space and no projection is sent: for an item x
@@ -254,8 +274,9 @@ class Index:
 
         Args:
             dim: leading components to use; None means all of the index's.
-            dtype: "float32", "float16" or "int8" (per-dimension scale).
+            dtype: "float32", "float16" (the default) or "int8" (per-dimension scale). Medoids travel in float32.
             purpose: what to tell the owner.
+            items: whether medoids that are images or texts travel with their probe, for the owner to look at.
 
         Raises:
             InvalidInput: dim or dtype is not possible.
@@ -265,6 +286,9 @@ class Index:
             raise InvalidInput(f"--dim {D} is not between 1 and the index's {self.manifest.dim} components")
         if len(purpose) > 500:
             raise InvalidInput(f"the purpose has {len(purpose)} characters, more than 500")
+        if self.manifest.commitment:
+            return self._probe_of_medoids(D, dtype, purpose, items)
+        dtype = dtype or "float16"
         full = self.projection
         projection = Projection(full.mean, full.matrix[:, :D], full.scale)
         centroids = np.ascontiguousarray(self.centroids[:, :D])
@@ -283,6 +307,57 @@ class Index:
             mean=projection.mean,
             purpose=purpose,
         )
+
+    def _probe_of_medoids(self, D: int, dtype: Dtype | None, purpose: str, items: bool) -> Probe:
+        if dtype not in (None, "float32"):
+            raise InvalidInput(
+                f"the medoids of this index travel in float32, not {dtype}: their proofs need every bit"
+            )
+        full, d = self.projection, self.manifest.encoder.dim
+        rows = self._model["medoids"].astype(np.int64)
+        records = [self._verified("shards", record) for record in self.manifest.shards]
+        table = self.rows(rows, ["id"])
+        ids = table.column("id").to_pylist()
+        contents = None
+        if items and self.manifest.kind in ("image", "text"):
+            contents = [value if isinstance(value, bytes) else value.encode() for value in self._items(table)]
+        medoids = encode(commit(records), rows, ids, self._embeddings(rows), contents)
+        whole = d == D  # then the projection is a rotation, and feature space gives the same neighbours
+        return Probe.build_of_medoids(
+            medoids,
+            self.manifest.encoder,
+            self.fingerprint,
+            projection=None if whole else np.ascontiguousarray(full.matrix[:, :D]),
+            mean=None if whole else full.mean,
+            purpose=purpose,
+        )
+
+    def _embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Embeddings of row numbers, in their order: (m, d) float32."""
+        order = np.argsort(rows, kind="stable")
+        X = np.empty((len(rows), self.manifest.encoder.dim), np.float32)
+        start = 0
+        for record in self.manifest.shards:
+            for block in read_embeddings(self.folder / "shards" / record.name):
+                low, high = np.searchsorted(rows[order], [start, start + len(block)])
+                X[order[low:high]] = block[rows[order[low:high]] - start]
+                start += len(block)
+        return X
+
+    def _items(self, table: pa.Table) -> list[Any]:
+        """The items of a table of ids and shards, in its order, out of the pool."""
+        found = dict(self.fetch(table))
+        return [found[name] for name in table.column("id").to_pylist()]
+
+    def fetch(self, table: pa.Table) -> Iterator[tuple[str, Any]]:
+        """(id, item) from the pool, each once and in any order, for a table with the columns "id" and "shard"."""
+        wanted: dict[int, set[str]] = {}
+        for name, shard in zip(
+            table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True
+        ):
+            wanted.setdefault(shard, set()).add(name)
+        source = open_source(self.manifest.pool, kind=self.manifest.kind)
+        return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
 
     def candidates(self) -> Candidates:
         """The whole pool in principal components, with its clusters, in the order of the shards."""
@@ -411,11 +486,34 @@ class _Build:
                 start += len(X)
         return np.concatenate(parts)
 
-    def write_model(self, projection: Projection, centroids: NDArray[np.float32]) -> str:
+    def move_to_items(
+        self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The rows of the items nearest to the centroids, and those items as the new centroids."""
+        rows = nearest_items((projection(X) for X in self._embeddings(encoded)), centroids)
+        ordered, back = np.unique(rows, return_inverse=True)
+        return rows, self._take(encoded, ordered, projection)[back]
+
+    def commit(self, encoded: list[ShardRecord]) -> HashTree:
+        return commit([self.folder / "shards" / record.name for record in encoded])
+
+    def _embeddings(self, encoded: list[ShardRecord]) -> Iterator[NDArray[np.float32]]:
+        for record in encoded:
+            yield from read_embeddings(self.folder / "shards" / record.name)
+
+    def write_model(
+        self, projection: Projection, centroids: NDArray[np.float32], medoids: NDArray[np.int64] | None
+    ) -> str:
         from safetensors.numpy import save
 
         path = self.folder / "model.safetensors"
-        tensors = {"mean": projection.mean, "matrix": projection.matrix, "centroids": centroids}
+        tensors: dict[str, NDArray[Any]] = {
+            "mean": projection.mean,
+            "matrix": projection.matrix,
+            "centroids": centroids,
+        }
+        if medoids is not None:
+            tensors["medoids"] = medoids
         atomic.write_bytes(path, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
         return sha256_of(path)
 

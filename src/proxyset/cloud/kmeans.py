@@ -44,14 +44,15 @@ def kmeans(
     """
     if not 1 <= clusters <= len(X):
         raise InvalidInput(f"{clusters} clusters need at least as many points; the sample has {len(X)}")
-    subset = X
-    if len(X) > _SEEDING_POINTS * clusters:
-        subset = X[np.sort(rng.choice(len(X), _SEEDING_POINTS * clusters, replace=False))]
-    C = plus_plus(subset, clusters, rng)
-    step = max(1, len(X) // (_SEEDING_POINTS * clusters))
-    while step > 1:
-        C = _lloyd(X[::step], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
-        step //= 2
+    size = _SEEDING_POINTS * clusters
+    if size >= len(X):
+        return _lloyd(X, plus_plus(X, clusters, rng), iterations, tolerance)
+    # by chance, not every k-th: pools are often written in an order that repeats
+    order = rng.permutation(len(X))
+    C = plus_plus(X[np.sort(order[:size])], clusters, rng)
+    while size < len(X):
+        C = _lloyd(X[np.sort(order[:size])], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
+        size *= 2
     return _lloyd(X, C, iterations, tolerance)
 
 

@@ -13,7 +13,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -27,7 +27,6 @@ from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_STRATEGY, combine, find_strategy
 from proxyset.errors import ArtifactError, InvalidInput
-from proxyset.sources import fetch, open_source
 from proxyset.sources.source import Kind
 from proxyset.wire.release import PrivacyStatement, Release
 
@@ -190,7 +189,7 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     files: list[str | None] = [None] * len(ids)
     hashes = [""] * len(ids)
     held: dict[int, Any] = {}
-    for item, value in _fetched(index, table):
+    for item, value in index.fetch(table):
         position = rank[item]
         data = _as_bytes(value)
         hashes[position] = hashlib.sha256(data).hexdigest()
@@ -211,13 +210,6 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     elif index.manifest.kind == "embedding":
         np.save(folder / "embeddings.npy", np.stack(values))
     return files, hashes
-
-
-def _fetched(index: Index, table: pa.Table) -> Iterable[tuple[str, Any]]:
-    wanted: dict[int, list[str]] = {}
-    for item, shard in zip(table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True):
-        wanted.setdefault(shard, []).append(item)
-    return fetch(open_source(index.manifest.pool, kind=index.manifest.kind), wanted)
 
 
 def _as_bytes(value: Any) -> bytes:
