@@ -32,12 +32,13 @@ with atheris.instrument_imports(include=["proxyset"]):
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from proxyset.fingerprint import canonical_json
 from proxyset.wire.container import _digest
 from proxyset.wire.receipt import Claim
 from tests.fuzz.messages import KEY, messages
 
 MUTANTS: list[Any] = [None, True, -1, 0, 1, 2**31, 2**63, 2**70, 1e308, 0.5, "", "a" * 64, "\ud800", "é", [], {}, [[]]]
-BROKEN = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+BROKEN = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Parts:
         """The container, with the digest that its content has."""
         digest = ""
         with contextlib.suppress(*BROKEN):
-            digest = _digest(self.value["fields"], load(_framed(self.value["arrays"], self.rest)))
+            digest = _digest(canonical_json(self.value["fields"]), load(_framed(self.value["arrays"], self.rest)))
         record = {"header": self.value["fields"], "sha256": digest}
         metadata = {"__metadata__": {"proxyset": json.dumps(record)}}
         return _framed(metadata | self.value["arrays"], self.rest)

@@ -7,6 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.encoders.encoder import EncoderSpec
+from proxyset.wire.medoids import encode
+from proxyset.wire.merkle import HashTree, item_leaf
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import Release
@@ -24,7 +26,15 @@ def probes() -> list[Probe]:
     spec = EncoderSpec(name="embeddings", dim=2)
     wide = EncoderSpec(name="embeddings", dim=4, params={"size": 28})
     made = [Probe.build(C, spec, "a" * 64, dtype=dtype) for dtype in ("float32", "float16", "int8")]
-    return [*made, Probe.build(C, wide, "a" * 64, projection=P, mean=mean, purpose="§")]
+    made.append(Probe.build(C, wide, "a" * 64, projection=P, mean=mean, purpose="§"))
+    X = rng.normal(size=(5, 4)).astype(np.float32)
+    tree = HashTree.grow(item_leaf(f"{row}", x) for row, x in enumerate(X))
+    chosen = np.array([4, 0, 2])
+    ids = [f"{row}" for row in chosen]
+    for contents, map_ in ((None, {}), ([b"a", b"", b"bcd"], {"projection": P, "mean": mean})):
+        medoids = encode(tree, chosen, ids, X[chosen], contents)
+        made.append(Probe.build_of_medoids(medoids, wide, "a" * 64, **map_))
+    return made
 
 
 def messages() -> list[tuple[int, bytes]]:
