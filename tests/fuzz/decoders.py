@@ -37,8 +37,35 @@ from proxyset.wire.container import _digest
 from proxyset.wire.receipt import Claim
 from tests.fuzz.messages import KEY, messages
 
-MUTANTS: list[Any] = [None, True, -1, 0, 1, 2**31, 2**63, 2**70, 1e308, 0.5, "", "a" * 64, "\ud800", "é", [], {}, [[]]]
-BROKEN = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError)
+MUTANTS: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**31,
+    2**63,
+    2**70,
+    1e308,
+    0.5,
+    "",
+    "a" * 64,
+    "\ud800",
+    "é",
+    [],
+    {},
+    [[]],
+]
+BROKEN = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +99,9 @@ class Parts:
         """The container, with the digest that its content has."""
         digest = ""
         with contextlib.suppress(*BROKEN):
-            digest = _digest(canonical_json(self.value["fields"]), load(_framed(self.value["arrays"], self.rest)))
+            digest = _digest(
+                canonical_json(self.value["fields"]), load(_framed(self.value["arrays"], self.rest))
+            )
         record = {"header": self.value["fields"], "sha256": digest}
         metadata = {"__metadata__": {"proxyset": json.dumps(record)}}
         return _framed(metadata | self.value["arrays"], self.rest)
@@ -101,11 +130,15 @@ def _assembled(decoder: Callable[[bytes], Any], assemble: Callable[[Parts], byte
     return run
 
 
+def _release(data: bytes) -> None:
+    Receipt.of(Release.from_bytes(data))
+
+
 DECODERS: list[Callable[[bytes], Any]] = [
     Probe.from_bytes,
     _assembled(Probe.from_bytes, Parts.sealed),
-    Release.from_bytes,
-    _assembled(Release.from_bytes, Parts.sealed),
+    _release,
+    _assembled(_release, Parts.sealed),
     Receipt.from_bytes,
     _assembled(Receipt.from_bytes, Parts.signed),
     Policy.from_toml,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,9 +16,7 @@ from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import Release
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-POLICY = (
-    b'unit = "person"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
-)
+POLICY = b'unit = "person"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
 
 
 def probes() -> list[Probe]:
@@ -54,6 +54,7 @@ def messages() -> list[tuple[int, bytes]]:
     return [
         *((0, probe.to_bytes()) for probe in probes()),
         (2, release.to_bytes()),
+        (2, replace(release, receipt=receipt.to_bytes()).to_bytes()),
         (4, receipt.to_bytes()),
         (6, POLICY),
     ]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import ArtifactError
-from proxyset.wire.receipt import RECEIPT_LIMIT, Claim, Receipt
-from proxyset.wire.release import Release
+from proxyset.wire.receipt import Claim, Receipt
+from proxyset.wire.release import RECEIPT_LIMIT, Release
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,9 @@ from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
+from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
+from proxyset.client.pins import check_pin, commitment_of
 from proxyset.client.policy import Policy, in_force
 from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
@@ -59,6 +62,7 @@ def answer(
     skip_corrupt: bool = False,
     fresh: bool = False,
     approved: bool = False,
+    new_index: bool = False,
 ) -> Release:
     """Answer a probe with noisy counts, and pay for it in the ledger.
 
@@ -87,10 +91,11 @@ def answer(
         skip_corrupt: leave out what cannot be encoded instead of stopping.
         fresh: draw, and debit, a new release even if one is stored.
         approved: a person looked at this probe and agrees; the policy in force may demand it.
+        new_index: the owner agrees that the server asks about another index than it committed to before.
 
     Returns:
-        The release, also stored in the ledger. Its size depends on R alone; it does not contain the number of
-        records.
+        The release, also stored in the ledger; with its signed receipt if the ledger has a key. Its size depends
+        on R and the settings alone; it does not contain the number of records.
 
     Sensitivity:
         privacy.l2_sensitivity of the statement: `vote.count_votes` bounds what one unit adds.
@@ -107,7 +112,8 @@ def answer(
         InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
             all.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the policy says no. (After a debit only for
+        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, the probe is about another index
+            than its server committed to, or its items are not what they claim. (After a debit only for
             `Policy.fewest_records`.)
         LedgerError: the ledger cannot be trusted or written.
     """
@@ -127,6 +133,8 @@ def answer(
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check(probe, privacy, server, approved)
+    check_pin(ledger, probe, server, new_index)
+    check_items(probe, encoder)
 
     if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
         return _sendable(stored, policy, ledger)
@@ -140,6 +148,8 @@ def answer(
     with ledger.exclusive():
         if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
             return _sendable(stored, policy, ledger)
+        if check_pin(ledger, probe, server, new_index):
+            ledger.add_pin(server, commitment_of(probe))
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
         )
@@ -151,8 +161,8 @@ def answer(
 def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
     if policy:
         policy.withhold(release)
-    issue(ledger, release)
-    return release
+    receipt = issue(ledger, release)
+    return replace(release, receipt=receipt.to_bytes()) if receipt else release
 
 
 def _check_person(unit: Unit, person: str | None) -> None:

@@ -32,7 +32,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from proxyset.atomic import replacing
 from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
@@ -236,15 +236,24 @@ class Ledger:
                     return _decode(db, entry)
             return None
 
-    def policy_text(self) -> bytes | None:
-        """The text of the policy in force, or None without one.
+    def releases(self) -> list[tuple[Entry, Release]]:
+        """Every stored release with its entry, in order.
 
         Raises:
-            LedgerError: it is not the one that was adopted.
+            LedgerError: stored bytes are not those that were released.
         """
         with self._database() as db:
-            found = [e for e in self._load(db) if e.kind == "policy"]
-            return _blob(db, found[-1]) if found else None
+            return [(entry, _decode(db, entry)) for entry in self._load(db) if entry.kind == "release"]
+
+    def texts(self, kind: Literal["policy", "pin"], server: str = "") -> list[tuple[Entry, bytes]]:
+        """Every policy, or every commitment that `server` was pinned to, with its entry, in order.
+
+        Raises:
+            LedgerError: one is not what was put in.
+        """
+        with self._database() as db:
+            found = [entry for entry in self._load(db) if (entry.kind, entry.server) == (kind, server)]
+            return [(entry, _blob(db, entry)) for entry in found]
 
     def verify(self) -> Entry:
         """Check everything that can be checked offline, from the first entry on, and return the last.
@@ -269,7 +278,7 @@ class Ledger:
                     if entry.ref in drawn or not same or _decode(db, entry).privacy != debit.statement:
                         raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
                     drawn.add(entry.ref)
-                elif entry.kind == "policy":
+                elif entry.kind in ("policy", "pin"):
                     _blob(db, entry)
             return entries[-1]
 
@@ -372,6 +381,14 @@ class Ledger:
             LedgerError: it could not be written.
         """
         return self._add("policy", blob=text, note=note, policy=fingerprint(text))
+
+    def add_pin(self, server: str, commitment: str) -> Entry:
+        """Hold `server` to the index that it committed to; "" when the owner lets it go back to none.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        return self._add("pin", blob=commitment.encode(), server=server)
 
     def _add(
         self,
