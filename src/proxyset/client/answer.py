@@ -27,7 +27,7 @@ from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
-from proxyset.client.pins import check_pin, commitment_of
+from proxyset.client.pins import check_pin, pin
 from proxyset.client.policy import Policy, in_force
 from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
@@ -137,6 +137,7 @@ def answer(
     check_items(probe, encoder)
 
     if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
+        pin(ledger, probe, server, new_index)
         return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
@@ -146,10 +147,9 @@ def answer(
         raise InvalidData("there are no private records to count: nothing was answered")
 
     with ledger.exclusive():
+        pin(ledger, probe, server, new_index)
         if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
             return _sendable(stored, policy, ledger)
-        if check_pin(ledger, probe, server, new_index):
-            ledger.add_pin(server, commitment_of(probe))
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
         )

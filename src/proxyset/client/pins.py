@@ -29,7 +29,7 @@ def check_pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> boo
     Raises:
         Refused: the server is pinned to another index, and the owner has not agreed to a new one.
     """
-    commitment = commitment_of(probe)
+    commitment = _commitment(probe)
     pins = ledger.texts("pin", server)
     pinned = pins[-1][1].decode() if pins else ""
     if commitment == pinned:
@@ -43,6 +43,15 @@ def check_pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> boo
     return True
 
 
-def commitment_of(probe: Probe) -> str:
-    """The root that a probe of medoids carries, or ""."""
+def pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> None:
+    """Check as `check_pin` does, and add the pin where a new one is needed. Called before an answer is handed over.
+
+    Raises:
+        Refused: as `check_pin`. LedgerError: it could not be written.
+    """
+    if check_pin(ledger, probe, server, new_index):
+        ledger.add_pin(server, _commitment(probe))
+
+
+def _commitment(probe: Probe) -> str:
     return probe.medoids.commitment if probe.medoids else ""
