@@ -10,7 +10,7 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli.output import emit, note, progress
-from proxyset.cloud.executor import LocalExecutor
+from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index, build_index
 from proxyset.cloud.proxy_set import ProxySet, select
@@ -42,11 +42,17 @@ ItemsOption = Annotated[
 
 class _Engine(StrEnum):
     local = "local"
+    ray = "ray"
 
 
 @app.command()
 def build(
-    pool: Annotated[Path, typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy.")],
+    pool: Annotated[
+        str,
+        typer.Argument(
+            help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[
         str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")
@@ -62,8 +68,12 @@ def build(
     kind: Annotated[
         str | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
     ] = None,
-    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded.")] = _Engine.local,
-    workers: Annotated[int, typer.Option(help="Processes that encode.")] = 1,
+    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded and assigned.")] = _Engine.local,
+    workers: Annotated[int, typer.Option(help="Processes of the local engine.")] = 1,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster; RAY_ADDRESS, else this machine.", show_default=False),
+    ] = None,
     max_corrupt: Annotated[
         float | None,
         typer.Option(
@@ -90,7 +100,7 @@ def build(
             kind=_kind(kind),
             max_corrupt=max_corrupt,
             medoids=medoids,
-            executor=LocalExecutor(workers),
+            executor=_executor(engine, workers, ray_address),
             progress=advance,
         )
     if index.manifest.skipped:
@@ -186,6 +196,14 @@ def export_command(
     emit(
         {"out": str(out), "form": to, "rows": opened.card.items}, f"{out}: {opened.card.items:,} items", json
     )
+
+
+def _executor(engine: _Engine, workers: int, ray_address: str | None) -> Executor:
+    if engine == _Engine.local:
+        if ray_address is not None:
+            raise InvalidInput("--ray-address goes with --engine ray")
+        return LocalExecutor(workers)
+    return RayExecutor(ray_address)
 
 
 def _kind(kind: str | None) -> Kind | None:

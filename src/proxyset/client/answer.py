@@ -35,6 +35,7 @@ from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.sources import open_source
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import Batch, Items, Kind, Source
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.release import RELEASE_LIMIT, Release
@@ -197,6 +198,8 @@ def _matching(encoder: Encoder | str | None, probe: Probe) -> Encoder:
 def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str | None) -> Source:
     if not isinstance(data, str | os.PathLike):
         return data
+    if is_url(data):
+        raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
     columns = (person,) if person and person != FOLDER else ()
     return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=columns)
 

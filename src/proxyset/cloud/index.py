@@ -3,7 +3,7 @@
     INDEX/plan.json            what the build was asked for; a second run with the same plan resumes
     INDEX/shards/              one Parquet file of ids and embeddings a shard, each with its completion marker
     INDEX/model.safetensors    mean and matrix of the projection, centroids
-    INDEX/assignments/         one Parquet file of clusters and distances a shard
+    INDEX/assignments/         one Parquet file of clusters and distances a shard, each with its completion marker
     INDEX/skipped.jsonl        the items that could not be encoded, and why
     INDEX/manifest.json        written last: without it the index is not finished
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,14 +24,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
+from proxyset.cloud.assign import EXACT_CLUSTERS, AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
+from proxyset.cloud.kmeans_tree import kmeans_tree
 from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.pca import Projection, fit_projection
 from proxyset.cloud.select.strategy import Candidates
@@ -42,12 +44,14 @@ from proxyset.cloud.shards import (
     read_embeddings,
     sha256_of,
 )
+from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import load_encoder
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
-from proxyset.nearest import NearestCentroid
 from proxyset.sources import fetch, open_source
+from proxyset.sources.files import Place, place
+from proxyset.sources.remote import RemotePath, is_url
 from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
 from proxyset.wire.merkle import HashTree
@@ -56,7 +60,9 @@ from proxyset.wire.probe import Dtype, Probe
 DEFAULT_CLUSTERS = 100
 _WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more are reduced to 64 components
 _PCA_ROWS = 50_000
-_SAMPLE_BYTES = 512 << 20
+_KMEANS_ROWS = 65_536  # at least, however few the clusters
+_SAMPLE_BYTES = 256 << 20
+_MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
 _MAX_CORRUPT = 0.01
 _AFTER_ENCODING = {
     "clusters",
@@ -123,7 +129,7 @@ def build_index(
             at all for ready embeddings, where NaN means that something went wrong before.
         medoids: move every centroid to the item nearest to it and commit to the whole index with a hash tree, so that
             an owner can look at what is asked and knows that it was not made up for them.
-        executor: where shards are encoded; this process by default.
+        executor: where shards are encoded and assigned; this process by default.
         progress: called with (stage, done, total).
 
     Raises:
@@ -144,11 +150,11 @@ def build_index(
         raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
     local = encoder if encoder.startswith("onnx:") else None
     shards = source.shards()
-    root = str(Path(pool).resolve())
+    root = str(pool) if is_url(pool) else str(Path(pool).resolve())
     build.begin(
         {
             "pool": root,
-            "files": _signature(Path(root)),
+            "files": _signature(place(root)),
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,
@@ -160,7 +166,7 @@ def build_index(
     if (build.folder / "manifest.json").exists():
         return Index.open(build.folder)
     tasks = [
-        EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder / "shards")
+        EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder.absolute() / "shards")
         for shard in shards
     ]
     encoded = build.encode(tasks)
@@ -169,7 +175,7 @@ def build_index(
     if max_corrupt is None:
         max_corrupt = 0.0 if source.kind == "embedding" else _MAX_CORRUPT
     _check(items, problems, max_corrupt, clusters)
-    build.check_ids(encoded)
+    check_unique(lambda: build.ids(encoded), items)
     R = clusters if clusters is not None else min(DEFAULT_CLUSTERS, items)
     D = dim or (encoding.spec.dim if encoding.spec.dim <= _WHOLE_DIM else _REDUCED_DIM)
     projection, centroids = build.fit(encoded, items, encoding.spec.dim, D, R, seed)
@@ -177,7 +183,8 @@ def build_index(
     if medoids:
         rows, centroids = build.move_to_items(encoded, projection, centroids)
     model = build.write_model(projection, centroids, rows)
-    assignments = build.assign(encoded, projection, centroids)
+    assignments = build.assign(encoded, model, projection.scale)
+    build.sweep()
     lines = [
         json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
     ]
@@ -360,8 +367,12 @@ class Index:
         return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
 
     def candidates(self) -> Candidates:
-        """The whole pool in principal components, with its clusters, in the order of the shards."""
-        Z = np.empty((len(self), self.manifest.dim), np.float32)
+        """The whole pool in principal components, with its clusters, in the order of the shards.
+
+        Components of a large pool are a memory map of a scratch file (in TMPDIR) that goes away with them; in memory
+        stay 4 bytes an item for the clusters.
+        """
+        Z = _array((len(self), self.manifest.dim))
         clusters = np.empty(len(self), np.int32)
         projection, start = self.projection, 0
         for shard, assignment in zip(self.manifest.shards, self.manifest.assignments, strict=True):
@@ -423,35 +434,17 @@ class _Build:
             raise InvalidInput(f"{self.folder} already exists and is not an index: choose another --out")
         else:
             atomic.write_bytes(path, data)
-        for leftover in self.folder.rglob(".*.partial"):  # of a run that was killed
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what a killed run or worker left half written."""
+        for leftover in self.folder.rglob(".*.partial"):
             leftover.unlink()
 
     def encode(self, tasks: list[EncodeTask]) -> list[ShardRecord]:
-        records = []
-        self._progress("encode", 0, len(tasks))
-        for record in self._executor.run(encode_shard, tasks):
-            records.append(record)
-            self._progress("encode", len(records), len(tasks))
-        return sorted(records, key=lambda record: record.name)
+        return self._each("encode", encode_shard, tasks)
 
-    def check_ids(self, encoded: list[ShardRecord]) -> None:
-        """Every id once. Python's hashes stand for ids, so memory is 8 bytes an item; collisions are looked at."""
-        hashes = np.concatenate([np.fromiter(map(hash, ids), np.int64) for ids in self._ids(encoded)])
-        values, counts = np.unique(hashes, return_counts=True)
-        suspects = set(values[counts > 1].tolist())
-        if not suspects:
-            return
-        seen: set[str] = set()
-        for ids in self._ids(encoded):
-            for item in ids:
-                if hash(item) in suspects:
-                    if item in seen:
-                        raise InvalidData(
-                            f"the id {item!r} occurs more than once in the pool: ids must be unique"
-                        )
-                    seen.add(item)
-
-    def _ids(self, encoded: list[ShardRecord]) -> Iterator[list[str]]:
+    def ids(self, encoded: list[ShardRecord]) -> Iterator[list[str]]:
         for record in encoded:
             for batch in read_columns(self.folder / "shards" / record.name, ["id"]):
                 yield batch.column("id").to_pylist()
@@ -459,31 +452,35 @@ class _Build:
     def fit(
         self, encoded: list[ShardRecord], items: int, d: int, D: int, R: int, seed: int
     ) -> tuple[Projection, NDArray[np.float32]]:
-        """Projection and centroids, each from a sample of rows that the seed and the number of items fix."""
+        """Projection and centroids from a sample of rows that the seed and the number of items fix."""
         self._progress("cluster", 0, 2)
         rng = np.random.default_rng([seed, 1])
-        rows = _sample(rng, items, min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))
-        projection = fit_projection(self._take(encoded, rows, None), D)
+        wanted = max(_PCA_ROWS, _KMEANS_ROWS, POINTS_PER_CLUSTER * R)
+        X = self._take(encoded, _sample(rng, items, max(R, D, min(wanted, _SAMPLE_BYTES // (4 * d)))))
+        few = X[_sample(rng, len(X), min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))]
+        projection = fit_projection(few, D)
         self._progress("cluster", 1, 2)
-        rng = np.random.default_rng([seed, 2])
-        rows = _sample(rng, items, max(R, min(POINTS_PER_CLUSTER * R, _SAMPLE_BYTES // (4 * D))))
-        centroids = kmeans(self._take(encoded, rows, projection), R, rng)
+        cluster = kmeans if R <= EXACT_CLUSTERS else kmeans_tree
+        centroids = cluster(projection(X), R, np.random.default_rng([seed, 2]))
         self._progress("cluster", 2, 2)
         return projection, centroids
 
-    def _take(
-        self, encoded: list[ShardRecord], rows: NDArray[np.intp], projection: Projection | None
-    ) -> NDArray[np.float32]:
-        """Rows (sorted) of the pool's embeddings, projected block by block if asked."""
+    def _take(self, encoded: list[ShardRecord], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Rows (sorted) of the pool's embeddings."""
         parts, start = [], 0
         for record in encoded:
-            if start > rows[-1]:
-                break
-            for X in read_embeddings(self.folder / "shards" / record.name):
-                low, high = np.searchsorted(rows, [start, start + len(X)])
-                chosen = X[rows[low:high] - start]
-                parts.append(chosen if projection is None else projection(chosen))
-                start += len(X)
+            low, high = np.searchsorted(rows, [start, start + record.rows])
+            if low < high:
+                parts.append(self._rows(record, rows[low:high] - start))
+            start += record.rows
+        return np.concatenate(parts)
+
+    def _rows(self, record: ShardRecord, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        parts, start = [], 0
+        for X in read_embeddings(self.folder / "shards" / record.name):
+            low, high = np.searchsorted(rows, [start, start + len(X)])
+            parts.append(X[rows[low:high] - start])
+            start += len(X)
         return np.concatenate(parts)
 
     def move_to_items(
@@ -492,7 +489,7 @@ class _Build:
         """The rows of the items nearest to the centroids, and those items as the new centroids."""
         rows = nearest_items((projection(X) for X in self._embeddings(encoded)), centroids)
         ordered, back = np.unique(rows, return_inverse=True)
-        return rows, self._take(encoded, ordered, projection)[back]
+        return rows, projection(self._take(encoded, ordered))[back]
 
     def commit(self, encoded: list[ShardRecord]) -> HashTree:
         return commit([self.folder / "shards" / record.name for record in encoded])
@@ -517,27 +514,19 @@ class _Build:
         atomic.write_bytes(path, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
         return sha256_of(path)
 
-    def assign(
-        self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]
+    def assign(self, encoded: list[ShardRecord], model: str, scale: float) -> list[ShardRecord]:
+        tasks = [AssignTask(self.folder.absolute(), record, model, scale) for record in encoded]
+        return self._each("assign", assign_shard, tasks)
+
+    def _each(
+        self, stage: str, function: Callable[[Any], ShardRecord], tasks: list[Any]
     ) -> list[ShardRecord]:
-        nearest = NearestCentroid(centroids)
-        schema = pa.schema([("cluster", pa.int32()), ("distance", pa.float32())])
         records: list[ShardRecord] = []
-        for record in encoded:
-            self._progress("assign", len(records), len(encoded))
-            with atomic.replacing(self.folder / "assignments" / record.name) as path:
-                with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-                    for X in read_embeddings(self.folder / "shards" / record.name):
-                        Z = projection(X)
-                        labels = nearest(Z)
-                        distances = np.sqrt(np.square(Z - centroids[labels]).sum(axis=1))
-                        writer.write_batch(
-                            pa.record_batch([pa.array(labels), pa.array(distances)], schema=schema)
-                        )
-                digest = sha256_of(path)
-            records.append(ShardRecord(name=record.name, rows=record.rows, sha256=digest))
-        self._progress("assign", len(encoded), len(encoded))
-        return records
+        self._progress(stage, 0, len(tasks))
+        for record in self._executor.run(function, tasks):
+            records.append(record)
+            self._progress(stage, len(records), len(tasks))
+        return sorted(records, key=lambda record: record.name)
 
 
 def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clusters: int | None) -> None:
@@ -560,14 +549,23 @@ def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clus
         )
 
 
+def _array(shape: tuple[int, int]) -> NDArray[np.float32]:
+    if 4 * shape[0] * shape[1] <= _MEMORY_BYTES:
+        return np.empty(shape, np.float32)
+    with tempfile.TemporaryFile() as file:  # the map keeps it
+        return np.memmap(file, np.float32, "w+", shape=shape)
+
+
 def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]:
     if size >= items:
         return np.arange(items)
     return np.sort(rng.choice(items, size, replace=False))
 
 
-def _signature(path: Path) -> str:
+def _signature(path: Place) -> str:
     """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
+    if isinstance(path, RemotePath):
+        return fingerprint(sorted(path.below().items()))
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     return fingerprint(
         [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]

@@ -5,6 +5,8 @@ Sources: Lloyd (1982); Arthur and Vassilvitskii, "k-means++" (SODA 2007), with s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,23 +48,30 @@ def kmeans(
         raise InvalidInput(f"{clusters} clusters need at least as many points; the sample has {len(X)}")
     size = _SEEDING_POINTS * clusters
     if size >= len(X):
-        return _lloyd(X, plus_plus(X, clusters, rng), iterations, tolerance)
+        return lloyd(X, plus_plus(X, clusters, rng), iterations, tolerance)
     # by chance, not every k-th: pools are often written in an order that repeats
     order = rng.permutation(len(X))
     C = plus_plus(X[np.sort(order[:size])], clusters, rng)
     while size < len(X):
-        C = _lloyd(X[np.sort(order[:size])], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
+        C = lloyd(X[np.sort(order[:size])], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
         size *= 2
-    return _lloyd(X, C, iterations, tolerance)
+    return lloyd(X, C, iterations, tolerance)
 
 
-def _lloyd(
-    X: NDArray[np.float32], C: NDArray[np.float32], iterations: int, tolerance: float
+def lloyd(
+    X: NDArray[np.float32],
+    C: NDArray[np.float32],
+    iterations: int,
+    tolerance: float,
+    search: Callable[
+        [NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.int32]]
+    ] = NearestCentroid,
 ) -> NDArray[np.float32]:
+    """Lloyd's iterations from the centroids `C`; `search` makes of centroids what labels points by them."""
     squares = np.einsum("ij,ij->i", X, X, dtype=np.float64).sum()
     previous = np.inf
     for _ in range(iterations):
-        labels = NearestCentroid(C)(X)
+        labels = search(C)(X)
         sums, sizes = cluster_sums(X, labels, len(C))
         means = sums / np.maximum(sizes, 1)[:, None]
         # Σ‖x − c‖² with c the mean of its cluster, without another pass over the points

@@ -126,7 +126,7 @@ def select(
         releases: one or more; may be empty for strategies that ask the client nothing.
         out: new or empty folder.
         budget: number of items; the whole pool when that is smaller.
-        strategy: "ecos", "random", "k-center" or "uniform-cluster".
+        strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
         seed: of the strategy's own randomness.
 
     Raises:

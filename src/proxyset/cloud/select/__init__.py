@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from proxyset.cloud.select.baselines import KCenter, Random, UniformCluster
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.cloud.select.ecos import Ecos
 from proxyset.cloud.select.facility_location import FacilityLocation
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking, Strategy
@@ -15,9 +16,9 @@ from proxyset.wire.release import Release
 
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
-    for strategy in (Ecos(), Random(), KCenter(), UniformCluster(), FacilityLocation())
+    for strategy in (DensityRatio(), Ecos(), FacilityLocation(), Random(), KCenter(), UniformCluster())
 }
-DEFAULT_STRATEGY = "ecos"
+DEFAULT_STRATEGY = "density-ratio"
 
 __all__ = [
     "DEFAULT_STRATEGY",

@@ -2,8 +2,8 @@
 
 The objective Σᵢ wᵢ · max over chosen j of s(i, j) is monotone and submodular, so greedy is within 1 − 1/e of the best
 (Nemhauser, Wolsey and Fisher 1978) and a gain computed earlier is an upper bound of the gain now (Minoux 1978): only
-candidates whose bound is still the largest are computed again, a block at a time, by a matrix product. The similarities
-of all pairs are never held.
+candidates whose bound is still the largest are computed again, a block at a time. Similarities of all pairs are kept only
+where they are small; else a matrix product gives them when they are needed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.cloud.select.weighted_neighbours import fill
 from proxyset.errors import InvalidInput
 
-_POINTS = 8192  # a sample of the estimated private distribution; more move the objective by less than 1 %
-_CANDIDATES = 16_384
+_POINTS, _CANDIDATES = 4096, 16_384  # samples of the pool
+_KEPT_BYTES = 256 << 20
 _FIRST_BLOCK, _BLOCK = 1024, 32  # candidates in one product: at first, and when bounds are renewed
 
 
@@ -63,7 +63,9 @@ def facility_location(
     for number in range(count):
         while computed[best := int(bounds.argmax())] < number:
             rows = _stale(bounds, computed, number)
-            bounds[rows] = np.maximum(similar(rows) - covered, 0) @ w
+            added = similar(rows)
+            added -= covered
+            bounds[rows] = np.maximum(added, 0, out=added) @ w
             computed[rows] = number
         picks[number], gains[number] = best, bounds[best]
         covered = np.maximum(covered, similar(np.array([best]))[0])
@@ -91,10 +93,20 @@ class _Similarity:
         self._X = np.concatenate([2 * X, -x_norms, -np.ones_like(x_norms)], axis=1).astype(np.float32)
         self._C = np.concatenate([C, np.ones_like(c_norms), c_norms], axis=1).astype(np.float32)
 
+        self._kept: NDArray[np.float32] | None = None
+        if 4 * len(X) * len(C) <= _KEPT_BYTES:
+            self._kept = np.empty((len(C), len(X)), np.float32)
+            for start in range(0, len(C), _FIRST_BLOCK):
+                self._kept[start : start + _FIRST_BLOCK] = self._computed(slice(start, start + _FIRST_BLOCK))
+
     def __call__(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        exponents = self._C[rows] @ self._X.T
+        return self._computed(rows) if self._kept is None else self._kept[rows]
+
+    def _computed(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+        exponents: NDArray[np.float32] = self._C[rows] @ self._X.T
         np.minimum(exponents, 0, out=exponents)
-        return np.exp(exponents, out=exponents)
+        np.exp(exponents, out=exponents)
+        return exponents
 
 
 @dataclass(frozen=True)
