@@ -1,7 +1,11 @@
-"""The audit must pass the shipped client and convict broken ones. False alarm of each verdict: at most 1e-3."""
+"""The audit must pass the shipped client and convict broken ones. False alarm of each verdict: at most 1e-3.
+
+pytest tests/client/test_audit.py -rP prints what each attack proved.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +21,7 @@ from proxyset.errors import InvalidInput
 @pytest.mark.slow
 def test_the_shipped_client_is_not_contradicted() -> None:
     found = audit(4.0, trials=100_000, confidence=0.9999)
+    sys.stdout.write(f"{found}\n")
     assert found.passed, found
     assert found.proven_epsilon > 1.5  # and the attack has teeth
 
@@ -55,6 +60,7 @@ def test_broken_clients_are_convicted(
 ) -> None:  # type: ignore[type-arg]
     monkeypatch.setattr(module, name, broken)
     found = audit(4.0, trials=trials)
+    sys.stdout.write(f"{name}: {found}\n")
     assert not found.passed, found
     assert found.proven_epsilon > 4.0
 

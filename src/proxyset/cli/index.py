@@ -14,7 +14,7 @@ from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index, build_index
 from proxyset.cloud.proxy_set import ProxySet, select
-from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
+from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
 from proxyset.wire.release import RELEASE_LIMIT, Release
@@ -157,6 +157,9 @@ def select_command(
     releases: Annotated[list[Path] | None, typer.Argument(help="Files of releases.")] = None,
     strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
+    max_weight: Annotated[
+        float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
+    ] = MAX_WEIGHT,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
@@ -164,13 +167,16 @@ def select_command(
     Example: proxyset select index release.safetensors --budget 1000 --out proxy
     """
     messages = [Release.from_bytes(read_message(path, "release", RELEASE_LIMIT)) for path in releases or []]
-    proxy = select(Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed)
+    proxy = select(
+        Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+    )
     if proxy.card.items < budget:
         note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")
     facts = {
         "proxy": str(out),
         "rows": proxy.card.items,
         "strategy": strategy,
+        "weights": proxy.card.weights,
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
     }

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.answer import _Adjacency, _Unit
+from proxyset.cli import options
+from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.plan import ENOUGH, SPREAD
 from proxyset.client.plan import plan as make_plan
@@ -16,15 +17,13 @@ from proxyset.client.plan import plan as make_plan
 def plan(
     records: Annotated[int, typer.Option(help="About how many private records; a guess does.")],
     clusters: Annotated[int, typer.Option(help="R, the centroids of the probe.")],
-    epsilon: Annotated[float, typer.Option(help="Privacy loss of the answer, 0.001 to 100.")],
-    delta: Annotated[float, typer.Option(help="Probability that the loss is larger.")] = 1e-5,
-    unit: Annotated[_Unit, typer.Option(help="What is protected.")] = _Unit.record,
-    adjacency: Annotated[
-        _Adjacency, typer.Option(help="Which data sets are neighbours.")
-    ] = _Adjacency.add_remove,
-    max_records: Annotated[int, typer.Option(help="Most records of one person that count.")] = 1,
+    epsilon: options.Epsilon,
+    delta: options.Delta = 1e-5,
+    unit: options.UnitOption = Unit.record,
+    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    max_records: options.MaxRecords = 1,
     spread: Annotated[float, typer.Option(help="Share of the clusters that the private data uses.")] = SPREAD,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
+    json: options.Json = False,
 ) -> None:
     """What a release would be worth, before any privacy is spent. Reads no private data.
 

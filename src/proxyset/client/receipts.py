@@ -15,8 +15,8 @@ from proxyset import atomic
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
 from proxyset.errors import ArtifactError, LedgerError, MissingExtra
-from proxyset.wire.receipt import RECEIPT_LIMIT, Claim, Receipt
-from proxyset.wire.release import Release
+from proxyset.wire.receipt import Claim, Receipt
+from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
@@ -74,10 +74,23 @@ def issue(ledger: Ledger, release: Release) -> Receipt | None:
     )
     receipt = Receipt.sign(claim, key)
     try:
-        atomic.write_bytes(_folder(ledger) / f"{entry.seq:08d}.json", receipt.to_bytes())
+        atomic.write_bytes(_file(ledger, entry), receipt.to_bytes())
     except OSError as error:
         raise LedgerError(f"the receipt of entry {entry.seq} cannot be kept: {error}") from error
     return receipt
+
+
+def kept(ledger: Ledger, entry: Entry) -> bytes:
+    """The receipt that is kept for the release stored by `entry`, or b"".
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    file = _file(ledger, entry)
+    try:
+        return file.read_bytes() if file.exists() else b""
+    except OSError as error:
+        raise LedgerError(f"the receipt {file} cannot be read: {error}") from error
 
 
 def check_not_rolled_back(ledger: Ledger) -> int:
@@ -138,6 +151,10 @@ def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
 
 def _key_file(ledger: Ledger) -> Path:
     return ledger.path.with_name(ledger.path.name + ".key")
+
+
+def _file(ledger: Ledger, entry: Entry) -> Path:
+    return _folder(ledger) / f"{entry.seq:08d}.json"
 
 
 def _folder(ledger: Ledger) -> Path:

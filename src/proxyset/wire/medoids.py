@@ -105,8 +105,8 @@ def decode(commitment: Commitment, tensors: Tensors, clusters: int, d: int) -> M
 
 def _contents(tensors: Tensors, clusters: int) -> tuple[bytes, ...]:
     data, ends = tensors["medoids.contents"], tensors["medoids.ends"]
-    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
     fits = data.dtype == np.uint8 and data.ndim == 1 and ends.dtype == np.int64 and ends.shape == (clusters,)
+    starts = np.concatenate([[0], ends[:-1]]) if fits else ends
     if not fits or (ends < starts).any() or int(ends[-1]) != len(data):
         raise ArtifactError("the probe's medoid items do not fit their number and sizes")
     raw = data.tobytes()

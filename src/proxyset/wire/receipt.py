@@ -1,7 +1,7 @@
 """The receipt: signed by the client's key, it ties a release to the policy and the ledger it was paid from.
 
-Both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing else of the ledger: not how
-many answers others got, not what is left.
+It travels inside the release; both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing
+else of the ledger: not how many answers others got, not what is left.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.errors import ArtifactError, MissingExtra
 from proxyset.fingerprint import canonical_json
-from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-RECEIPT_LIMIT = 1 << 16
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -96,6 +95,27 @@ class Receipt:
             raise ArtifactError(f"this receipt was signed by {signed.claim.key}, not by {key}")
         _verify(signed.claim, signed.signature)
         return cls(signed.claim, signed.signature)
+
+    @classmethod
+    def of(cls, release: Release, key: str | None = None) -> Receipt | None:
+        """The receipt that travels with a release, or None when none does.
+
+        Args:
+            release: as received.
+            key: as for `from_bytes`.
+
+        Raises:
+            ArtifactError: it is damaged, signed by another key, or for another release.
+            MissingExtra: `cryptography` is not installed.
+        """
+        if not release.receipt:
+            return None
+        receipt = cls.from_bytes(release.receipt, key)
+        if not receipt.covers(release):
+            raise ArtifactError(
+                f"the receipt in this release is for {receipt.claim.release[:12]}…, not for {release.fingerprint[:12]}…"
+            )
+        return receipt
 
     def covers(self, release: Release) -> bool:
         """Whether this receipt is for exactly that release."""
