@@ -17,9 +17,10 @@ class NearestCentroid:
     """Finds the nearest of R centroids for any number of points.
 
     Works on blocks: arg-max of x·c − ‖c‖²/2 in float32, which has the same winner as arg-min of ‖x − c‖; the norm is one
-    more column of the product, so that no pass over the scores subtracts it. Both sides are first scaled by a power of two and, if they lie far from the origin, moved by the mean of the centroids (neither
-    changes the winner), so that a large common offset or a tiny unit costs no precision. Of equally near centroids the
-    lowest index wins, as far as float32 can tell them apart.
+    more column of the product, so that no pass over the scores subtracts it. Both sides are first scaled by a power of
+    two and, if they lie far from the origin, moved by the mean of the centroids (neither changes the winner), so that a
+    large common offset or a tiny unit costs no precision. Of equally near centroids the lowest index wins, as far as
+    float32 can tell them apart.
 
     Args:
         C: (R, d) centroids, finite, R ≥ 1, any float dtype.

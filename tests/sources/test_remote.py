@@ -15,6 +15,7 @@ from proxyset.cloud.proxy_set import select
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
+
 from .reading import tar_of
 
 
@@ -88,7 +89,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.mark.parametrize("url", ["memory://nothing", "nonsense://pool"])
 def test_nothing_there(url):
-    with pytest.raises(InvalidData, match="memory://nothing does not exist|nonsense"):
+    with pytest.raises(InvalidData, match=r"memory://nothing does not exist|nonsense"):
         open_source(url)
 
 

@@ -26,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--strategies", nargs="+", default=["ecos", "k-center"])
-    parser.add_argument("--folder", type=Path, default=None, help="where pools and indexes go; a temporary folder")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where pools and indexes go; a temporary folder"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for items in arguments.items:

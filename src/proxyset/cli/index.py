@@ -39,7 +39,10 @@ class _Engine(StrEnum):
 @app.command()
 def build(
     pool: Annotated[
-        str, typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar.")
+        str,
+        typer.Argument(
+            help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[

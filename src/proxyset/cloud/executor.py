@@ -92,14 +92,21 @@ class RayExecutor:
             raise MissingExtra("ray", "ray", "Ray clusters") from None
         started = not ray.is_initialized()
         if started:
-            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(
+                address=self.address,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         try:
             yield from self._submitted(ray, function, tasks)
         finally:
             if started:
                 ray.shutdown()
 
-    def _submitted(self, ray: Any, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def _submitted(
+        self, ray: Any, function: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[Result]:
         remote = ray.remote(num_cpus=self.cores, max_retries=_RETRIES)(_call)
         shared = ray.put(function)
         # some tasks for every core, so that none waits and a plan of a million shards does not fill the head node

@@ -62,7 +62,9 @@ def lloyd(
     C: NDArray[np.float32],
     iterations: int,
     tolerance: float,
-    search: Callable[[NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.int32]]] = NearestCentroid,
+    search: Callable[
+        [NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.int32]]
+    ] = NearestCentroid,
 ) -> NDArray[np.float32]:
     """Lloyd's iterations from the centroids `C`; `search` makes of centroids what labels points by them."""
     squares = np.einsum("ij,ij->i", X, X, dtype=np.float64).sum()

@@ -16,7 +16,9 @@ from proxyset.cloud.kmeans import kmeans, lloyd
 from proxyset.cloud.select.allocation import allocate
 from proxyset.nearest import NearestCentroid
 
-PROBES = 16  # cells looked at: labels of the exact search for more than 99 % of the points of a clustered pool
+PROBES = (
+    16  # cells looked at: labels of the exact search for more than 99 % of the points of a clustered pool
+)
 _BLOCK = 32_768
 _ITERATIONS = 4  # over all centroids, with the approximate search
 

@@ -29,7 +29,9 @@ def check_unique(ids: Callable[[], Iterator[list[str]]], items: int) -> None:
         for part in ids():
             hashes = np.sort(np.fromiter(map(hash, part), np.int64, len(part)).view(np.uint64))
             starts = np.arange(len(buckets), dtype=np.uint64) << np.uint64(64 - bits) if bits else [0]
-            for bucket, chunk in zip(buckets, np.split(hashes, np.searchsorted(hashes, starts[1:])), strict=True):
+            for bucket, chunk in zip(
+                buckets, np.split(hashes, np.searchsorted(hashes, starts[1:])), strict=True
+            ):
                 bucket.write(chunk.tobytes())
         suspects: set[int] = set()
         for bucket in buckets:

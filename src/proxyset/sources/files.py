@@ -61,7 +61,9 @@ def list_files(folder: Place) -> list[str]:
     """
     if isinstance(folder, RemotePath):
         with reading(folder):
-            return sorted(name for name in folder.below() if not any(part[:1] == "." for part in name.split("/")))
+            return sorted(
+                name for name in folder.below() if not any(part[:1] == "." for part in name.split("/"))
+            )
     root = os.path.realpath(folder)
     found: list[str] = []
     pending = [""]

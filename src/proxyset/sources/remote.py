@@ -40,7 +40,9 @@ class RemotePath:
         except ValueError as error:
             raise InvalidData(f"{url} cannot be read: {error}") from None
         except ImportError as error:
-            raise MissingExtra(f"a package for {protocol}", "remote", f"{protocol}:// URLs ({error})") from None
+            raise MissingExtra(
+                f"a package for {protocol}", "remote", f"{protocol}:// URLs ({error})"
+            ) from None
 
     def __str__(self) -> str:
         return self._url

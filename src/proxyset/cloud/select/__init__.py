@@ -14,7 +14,8 @@ from proxyset.errors import InvalidInput
 from proxyset.wire.release import Release
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (Ecos(), Random(), KCenter(), UniformCluster(), FacilityLocation())
+    strategy.name: strategy
+    for strategy in (Ecos(), Random(), KCenter(), UniformCluster(), FacilityLocation())
 }
 DEFAULT_STRATEGY = "ecos"
 

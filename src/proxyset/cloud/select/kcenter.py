@@ -122,7 +122,9 @@ class _Traversal:
         products = X @ centres.T
         products *= -2
         products += self._norms[self._picks[met : self._picked]]
-        distances = np.maximum(products.min(axis=1) + self._norms[rows], 0).astype(np.float64) + self._rounding
+        distances = (
+            np.maximum(products.min(axis=1) + self._norms[rows], 0).astype(np.float64) + self._rounding
+        )
         if self._weights is not None:
             distances *= self._weights[rows]
         bounds = self._bounds[rows]
