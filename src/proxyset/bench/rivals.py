@@ -209,7 +209,8 @@ def _float64_nearest(X: Matrix, C: Matrix) -> NDArray[np.intp]:
 def _similarities(X: Matrix) -> Matrix:
     norms = np.square(X).sum(axis=1)
     squares = norms[:, None] + norms - 2 * (X @ X.T)
-    return np.exp(-np.maximum(squares, 0) / np.float32(_WIDTH) ** 2)
+    similarities: Matrix = np.exp(-np.maximum(squares, 0) / np.float32(_WIDTH) ** 2)
+    return similarities
 
 
 def _submodlib(X: Matrix, picks: int) -> list[int]:
