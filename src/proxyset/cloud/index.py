@@ -17,10 +17,11 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -372,19 +373,31 @@ class Index:
         Components of a large pool are a memory map of a scratch file (in TMPDIR) that goes away with them; in memory
         stay 4 bytes an item for the clusters.
         """
-        Z = _array((len(self), self.manifest.dim))
+        shape = (len(self), self.manifest.dim)
+        large = 4 * shape[0] * shape[1] > _MEMORY_BYTES
+        with tempfile.TemporaryFile() if large else nullcontext() as file:
+            Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
+            return Candidates(Z, self._fill(Z, file), self.centroids)
+
+    def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
+        """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""
         clusters = np.empty(len(self), np.int32)
         projection, start = self.projection, 0
         for shard, assignment in zip(self.manifest.shards, self.manifest.assignments, strict=True):
             for X in read_embeddings(self._verified("shards", shard)):
-                Z[start : start + len(X)] = projection(X)
+                if file is None:
+                    Z[start : start + len(X)] = projection(X)
+                else:  # a page written through the map would stay in memory
+                    file.write(projection(X).data)
                 start += len(X)
             stop = start
             columns = read_columns(self._verified("assignments", assignment), ["cluster"])
             labels = [batch.column("cluster").to_numpy() for batch in columns]
             if labels:
                 clusters[stop - shard.rows : stop] = np.concatenate(labels)
-        return Candidates(Z, clusters, self.centroids)
+        if file is not None:
+            file.flush()
+        return clusters
 
     def rows(self, rows: NDArray[np.intp], columns: list[str]) -> pa.Table:
         """Columns of the shards ("id", "label", "source", "uri", "licence") for row numbers, in the order given.
@@ -549,11 +562,11 @@ def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clus
         )
 
 
-def _array(shape: tuple[int, int]) -> NDArray[np.float32]:
-    if 4 * shape[0] * shape[1] <= _MEMORY_BYTES:
-        return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile() as file:  # the map keeps it
-        return np.memmap(file, np.float32, "w+", shape=shape)
+def _mapped(file: IO[bytes], shape: tuple[int, int]) -> NDArray[np.float32]:
+    file.truncate(4 * shape[0] * shape[1])
+    mapped = np.memmap(file, np.float32, "r+", shape=shape)  # it keeps the file when that is closed
+    file.seek(0)
+    return mapped
 
 
 def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.encoders import encoder_for
+from proxyset.encoders.ahead import read_ahead
 from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError
 from proxyset.sources import open_source
@@ -150,7 +151,7 @@ def _write(
     )
     rows, problems = 0, []
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=list(KEPT_COLUMNS)) as writer:
-        for batch in source.read(shard):
+        for batch in read_ahead(source.read(shard)):
             encoded = encoder.encode(batch.items)
             problems += [(batch.ids[row], reason) for row, reason in sorted(encoded.problems.items())]
             kept = np.setdiff1d(np.arange(len(batch.ids)), list(encoded.problems))

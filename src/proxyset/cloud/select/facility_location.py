@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.rows import rows_of
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.cloud.select.weighted_neighbours import fill
 from proxyset.errors import InvalidInput
@@ -131,10 +132,10 @@ class FacilityLocation:
             counts = candidates.sizes.astype(np.float64)
         points = _drawn(candidates, counts, _POINTS, rng)
         pool = _drawn(candidates, counts, max(_CANDIDATES, 2 * budget), rng)
-        X = candidates.Z[points]
+        X = rows_of(candidates.Z, points)
         offset = X - candidates.centroids[candidates.clusters[points]]
         width = float(np.sqrt(np.einsum("ij,ij->", offset, offset, dtype=np.float64) / len(X))) or 1.0
-        picks, gains = facility_location(X, candidates.Z[pool], min(budget, len(pool)), width=width)
+        picks, gains = facility_location(X, rows_of(candidates.Z, pool), min(budget, len(pool)), width=width)
         ranking = Ranking(pool[picks], gains / len(X), ["represents"] * len(picks))
         return fill(candidates, ranking, budget)
 

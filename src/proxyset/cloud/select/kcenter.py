@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.rows import rows_of
 from proxyset.errors import InvalidInput
 
 Distances = NDArray[np.floating[Any]]
@@ -57,7 +58,11 @@ class _Traversal:
         n, d = X.shape
         self._X, self._weights, self._count = X, weights, count
         # distances do not change when the mean is taken out, and far fewer digits cancel
-        self._mean = np.asarray(X.mean(axis=0, dtype=np.float64), np.float32)
+        total = sum(
+            rows_of(X, slice(start, start + _BLOCK)).sum(axis=0, dtype=np.float64)
+            for start in range(0, n, _BLOCK)
+        )
+        self._mean = np.asarray(total / n, np.float32)
         self._norms = np.empty(n, np.float32)
         for start in range(0, n, _BLOCK):
             block = self._centred(slice(start, start + _BLOCK))
@@ -95,7 +100,7 @@ class _Traversal:
         return self._picks, np.sqrt(self._gaps).astype(np.float32)
 
     def _centred(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
-        return np.subtract(self._X[rows], self._mean, dtype=np.float32)
+        return np.subtract(rows_of(self._X, rows), self._mean, dtype=np.float32)
 
     def _candidates(self, size: int) -> tuple[NDArray[np.intp], float]:
         """The rows with the largest bounds, in order of row, and the largest bound left outside."""
@@ -150,7 +155,7 @@ class _Traversal:
             distances: Distances
             fine = self._gaps[self._picked - 1] < _FINE * self._largest
             if fine:
-                distances = np.square(self._X[active] - self._centres[self._picked - 1]).sum(axis=1)
+                distances = np.square(rows_of(self._X, active) - self._centres[self._picked - 1]).sum(axis=1)
             else:
                 distances = (norms - 2 * (X @ X[best]) + norms[best]).astype(np.float64)
                 np.maximum(distances, 0, out=distances)
