@@ -30,13 +30,16 @@ class Content:
     """What a builder returns.
 
     Attributes:
-        table: string columns `id` (unique), `domain` and `label`, and one or more columns that hold the item.
+        table: string columns `id` (unique), `domain` and `label`, perhaps `group` (items that show the same thing:
+            a split keeps them together), and one or more columns that hold the item.
         fingerprint: SHA-256 of what the items mean (pixels, not the bytes of their PNG files), 64 hexadecimal
             digits.
+        note: what this build lacks ("without the domain photo"), empty when it is whole.
     """
 
     table: pa.Table
     fingerprint: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

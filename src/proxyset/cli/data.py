@@ -61,7 +61,9 @@ def fetch(
         typer.echo(f"Building {name}: about {data_set.download / 1e6:.0f} MB to download", err=True)
 
     fetched = registry.fetch(data_set, announce)
-    if not fetched.as_expected:
+    if fetched.note:
+        typer.echo(f"Note: this build of {name} is not whole: {fetched.note}", err=True)
+    elif not fetched.as_expected:
         typer.echo(
             f"Note: this build of {name} has fingerprint {fetched.fingerprint[:12]}, the maintainers' has "
             f"{data_set.fingerprint[:12]}. Other versions of the image libraries draw a few pixels "
@@ -72,10 +74,11 @@ def fetch(
         record = {
             "name": name,
             "path": str(fetched.path),
-            "items": data_set.items,
+            "items": fetched.items,
             "bytes": fetched.bytes,
             "fingerprint": fetched.fingerprint,
             "as_expected": fetched.as_expected,
+            "note": fetched.note,
             "domains": [
                 {"name": domain.name, "source": domain.source, "licence": domain.licence}
                 for domain in data_set.domains
@@ -83,7 +86,7 @@ def fetch(
         }
         typer.echo(json.dumps(record))
         return
-    typer.echo(f"{data_set.title}: {data_set.items:,} items, {fetched.bytes / 1e6:.1f} MB, {fetched.path}")
+    typer.echo(f"{data_set.title}: {fetched.items:,} items, {fetched.bytes / 1e6:.1f} MB, {fetched.path}")
     for domain in data_set.domains:
         typer.echo(f"  {domain.name}: {domain.title}")
         typer.echo(f"    source   {domain.source}")
