@@ -58,7 +58,7 @@ _CLASSES = {
     "tool": _Class(("tools",), ("household/tools",), ("tool",)),
 }
 # of the many signs and parts in "transport-ground", those that are vehicles
-_VEHICLES = frozenset(
+_VEHICLES = frozenset(  # noqa: SIM905 - a list of words reads as one
     "steam_locomotive railway_car bullettrain_side bullettrain_front train2 metro light_rail tram monorail "
     "mountain_railway train bus oncoming_bus trolleybus minibus ambulance fire_engine police_car "
     "oncoming_police_car taxi oncoming_taxi car red_car oncoming_automobile blue_car pickup_truck truck "
