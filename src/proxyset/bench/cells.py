@@ -61,7 +61,9 @@ def _select(task: Task, cell: Cell) -> Outcome:
     if strategy.needs_release:
         probe = task.probe(index.manifest.clusters, cell.dim, cell.dtype or "float16")
         costs = Costs(
-            bytes_down=len(probe.to_bytes()), multiply_adds=arithmetic(probe, len(task.split.client)), rounds=1
+            bytes_down=len(probe.to_bytes()),
+            multiply_adds=arithmetic(probe, len(task.split.client)),
+            rounds=1,
         )
         if need.clear:
             coverage = task.clear_coverage(probe)
@@ -76,7 +78,7 @@ def _select(task: Task, cell: Cell) -> Outcome:
 
 def arithmetic(probe: Probe, records: int) -> int:
     """Multiply-adds of the vote, after encoding: the projection, then each record against each centroid."""
-    d, D = probe.encoder.dim, probe.centroids.shape[1]
+    d, D = probe.encoder.dim, int(probe.centroids.shape[1])
     return records * (probe.clusters * D + (d * D if probe.projection is not None else 0))
 
 
@@ -91,7 +93,9 @@ def mak(task: Task, budget: int) -> Rows:
     norms = np.square(private).sum(axis=1)
     for start in range(0, len(Z), 1024):
         block = Z[start : start + 1024]
-        nearest[start : start + 1024] = (norms - 2 * block @ private.T).min(axis=1) + np.square(block).sum(axis=1)
+        nearest[start : start + 1024] = (norms - 2 * block @ private.T).min(axis=1) + np.square(block).sum(
+            axis=1
+        )
     count = min(budget, len(Z))
     short = np.argsort(nearest, kind="stable")[: max(count, round(_SHORTLIST * count))]
     picks, _ = farthest_first(Z[short], count, first=0)

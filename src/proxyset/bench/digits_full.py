@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Sequence
@@ -60,9 +59,7 @@ def build() -> Content:
         except FetchError as error:
             fonts, note = matplotlib_fonts(), f"printed digits with matplotlib's fonts only: {error}"
         printed = printed_digits(fonts, PRINTED_PER_CLASS)
-    content = assemble(
-        [domain for domain in DIGITS.domains], [*halves(images, labels, rows), optdigits, pendigits, printed]
-    )
+    content = assemble(DIGITS.domains, [*halves(images, labels, rows), optdigits, pendigits, printed])
     return replace(content, note=note)
 
 

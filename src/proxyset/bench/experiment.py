@@ -156,5 +156,3 @@ class Experiment(BaseModel):
         if not need.message:
             return (None,)
         return self.clusters if need.clusters is None else (need.clusters,)
-
-

@@ -58,13 +58,13 @@ _CLASSES = {
     "tool": _Class(("tools",), ("household/tools",), ("tool",)),
 }
 # of the many signs and parts in "transport-ground", those that are vehicles
-_VEHICLES = frozenset(  # noqa: SIM905 - a list of words reads as one
-    "steam_locomotive railway_car bullettrain_side bullettrain_front train2 metro light_rail tram monorail "
-    "mountain_railway train bus oncoming_bus trolleybus minibus ambulance fire_engine police_car "
-    "oncoming_police_car taxi oncoming_taxi car red_car oncoming_automobile blue_car pickup_truck truck "
-    "articulated_lorry tractor racing_car racing_motorcycle motorcycle motor_scooter manual_wheelchair "
-    "motorized_wheelchair auto_rickshaw bike scooter skateboard roller_skate".split()
-)
+_VEHICLES = """
+steam_locomotive railway_car bullettrain_side bullettrain_front train2 metro light_rail tram monorail
+mountain_railway train bus oncoming_bus trolleybus minibus ambulance fire_engine police_car oncoming_police_car
+taxi oncoming_taxi car red_car oncoming_automobile blue_car pickup_truck truck articulated_lorry tractor
+racing_car racing_motorcycle motorcycle motor_scooter manual_wheelchair motorized_wheelchair auto_rickshaw bike
+scooter skateboard roller_skate
+"""
 
 _EMOJI = "as carried by the npm package"
 _DOMAINS = (
@@ -127,7 +127,8 @@ def build() -> Content:
         digest.update(f"{domain}/{label}/{group}".encode())
         image = io.BytesIO()
         pixels.save(image, "PNG")
-        for column, value in zip(columns, (name, domain, label, group, image.getvalue()), strict=True):
+        values: tuple[str | bytes, ...] = (name, domain, label, group, image.getvalue())
+        for column, value in zip(columns, values, strict=True):
             columns[column].append(value)
     return Content(pa.table(columns), digest.hexdigest(), "; ".join(notes))
 
@@ -170,14 +171,14 @@ def _opened(data: bytes) -> Image.Image | None:
 
 
 def _emoji() -> Iterator[_Row]:
-    shown = emoji.meanings()
+    shown, vehicles = emoji.meanings(), set(_VEHICLES.split())
     for domain, style in emoji.styles().items():
         for label, where in _CLASSES.items():
             points = sorted(
                 point
                 for point, meaning in shown.items()
                 if meaning.subcategory in where.emoji
-                and (label != "vehicle" or meaning.short_name in _VEHICLES)
+                and (label != "vehicle" or meaning.short_name in vehicles)
             )
             for point, number, picture in emoji.pictures(style, points):
                 yield domain, label, point, f"{domain}/{number}/{point}", picture

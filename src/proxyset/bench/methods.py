@@ -43,7 +43,11 @@ BASELINES = {
     for method in (
         Needs("mak", clear=True, assumes="private features in the clear: NOT PRIVATE (oracle)"),
         Needs("local", budget=False, assumes="labels on the client; nothing leaves it"),
-        Needs("all-id", budget=False, assumes="knows which pool items are of the client's kind; labels all of them"),
+        Needs(
+            "all-id",
+            budget=False,
+            assumes="knows which pool items are of the client's kind; labels all of them",
+        ),
         Needs("whole-pool", budget=False, assumes="labels the whole pool"),
     )
 }
@@ -68,7 +72,11 @@ ALTERNATIVES = {
             assumes="as dp-fedavg, from a model of `budget` labelled random pool items",
         ),
         Needs("private-evolution", epsilon=True, assumes="rounds of questions to the client"),
-        Needs("dp-classifier", epsilon=True, assumes="the client fits the classifier, on public features it downloads"),
+        Needs(
+            "dp-classifier",
+            epsilon=True,
+            assumes="the client fits the classifier, on public features it downloads",
+        ),
         Needs(
             "upload",
             budget=False,

@@ -50,7 +50,9 @@ def run_experiment(
     with _one_thread():
         for group in groups:
             with store.claimed(group) as ours:
-                missing = [c for c in experiment.cells(group) if c not in _finished(experiment, store, group, again)]
+                missing = [
+                    c for c in experiment.cells(group) if c not in _finished(experiment, store, group, again)
+                ]
                 if not ours:
                     elsewhere += len(missing)
                     continue

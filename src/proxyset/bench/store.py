@@ -1,8 +1,8 @@
 """Results on disk: a finished cell is a row in Parquet, so the same command again continues.
 
-    OUT/cells/GROUP.parquet       the rows of one group; one process at a time writes it
-    OUT/cells/GROUP.lock          held while a process works on the group; the system frees it when that process dies
-    OUT/releases/                 the releases, so that methods added later see the same noise
+OUT/cells/GROUP.parquet       the rows of one group; one process at a time writes it
+OUT/cells/GROUP.lock          held while a process works on the group; the system frees it when that process dies
+OUT/releases/                 the releases, so that methods added later see the same noise
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -54,15 +55,15 @@ class Store:
         if not path.exists():
             return {}
         try:
-            rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+            found = pq.read_table(path, schema=SCHEMA).to_pylist()
         except (pa.ArrowInvalid, OSError) as error:
             raise ArtifactError(f"{path} is damaged ({error}): delete it and run again") from None
-        results = [_result(row) for row in rows]
+        results = [_result(values) for values in found]
         return {result.cell: result for result in results}
 
     def write(self, group: Group, results: dict[Cell, Result]) -> None:
         """Replace the group's file, whole or not at all."""
-        table = pa.Table.from_pylist([_row(result) for result in results.values()], schema=SCHEMA)
+        table = pa.Table.from_pylist([row(result) for result in results.values()], schema=SCHEMA)
         with replacing(self._path(group, "parquet")) as path:
             pq.write_table(table, path)
 
@@ -84,7 +85,8 @@ class Store:
         return self.folder / "cells" / f"{name}.{suffix}"
 
 
-def _row(result: Result) -> dict[str, object]:
+def row(result: Result) -> dict[str, object]:
+    """A finished cell as a row of SCHEMA."""
     cell, outcome, costs = result.cell, result.outcome, result.outcome.costs
     return {
         **cell.group._asdict(),
@@ -101,9 +103,9 @@ def _row(result: Result) -> dict[str, object]:
     }
 
 
-def _result(row: dict[str, object]) -> Result:
-    group = Group(*(row[name] for name in Group._fields))  # type: ignore[arg-type]
-    cell = Cell(group, *(row[name] for name in Cell._fields[1:]))  # type: ignore[arg-type]
-    costs = Costs(row["spent"], *(row[n] for n in ("bytes_down", "bytes_up", "multiply_adds", "rounds")))  # type: ignore[arg-type]
-    outcome = Outcome(row["score"], row["picked"], row["own_share"], costs)  # type: ignore[arg-type]
-    return Result(cell, outcome, row["seconds"])  # type: ignore[arg-type]
+def _result(values: dict[str, Any]) -> Result:
+    group = Group(*(values[name] for name in Group._fields))
+    cell = Cell(group, *(values[name] for name in Cell._fields[1:]))
+    paid = (values[name] for name in ("bytes_down", "bytes_up", "multiply_adds", "rounds"))
+    outcome = Outcome(values["score"], values["picked"], values["own_share"], Costs(values["spent"], *paid))
+    return Result(cell, outcome, values["seconds"])

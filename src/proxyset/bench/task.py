@@ -68,7 +68,7 @@ class Task:
         return TRAININGS[self.group.data_set]
 
     @cached_property
-    def X(self) -> NDArray[np.float32]:
+    def X(self) -> NDArray[np.float32]:  # noqa: N802 - the field's name
         """(n, d) features of all rows."""
         return self.features.matrix(self.split.pool)
 
