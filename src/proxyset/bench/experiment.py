@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from proxyset.bench.methods import Needs, needs
 from proxyset.bench.registry import find
 from proxyset.bench.training import TRAININGS
+from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
 
@@ -40,6 +41,7 @@ class Data(BaseModel):
         domains: which are the private one in turn; all by default.
         most: of each domain at most this many items take part.
         dim: principal components that the pool is clustered on; None for the index's own choice.
+        clusters: R for this data set; empty for the experiment's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +51,7 @@ class Data(BaseModel):
     domains: tuple[str, ...] = ()
     most: int | None = Field(default=3000, ge=10)
     dim: int | None = Field(default=None, ge=1)
+    clusters: tuple[int, ...] = ()
 
 
 class Group(NamedTuple):
@@ -77,7 +80,8 @@ class Experiment(BaseModel):
 
     Attributes:
         name: of its folder and tables.
-        title, notes: for readers; notes stand under the tables.
+        title, notes: for readers.
+        methods: as `methods.needs` takes them; "*" stands for every strategy that proxyset has.
         axis: what the figure has on its horizontal axis; None for tables alone.
         paper: published numbers to print beside ours: label → method → value in percent.
     """
@@ -115,6 +119,12 @@ class Experiment(BaseModel):
             where = ".".join(map(str, first["loc"]))
             raise InvalidInput(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
+    @field_validator("methods")
+    @classmethod
+    def _every_strategy(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        named = [STRATEGIES if method == "*" else [method] for method in methods]
+        return tuple(dict.fromkeys(method for some in named for method in some))
+
     @model_validator(mode="after")
     def _known(self) -> Experiment:
         for method in self.methods:
@@ -145,14 +155,14 @@ class Experiment(BaseModel):
         for method in self.methods:
             need = needs(method)
             for budget in self.of(group.data_set).budgets if need.budget else (None,):
-                for clusters in self._clusters(need):
+                for clusters in self._clusters(need, self.of(group.data_set)):
                     for message in self.messages if need.message else (None,):
                         for epsilon in self.epsilons if need.epsilon else (None,):
                             dim, dtype = (message.dim, message.dtype) if message else (None, None)
                             found[Cell(group, method, budget, clusters, dim, dtype, epsilon)] = None
         return list(found)
 
-    def _clusters(self, need: Needs) -> tuple[int | None, ...]:
+    def _clusters(self, need: Needs, data: Data) -> tuple[int | None, ...]:
         if not need.message:
             return (None,)
-        return self.clusters if need.clusters is None else (need.clusters,)
+        return (need.clusters,) if need.clusters else data.clusters or self.clusters
