@@ -116,6 +116,7 @@ DIGITS_SMALL = DataSet(
     items=len(DOMAINS) * CLASSES * PER_CLASS,
     download=15_600_000,
     domains=DOMAINS,
+    encoder="hog",
     version=1,
     fingerprint="77cca770472a6f0f96645b3cdfbb141563bd71e46a8c3e5cebe41160a3d7117a",
     build=build,

@@ -18,7 +18,7 @@ from proxyset.bench.splits import Rows
 from proxyset.encoders import Encoded, Encoder, load_encoder
 from proxyset.errors import InvalidData
 
-_IMAGES, _TEXT = "image", "text"
+_IMAGES, _TEXT, _FILES = "image", "text", "file"  # columns that hold items
 _BATCH = 256
 _LITE0 = "efficientnet-lite0-stretch"  # all of a picture: the cut of "crop" takes the rims of things
 
@@ -63,7 +63,7 @@ class Features:
             InvalidData: an item cannot be encoded.
             MissingExtra: the encoder's library is not installed.
         """
-        if _IMAGES in self._table.column_names or _TEXT in self._table.column_names:
+        if self.data_set.encoder != "tabular":
             return self._encoded(on_encode)
         table = self._table.drop_columns(["id", "domain", "label"])
         encoder = load_encoder("tabular", source=_Rows(table.take(pa.array(pool))))
@@ -71,16 +71,16 @@ class Features:
 
     def _encoded(self, on_encode: Callable[[int, int], None]) -> NDArray[np.float32]:
         if "X" not in self._held:  # read once a process
-            encoder, column = self._encoder()
+            encoder = self._encoder()
             fingerprint = (self._table.schema.metadata or {}).get(b"fingerprint", b"")[:12].decode()
             name = f"{self.data_set.name}-{fingerprint}-{encoder.spec.fingerprint[:12]}.npy"
             path = cache_folder() / "features" / name
             if not path.exists():
-                items = self._table.column(column).to_pylist()
                 parts = []
-                for start in range(0, len(items), _BATCH):
-                    parts.append(_checked(encoder.encode(items[start : start + _BATCH]), self.data_set.name))
-                    on_encode(min(start + _BATCH, len(items)), len(items))
+                for start in range(0, len(self._table), _BATCH):
+                    items = _items(self._table.slice(start, _BATCH))
+                    parts.append(_checked(encoder.encode(items), self.data_set.name))
+                    on_encode(start + len(items), len(self._table))
                 with replacing(path) as temporary, temporary.open("wb") as file:
                     np.save(file, np.concatenate(parts))
             self._held["X"] = np.load(path, allow_pickle=False)
@@ -90,12 +90,19 @@ class Features:
     def _held(self) -> dict[str, NDArray[np.float32]]:
         return {}
 
-    def _encoder(self) -> tuple[Encoder, str]:
-        if _TEXT in self._table.column_names:
-            return load_encoder("wordllama"), _TEXT
-        if self.data_set.name.startswith("digits"):
-            return load_encoder("hog"), _IMAGES
-        return load_encoder(f"onnx:{lite0_folder()}"), _IMAGES
+    def _encoder(self) -> Encoder:
+        lite0 = self.data_set.encoder == "efficientnet-lite0"
+        return load_encoder(f"onnx:{lite0_folder()}" if lite0 else self.data_set.encoder)
+
+
+def _items(table: pa.Table) -> list[bytes] | list[str]:
+    """What the encoder takes: texts, or the bytes of image files."""
+    if _FILES in table.column_names:
+        return [Path(file).read_bytes() for file in table.column(_FILES).to_pylist()]
+    found: list[bytes] | list[str] = table.column(
+        _TEXT if _TEXT in table.column_names else _IMAGES
+    ).to_pylist()
+    return found
 
 
 def lite0_folder() -> Path:
@@ -132,6 +139,8 @@ def _item_bytes(table: pa.Table) -> NDArray[np.int64]:
         if name in table.column_names:
             items = table.column(name).to_pylist()
             return np.array([len(item if isinstance(item, bytes) else item.encode()) for item in items])
+    if _FILES in table.column_names:
+        return np.array([Path(file).stat().st_size for file in table.column(_FILES).to_pylist()])
     return np.full(len(table), 8 * (table.num_columns - 3))
 
 

@@ -90,6 +90,7 @@ FLIGHTS = DataSet(
     items=3 * PER_DOMAIN,
     download=8_700_000,
     domains=_DOMAINS,
+    encoder="tabular",
     version=1,
     fingerprint="71c6a14c49e8466434c7f9259d9e15dd7aeafd5c4daa55212218f69cd6c4625a",
     build=build,

@@ -205,6 +205,7 @@ ICONNET = DataSet(
     items=3664,
     download=345_000_000,
     domains=_DOMAINS,
+    encoder="efficientnet-lite0",
     version=1,
     fingerprint="26af9df22b0456369863ab9ec3593ef7f4ba835e1a7eafe86ce035985b88f308",
     build=build,

@@ -64,6 +64,7 @@ SENTIMENT = DataSet(
     items=19_089,
     download=2_400_000,
     domains=_DOMAINS,
+    encoder="wordllama",
     version=1,
     fingerprint="a6031bf9f3c894eb6e3f8176f95609b81d2a215ae257ad8571090de4fd3d1dee",
     build=build,

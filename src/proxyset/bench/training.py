@@ -85,6 +85,9 @@ class Training:
 
 
 TRAININGS = {
+    "paper-digits": Training(C=10.0, balanced=False, metric="accuracy"),
+    "domainnet-10": Training(C=0.03, balanced=True, metric="balanced accuracy"),
+    "domainnet-345": Training(C=0.03, balanced=True, metric="balanced accuracy"),
     "digits-small": Training(C=10.0, balanced=False, metric="accuracy"),
     "digits": Training(C=10.0, balanced=False, metric="accuracy"),
     "iconnet": Training(C=0.03, balanced=True, metric="balanced accuracy"),

@@ -36,10 +36,12 @@ def list_(as_json: Json = False) -> None:
         typer.echo(json.dumps({"data_sets": rows}))
         return
     for row in rows:
-        state = "cached" if row["cached"] else f"{row['download_bytes'] / 1e6:.0f} MB to download"
-        typer.echo(
-            f"{row['name']}  {row['title']}: {row['items']:,} items, {len(row['domains'])} domains, {state}"
+        download = (
+            f"{row['download_bytes'] / 1e6:.0f} MB to download" if row["download_bytes"] else "your own files"
         )
+        items = f"{row['items']:,} items, " if row["items"] else ""
+        state = "cached" if row["cached"] else download
+        typer.echo(f"{row['name']}  {row['title']}: {items}{len(row['domains'])} domains, {state}")
 
 
 @app.command()

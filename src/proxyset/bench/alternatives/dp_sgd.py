@@ -51,8 +51,8 @@ def _train(
     """Weights (D + 1, K) after all private steps from `W`."""
     try:
         import torch
-        from opacus.grad_sample import GradSampleModule
-        from opacus.optimizers import DPOptimizer
+        from opacus.grad_sample import GradSampleModule  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from opacus.optimizers import DPOptimizer  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise MissingExtra(error.name or "opacus", "alternatives", "comparisons with DP-SGD") from None
     client = task.split.client
@@ -75,7 +75,7 @@ def _train(
         for _ in range(BATCHES * EPOCHS):
             chosen = torch.rand(len(X)) < 1 / BATCHES
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(model(X[chosen]), y[chosen]).backward()
+            torch.nn.functional.cross_entropy(model(X[chosen]), y[chosen]).backward()  # type: ignore[no-untyped-call,unused-ignore]
             optimizer.step()
     trained: NDArray[np.float64] = next(model.parameters()).detach().numpy().T.astype(np.float64)
     return trained
@@ -84,7 +84,7 @@ def _train(
 @lru_cache(maxsize=256)
 def _noise(rate: float, steps: int, epsilon: float, delta: float) -> float:
     """The least noise multiplier, by the PRV accountant of Opacus."""
-    from opacus.accountants.utils import get_noise_multiplier
+    from opacus.accountants.utils import get_noise_multiplier  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     with warnings.catch_warnings(action="ignore"):
         return float(
