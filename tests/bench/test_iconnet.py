@@ -31,7 +31,9 @@ def test_one_spelling_of_a_code_point():
 
 def test_svg_is_drawn_with_its_own_box():
     pytest.importorskip("resvg_py")
-    svg = emoji._svg({"icons": {"a": {"body": '<rect x="4" width="4" height="8"/>', "width": 8}}, "height": 8}, "a")
+    svg = emoji._svg(
+        {"icons": {"a": {"body": '<rect x="4" width="4" height="8"/>', "width": 8}}, "height": 8}, "a"
+    )
     pixels = np.asarray(emoji.draw(svg))
     assert pixels.shape == (256, 256, 4)
     assert pixels[128, 200, 3] == 255 and pixels[128, 50, 3] == 0
@@ -41,7 +43,10 @@ def test_without_debian_packages_the_note_says_what_is_missing(monkeypatch):
     def absent(package, wanted):
         raise FetchError(f"{package}: no such thing here")
 
-    point, svg = "1f426", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect x="2" width="4" height="8"/></svg>'
+    point, svg = (
+        "1f426",
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect x="2" width="4" height="8"/></svg>',
+    )
     monkeypatch.setattr(iconnet, "read_debian", absent)
     monkeypatch.setattr(emoji, "meanings", lambda: {point: emoji.Meaning("bird", "animal-bird")})
     monkeypatch.setattr(emoji, "styles", lambda: {"flat": [{point: svg}, {point: svg}]})

@@ -1,6 +1,6 @@
 import pytest
 
-from proxyset.bench.alternatives import ALTERNATIVE_RUNS
+from proxyset.bench.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset.bench.methods import ALTERNATIVES, BASELINES, needs
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput

@@ -50,7 +50,9 @@ def test_figures_by_hand(store):
     assert len(lines) == 6
     ecos = lines["ecos", 1.0]
     assert ecos.accuracy.mean == pytest.approx(0.6 + 0.015 + 0.025)
-    assert ecos.accuracy.sd == pytest.approx(np.std([0.625, 0.655], ddof=1))  # means over domains: groups 0, 1 and 2, 3
+    assert ecos.accuracy.sd == pytest.approx(
+        np.std([0.625, 0.655], ddof=1)
+    )  # means over domains: groups 0, 1 and 2, 3
     assert ecos.gain.mean == pytest.approx(0.125) and ecos.gain.runs == ecos.pairs == ecos.expected == 4
     assert lines["ecos", 0.1].gain.half_width == pytest.approx(0, abs=1e-9)
     assert lines["ecos", 0.1].closed == pytest.approx(0.5)  # (0.6 − 0.5) / (0.7 − 0.5)

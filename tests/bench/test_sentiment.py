@@ -9,7 +9,9 @@ def test_texts_of_four_domains_with_clear_ratings():
     assert len(table) == sentiment.SENTIMENT.items
     assert set(table["label"].to_pylist()) == {"negative", "positive"}
     counts = Counter(table["domain"].to_pylist())
-    assert set(counts) == {domain.name for domain in sentiment.SENTIMENT.domains} and min(counts.values()) > 2500
+    assert (
+        set(counts) == {domain.name for domain in sentiment.SENTIMENT.domains} and min(counts.values()) > 2500
+    )
     texts = table["text"].to_pylist()
     assert len(set(texts)) == len(texts) == len(set(table["id"].to_pylist()))
     assert all(text.strip() for text in texts)

@@ -10,7 +10,9 @@ def test_the_interval_is_students():
     differences = np.random.default_rng(0).normal(size=12)
     gain = paired_gain(list(differences))
     low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-    assert gain.mean - gain.half_width == pytest.approx(low) and gain.mean + gain.half_width == pytest.approx(high)
+    assert gain.mean - gain.half_width == pytest.approx(low) and gain.mean + gain.half_width == pytest.approx(
+        high
+    )
     assert paired_gain([0.5]).half_width is None
     with pytest.raises(InvalidInput):
         paired_gain([])

@@ -40,4 +40,6 @@ def test_one_class_says_always_the_same():
 
 def test_nothing_to_train_on():
     with pytest.raises(InvalidInput, match="0 items"):
-        TRAININGS["digits"].score(np.zeros((0, 2), np.float32), np.array([]), np.zeros((1, 2), np.float32), np.array(["a"]))
+        TRAININGS["digits"].score(
+            np.zeros((0, 2), np.float32), np.array([]), np.zeros((1, 2), np.float32), np.array(["a"])
+        )

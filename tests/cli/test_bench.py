@@ -25,7 +25,12 @@ def test_list_run_report(command, tmp_path):
     assert status == 0 and line["elsewhere"] == 0 and "3/3" in error
     assert command("bench", "list", tmp_path / "toml", *results, "--json")[1]["experiments"][0]["done"] == 3
     status, line, _ = command("bench", "report", file, *results, "--to", tmp_path / "docs", "--json")
-    assert status == 0 and {Path(name).suffix for name in line["files"]} == {".md", ".tex", ".html", ".parquet"}
+    assert status == 0 and {Path(name).suffix for name in line["files"]} == {
+        ".md",
+        ".tex",
+        ".html",
+        ".parquet",
+    }
 
 
 def test_mistakes(command, tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proxyset.bench.alternatives import ALTERNATIVE_RUNS
+from proxyset.bench.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset.bench.experiment import Cell
 from proxyset.bench.methods import needs
 from proxyset.bench.outcome import Costs, Outcome, from_rows

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from proxyset.bench.methods import Needs, needs
 from proxyset.bench.registry import find
 from proxyset.bench.training import TRAININGS
-from proxyset.cloud.select import STRATEGIES
+from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
 
@@ -81,7 +81,8 @@ class Experiment(BaseModel):
     Attributes:
         name: of its folder and tables.
         title, notes: for readers.
-        methods: as `methods.needs` takes them; "*" stands for every strategy that proxyset has.
+        methods: as `methods.needs` takes them; "*" stands for every strategy that proxyset has, "default" for the one that it
+            uses unless told otherwise.
         axis: what the figure has on its horizontal axis; None for tables alone.
         paper: published numbers to print beside ours: label → method → value in percent.
     """
@@ -122,7 +123,8 @@ class Experiment(BaseModel):
     @field_validator("methods")
     @classmethod
     def _every_strategy(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        named = [STRATEGIES if method == "*" else [method] for method in methods]
+        groups = {"*": tuple(STRATEGIES), "default": (DEFAULT_STRATEGY,)}
+        named = [groups.get(method, (method,)) for method in methods]
         return tuple(dict.fromkeys(method for some in named for method in some))
 
     @model_validator(mode="after")
