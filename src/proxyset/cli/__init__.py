@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, client, data, demo, encoder, index, ledger, plan, serve
+from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, plan, serve
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
 app.add_typer(index.app, name="index")
 app.command("probe")(index.probe)
 app.command("plan")(plan.plan)

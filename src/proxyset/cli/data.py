@@ -36,10 +36,12 @@ def list_(as_json: Json = False) -> None:
         typer.echo(json.dumps({"data_sets": rows}))
         return
     for row in rows:
-        state = "cached" if row["cached"] else f"{row['download_bytes'] / 1e6:.0f} MB to download"
-        typer.echo(
-            f"{row['name']}  {row['title']}: {row['items']:,} items, {len(row['domains'])} domains, {state}"
+        download = (
+            f"{row['download_bytes'] / 1e6:.0f} MB to download" if row["download_bytes"] else "your own files"
         )
+        items = f"{row['items']:,} items, " if row["items"] else ""
+        state = "cached" if row["cached"] else download
+        typer.echo(f"{row['name']}  {row['title']}: {items}{len(row['domains'])} domains, {state}")
 
 
 @app.command()
@@ -61,7 +63,9 @@ def fetch(
         typer.echo(f"Building {name}: about {data_set.download / 1e6:.0f} MB to download", err=True)
 
     fetched = registry.fetch(data_set, announce)
-    if not fetched.as_expected:
+    if fetched.note:
+        typer.echo(f"Note: this build of {name} is not whole: {fetched.note}", err=True)
+    elif not fetched.as_expected:
         typer.echo(
             f"Note: this build of {name} has fingerprint {fetched.fingerprint[:12]}, the maintainers' has "
             f"{data_set.fingerprint[:12]}. Other versions of the image libraries draw a few pixels "
@@ -72,10 +76,11 @@ def fetch(
         record = {
             "name": name,
             "path": str(fetched.path),
-            "items": data_set.items,
+            "items": fetched.items,
             "bytes": fetched.bytes,
             "fingerprint": fetched.fingerprint,
             "as_expected": fetched.as_expected,
+            "note": fetched.note,
             "domains": [
                 {"name": domain.name, "source": domain.source, "licence": domain.licence}
                 for domain in data_set.domains
@@ -83,7 +88,7 @@ def fetch(
         }
         typer.echo(json.dumps(record))
         return
-    typer.echo(f"{data_set.title}: {data_set.items:,} items, {fetched.bytes / 1e6:.1f} MB, {fetched.path}")
+    typer.echo(f"{data_set.title}: {fetched.items:,} items, {fetched.bytes / 1e6:.1f} MB, {fetched.path}")
     for domain in data_set.domains:
         typer.echo(f"  {domain.name}: {domain.title}")
         typer.echo(f"    source   {domain.source}")

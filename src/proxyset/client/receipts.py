@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from proxyset import atomic
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
-from proxyset.errors import ArtifactError, LedgerError, MissingExtra
+from proxyset.errors import ArtifactError, LedgerError
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.transport import read_message
@@ -27,14 +27,12 @@ def make_key(ledger: Ledger) -> str:
     """Give the ledger an Ed25519 key, unless it has one, and return the public half in hexadecimal.
 
     Raises:
-        LedgerError: it cannot be written or read. MissingExtra: `cryptography` is not installed.
+        LedgerError: it cannot be written or read.
     """
     with ledger.exclusive():
         if not _key_file(ledger).exists():
-            try:
-                from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-            except ImportError:
-                raise MissingExtra("cryptography", "receipts", "Receipts") from None
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
             try:
                 with atomic.replacing(_key_file(ledger)) as temporary:
                     temporary.chmod(0o600)
@@ -139,10 +137,8 @@ def _entry_of(ledger: Ledger, release: Release) -> Entry:
 def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
     if not _key_file(ledger).exists():
         return None
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    except ImportError:
-        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     try:
         return Ed25519PrivateKey.from_private_bytes(_key_file(ledger).read_bytes())
     except (OSError, ValueError) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.bench.statistics import Gain, Spread, paired_gain, spread
 
 METHODS = ("density-ratio", "ecos", "random", "k-center")
 ALL_OWN = "all in-distribution"
@@ -127,23 +126,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation (n − 1; 0 for a single value)."""
-
-    mean: float
-    sd: float
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A mean difference over paired runs; `half_width` is of its 95 % interval, None for a single run."""
-
-    mean: float
-    half_width: float | None
-    runs: int
-
-
-@dataclass(frozen=True)
 class Results:
     """A whole demo.
 
@@ -174,8 +156,8 @@ class Results:
     def accuracy(self, method: str, budget: int, domain: str | None = None) -> Spread:
         """Accuracy over the seeds for one domain; without a domain, of each seed's average over domains."""
         if domain is not None:
-            return _spread([run.score(method, budget).accuracy for run in self.of(domain)])
-        return _spread(
+            return spread([run.score(method, budget).accuracy for run in self.of(domain)])
+        return spread(
             [
                 float(np.mean([run.score(method, budget).accuracy for run in self.runs if run.seed == seed]))
                 for seed in self.seeds
@@ -191,30 +173,6 @@ class Results:
         return paired_gain(
             [run.score(method, budget).accuracy - run.score(over, budget).accuracy for run in self.runs]
         )
-
-
-def paired_gain(differences: Sequence[float]) -> Gain:
-    """Student's interval of a mean of paired differences.
-
-    Raises:
-        InvalidInput: there are none.
-        MissingExtra: SciPy is not installed.
-    """
-    n = len(differences)
-    if n == 0:
-        raise InvalidInput("a gain needs at least one pair of runs; there are 0")
-    if n == 1:
-        return Gain(float(differences[0]), None, 1)
-    try:
-        from scipy.stats import t
-    except ModuleNotFoundError:
-        raise MissingExtra("scipy", "demo", "confidence intervals") from None
-    half_width = float(t.ppf(0.975, n - 1)) * float(np.std(differences, ddof=1)) / n**0.5
-    return Gain(float(np.mean(differences)), half_width, n)
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
 
 
 def summary(results: Results) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import ArtifactError, MissingExtra
+from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
 
@@ -80,7 +80,6 @@ class Receipt:
 
         Raises:
             ArtifactError: not a receipt, of another version, changed, or signed by another key.
-            MissingExtra: `cryptography` is not installed.
         """
         if len(data) > RECEIPT_LIMIT:
             raise ArtifactError(f"this receipt has {len(data)} bytes, more than the {RECEIPT_LIMIT} accepted")
@@ -106,7 +105,6 @@ class Receipt:
 
         Raises:
             ArtifactError: it is damaged, signed by another key, or for another release.
-            MissingExtra: `cryptography` is not installed.
         """
         if not release.receipt:
             return None
@@ -128,11 +126,9 @@ def _message(claim: Claim) -> bytes:
 
 
 def _verify(claim: Claim, signature: str) -> None:
-    try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError:
-        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(claim.key)).verify(
             bytes.fromhex(signature), _message(claim)

@@ -1,0 +1,1 @@
+"""What a user would reach for instead of this software, run for real."""

@@ -1,0 +1,53 @@
+"""What a method gave, and what it cost the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from proxyset.bench.splits import Rows
+
+if TYPE_CHECKING:
+    from proxyset.bench.task import Task
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one client paid.
+
+    Attributes:
+        epsilon: of (ε, δ), None when private data was not asked, or not protected.
+        bytes_down, bytes_up: bodies of all messages of one client.
+        multiply_adds: of the client, after encoding its items (which all methods share).
+        rounds: of messages there and back.
+    """
+
+    epsilon: float | None = None
+    bytes_down: int = 0
+    bytes_up: int = 0
+    multiply_adds: int = 0
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A measured method.
+
+    Attributes:
+        score: the metric on the test items, in [0, 1].
+        picked: how many items the model was trained on.
+        own_share: the part of them that is of the private domain; None when nothing was picked.
+    """
+
+    score: float
+    picked: int
+    own_share: float | None
+    costs: Costs = Costs()
+
+
+def from_rows(task: Task, rows: Rows, costs: Costs | None = None) -> Outcome:
+    """Train on rows of the data set and measure."""
+    own = float(np.mean(task.features.domains[rows] == task.group.private))
+    return Outcome(task.score(rows), len(rows), own, costs or Costs())

@@ -1,0 +1,113 @@
+"""Running an experiment: group by group, cell by cell, continuing where an earlier run stopped."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from proxyset.bench.cells import Result, run_cell
+from proxyset.bench.experiment import Cell, Experiment, Group
+from proxyset.bench.features import Features
+from proxyset.bench.registry import find
+from proxyset.bench.store import Store
+from proxyset.bench.task import Task
+from proxyset.errors import MissingExtra
+
+_SAVED_EVERY = 2.0  # seconds; a kill loses no more than this
+
+OnResult = Callable[[Result, int, int], None]
+
+
+def run_experiment(
+    experiment: Experiment,
+    store: Store,
+    on_result: OnResult = lambda result, done, total: None,
+    *,
+    again: Sequence[str] = (),
+) -> int:
+    """Run what is missing. Several processes may do so at once; each takes groups that no other has.
+
+    Args:
+        experiment: what to run.
+        store: where results are and go.
+        on_result: called after each cell with it, how many are done and how many there are.
+        again: methods whose results are thrown away first, because they have changed.
+
+    Returns:
+        The number of cells that are still missing: those that another process is working on.
+
+    Raises:
+        ProxysetError: a data set cannot be had, or a cell cannot be run; what was finished is kept.
+    """
+    groups = list(experiment.groups())
+    total = sum(len(experiment.cells(group)) for group in groups)
+    done = sum(len(_finished(experiment, store, group, again)) for group in groups)
+    features: dict[str, Features] = {}
+    elsewhere = 0
+    with _one_thread():
+        for group in groups:
+            with store.claimed(group) as ours:
+                missing = [
+                    c for c in experiment.cells(group) if c not in _finished(experiment, store, group, again)
+                ]
+                if not ours:
+                    elsewhere += len(missing)
+                    continue
+                if not missing:
+                    continue
+                if group.data_set not in features:
+                    features = {group.data_set: Features.of(find(group.data_set))}  # one at a time in memory
+                for result in _Group(experiment, store, group, features[group.data_set]).run(missing):
+                    done += 1
+                    on_result(result, done, total)
+    return elsewhere
+
+
+class _Group:
+    """The missing cells of one group."""
+
+    def __init__(self, experiment: Experiment, store: Store, group: Group, features: Features) -> None:
+        self._experiment = experiment
+        self._store = store
+        self._group = group
+        self._features = features
+
+    def run(self, missing: Sequence[Cell]) -> Iterator[Result]:
+        results = self._store.read(self._group)
+        saved = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="proxyset-bench-") as work:
+            task = Task(
+                self._group,
+                self._experiment.of(self._group.data_set),
+                self._features,
+                Path(work),
+                self._store.releases,
+                self._experiment.delta,
+            )
+            try:
+                for cell in missing:
+                    results[cell] = run_cell(task, cell)
+                    yield results[cell]
+                    if time.monotonic() - saved > _SAVED_EVERY:
+                        self._store.write(self._group, results)
+                        saved = time.monotonic()
+            finally:
+                self._store.write(self._group, results)
+
+
+def _finished(experiment: Experiment, store: Store, group: Group, again: Sequence[str]) -> set[Cell]:
+    wanted = set(experiment.cells(group))
+    return {cell for cell in store.read(group) if cell in wanted and cell.method not in again}
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Products this small lose more to waiting threads than they gain, and processor time stays comparable."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        raise MissingExtra("scikit-learn", "bench", "the benchmark's classifiers") from None
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
