@@ -84,7 +84,7 @@ def test_two_processes_exchange_a_probe_and_a_release(cloud, tmp_path):
     assert files[0].stat().st_size == first["bytes_up"]
     assert first["bytes_down"] == server["bytes"]
     release = Release.from_bytes(files[0].read_bytes())
-    proxy = select(Index.open(folder / "index"), release, tmp_path / "proxy", budget=200)
+    proxy = select(Index.open(folder / "index"), release, tmp_path / "proxy", budget=200, strategy="ecos")
     ids = proxy.selection().column("id").to_pylist()
     assert np.mean([int(item) % 6 < 2 for item in ids]) > 0.9
     debits = [entry for entry in Ledger.open(ledger).entries() if entry.kind == "debit"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from proxyset.errors import InvalidInput, MissingExtra
 
-METHODS = ("ecos", "random", "k-center")
+METHODS = ("density-ratio", "ecos", "random", "k-center")
 ALL_OWN = "all in-distribution"
 WHOLE_POOL = "whole pool"
 
@@ -224,6 +224,9 @@ def summary(results: Results) -> dict[str, Any]:
             "accuracy": {m: asdict(results.accuracy(m, budget)) for m in (*METHODS, ALL_OWN, WHOLE_POOL)},
             "gain_over_random": asdict(results.gain(budget)),
             "gain_over_k_center": asdict(results.gain(budget, over="k-center")),
+            "gain_of_density_ratio_over_ecos": asdict(
+                results.gain(budget, over="ecos", method="density-ratio")
+            ),
         }
         for budget in results.budgets
     }

@@ -39,7 +39,7 @@ def test_more_noise_gives_a_flatter_answer():
             log_density_ratio(POOL, Coverage(counts + np.rint(rng.normal(0, sigma, 40)), sigma)).std()
         )
     assert spreads[0] > spreads[1] > spreads[2]
-    assert spreads[2] < 0.2  # of log density
+    assert spreads[2] < spreads[0] / 5  # of log density
 
 
 def test_counts_of_the_pool_itself_give_a_nearly_flat_answer():
