@@ -95,7 +95,7 @@ def _write(folder: Path, number: int, content: bytes) -> str:
             name = f"{number:05d}.png"
             image.convert("RGB").save(folder / name)
             return name
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         name = f"{number:05d}.txt"
         (folder / name).write_text(content.decode(errors="replace"), encoding="utf-8")
         return name
