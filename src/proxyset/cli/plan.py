@@ -10,7 +10,7 @@ import typer
 from proxyset.cli import options
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
-from proxyset.client.plan import ENOUGH, SPREAD
+from proxyset.client.plan import ENOUGH, SPREAD, Plan
 from proxyset.client.plan import plan as make_plan
 from proxyset.errors import InvalidInput
 
@@ -36,8 +36,11 @@ def plan(
     """
     if up_to is not None and up_to < records:
         raise InvalidInput(f"--up-to {up_to} is less than --records {records}")
-    settings = (clusters, epsilon, delta, unit.value, adjacency.value, max_records, spread)
-    found = make_plan(records, *settings)
+
+    def planned(number: int) -> Plan:
+        return make_plan(number, clusters, epsilon, delta, unit.value, adjacency.value, max_records, spread)
+
+    found = planned(records)
     facts = asdict(found) | {"privacy": found.privacy.model_dump()}
     mean = records / clusters
     lines = [
@@ -45,7 +48,7 @@ def plan(
         f"{found.captured:.0%} of the private mass; with no client asked it would be {found.without:.0%}",
     ]
     if up_to is not None:
-        facts["captured_up_to"] = make_plan(up_to, *settings).captured
+        facts["captured_up_to"] = planned(up_to).captured
         lines.append(f"with {up_to} records, at {facts['captured_up_to']:.0%}")
     if found.recommended_clusters:
         lines.append(f"at this ε, up to {found.recommended_clusters} clusters keep {ENOUGH:.0%}")
