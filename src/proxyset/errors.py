@@ -5,7 +5,7 @@ ProxysetError
 │   ├── InvalidData       data that cannot be read or encoded: empty pool, corrupt image, NaN embedding
 │   └── EncoderMismatch   the two sides would not compute the same features
 ├── ArtifactError         a file or message of ours is damaged, tampered with or of another version
-├── Refused               the owner's policy or budget says no; nothing was sent, nothing debited
+├── Refused               the owner's policy or budget says no; nothing was sent
 │   └── BudgetExceeded    the debit would pass the cap
 ├── LedgerError           the ledger cannot be trusted or written; nothing was sent
 ├── TransportError        the other side could not be reached or did not accept
@@ -40,11 +40,15 @@ class ArtifactError(ProxysetError):
 
 
 class Refused(ProxysetError):
-    """The owner's policy says no. Nothing was sent and nothing was debited."""
+    """The owner's policy says no. Nothing was sent.
+
+    Nothing was debited either, with one exception that its message states: an answer that the policy withholds for its
+    noisy counts (`fewest_records`) had to be drawn first, and keeps its debit.
+    """
 
 
 class BudgetExceeded(Refused):
-    """The debit would pass the owner's cap."""
+    """The debit would pass the owner's cap. Nothing was debited."""
 
 
 class LedgerError(ProxysetError):

@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 from proxyset.errors import InvalidInput
 
 _FAR = 8  # centroids farther from the origin than this many times their spread are moved to it first
-_SCORE_BYTES = 1 << 20  # score blocks of about 1 MB stay in the cache between the product and the arg-max
+# Points and centroids in one product: enough rows that packing the centroids is paid for, few enough scores that the
+# arg-max finds them in the cache. Larger and smaller blocks were slower (docs/performance.md).
+_ROWS, _TILE = 2048, 1024
 
 
 class NearestCentroid:
     """Finds the nearest of R centroids for any number of points.
 
-    Works on blocks: arg-max of x·c − ‖c‖²/2 in float32, which has the same winner as arg-min of ‖x − c‖. Both sides are
-    first scaled by a power of two and, if they lie far from the origin, moved by the mean of the centroids (neither
-    changes the winner), so that a large common offset or a tiny unit costs no precision. Of equally near centroids the
-    lowest index wins, as far as float32 can tell them apart.
+    Works on blocks: arg-max of x·c − ‖c‖²/2 in float32, which has the same winner as arg-min of ‖x − c‖; the norm is one
+    more column of the product, so that no pass over the scores subtracts it. Both sides are first scaled by a power of two
+    and, if they lie far from the origin, moved by the mean of the centroids (neither changes the winner), so that a large
+    common offset or a tiny unit costs no precision. Of equally near centroids the lowest index wins, as far as float32 can
+    tell them apart.
 
     Args:
         C: (R, d) centroids, finite, R ≥ 1, any float dtype.
@@ -42,20 +45,33 @@ class NearestCentroid:
         )
         centred *= self._scale
         self._offset = offset.astype(np.float32)
-        self._C = np.ascontiguousarray(centred, np.float32)
-        self._half_norms = (0.5 * np.einsum("ij,ij->i", centred, centred)).astype(np.float32)
+        half_norms = 0.5 * np.einsum("ij,ij->i", centred, centred)
+        self._C = np.concatenate([centred, half_norms[:, None]], axis=1, dtype=np.float32)
 
     def __call__(self, X: NDArray[np.floating]) -> NDArray[np.int32]:
         """Labels of `X`: (n, d), finite, any float dtype → (n,) int32 in [0, R)."""
-        labels = np.empty(len(X), np.int32)
-        step = max(1, _SCORE_BYTES // (4 * len(self._C)))
-        scores = np.empty((min(step, len(X)), len(self._C)), np.float32)
-        for start in range(0, len(X), step):
-            block = np.subtract(X[start : start + step], self._offset, dtype=np.float32)
-            block *= self._scale
-            out = np.matmul(block, self._C.T, out=scores[: len(block)])
-            out -= self._half_norms
-            labels[start : start + step] = out.argmax(axis=1)
+        R, width = self._C.shape
+        labels = np.zeros(len(X), np.int32)
+        rows = np.full((min(_ROWS, len(X)), width), -1, np.float32)
+        scores = np.empty(len(rows) * min(_TILE, R), np.float32)
+        for start in range(0, len(X), _ROWS):
+            block = X[start : start + _ROWS]
+            points = rows[: len(block)]
+            np.subtract(block, self._offset, out=points[:, :-1], dtype=np.float32)
+            points[:, :-1] *= self._scale
+            best, highest = labels[start : start + _ROWS], np.full(len(block), -np.inf, np.float32)
+            for first in range(0, R, _TILE):
+                tile = self._C[first : first + _TILE]
+                out = scores[: len(block) * len(tile)].reshape(len(block), len(tile))
+                np.matmul(points, tile.T, out=out)
+                winner = out.argmax(axis=1)
+                if R <= _TILE:
+                    best[:] = winner
+                    break
+                score = out[np.arange(len(block)), winner]
+                better = score > highest
+                np.copyto(best, winner + first, where=better, casting="same_kind")
+                np.copyto(highest, score, where=better)
         return labels
 
 

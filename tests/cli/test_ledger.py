@@ -43,10 +43,12 @@ def test_refused_is_exit_3_and_leaves_nothing(command, files):
     assert (files / "l").read_bytes() == before
 
 
-def test_other_settings_are_refused_and_fresh_is_not(command, files):
-    ask(command, files)
-    assert ask(command, files, "probe", 0.3)[0] == 3
-    assert ask(command, files, "probe", 0.3, "--fresh")[0] == 0
+def test_other_settings_and_fresh_are_debited(command, files):
+    spent = [
+        ask(command, files, "probe", *options)[1]["debited_rho"] for options in ((0.58,), (0.3,), (0.3,))
+    ]
+    assert spent[0] > spent[1] > spent[2] == 0
+    assert ask(command, files, "probe", 0.3, "--fresh")[1]["debited_rho"] == pytest.approx(spent[1])
 
 
 def test_show_verify_export(command, files):

@@ -118,7 +118,7 @@ def run(folder: Path, kills: int) -> dict[str, Any]:
     draws = Counter((folder / "draws").read_text().split())
     stored = Counter(e.probe for e in entries if e.kind == "release")
     lines = {tuple(line.split()) for line in (folder / "sent").read_text().splitlines()}
-    kept = {probe: ledger.stored(probe, "array") for probe in stored}
+    kept = {probe: ledger.stored(probe, "array", privacy_statement(0.05)) for probe in stored}
     return {
         "kills": kills,
         "sent": len(lines),

@@ -21,7 +21,6 @@ from proxyset.errors import (
     InvalidInput,
     LedgerError,
     ProxysetError,
-    Refused,
 )
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
@@ -65,19 +64,36 @@ def test_the_same_probe_is_free_and_identical(probe: Probe, X: np.ndarray, ledge
     assert ledger.spent() == first.privacy.rho
 
 
-def test_other_settings_for_an_answered_probe_are_refused(
+def test_other_settings_are_a_new_answer_and_a_full_debit(
     probe: Probe, X: np.ndarray, ledger: Ledger
 ) -> None:
-    answer(probe, X, epsilon=0.5, ledger=ledger)
-    before = ledger.entries()
-    for other in (
+    """An owner sweeps ε over one probe: every answer is drawn and paid once, and each can be had again for free."""
+    settings: list[dict[str, object]] = [
+        {"epsilon": 0.5},
         {"epsilon": 0.6},
         {"epsilon": 0.5, "delta": 1e-6},
         {"epsilon": 0.5, "adjacency": "replace-one"},
-    ):
-        with pytest.raises(Refused, match=r"answered before, with epsilon 0\.5"):
-            answer(probe, X, ledger=ledger, **other)  # type: ignore[arg-type]
+    ]
+    releases = [answer(probe, X, ledger=ledger, **each) for each in settings]  # type: ignore[arg-type]
+    assert len({release.fingerprint for release in releases}) == len(settings)
+    paid = sum(release.privacy.rho for release in releases)
+    assert ledger.spent() == pytest.approx(paid)
+    before = ledger.entries()
+    for each, release in zip(settings, releases, strict=True):
+        again = answer(probe, X, ledger=Ledger.open(ledger.path), **each)  # type: ignore[arg-type]
+        assert again.to_bytes() == release.to_bytes()
     assert ledger.entries() == before
+    ledger.verify()
+
+
+def test_a_sweep_stops_at_the_cap(probe: Probe, X: np.ndarray, tmp_path: Path) -> None:
+    """Averaging answers to one probe is paid for: the cap bounds what all of them together may tell."""
+    ledger = Ledger.open(tmp_path / "l", cap=Cap(1.0))
+    with pytest.raises(BudgetExceeded):
+        for step in range(1000):
+            answer(probe, X, epsilon=0.2 + step * 1e-6, ledger=ledger)
+    assert 10 < ledger.account().debits < 60
+    assert ledger.spent() <= (ledger.cap_rho() or 0)
 
 
 def test_fresh_draws_and_debits_again(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
@@ -294,6 +310,6 @@ def test_a_failure_after_the_debit_keeps_it(
 
 def test_the_stored_release_is_what_is_returned(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     release = answer(probe, X, epsilon=0.5, ledger=ledger)
-    stored = ledger.stored(probe.fingerprint, "array")
+    stored = ledger.stored(probe.fingerprint, "array", release.privacy)
     assert stored is not None
     assert Release.from_bytes(release.to_bytes()).fingerprint == stored.fingerprint

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Cap, Ledger
 
@@ -16,6 +18,7 @@ PROCESSES = 8
 REQUESTS = int(os.environ.get("PROXYSET_REQUESTS", "12"))
 
 
+@pytest.mark.slow
 def test_never_past_the_cap_and_no_deadlock(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger.sqlite", cap=Cap(1.0))
     cost = privacy_statement(0.1).rho

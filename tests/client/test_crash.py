@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("PROXYSET_KILLS", "40"))
 
 
+@pytest.mark.slow
 def test_no_kill_releases_more_than_was_debited(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.client.crashing", str(tmp_path), str(KILLS)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from proxyset.client import answer, calibration, ledger, noise, vote
+from proxyset.client import answer, audit, calibration, ledger, look, noise, pins, plan, policy, vote
 
 SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
 # public names that carry no guarantee of their own: plain data, and what only reads or reports
@@ -18,6 +18,11 @@ PLAIN = {
     "calibration": set(),
     "ledger": {"Cap", "Account", "default_path"},
     "answer": set(),
+    "policy": {"Limit", "adopt", "in_force"},
+    "audit": {"Audit"},
+    "plan": {"Plan"},
+    "pins": {"pin"},
+    "look": {"write_items"},
 }
 LEDGER_METHODS = {"debit"}
 
@@ -30,7 +35,7 @@ def public(module: ModuleType) -> list[str]:
 
 CASES = [
     (module, name)
-    for module in (vote, noise, calibration, ledger, answer)
+    for module in (vote, noise, calibration, ledger, answer, policy, audit, plan, pins, look)
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]
 ]

@@ -74,11 +74,11 @@ def test_debits_add_up_across_reopening(ledger: Ledger) -> None:
 
 def test_a_release_comes_back_bit_for_bit(ledger: Ledger) -> None:
     release = answered(ledger, 7)
-    found = Ledger.open(ledger.path).stored(release.probe, "d")
+    found = Ledger.open(ledger.path).stored(release.probe, "d", release.privacy)
     assert found is not None
     assert found.to_bytes() == release.to_bytes()
-    assert ledger.stored(release.probe, "other") is None
-    assert ledger.stored("c" * 64, "d") is None
+    assert ledger.stored(release.probe, "other", release.privacy) is None
+    assert ledger.stored("c" * 64, "d", release.privacy) is None
     assert ledger.verify().kind == "release"
 
 
@@ -197,7 +197,7 @@ def test_a_changed_release_is_found(ledger: Ledger, statement: str) -> None:
     release = answered(ledger)
     tamper(ledger.path, statement)
     with pytest.raises(LedgerError, match="missing or was changed"):
-        ledger.stored(release.probe, "d")
+        ledger.stored(release.probe, "d", release.privacy)
     with pytest.raises(LedgerError, match="missing or was changed"):
         ledger.verify()
 

@@ -13,6 +13,7 @@ import pytest
 
 from proxyset.cloud.executor import LocalExecutor
 from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.select import Coverage, find_strategy
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid
 
@@ -196,3 +197,31 @@ def test_killed_at_random_points_and_run_again_it_is_byte_identical(blobs):
         assert not (blobs / "killed" / "manifest.json").exists()
     subprocess.run([sys.executable, "-c", code, str(blobs / "killed")], check=True, capture_output=True)
     assert contents(blobs / "killed") == contents(blobs / "whole")
+
+
+@pytest.mark.parametrize("strategy", ["ecos", "k-center", "uniform-cluster", "facility-location"])
+def test_components_in_a_scratch_file_give_the_same_selection(blobs, monkeypatch, strategy):
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
+    coverage = Coverage(np.arange(12.0), 1.0)
+
+    def ranking():
+        candidates = index.candidates()
+        found = find_strategy(strategy).rank(candidates, coverage, 50, np.random.default_rng(0))
+        return candidates, found.rows.tolist()
+
+    in_memory, rows = ranking()
+    monkeypatch.setattr("proxyset.cloud.index._MEMORY_BYTES", 0)
+    on_disk, same = ranking()
+    assert isinstance(on_disk.Z, np.memmap)
+    np.testing.assert_array_equal(in_memory.Z, on_disk.Z)
+    assert rows == same
+
+
+def test_many_clusters_are_assigned_in_two_levels(blobs, monkeypatch):
+    exact = build_index(blobs / "pool.npy", blobs / "exact", clusters=150)
+    for name in ("index", "assign"):
+        monkeypatch.setattr(f"proxyset.cloud.{name}.EXACT_CLUSTERS", 100)
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=150)
+    candidates = index.candidates()
+    assert (candidates.clusters == nearest_centroid(candidates.Z, index.centroids)).mean() > 0.99
+    assert index.fingerprint != exact.fingerprint

@@ -61,3 +61,14 @@ def test_seeds_are_distinct_rows():
 def test_impossible_numbers_of_clusters(R):
     with pytest.raises(InvalidInput, match="10"):
         kmeans(np.zeros((10, 2), np.float32), R, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("period", [2, 6, 7])
+def test_a_pool_whose_order_repeats_loses_no_blob(period):
+    rng = np.random.default_rng(period)
+    blobs = (rng.normal(size=(period, 8)) * 20)[np.arange(6000) % period]
+    X = (blobs + rng.normal(size=blobs.shape)).astype(np.float32)
+    for seed in range(5):
+        labels = nearest_centroid(X, kmeans(X, 2 * period, np.random.default_rng(seed)))
+        for cluster in range(2 * period):
+            assert len(np.unique(np.flatnonzero(labels == cluster) % period)) <= 1

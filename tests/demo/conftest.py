@@ -39,7 +39,7 @@ def results():
     exchange = Exchange(15_800, 1416, 0.58, 1e-5, 0.01325, 6.14, (entry,), "cd" * 32)
 
     def run(private, seed):
-        lead = {"ecos": 0.1, "random": 0.0, "k-center": -0.02}
+        lead = {"density-ratio": 0.12, "ecos": 0.1, "random": 0.0, "k-center": -0.02}
         level = 0.5 + 0.05 * names.index(private) + 0.01 * seed
         scores = [Score(m, b, level + lead[m] + b / 1000, 0.2) for m in METHODS for b in (30, 100)]
         scores += [Score(ALL_OWN, None, level + 0.2, 1.0), Score(WHOLE_POOL, None, level + 0.05, 0.09)]

@@ -102,7 +102,8 @@ def test_a_budget_beyond_the_pool_takes_the_pool(blobs, command):
     assert "fewer than the budget of 9999" in error
 
 
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+# density-ratio draws candidates in proportion to the budget: a prefix is a good smaller set, but not the same one
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"density-ratio"}))
 def test_a_prefix_of_a_ranking_is_the_smaller_proxy_set(blobs, command, strategy):
     pool, private = np.load(blobs / "pool.npy"), np.load(blobs / "private.npy")
     large = flow(blobs, pool, private, 12, 300, strategy)

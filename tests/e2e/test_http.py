@@ -5,19 +5,23 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proxyset.client.agent import exchange
 from proxyset.client.ledger import Ledger
+from proxyset.client.receipts import make_key
 from proxyset.cloud.index import Index, build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.cloud.server import check_release
 from proxyset.errors import ArtifactError, TransportError
 from proxyset.wire.http import Http
 from proxyset.wire.probe import Probe
+from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
 from proxyset.wire.transport import Files, InProcess
 
@@ -80,7 +84,7 @@ def test_two_processes_exchange_a_probe_and_a_release(cloud, tmp_path):
     assert files[0].stat().st_size == first["bytes_up"]
     assert first["bytes_down"] == server["bytes"]
     release = Release.from_bytes(files[0].read_bytes())
-    proxy = select(Index.open(folder / "index"), release, tmp_path / "proxy", budget=200)
+    proxy = select(Index.open(folder / "index"), release, tmp_path / "proxy", budget=200, strategy="ecos")
     ids = proxy.selection().column("id").to_pylist()
     assert np.mean([int(item) % 6 < 2 for item in ids]) > 0.9
     debits = [entry for entry in Ledger.open(ledger).entries() if entry.kind == "debit"]
@@ -149,3 +153,31 @@ def test_files_carry_the_same_messages(blobs):
     transport.push(release.to_bytes())
     with pytest.raises(ArtifactError, match="answers probe"):
         check_release(release.to_bytes(), index.probe(dtype="int8"))
+
+
+def test_the_receipt_travels_and_is_kept(cloud, tmp_path, command):
+    """First without a key, then with one: the server adds the receipt to what it has, and either side verifies it."""
+    folder, server = cloud
+    ledger, http = Ledger.open(tmp_path / "ledger"), Http(server["url"])
+    options = {"epsilon": 0.2, "ledger": ledger, "server": server["url"], "dataset": "receipts"}
+    _, bare = exchange(http, folder / "private.npy", **options)
+    kept = folder / "releases" / f"{bare.fingerprint}.safetensors"
+    assert kept.read_bytes() == bare.to_bytes()
+    key = make_key(ledger)
+    _, signed = exchange(http, folder / "private.npy", **options)
+    assert (signed.fingerprint, ledger.account().debits) == (bare.fingerprint, 1)
+    assert kept.read_bytes() == signed.to_bytes() != bare.to_bytes()
+    assert command("client", "verify", kept, "--key", key, "--ledger", ledger.path)[0] == 0
+    # a receipt is neither taken away nor replaced, and one for another release is not taken in
+    http.push(bare.to_bytes())
+    http.push(replace(signed, receipt=forged(signed)).to_bytes())
+    assert kept.read_bytes() == signed.to_bytes()
+    with pytest.raises(TransportError, match="422"):
+        http.push(replace(signed, counts=signed.counts + 1).to_bytes())
+
+
+def forged(release):
+    """A valid receipt for the same release, by somebody else's key."""
+    key = Ed25519PrivateKey.generate()
+    claim = Receipt.of(release).claim.model_copy(update={"key": key.public_key().public_bytes_raw().hex()})
+    return Receipt.sign(claim, key).to_bytes()

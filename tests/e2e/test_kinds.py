@@ -143,7 +143,7 @@ def test_the_main_job(make, tmp_path):
     index = build_index(pool, tmp_path / "index", clusters=4)
     assert len(index) == COUNT
     release = answer(index.probe(), private, epsilon=20, ledger=Ledger.open(tmp_path / "ledger", cap=_wide()))
-    proxy = select(Index.open(tmp_path / "index"), release, tmp_path / "proxy", budget=10)
+    proxy = select(Index.open(tmp_path / "index"), release, tmp_path / "proxy", budget=10, strategy="ecos")
     rows = proxy.selection().to_pylist()
     even = [
         int("".join(filter(str.isdigit, row["id"].split("/")[-1].split(".")[0]))) % 2 == 0 for row in rows

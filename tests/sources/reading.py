@@ -1,6 +1,8 @@
 """What the tests of sources share: reading a whole source, in order and at random."""
 
+import io
 import pickle
+import tarfile
 
 import numpy as np
 
@@ -46,3 +48,14 @@ def fetched(source, chosen):
 def same(left, right):
     """Equality that also does for arrays."""
     return np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right
+
+
+def tar_of(members):
+    """The bytes of a tar file with these members (name → bytes)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

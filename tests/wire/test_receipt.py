@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import ArtifactError
-from proxyset.wire.receipt import RECEIPT_LIMIT, Claim, Receipt
-from proxyset.wire.release import Release
+from proxyset.wire.receipt import Claim, Receipt
+from proxyset.wire.release import RECEIPT_LIMIT, Release
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -88,3 +89,16 @@ def test_rubbish(data: bytes) -> None:
 def test_too_large() -> None:
     with pytest.raises(ArtifactError, match="more than"):
         Receipt.from_bytes(b" " * (RECEIPT_LIMIT + 1))
+
+
+def test_inside_a_release() -> None:
+    signed = replace(RELEASE, receipt=receipt_of().to_bytes())
+    assert Receipt.of(Release.from_bytes(signed.to_bytes()), PUBLIC) == receipt_of()
+    assert Receipt.of(RELEASE) is None
+    other = replace(signed, counts=np.arange(1, 5))
+    with pytest.raises(ArtifactError, match="is for"):
+        Receipt.of(other)
+    with pytest.raises(ArtifactError, match="signed by"):
+        Receipt.of(signed, "0" * 64)
+    with pytest.raises(ArtifactError, match="not a receipt"):
+        Receipt.of(replace(RELEASE, receipt=b"{}"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,3 +85,25 @@ def test_deeply_nested_header_is_refused_not_crashed_on():
     header = b'{"__metadata__":{"proxyset":"' + b"[" * 100_000 + b'"}}'
     with pytest.raises(ArtifactError):
         Release.from_bytes(len(header).to_bytes(8, "little") + header)
+
+
+@pytest.mark.parametrize("count", [2**53 + 1, -(2**53) - 1, np.iinfo(np.int64).min, -246])
+def test_counts_that_no_client_can_have_are_refused(count):
+    """σ = 6.14: 40 σ is 245.6."""
+    with pytest.raises(ArtifactError, match="no client"):
+        Release.from_bytes(Release(np.array([3, count]), "ab" * 32, "cd" * 32, PRIVACY).to_bytes())
+
+
+def test_no_counts_are_no_release():
+    with pytest.raises(ArtifactError, match="one tensor"):
+        Release.from_bytes(Release(np.empty(0, np.int64), "ab" * 32, "cd" * 32, PRIVACY).to_bytes())
+
+
+def test_a_receipt_changes_the_bytes_but_not_the_fingerprint():
+    signed = replace(RELEASE, receipt=b"signed")
+    again = Release.from_bytes(signed.to_bytes())
+    assert again.receipt == b"signed"
+    assert again.fingerprint == RELEASE.fingerprint
+    assert signed.to_bytes() != DATA
+    with pytest.raises(ArtifactError, match="receipt in a release"):
+        Release.from_bytes(replace(RELEASE, receipt=b"x" * 70_000).to_bytes())

@@ -33,7 +33,7 @@ def accuracy(X: NDArray[np.float32], y: Labels, X_test: NDArray[np.float32], y_t
     """
     try:
         from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn
+        from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         raise MissingExtra("scikit-learn", "demo", "the benchmark's classifiers") from None
     if len(np.unique(y)) < 2:

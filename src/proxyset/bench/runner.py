@@ -108,7 +108,7 @@ def _finished(experiment: Experiment, store: Store, group: Group, again: Sequenc
 def _one_thread() -> AbstractContextManager[object]:
     """Products this small lose more to waiting threads than they gain, and processor time stays comparable."""
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn
+        from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         raise MissingExtra("scikit-learn", "bench", "the benchmark's classifiers") from None
     limits: AbstractContextManager[object] = threadpool_limits(1)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, bench, client, data, demo, encoder, index, ledger, serve
+from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, plan, serve
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -29,6 +29,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.add_typer(index.app, name="index")
 app.command("probe")(index.probe)
+app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
@@ -36,6 +37,7 @@ app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(ledger.app, name="ledger")
+app.command("audit")(audit.audit)
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,44 +7,113 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.answer import _Adjacency, _Unit
+from proxyset import atomic
+from proxyset.cli import history, options
+from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.agent import exchange
-from proxyset.client.ledger import Ledger
+from proxyset.client.calibration import privacy_statement
+from proxyset.client.ledger import Account, Ledger
+from proxyset.client.policy import TEMPLATE, in_force
+from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
 from proxyset.wire.http import Http
+
+USUAL_EPSILON = 0.58  # the paper's
+_BAR = 30
 
 app = typer.Typer(no_args_is_help=True, help="The data owner's agent: outbound connections only.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `pull` a command of its own while it is the only one."""
+@app.command()
+def init(
+    ledger: options.LedgerArgument = None,
+    policy: Annotated[Path, typer.Option(help="File for a policy to begin with.")] = Path("policy.toml"),
+    json: options.Json = False,
+) -> None:
+    """Begin: a ledger with a cap, a key that signs receipts, and a commented policy to edit and put in force.
+
+    Example: proxyset client init ledger.sqlite --policy policy.toml
+    """
+    book = Ledger.open(ledger)
+    public, written = make_key(book), not policy.exists()
+    if written:
+        atomic.write_bytes(policy, TEMPLATE)
+    cap = book.account()
+    facts = {"ledger": str(book.path), "key": public, "policy": str(policy), "policy_written": written}
+    words = [
+        f"ledger: {book.path}, cap ε = {cap.cap_epsilon:g} at δ = {cap.cap_delta:g}",
+        f"public key, for whoever verifies your receipts: {public}",
+        f"policy: {policy}{'' if written else ' (was there, left as it is)'}; edit it, then: "
+        f"proxyset ledger policy {policy} {book.path}",
+    ]
+    emit(facts, "\n".join(words), json)
+
+
+@app.command()
+def status(
+    ledger: options.LedgerArgument = None,
+    epsilon: Annotated[float, typer.Option(help="How many answers of this size are left.")] = USUAL_EPSILON,
+    json: options.Json = False,
+) -> None:
+    """Where the budget stands, in all and for each server.
+
+    Example: proxyset client status ledger.sqlite
+    """
+    book = Ledger.open(ledger, create=False)
+    receipts = check_not_rolled_back(book)
+    _, policy = in_force(book)
+    servers = sorted({entry.server for entry in book.entries() if entry.server})
+    accounts = {server: book.account(server) for server in ["", *servers]}
+    cost = privacy_statement(epsilon).rho
+    facts = {
+        "ledger": str(book.path),
+        "policy": policy,
+        "key": public_key(book),
+        "receipts": receipts,
+        "accounts": [
+            {
+                "server": server,
+                "spent_rho": account.spent_rho,
+                "cap_rho": account.cap_rho,
+                "remaining_rho": book.remaining(server),
+                "spent_epsilon": account.spent_epsilon,
+                "cap_epsilon": account.cap_epsilon,
+                "debits": account.debits,
+                "answers_left": int(book.remaining(server) / cost),
+            }
+            for server, account in accounts.items()
+        ],
+    }
+    lines = [str(book.path)]
+    for server, account in accounts.items():
+        left = int(book.remaining(server) / cost)
+        lines += [_burned(server, account), f"  room for {left} more answers of ε = {epsilon:g}"]
+    lines += [
+        f"policy {policy}" if policy else "no policy is in force: any probe within the cap is answered",
+        f"{receipts} receipts" if public_key(book) else "no key: no receipts, and old copies go unnoticed",
+    ]
+    emit(facts, "\n".join(lines), json)
 
 
 @app.command()
 def pull(
     url: Annotated[str, typer.Argument(help="The cloud's server, https://host:port.")],
-    data: Annotated[Path, typer.Option(help="The private data: any kind that a pool may be.")],
-    epsilon: Annotated[float, typer.Option(help="Privacy loss of this answer, 0.001 to 100.")],
-    delta: Annotated[float, typer.Option(help="Probability that the loss is larger.")] = 1e-5,
-    ledger: Annotated[
-        Path | None, typer.Option(help="The ledger; your own by default.", show_default=False)
-    ] = None,
-    unit: Annotated[_Unit, typer.Option(help="What is protected.")] = _Unit.record,
-    max_records: Annotated[int, typer.Option(help="Most records of one person that count.")] = 1,
-    person: Annotated[
-        str | None, typer.Option(help='Column that names the person, or "folder".', show_default=False)
-    ] = None,
-    adjacency: Annotated[
-        _Adjacency, typer.Option(help="Which data sets are neighbours.")
-    ] = _Adjacency.add_remove,
-    encoder: Annotated[
-        Path | None,
-        typer.Option(help="Where the probe's encoder lies, if it has weights.", show_default=False),
-    ] = None,
-    skip_corrupt: Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")] = False,
+    data: options.Data,
+    epsilon: options.Epsilon,
+    delta: options.Delta = 1e-5,
+    ledger: options.LedgerFile = None,
+    unit: options.UnitOption = Unit.record,
+    max_records: options.MaxRecords = 1,
+    person: options.Person = None,
+    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    encoder: options.EncoderOption = None,
+    dataset: options.DatasetName = None,
+    skip_corrupt: options.SkipCorrupt = False,
+    fresh: options.Fresh = False,
+    approve: options.Approve = False,
+    new_index: options.NewIndex = False,
     timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Pull a probe, answer it, push the release. If the push fails, run it again: it costs nothing more.
 
@@ -63,8 +132,12 @@ def pull(
         person=person,
         adjacency=adjacency.value,
         server=url,
+        dataset=dataset,
         encoder=encoder,
         skip_corrupt=skip_corrupt,
+        fresh=fresh,
+        approved=approve,
+        new_index=new_index,
     )
     sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
     privacy = release.privacy
@@ -81,9 +154,25 @@ def pull(
         "debited_rho": debited,
         "remaining_rho": left,
         "ledger": str(book.path),
+        "receipt": bool(release.receipt),
     }
     words = (
         f"{url}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
         f"σ = {privacy.sigma:.4g}, ρ = {debited:.4g} debited, {left:.4g} left in {book.path}"
     )
     emit(facts, words, json)
+
+
+app.command()(history.history)
+app.command()(history.verify)
+app.command()(history.look)
+
+
+def _burned(server: str, account: Account) -> str:
+    name = f"server {server}" if server else "in all"
+    spent = f"ε = {account.spent_epsilon:.3g} spent in {account.debits} answers"
+    if account.cap_rho is None:
+        return f"{name}: {spent}, no cap of its own"
+    share = min(1.0, account.spent_rho / account.cap_rho)
+    bar = "#" * round(share * _BAR)
+    return f"{name}: [{bar:.<{_BAR}}] {share:.0%} of the budget (ρ) used; {spent}, of ε = {account.cap_epsilon:g}"

@@ -10,11 +10,11 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli.output import emit, note, progress
-from proxyset.cloud.executor import LocalExecutor
+from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index, build_index
 from proxyset.cloud.proxy_set import ProxySet, select
-from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
+from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
 from proxyset.wire.release import RELEASE_LIMIT, Release
@@ -31,13 +31,28 @@ class _Dtype(StrEnum):
     int8 = "int8"
 
 
+DtypeOption = Annotated[
+    _Dtype | None,
+    typer.Option(help="How numbers travel: float16, but float32 for medoids.", show_default=False),
+]
+ItemsOption = Annotated[
+    bool, typer.Option("--items/--no-items", help="Whether medoids travel with their pictures or texts.")
+]
+
+
 class _Engine(StrEnum):
     local = "local"
+    ray = "ray"
 
 
 @app.command()
 def build(
-    pool: Annotated[Path, typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy.")],
+    pool: Annotated[
+        str,
+        typer.Argument(
+            help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[
         str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")
@@ -53,14 +68,21 @@ def build(
     kind: Annotated[
         str | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
     ] = None,
-    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded.")] = _Engine.local,
-    workers: Annotated[int, typer.Option(help="Processes that encode.")] = 1,
+    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded and assigned.")] = _Engine.local,
+    workers: Annotated[int, typer.Option(help="Processes of the local engine.")] = 1,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster; RAY_ADDRESS, else this machine.", show_default=False),
+    ] = None,
     max_corrupt: Annotated[
         float | None,
         typer.Option(
             help="Share of items that may be unreadable; 0.01, but 0 for embeddings.", show_default=False
         ),
     ] = None,
+    medoids: Annotated[
+        bool, typer.Option("--medoids", help="Real items as centroids, and a commitment to the whole index.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Encode and cluster a pool. Killed? Run the same command again: it resumes.
@@ -77,7 +99,8 @@ def build(
             seed=seed,
             kind=_kind(kind),
             max_corrupt=max_corrupt,
-            executor=LocalExecutor(workers),
+            medoids=medoids,
+            executor=_executor(engine, workers, ray_address),
             progress=advance,
         )
     if index.manifest.skipped:
@@ -99,15 +122,18 @@ def probe(
     index: Annotated[Path, typer.Argument(help="Folder of the index.")],
     out: Annotated[Path, typer.Option(help="File of the probe.")],
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
-    dtype: Annotated[_Dtype, typer.Option(help="How numbers travel.")] = _Dtype.float16,
+    dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner, at most 500 characters.")] = "",
+    items: ItemsOption = True,
     json: Json = False,
 ) -> None:
     """Write the message that a client answers.
 
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
-    made = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
+    made = Index.open(index).probe(
+        dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
+    )
     atomic.write_bytes(out, made.to_bytes())
     facts = {
         "probe": str(out),
@@ -116,6 +142,7 @@ def probe(
         "clusters": made.clusters,
         "dim": made.centroids.shape[1],
         "dtype": made.dtype,
+        "commitment": made.medoids.commitment if made.medoids else None,
     }
     words = (
         f"{out}: {made.clusters} centroids of {made.centroids.shape[1]} dimensions, {len(made.data):,} bytes"
@@ -130,6 +157,9 @@ def select_command(
     releases: Annotated[list[Path] | None, typer.Argument(help="Files of releases.")] = None,
     strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
+    max_weight: Annotated[
+        float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
+    ] = MAX_WEIGHT,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
@@ -137,13 +167,16 @@ def select_command(
     Example: proxyset select index release.safetensors --budget 1000 --out proxy
     """
     messages = [Release.from_bytes(read_message(path, "release", RELEASE_LIMIT)) for path in releases or []]
-    proxy = select(Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed)
+    proxy = select(
+        Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+    )
     if proxy.card.items < budget:
         note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")
     facts = {
         "proxy": str(out),
         "rows": proxy.card.items,
         "strategy": strategy,
+        "weights": proxy.card.weights,
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
     }
@@ -171,6 +204,14 @@ def export_command(
     )
 
 
+def _executor(engine: _Engine, workers: int, ray_address: str | None) -> Executor:
+    if engine == _Engine.local:
+        if ray_address is not None:
+            raise InvalidInput("--ray-address goes with --engine ray")
+        return LocalExecutor(workers)
+    return RayExecutor(ray_address)
+
+
 def _kind(kind: str | None) -> Kind | None:
     if kind not in (None, "image", "text", "table", "embedding"):
         raise InvalidInput(f"--kind is image, text, table or embedding, not {kind!r}")
@@ -192,6 +233,7 @@ def _facts(index: Index) -> dict[str, object]:
         "dim": manifest.dim,
         "clusters": manifest.clusters,
         "seed": manifest.seed,
+        "commitment": manifest.commitment,
     }
 
 

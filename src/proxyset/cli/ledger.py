@@ -9,21 +9,20 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
+from proxyset.cli.options import Json
+from proxyset.cli.options import LedgerArgument as Where
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Account, Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, make_key
 from proxyset.errors import ArtifactError
-from proxyset.wire.receipt import RECEIPT_LIMIT, Receipt
-from proxyset.wire.release import RELEASE_LIMIT, Release
+from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import RECEIPT_LIMIT, RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
 POLICY_LIMIT = 1 << 20
 
 app = typer.Typer(no_args_is_help=True, help="The owner's record of every answer, and its cap.")
-
-Where = Annotated[Path | None, typer.Argument(help="The ledger; your own by default.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from proxyset.cli.index import _Dtype
+from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.cloud.server import create_app
@@ -23,8 +23,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send.")] = Path("releases"),
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
-    dtype: Annotated[_Dtype, typer.Option(help="How numbers travel.")] = _Dtype.float16,
+    dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
+    items: ItemsOption = True,
     json: Json = False,
 ) -> None:
     """Hand out the probe of an index and keep the releases that come back. Stop with Ctrl-C.
@@ -36,7 +37,9 @@ def serve(
     except ImportError:
         raise MissingExtra("uvicorn", "server", "The server's sockets") from None
 
-    probe = Index.open(index).probe(dim=dim, dtype=dtype.value, purpose=purpose)
+    probe = Index.open(index).probe(
+        dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
+    )
     app = create_app(probe, releases)
     listener = _listen(host, port)
     url = f"http://{_bracketed(host)}:{listener.getsockname()[1]}"

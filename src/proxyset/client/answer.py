@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,17 +25,20 @@ from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
+from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
+from proxyset.client.pins import check_pin, pin
 from proxyset.client.policy import Policy, in_force
 from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, content_digests, count_votes
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, Refused
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.sources import open_source
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import Batch, Items, Kind, Source
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
 Data = str | os.PathLike[str] | Source | NDArray[Any]
@@ -59,12 +63,15 @@ def answer(
     skip_corrupt: bool = False,
     fresh: bool = False,
     approved: bool = False,
+    new_index: bool = False,
 ) -> Release:
     """Answer a probe with noisy counts, and pay for it in the ledger.
 
-    A probe that was answered before from the same data set gets the stored release again, bit for bit, at no
-    cost and without a look at the data. Asking for it with other settings is refused: two answers to one
-    probe can be averaged. `fresh=True` asks for a new one all the same; it is debited like any other.
+    A probe that was answered before from the same data set with the same settings (ε, δ, unit, adjacency,
+    max_records) gets the stored release again, bit for bit, at no cost and without a look at the data. With
+    other settings it gets a new one. So it does with `fresh=True`. Two answers to one probe can be averaged;
+    each is debited in full, and the sum of their ρ is what the average may tell. Settings are the owner's
+    alone: nothing in a probe can ask for others.
 
     Args:
         probe: a probe, its file or its bytes.
@@ -85,10 +92,11 @@ def answer(
         skip_corrupt: leave out what cannot be encoded instead of stopping.
         fresh: draw, and debit, a new release even if one is stored.
         approved: a person looked at this probe and agrees; the policy in force may demand it.
+        new_index: the owner agrees that the server asks about another index than it committed to before.
 
     Returns:
-        The release, also stored in the ledger. Its size depends on R alone; it does not contain the number of
-        records.
+        The release, also stored in the ledger; with its signed receipt if the ledger has a key. Its size depends
+        on R and the settings alone; it does not contain the number of records.
 
     Sensitivity:
         privacy.l2_sensitivity of the statement: `vote.count_votes` bounds what one unit adds.
@@ -105,8 +113,9 @@ def answer(
         InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
             all.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, or the probe was answered before
-            with other settings. (After a debit only for `Policy.fewest_records`.)
+        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, the probe is about another index
+            than its server committed to, or its items are not what they claim. (After a debit only for
+            `Policy.fewest_records`.)
         LedgerError: the ledger cannot be trusted or written.
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
@@ -125,8 +134,11 @@ def answer(
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check(probe, privacy, server, approved)
+    check_pin(ledger, probe, server, new_index)
+    check_items(probe, encoder)
 
-    if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+    if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
+        pin(ledger, probe, server, new_index)
         return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
@@ -136,7 +148,8 @@ def answer(
         raise InvalidData("there are no private records to count: nothing was answered")
 
     with ledger.exclusive():
-        if not fresh and (stored := _stored(ledger, probe, dataset, privacy)):
+        pin(ledger, probe, server, new_index)
+        if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
             return _sendable(stored, policy, ledger)
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
@@ -149,21 +162,8 @@ def answer(
 def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
     if policy:
         policy.withhold(release)
-    issue(ledger, release)
-    return release
-
-
-def _stored(ledger: Ledger, probe: Probe, dataset: str, privacy: PrivacyStatement) -> Release | None:
-    stored = ledger.stored(probe.fingerprint, dataset)
-    asked = ("epsilon", "delta", "unit", "adjacency", "max_records")
-    if stored and any(getattr(stored.privacy, name) != getattr(privacy, name) for name in asked):
-        raise Refused(
-            f"this probe was answered before, with epsilon {stored.privacy.epsilon}, "
-            f"delta {stored.privacy.delta}, unit {stored.privacy.unit}, {stored.privacy.adjacency}, at most "
-            f"{stored.privacy.max_records}: ask with the same settings to get that release for free, or for "
-            "a fresh one, which is debited"
-        )
-    return stored
+    receipt = issue(ledger, release)
+    return replace(release, receipt=receipt.to_bytes()) if receipt else release
 
 
 def _check_person(unit: Unit, person: str | None) -> None:
@@ -198,6 +198,8 @@ def _matching(encoder: Encoder | str | None, probe: Probe) -> Encoder:
 def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str | None) -> Source:
     if not isinstance(data, str | os.PathLike):
         return data
+    if is_url(data):
+        raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
     columns = (person,) if person and person != FOLDER else ()
     return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=columns)
 

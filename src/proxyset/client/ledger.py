@@ -10,8 +10,9 @@ so that whatever left the machine has its debit on the disk. A crash between the
 release: its draw never left, and it is never drawn again; the next request pays anew. A crash can cost
 budget, not privacy.
 
-The same probe for the same data set gets the stored release, bit for bit, at no cost. `exclusive` keeps the
-whole of "look for it, debit, draw, store" to one process at a time, so two requests at once get one draw.
+The same probe for the same data set with the same settings gets the stored release, bit for bit, at no cost;
+with other settings it is one more draw with a debit of its own. `exclusive` keeps the whole of "look for it,
+debit, draw, store" to one process at a time, so two requests at once get one draw.
 
 Costs add up in ρ (zCDP), which is a valid stopping rule even when a probe was chosen after seeing earlier
 answers (Whitehouse, Ramdas, Rogers and Wu 2023). The cap is stated as (ε, δ) and converted once, when it is
@@ -31,7 +32,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from proxyset.atomic import replacing
 from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
@@ -161,7 +162,7 @@ class Ledger:
                     return
                 with replacing(self.path) as temporary, closing(sqlite3.connect(temporary)) as db:
                     db.executescript(
-                        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+                        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
                         f"{_SCHEMA}"
                     )
                     _insert(db, _follow([], "cap", note="the cap this ledger began with", **limits))
@@ -218,27 +219,41 @@ class Ledger:
             weakest=sorted({f"{e.unit}, {e.adjacency}, at most {e.max_records}" for e in debits}),
         )
 
-    def stored(self, probe: str, dataset: str) -> Release | None:
-        """The newest release for this probe and data set, or None.
+    def stored(self, probe: str, dataset: str, privacy: PrivacyStatement) -> Release | None:
+        """The newest release for this probe and data set that was asked for with the settings of `privacy`, or None.
 
         Raises:
             LedgerError: the stored bytes are not those that were released.
         """
         with self._database() as db:
-            found = [
-                e for e in self._load(db) if e.kind == "release" and (e.probe, e.dataset) == (probe, dataset)
-            ]
-            return _decode(db, found[-1]) if found else None
+            entries = self._load(db)
+            asked = (probe, dataset, _settings(privacy))
+            for entry in reversed(entries):
+                if entry.kind != "release":
+                    continue
+                paid = entries[(entry.ref or 0) - 1]
+                if (entry.probe, entry.dataset, _settings(paid)) == asked:
+                    return _decode(db, entry)
+            return None
 
-    def policy_text(self) -> bytes | None:
-        """The text of the policy in force, or None without one.
+    def releases(self) -> list[tuple[Entry, Release]]:
+        """Every stored release with its entry, in order.
 
         Raises:
-            LedgerError: it is not the one that was adopted.
+            LedgerError: stored bytes are not those that were released.
         """
         with self._database() as db:
-            found = [e for e in self._load(db) if e.kind == "policy"]
-            return _blob(db, found[-1]) if found else None
+            return [(entry, _decode(db, entry)) for entry in self._load(db) if entry.kind == "release"]
+
+    def texts(self, kind: Literal["policy", "pin"], server: str = "") -> list[tuple[Entry, bytes]]:
+        """Every policy, or every commitment that `server` was pinned to, with its entry, in order.
+
+        Raises:
+            LedgerError: one is not what was put in.
+        """
+        with self._database() as db:
+            found = [entry for entry in self._load(db) if (entry.kind, entry.server) == (kind, server)]
+            return [(entry, _blob(db, entry)) for entry in found]
 
     def verify(self) -> Entry:
         """Check everything that can be checked offline, from the first entry on, and return the last.
@@ -263,7 +278,7 @@ class Ledger:
                     if entry.ref in drawn or not same or _decode(db, entry).privacy != debit.statement:
                         raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
                     drawn.add(entry.ref)
-                elif entry.kind == "policy":
+                elif entry.kind in ("policy", "pin"):
                     _blob(db, entry)
             return entries[-1]
 
@@ -367,6 +382,14 @@ class Ledger:
         """
         return self._add("policy", blob=text, note=note, policy=fingerprint(text))
 
+    def add_pin(self, server: str, commitment: str) -> Entry:
+        """Hold `server` to the index that it committed to; "" when the owner lets it go back to none.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        return self._add("pin", blob=commitment.encode(), server=server)
+
     def _add(
         self,
         kind: Kind,
@@ -445,6 +468,11 @@ def _blob(db: sqlite3.Connection, entry: Entry) -> bytes:
     if row is None or not isinstance(row[0], bytes) or fingerprint(row[0]) != entry.digest:
         raise LedgerError(f"the {entry.kind} of ledger entry {entry.seq} is missing or was changed")
     return row[0]
+
+
+def _settings(of: PrivacyStatement | Entry) -> tuple[object, ...]:
+    """What the owner chose; σ and ρ follow from it."""
+    return of.epsilon, of.delta, of.unit, of.adjacency, of.max_records
 
 
 def _decode(db: sqlite3.Connection, entry: Entry) -> Release:

@@ -10,6 +10,7 @@
     fewest_records = 200             # withhold answers whose noisy counts add up to less
     encoders = ["<fingerprint>"]     # empty or absent: any
     servers = ["https://cloud.example"]
+    medoids = true                   # only probes of real items out of a committed index
 
     [cap]                            # of all answers together
     epsilon = 4.0
@@ -39,6 +40,45 @@ from proxyset.errors import InvalidInput, LedgerError, Refused
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement, Release
+
+# what `client init` writes: every line commented, nothing in force until the owner adopts it
+TEMPLATE = b"""\
+# What may be answered from this ledger. Change it, then put it in force:  proxyset ledger policy THIS_FILE LEDGER
+
+# What is protected: one "record", or one "person" of whom at most max_records records count.
+unit = "record"
+max_records = 1
+# Neighbouring data sets differ by adding or removing one unit ("add-remove") or by replacing one ("replace-one").
+adjacency = "add-remove"
+
+# The largest privacy loss of one answer, and when a person must say yes to one (--approve).
+most_epsilon = 1.0
+most_delta = 1e-5
+approve_above = 0.6
+
+# The largest probe, in centroids.
+most_clusters = 1000
+
+# Send nothing when the noisy counts add up to less. The debit of such an answer stays.
+fewest_records = 0
+
+# Answer only probes of real items, out of an index that the server committed to (proxyset client look shows them).
+medoids = false
+
+# Only these encoders (by fingerprint: proxyset encoder info) and these servers. Absent: any.
+# encoders = ["..."]
+# servers = ["https://cloud.example"]
+
+# The most that all answers together may cost.
+[cap]
+epsilon = 4.0
+delta = 1e-5
+
+# The most that the answers to one server may cost.
+# [caps."https://cloud.example"]
+# epsilon = 2.0
+# delta = 1e-5
+"""
 
 
 class Limit(BaseModel):
@@ -76,6 +116,7 @@ class Policy(BaseModel):
     fewest_records: int = Field(default=0, ge=0)
     encoders: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    medoids: bool = False
     cap: Limit = Limit(epsilon=10, delta=1e-5)
     caps: dict[str, Limit] = {}
 
@@ -112,6 +153,11 @@ class Policy(BaseModel):
             )
         if self.servers and server not in self.servers:
             raise Refused(f"the policy does not allow the server {server!r}")
+        if self.medoids and probe.medoids is None:
+            raise Refused(
+                "the policy answers only probes of medoids, real items of an index that the server committed to: ask it for "
+                "one (proxyset index build --medoids)"
+            )
         if self.approve_above is not None and privacy.epsilon > self.approve_above and not approved:
             raise Refused(
                 f"answers above ε = {self.approve_above} need a person's approval: look at the probe, then --approve"
@@ -119,7 +165,8 @@ class Policy(BaseModel):
 
     def withhold(self, release: Release) -> None:
         """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays."""
-        if (total := int(release.counts.sum())) < self.fewest_records:
+        total = int(release.counts.sum())
+        if 0 < self.fewest_records > total:
             raise Refused(
                 f"the noisy counts add up to {total}, the policy sends nothing below {self.fewest_records}; the answer "
                 "was drawn, so its debit stays, and it is kept in the ledger unsent"
@@ -145,9 +192,10 @@ def in_force(ledger: Ledger) -> tuple[Policy | None, str]:
     Raises:
         LedgerError: the stored policy is damaged.
     """
-    text = ledger.policy_text()
-    if text is None:
+    adopted = ledger.texts("policy")
+    if not adopted:
         return None, ""
+    _, text = adopted[-1]
     try:
         return Policy.from_toml(text), fingerprint(text)
     except InvalidInput as error:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from proxyset import atomic
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
-from proxyset.errors import ArtifactError, LedgerError, MissingExtra
-from proxyset.wire.receipt import RECEIPT_LIMIT, Claim, Receipt
-from proxyset.wire.release import Release
+from proxyset.errors import ArtifactError, LedgerError
+from proxyset.wire.receipt import Claim, Receipt
+from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
@@ -27,14 +27,12 @@ def make_key(ledger: Ledger) -> str:
     """Give the ledger an Ed25519 key, unless it has one, and return the public half in hexadecimal.
 
     Raises:
-        LedgerError: it cannot be written or read. MissingExtra: `cryptography` is not installed.
+        LedgerError: it cannot be written or read.
     """
     with ledger.exclusive():
         if not _key_file(ledger).exists():
-            try:
-                from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-            except ImportError:
-                raise MissingExtra("cryptography", "receipts", "Receipts") from None
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
             try:
                 with atomic.replacing(_key_file(ledger)) as temporary:
                     temporary.chmod(0o600)
@@ -74,10 +72,23 @@ def issue(ledger: Ledger, release: Release) -> Receipt | None:
     )
     receipt = Receipt.sign(claim, key)
     try:
-        atomic.write_bytes(_folder(ledger) / f"{entry.seq:08d}.json", receipt.to_bytes())
+        atomic.write_bytes(_file(ledger, entry), receipt.to_bytes())
     except OSError as error:
         raise LedgerError(f"the receipt of entry {entry.seq} cannot be kept: {error}") from error
     return receipt
+
+
+def kept(ledger: Ledger, entry: Entry) -> bytes:
+    """The receipt that is kept for the release stored by `entry`, or b"".
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    file = _file(ledger, entry)
+    try:
+        return file.read_bytes() if file.exists() else b""
+    except OSError as error:
+        raise LedgerError(f"the receipt {file} cannot be read: {error}") from error
 
 
 def check_not_rolled_back(ledger: Ledger) -> int:
@@ -126,10 +137,8 @@ def _entry_of(ledger: Ledger, release: Release) -> Entry:
 def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
     if not _key_file(ledger).exists():
         return None
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    except ImportError:
-        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     try:
         return Ed25519PrivateKey.from_private_bytes(_key_file(ledger).read_bytes())
     except (OSError, ValueError) as error:
@@ -138,6 +147,10 @@ def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
 
 def _key_file(ledger: Ledger) -> Path:
     return ledger.path.with_name(ledger.path.name + ".key")
+
+
+def _file(ledger: Ledger, entry: Entry) -> Path:
+    return _folder(ledger) / f"{entry.seq:08d}.json"
 
 
 def _folder(ledger: Ledger) -> Path:

@@ -13,7 +13,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -25,9 +25,8 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_STRATEGY, combine, find_strategy
+from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, combine, find_strategy, weights
 from proxyset.errors import ArtifactError, InvalidInput
-from proxyset.sources import fetch, open_source
 from proxyset.sources.source import Kind
 from proxyset.wire.release import PrivacyStatement, Release
 
@@ -39,6 +38,7 @@ class Card(BaseModel):
         items, requested: rows in it, and the budget that was asked for (less when the pool is smaller).
         index, releases: fingerprints.
         privacy: the statement of each release; selection adds nothing to it.
+        weights: what each release counted: 1, or less where one was too heavy among three or more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -55,6 +55,7 @@ class Card(BaseModel):
     encoder: str
     releases: list[str]
     privacy: list[PrivacyStatement]
+    weights: list[float] = []
     clusters_covered: int
     clusters: int
 
@@ -119,6 +120,7 @@ def select(
     budget: int,
     strategy: str = DEFAULT_STRATEGY,
     seed: int = 0,
+    max_weight: float = MAX_WEIGHT,
 ) -> ProxySet:
     """Draw a proxy set from an index and write it to a new folder.
 
@@ -127,11 +129,12 @@ def select(
         releases: one or more; may be empty for strategies that ask the client nothing.
         out: new or empty folder.
         budget: number of items; the whole pool when that is smaller.
-        strategy: "ecos", "random", "k-center" or "uniform-cluster".
+        strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
         seed: of the strategy's own randomness.
+        max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
 
     Raises:
-        InvalidInput: budget < 1, unknown strategy, a release of another index, or none where one is needed.
+        InvalidInput: budget < 1, max_weight < 1, unknown strategy, a release of another index, or none where one is needed.
         ArtifactError: the index is damaged.
         FileExistsError: `out` is not empty.
     """
@@ -139,7 +142,7 @@ def select(
         raise InvalidInput(f"--budget must be at least 1, not {budget}")
     releases = [releases] if isinstance(releases, Release) else list(releases)
     rule = find_strategy(strategy)
-    coverage = combine(releases, index.fingerprint, index.manifest.clusters)
+    coverage = combine(releases, index.fingerprint, index.manifest.clusters, max_weight)
     if rule.needs_release and coverage is None:
         raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
     candidates = index.candidates()
@@ -159,6 +162,7 @@ def select(
         encoder=index.manifest.encoder.name,
         releases=[release.fingerprint for release in releases],
         privacy=[release.privacy for release in releases],
+        weights=weights(releases, max_weight).tolist() if releases else [],
         clusters_covered=len(np.unique(clusters)),
         clusters=index.manifest.clusters,
     )
@@ -190,7 +194,7 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     files: list[str | None] = [None] * len(ids)
     hashes = [""] * len(ids)
     held: dict[int, Any] = {}
-    for item, value in _fetched(index, table):
+    for item, value in index.fetch(table):
         position = rank[item]
         data = _as_bytes(value)
         hashes[position] = hashlib.sha256(data).hexdigest()
@@ -211,13 +215,6 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     elif index.manifest.kind == "embedding":
         np.save(folder / "embeddings.npy", np.stack(values))
     return files, hashes
-
-
-def _fetched(index: Index, table: pa.Table) -> Iterable[tuple[str, Any]]:
-    wanted: dict[int, list[str]] = {}
-    for item, shard in zip(table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True):
-        wanted.setdefault(shard, []).append(item)
-    return fetch(open_source(index.manifest.pool, kind=index.manifest.kind), wanted)
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -257,11 +254,13 @@ def _markdown(card: Card, selection: pa.Table) -> str:
     ]
     if not card.privacy:
         lines.append("No release was used: nothing private went into this selection.")
-    for release, statement in zip(card.releases, card.privacy, strict=True):
+    weighed = card.weights or [1.0] * len(card.releases)
+    for release, statement, weight in zip(card.releases, card.privacy, weighed, strict=True):
         lines.append(
             f"* Release `{release[:16]}…`: (ε = {statement.epsilon:.4g}, δ = {statement.delta:.1g})-differentially private, "
             f"unit one {statement.unit}, {statement.adjacency} adjacency, discrete Gaussian noise with σ = {statement.sigma:.4g}, "
             f"ρ = {statement.rho:.4g}. Drawing this set from it costs nothing more."
+            + (f" It was scaled to {weight:.3g} of its counts." if weight < 1 else "")
         )
     for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):
         values = Counter(value for value in selection.column(column).to_pylist() if value is not None)

@@ -9,20 +9,20 @@ from proxyset import atomic
 from proxyset.errors import ArtifactError, MissingExtra
 from proxyset.wire.http import PROBE_PATH, RELEASES_PATH
 from proxyset.wire.probe import Probe
+from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _OVERHEAD = 16 << 10  # bytes of a release beside its counts
-_LARGEST_COUNT = 1 << 53
 
 
 def check_release(data: bytes, probe: Probe) -> Release:
-    """Decode a release and see that it answers this probe with plausible numbers.
+    """Decode a release and see that it answers this probe; its receipt, if it has one, must be valid and for it.
 
     Raises:
-        ArtifactError: it does not.
+        ArtifactError: it does not, or the receipt is not.
     """
     release = Release.from_bytes(data)
     if release.probe != probe.fingerprint:
@@ -33,15 +33,15 @@ def check_release(data: bytes, probe: Probe) -> Release:
         raise ArtifactError(
             f"this release has {len(release.counts)} counts for a probe of {probe.clusters} centroids"
         )
-    if abs(release.counts).max() > _LARGEST_COUNT or release.counts.min() < -_LARGEST_COUNT:
-        raise ArtifactError("this release has counts that no client can have")
+    Receipt.of(release)
     return release
 
 
 def create_app(probe: Probe, releases: Path) -> FastAPI:
     """The server of one probe.
 
-    A release is acknowledged only after its file is on the disk; sending it again changes nothing.
+    A release is acknowledged only after its file, receipt and all, is on the disk. Sending it again changes nothing, but
+    that a receipt is added where there was none.
 
     Args:
         probe: what clients pull.
@@ -76,7 +76,7 @@ def create_app(probe: Probe, releases: Path) -> FastAPI:
             raise HTTPException(422, str(error)) from None
         path = releases / f"{release.fingerprint}.safetensors"
         response.status_code = 200 if path.exists() else 201
-        if not path.exists():
+        if not path.exists() or (release.receipt and not Release.from_bytes(path.read_bytes()).receipt):
             try:
                 atomic.write_bytes(path, release.to_bytes())
             except OSError as error:

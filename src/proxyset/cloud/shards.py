@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,17 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.encoders import encoder_for
+from proxyset.encoders.ahead import read_ahead
 from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError
 from proxyset.sources import open_source
+from proxyset.sources.files import ReadFailed
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
 _HALF_TOLERANCE = 0.01
 _READ_ROWS = 16_384
+_WAITS = (0.5, 2.0, 8.0)  # seconds before a read that failed is tried again
 
 
 class ShardRecord(BaseModel):
@@ -72,10 +76,14 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
         return read_marker(marker)
     source, encoder = _open(task.pool, task.kind, task.encoder.model_dump_json(), task.local)
     with atomic.replacing(task.folder / name) as path:
-        try:
-            rows, problems = _write(path, source, encoder, task.shard, pa.float16())
-        except _NeedsSingle:
-            rows, problems = _write(path, source, encoder, task.shard, pa.float32())
+        for wait in (*_WAITS, None):
+            try:
+                rows, problems = _encode(path, source, encoder, task.shard)
+                break
+            except ReadFailed:
+                if wait is None:
+                    raise
+                time.sleep(wait)
         digest = sha256_of(path)
     record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems)
     atomic.write_bytes(marker, record.model_dump_json().encode())
@@ -114,6 +122,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _encode(path: Path, source: Source, encoder: Encoder, shard: Shard) -> tuple[int, list[tuple[str, str]]]:
+    try:
+        return _write(path, source, encoder, shard, pa.float16())
+    except _NeedsSingle:
+        return _write(path, source, encoder, shard, pa.float32())
+
+
 class _NeedsSingle(Exception):
     """float16 would cost too much precision."""
 
@@ -136,7 +151,7 @@ def _write(
     )
     rows, problems = 0, []
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=list(KEPT_COLUMNS)) as writer:
-        for batch in source.read(shard):
+        for batch in read_ahead(source.read(shard)):
             encoded = encoder.encode(batch.items)
             problems += [(batch.ids[row], reason) for row, reason in sorted(encoded.problems.items())]
             kept = np.setdiff1d(np.arange(len(batch.ids)), list(encoded.problems))

@@ -9,8 +9,13 @@ from html import escape
 from proxyset.bench.statistics import Spread
 from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Results
 
-_WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 400, 52, 6, 394, 8
-_LANE = {"ecos": -7.0, "random": 0.0, "k-center": 7.0}  # so that whiskers do not cover each other
+_WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 400, 62, 6, 394, 8
+_LANE = {
+    "density-ratio": -10.5,
+    "ecos": -3.5,
+    "random": 3.5,
+    "k-center": 10.5,
+}  # so that whiskers do not cover each other
 
 
 def accuracy_chart(results: Results, budget: int) -> str:
@@ -43,7 +48,7 @@ def accuracy_chart(results: Results, budget: int) -> str:
         parts.append(f'<text class="{weight}" x="{_LEFT}" y="{top + 13}">{escape(name)}</text>')
         ahead = f"{signed(gain)} over random"
         parts.append(f'<text class="{weight}" x="{_RIGHT}" y="{top + 13}" text-anchor="end">{ahead}</text>')
-        middle = top + 32
+        middle = top + 36
         parts += [_reference(x(spreads[row, m].mean), middle, m) for m in (ALL_OWN, WHOLE_POOL)]
         parts += [_mark(x, spreads[row, m], middle + _LANE[m], m) for m in reversed(METHODS)]
     average = None if len(rows) > 1 else rows[0]
@@ -74,6 +79,8 @@ def _mark(x: Callable[[float], float], spread: Spread, y: float, method: str) ->
 
 
 def _shape(x: float, y: float, method: str) -> str:
+    if method == "density-ratio":
+        return f'<path class="mark density-ratio" d="M{x:.1f} {y - 5.5:.1f}l5.5 10h-11z"/>'
     if method == "ecos":
         return f'<circle class="mark ecos" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
     if method == "random":
@@ -81,7 +88,7 @@ def _shape(x: float, y: float, method: str) -> str:
     return f'<rect class="mark k-center" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
 
 
-def _reference(x: float, y: float, method: str, reach: float = 12) -> str:
+def _reference(x: float, y: float, method: str, reach: float = 16) -> str:
     ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{y - reach}" y2="{y + reach}"'
     return f'<line class="reference {_css(method)}" {ends}/>'
 

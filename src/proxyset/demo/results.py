@@ -9,7 +9,7 @@ import numpy as np
 
 from proxyset.bench.statistics import Gain, Spread, paired_gain, spread
 
-METHODS = ("ecos", "random", "k-center")
+METHODS = ("density-ratio", "ecos", "random", "k-center")
 ALL_OWN = "all in-distribution"
 WHOLE_POOL = "whole pool"
 
@@ -182,6 +182,9 @@ def summary(results: Results) -> dict[str, Any]:
             "accuracy": {m: asdict(results.accuracy(m, budget)) for m in (*METHODS, ALL_OWN, WHOLE_POOL)},
             "gain_over_random": asdict(results.gain(budget)),
             "gain_over_k_center": asdict(results.gain(budget, over="k-center")),
+            "gain_of_density_ratio_over_ecos": asdict(
+                results.gain(budget, over="ecos", method="density-ratio")
+            ),
         }
         for budget in results.budgets
     }

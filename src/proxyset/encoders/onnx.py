@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.encoders import selftest
+from proxyset.encoders.ahead import ahead
 from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
 from proxyset.encoders.images import PIPELINE, pixels
 from proxyset.encoders.onnx_file import refuse_external_data
@@ -43,6 +44,7 @@ class OnnxEncoder:
 
     Args:
         folder: holds `model.onnx`, one file without external data, and `encoder.json`.
+        threads: of the model on the processor; None leaves it to ONNX Runtime, which takes all cores.
 
     Raises:
         InvalidData: a file is missing, damaged, malicious or does not fit the other.
@@ -52,12 +54,13 @@ class OnnxEncoder:
 
     kind = "image"
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], threads: int | None = None) -> None:
+        self._threads = threads
         self.folder = Path(folder).absolute()
         self.recipe = read_recipe(self.folder)
         weights = read(self.folder / MODEL, LARGEST_MODEL)
         self._sha256 = fingerprint(weights)
-        self._session, self._errors = _session(weights, self.folder)
+        self._session, self._errors = _session(weights, self.folder, threads)
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
         if len(inputs) != 1 or not outputs:
             raise InvalidData(f"{self.folder}: the model must have one input (the images) and an output")
@@ -82,9 +85,9 @@ class OnnxEncoder:
             tested.embeddings[0], self.recipe.self_test.expected, self.recipe.tolerance, str(self.folder)
         )
 
-    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path, int | None]]:
         """A session cannot travel to another process; the folder's name can."""
-        return OnnxEncoder, (self.folder,)
+        return OnnxEncoder, (self.folder, self._threads)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -103,14 +106,19 @@ class OnnxEncoder:
         """
         X = np.zeros((len(items), self.recipe.dim), np.float32)
         problems: dict[int, str] = {}
-        for start in range(0, len(items), self._batch):
-            chunk = items[start : start + self._batch]
-            images, wrong = pixels(chunk, self.recipe.input)
+        starts = range(0, len(items), self._batch)
+        chunks = (items[start : start + self._batch] for start in starts)
+        # decoding runs beside the model; one chunk alone needs no threads
+        decoded = map(self._pixels, chunks) if len(starts) == 1 else ahead(self._pixels, chunks)
+        for start, (images, wrong) in zip(starts, decoded, strict=True):
             problems |= {start + row: problem for row, problem in wrong.items()}
-            if len(wrong) < len(chunk):
-                X[start : start + len(chunk)] = self.features(images)
+            if len(wrong) < len(images):
+                X[start : start + len(images)] = self.features(images)
         X[list(problems)] = 0
         return checked(X, self.recipe.dim, problems)
+
+    def _pixels(self, items: Sequence[Any]) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        return pixels(items, self.recipe.input)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of framed pixels, in one run of the model.
@@ -133,7 +141,7 @@ class OnnxEncoder:
         return pool(output, self.recipe.pooling, self.recipe.dim)[:n]
 
 
-def _session(weights: bytes, folder: Path) -> tuple[Any, tuple[type[Exception], ...]]:
+def _session(weights: bytes, folder: Path, threads: int | None) -> tuple[Any, tuple[type[Exception], ...]]:
     """A session and the errors that ONNX Runtime raises, which have no common base but Exception."""
     try:
         import onnxruntime
@@ -148,6 +156,7 @@ def _session(weights: bytes, folder: Path) -> tuple[Any, tuple[type[Exception], 
     )  # fmt: skip
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
     options.log_severity_level = 4  # what goes wrong is raised
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads cost 40 % more
     available = onnxruntime.get_available_providers()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from proxyset.errors import InvalidInput
@@ -14,7 +13,7 @@ from proxyset.sources.delimited import read_header
 from proxyset.sources.detect import detect
 from proxyset.sources.embeddings import Embeddings
 from proxyset.sources.fetch import fetch
-from proxyset.sources.files import locate
+from proxyset.sources.files import locate, place
 from proxyset.sources.folder import ImageFolder
 from proxyset.sources.parquet import Parquet
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, RandomAccess, Shard, Source
@@ -44,7 +43,8 @@ def open_source(
     | `.npy` | embedding | row number |
     | `img_emb/*.npy` and `metadata/*.parquet` (clip-retrieval) | embedding | column `id`, else row number |
 
-    All but the first and the last may be one file or a folder of them. Row numbers count from 0 over the
+    All but the first and the last may be one file or a folder of them. Parquet and tar files may also lie
+    where fsspec can read them ("s3://bucket/pool", "https://host/pool.parquet"). Row numbers count from 0 over the
     whole source.
 
     Args:
@@ -63,7 +63,7 @@ def open_source(
         raise InvalidInput(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     if shard_size is not None and shard_size < 1:
         raise InvalidInput(f"shard_size must be at least 1, not {shard_size}")
-    form, files = detect(Path(path), kind)
+    form, files = detect(place(path), kind)
     where, asked, sizes = os.fspath(path), tuple(columns), SHARD_ITEMS
     if shard_size is not None:
         sizes = dict.fromkeys(SHARD_ITEMS, shard_size)

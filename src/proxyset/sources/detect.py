@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
-from proxyset.sources.files import list_files, reading
+from proxyset.sources.files import Place, list_files, reading
+from proxyset.sources.remote import RemotePath
 from proxyset.sources.source import Kind
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS
 
@@ -23,6 +24,8 @@ _SUFFIXES: dict[Format, tuple[str, ...]] = {
     "images": tuple(f".{extension}" for extension in IMAGE_EXTENSIONS),
 }
 
+_REMOTE: tuple[Format, ...] = ("parquet", "tar")
+
 # The kinds of items that a format can give.
 _KINDS: dict[Format, tuple[Kind, ...]] = {
     "clip-retrieval": ("embedding",),
@@ -35,7 +38,7 @@ _KINDS: dict[Format, tuple[Kind, ...]] = {
 }
 
 
-def detect(path: Path, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
+def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
     """The format, and the files that are in it, relative to `path` ("" if `path` is the file).
 
     Raises:
@@ -61,6 +64,10 @@ def detect(path: Path, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
             f"{path} holds {formats}; name one file or folder of them, or say which kind you mean"
         )
     ((chosen, names),) = found.items()
+    if isinstance(path, RemotePath) and chosen not in _REMOTE:
+        raise InvalidData(
+            f"{path} holds {chosen}; from a URL only {' and '.join(_REMOTE)} files are read: copy the others here first"
+        )
     return chosen, tuple(names) if is_folder else ("",)
 
 
@@ -87,7 +94,7 @@ def _possible(kind: Kind | None) -> list[Format]:
     return [name for name in _SUFFIXES if kind is None or kind in _KINDS[name]]
 
 
-def _nothing(path: Path, files: Sequence[str], kind: Kind | None) -> str:
+def _nothing(path: Place, files: Sequence[str], kind: Kind | None) -> str:
     looked = "; ".join(f"{name} ({' '.join(_SUFFIXES[name])})" for name in _possible(kind))
     of_kind = f" of kind {kind}" if kind else ""
     return f"{path} has no data{of_kind} that can be read ({len(files)} files); looked for {looked}"

@@ -8,8 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from proxyset.errors import InvalidData
+from proxyset.sources.remote import RemotePath, is_url
 
 MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
+
+
+Place = Path | RemotePath
+# Errors of the operating system that come again however often one tries.
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+class ReadFailed(InvalidData):
+    """Reading failed in a way that may pass: a network, a busy file server."""
+
+
+def place(path: str | os.PathLike[str]) -> Place:
+    """A path of this machine, or a URL."""
+    return RemotePath(str(path)) if is_url(path) else Path(path)
 
 
 def locate(path: str, file: str) -> Path:
@@ -17,16 +32,24 @@ def locate(path: str, file: str) -> Path:
     return Path(path, file) if file else Path(path)
 
 
+def locate_any(path: str, file: str) -> Place:
+    """The same, also below a URL."""
+    if is_url(path):
+        return RemotePath(f"{path.rstrip('/')}/{file}" if file else path)
+    return locate(path, file)
+
+
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn an operating-system error into InvalidData that names the file."""
+def reading(path: Place) -> Iterator[None]:
+    """Turn an operating-system error into InvalidData (ReadFailed where it may pass) that names the file."""
     try:
         yield
     except OSError as error:
-        raise InvalidData(f"{path} cannot be read: {error.strerror or error}") from error
+        raised = InvalidData if isinstance(error, _LASTING) else ReadFailed
+        raise raised(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def list_files(folder: Path) -> list[str]:
+def list_files(folder: Place) -> list[str]:
     """All files below `folder` as sorted relative posix paths.
 
     Hidden files and folders are left out. A link to a file counts if the file lies in the folder too; a link
@@ -36,6 +59,11 @@ def list_files(folder: Path) -> list[str]:
     Raises:
         InvalidData: a folder cannot be listed.
     """
+    if isinstance(folder, RemotePath):
+        with reading(folder):
+            return sorted(
+                name for name in folder.below() if not any(part[:1] == "." for part in name.split("/"))
+            )
     root = os.path.realpath(folder)
     found: list[str] = []
     pending = [""]
@@ -59,7 +87,7 @@ def _stays(link: str, root: str) -> bool:
     return target.is_relative_to(root) and target.is_file()
 
 
-def read_item(path: Path) -> bytes:
+def read_item(path: Place) -> bytes:
     """The bytes of a file that is one item.
 
     Raises:

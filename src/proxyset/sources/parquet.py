@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,7 +13,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import ID, TEXT_COLUMNS, carried
-from proxyset.sources.files import locate
+from proxyset.sources.files import Place, locate_any
 from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
@@ -83,7 +82,7 @@ class Parquet:
         return found
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        path = locate(self.path, shard.file)
+        path = locate_any(self.path, shard.file)
         first = shard.first_row
         with open_parquet(path) as file:
             groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
@@ -96,7 +95,7 @@ class Parquet:
                 yield beside(rows, self._items(rows, path), self._carried, first, path)
                 first += rows.num_rows
 
-    def _items(self, rows: pa.RecordBatch, path: Path) -> Items:
+    def _items(self, rows: pa.RecordBatch, path: Place) -> Items:
         match self.kind:
             case "image":
                 return arrow.images(rows.column(self._content))
@@ -109,7 +108,7 @@ class Parquet:
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        with open_parquet(locate(self.path, self.files[0])) as file:
+        with open_parquet(locate_any(self.path, self.files[0])) as file:
             return file.schema_arrow
 
     def _content_of(self, kind: Kind) -> str | None:
@@ -159,7 +158,7 @@ class Parquet:
         """Rows of every row group of every file, after a look at whether the files go together."""
         found: dict[str, list[int]] = {}
         for name in self.files:
-            path = locate(self.path, name)
+            path = locate_any(self.path, name)
             with open_parquet(path) as file:
                 self._check(path, file.schema_arrow)
                 found[name] = [
@@ -169,7 +168,7 @@ class Parquet:
             raise InvalidData(f"{self.path} is empty: {len(found)} Parquet files without a row")
         return found
 
-    def _check(self, path: Path, schema: pa.Schema) -> None:
+    def _check(self, path: Place, schema: pa.Schema) -> None:
         for name in self._used:
             places = schema.get_all_field_indices(name)
             if len(places) != 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,28 +11,32 @@ import pyarrow.parquet as pq
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.columns import ID, checked_ids, row_numbers
-from proxyset.sources.files import reading
+from proxyset.sources.files import Place, reading
 from proxyset.sources.source import Batch, Items
 
 _BUFFER_BYTES = 1 << 20  # with pre_buffer off, columns are read in such pieces; else a row group at once
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
     """A Parquet file, read in small pieces.
 
     Raises:
         InvalidData: it is not a Parquet file, is cut short or damaged.
     """
     try:
-        with reading(path), pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        with (
+            reading(path),
+            path.open("rb") as raw,
+            pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
+        ):
             yield file
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error
 
 
 def rows_between(
-    path: Path, columns: list[str], start: int, stop: int, step: int
+    path: Place, columns: list[str], start: int, stop: int, step: int
 ) -> Iterator[pa.RecordBatch]:
     """Rows `start` to `stop` of a Parquet file, at most `step` at a time; row groups outside are not read."""
     with open_parquet(path) as file:
@@ -52,7 +55,7 @@ def rows_between(
             position += length
 
 
-def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Path) -> Batch:
+def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Place) -> Batch:
     """A batch of `items` with the ids and the columns `names` of `rows`; the first is row `first` of all."""
     where = f"{path}, from row {first} on"
     ids = row_numbers(first, rows.num_rows)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from proxyset.errors import InvalidData
-from proxyset.sources.files import MAX_ITEM_BYTES, reading, too_large
+from proxyset.sources.files import MAX_ITEM_BYTES, Place, reading, too_large
 
 # What a damaged or forged header makes the standard library raise.
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError)
 
 
-def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def members(path: Place) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """(name, function that reads it) of every regular file in the tar; read it before asking for the next.
 
     Folders, links, devices and hidden files are passed over. Uses memory for one member, however many there
@@ -41,14 +41,14 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             raise _damaged(path, f"no end marker at byte {archive.offset}")
 
 
-def _open(path: Path, file: BinaryIO) -> tarfile.TarFile:
+def _open(path: Place, file: BinaryIO) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=file, mode="r:", encoding="utf-8")
     except _DAMAGE as error:
         raise _damaged(path, f"not a plain tar file ({error}); unpack a compressed one first") from error
 
 
-def _next(path: Path, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+def _next(path: Place, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
     try:
         info = archive.next()
     except _DAMAGE as error:
@@ -57,7 +57,7 @@ def _next(path: Path, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
     return info
 
 
-def _safe(path: Path, name: str) -> str:
+def _safe(path: Place, name: str) -> str:
     parts = [part for part in name.split("/") if part != "."]
     if name.startswith("/") or ".." in parts or not any(parts):
         raise InvalidData(
@@ -66,7 +66,7 @@ def _safe(path: Path, name: str) -> str:
     return "/".join(parts)
 
 
-def _read(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+def _read(path: Place, archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     if info.size > MAX_ITEM_BYTES:
         raise too_large(f"{path}: the member {info.name!a}")
     try:
@@ -79,5 +79,5 @@ def _read(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return data
 
 
-def _damaged(path: Path, why: str) -> InvalidData:
+def _damaged(path: Place, why: str) -> InvalidData:
     return InvalidData(f"{path} is damaged or cut short: {why}; fetch or write it again")

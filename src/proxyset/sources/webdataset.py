@@ -11,7 +11,7 @@ from typing import Any
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, Sample, in_batches
 from proxyset.sources.columns import carried, json_object, value
-from proxyset.sources.files import locate
+from proxyset.sources.files import locate_any
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 from proxyset.sources.tar import members
 
@@ -74,14 +74,14 @@ class WebDataset:
         names = tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
         most = IMAGE_BATCH if self.kind == "image" else ROW_BATCH
         samples = (self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file))
-        return in_batches(samples, names, most, str(locate(self.path, shard.file)))
+        return in_batches(samples, names, most, str(locate_any(self.path, shard.file)))
 
     @property
     def _extensions(self) -> tuple[str, ...]:
         return IMAGE_EXTENSIONS if self.kind == "image" else ("txt",)
 
     def _until_image(self, file: str) -> Iterator[str]:
-        for name, _ in members(locate(self.path, file)):
+        for name, _ in members(locate_any(self.path, file)):
             yield name
             if _split(name)[1] in IMAGE_EXTENSIONS:
                 return
@@ -90,7 +90,7 @@ class WebDataset:
         """(key, extension → bytes) of samples that have an item."""
         extensions = self._extensions
         current, parts = "", dict[str, bytes]()
-        for name, read in members(locate(self.path, file)):
+        for name, read in members(locate_any(self.path, file)):
             key, extension = _split(name)
             if key != current:
                 if not parts.keys().isdisjoint(extensions):
@@ -98,7 +98,7 @@ class WebDataset:
                 current, parts = key, {}
             if extension in parts:
                 raise InvalidData(
-                    f"{locate(self.path, file)}: the sample {key!r} has two members .{extension}"
+                    f"{locate_any(self.path, file)}: the sample {key!r} has two members .{extension}"
                 )
             if extension in extensions or extension in _META:
                 parts[extension] = read()
@@ -117,7 +117,7 @@ class WebDataset:
 
     def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:
         """What the sample's `.json`, `.cls` and `.txt` say."""
-        where = f"{locate(self.path, file)}: the sample {key!r}"
+        where = f"{locate_any(self.path, file)}: the sample {key!r}"
         record = (json_object(_text(where, parts["json"]), where) if "json" in parts else None) or {}
         if "cls" in parts:
             record["label"] = _text(where, parts["cls"]).strip()

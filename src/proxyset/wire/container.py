@@ -32,7 +32,8 @@ def pack(header: BaseModel, tensors: Mapping[str, NDArray[Any]]) -> bytes:
 
     fields = header.model_dump(mode="json")
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    record = canonical_json({"header": fields, "sha256": _digest(fields, ordered)}).decode()
+    digest = _digest(canonical_json(fields), ordered)
+    record = canonical_json({"header": fields, "sha256": digest}).decode()
     return bytes(save(ordered, metadata={"proxyset": record}))
 
 
@@ -60,6 +61,7 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         record = _parse(_parse(data[8 : 8 + size])["__metadata__"]["proxyset"])
         fields, digest = record["header"], record["sha256"]
         version = fields["schema_version"]
+        text = canonical_json(fields)  # a ValueError for half a surrogate pair, which has no UTF-8
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"this is not a {what}, or it was cut off: {len(data)} bytes, {error}") from None
     expected = header_type.model_fields["schema_version"].default
@@ -71,12 +73,12 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         tensors: Tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"this {what} was cut off or damaged: {error}") from None
-    if _digest(fields, tensors) != digest:
+    if _digest(text, tensors) != digest:
         raise ArtifactError(
             f"this {what} was changed after it was made (its SHA-256 does not match): fetch it again"
         )
     try:
-        return header_type.model_validate_json(canonical_json(fields)), tensors
+        return header_type.model_validate_json(text), tensors
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -93,8 +95,8 @@ def _parse(text: Any) -> Any:
     return json.loads(text, parse_constant=finite, parse_float=finite)
 
 
-def _digest(fields: Any, tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(canonical_json(fields))
+def _digest(header: bytes, tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(header)
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
         digest.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]))

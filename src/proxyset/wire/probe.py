@@ -13,6 +13,7 @@ from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 
 PROBE_LIMIT = 1 << 30
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -32,6 +33,7 @@ class _Header(BaseModel):
     dtype: Dtype
     projected: bool
     purpose: str = Field(default="", max_length=500)
+    commitment: Commitment | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Probe:
         projection: (d, D) float32, or None (then D = d).
         mean: (d,) float32, or None.
         purpose: what the cloud says it wants the answer for; shown to the owner, never acted upon.
+        medoids: the real items that the centroids are, when the cloud committed to its index; their proofs were checked.
     """
 
     data: bytes = field(repr=False)
@@ -60,6 +63,7 @@ class Probe:
     projection: NDArray[np.float32] | None
     mean: NDArray[np.float32] | None
     purpose: str
+    medoids: Medoids | None = None
 
     @classmethod
     def build(
@@ -94,6 +98,38 @@ class Probe:
         return cls.from_bytes(pack(header, tensors))
 
     @classmethod
+    def build_of_medoids(
+        cls,
+        medoids: tuple[Commitment, Tensors],
+        encoder: EncoderSpec,
+        index: str,
+        *,
+        projection: NDArray[np.float32] | None = None,
+        mean: NDArray[np.float32] | None = None,
+        purpose: str = "",
+    ) -> Probe:
+        """A probe whose centroids are committed items, in float32: quantised, their proofs would not hold.
+
+        Args:
+            medoids: as `wire.medoids.encode` makes them.
+        """
+        commitment, tensors = medoids
+        if projection is not None and mean is not None:
+            tensors = tensors | {"projection": projection, "mean": mean}
+        header = _Header(
+            encoder=encoder,
+            encoder_fingerprint=encoder.fingerprint,
+            index=index,
+            clusters=len(commitment.ids),
+            dim=encoder.dim if projection is None else projection.shape[1],
+            dtype="float32",
+            projected=projection is not None,
+            purpose=purpose,
+            commitment=commitment,
+        )
+        return cls.from_bytes(pack(header, tensors))
+
+    @classmethod
     def from_bytes(cls, data: bytes) -> Probe:
         """Decode and validate.
 
@@ -109,6 +145,8 @@ class Probe:
                 f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection"
             )
         expected = _parts("centroids", header.dtype)
+        if header.commitment:
+            expected = TENSORS | (CONTENTS if header.commitment.contents else set())
         if header.projected:
             expected |= _parts("projection", header.dtype) | {"mean"}
         if set(tensors) != expected:
@@ -117,9 +155,21 @@ class Probe:
         if header.projected:
             projection = _decompress("projection", tensors, header.dtype, (d, D))
             mean = _array("mean", tensors, np.float32, (d,))
-        centroids = _decompress("centroids", tensors, header.dtype, (R, D))
+        if header.commitment is None:
+            medoids, centroids = None, _decompress("centroids", tensors, header.dtype, (R, D))
+        else:
+            medoids = decode(header.commitment, tensors, R, d)
+            centroids = _projected(medoids.embeddings, projection, mean)
         return cls(
-            data, centroids, header.encoder, header.index, header.dtype, projection, mean, header.purpose
+            data,
+            centroids,
+            header.encoder,
+            header.index,
+            header.dtype,
+            projection,
+            mean,
+            header.purpose,
+            medoids,
         )
 
     def to_bytes(self) -> bytes:
@@ -137,9 +187,15 @@ class Probe:
 
     def project(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features (n, d) in the space of the centroids: (n, D) float32."""
-        if self.projection is None or self.mean is None:
-            return X
-        return np.subtract(X, self.mean, dtype=np.float32) @ self.projection
+        return _projected(X, self.projection, self.mean)
+
+
+def _projected(
+    X: NDArray[np.float32], projection: NDArray[np.float32] | None, mean: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    if projection is None or mean is None:
+        return X
+    return np.subtract(X, mean, dtype=np.float32) @ projection
 
 
 def _parts(name: str, dtype: Dtype) -> set[str]:

@@ -1,7 +1,7 @@
 """The receipt: signed by the client's key, it ties a release to the policy and the ledger it was paid from.
 
-Both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing else of the ledger: not how
-many answers others got, not what is left.
+It travels inside the release; both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing
+else of the ledger: not how many answers others got, not what is left.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import ArtifactError, MissingExtra
+from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
-from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-RECEIPT_LIMIT = 1 << 16
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -81,7 +80,6 @@ class Receipt:
 
         Raises:
             ArtifactError: not a receipt, of another version, changed, or signed by another key.
-            MissingExtra: `cryptography` is not installed.
         """
         if len(data) > RECEIPT_LIMIT:
             raise ArtifactError(f"this receipt has {len(data)} bytes, more than the {RECEIPT_LIMIT} accepted")
@@ -97,6 +95,26 @@ class Receipt:
         _verify(signed.claim, signed.signature)
         return cls(signed.claim, signed.signature)
 
+    @classmethod
+    def of(cls, release: Release, key: str | None = None) -> Receipt | None:
+        """The receipt that travels with a release, or None when none does.
+
+        Args:
+            release: as received.
+            key: as for `from_bytes`.
+
+        Raises:
+            ArtifactError: it is damaged, signed by another key, or for another release.
+        """
+        if not release.receipt:
+            return None
+        receipt = cls.from_bytes(release.receipt, key)
+        if not receipt.covers(release):
+            raise ArtifactError(
+                f"the receipt in this release is for {receipt.claim.release[:12]}…, not for {release.fingerprint[:12]}…"
+            )
+        return receipt
+
     def covers(self, release: Release) -> bool:
         """Whether this receipt is for exactly that release."""
         claimed = (self.claim.release, self.claim.probe, self.claim.index, self.claim.privacy)
@@ -108,11 +126,9 @@ def _message(claim: Claim) -> bytes:
 
 
 def _verify(claim: Claim, signature: str) -> None:
-    try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError:
-        raise MissingExtra("cryptography", "receipts", "Receipts") from None
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(claim.key)).verify(
             bytes.fromhex(signature), _message(claim)

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.container import pack, unpack
+from proxyset.wire.container import Tensors, pack, unpack
 
 RELEASE_LIMIT = 8 << 20
+RECEIPT_LIMIT = 1 << 16
+_LARGEST_COUNT = 1 << 53  # float64 holds it exactly
+_LOWEST_NOISE = 40  # σ: no count is below 0 by nature, and noise gets there with probability below 1e-300
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -63,32 +66,50 @@ class Release:
         probe: fingerprint of the probe that was answered.
         index: fingerprint of the index that the probe came from, as the probe said.
         privacy: what it guarantees.
+        receipt: the bytes of the receipt that travels with it, or none. Its size depends on the owner's settings alone.
+            Nothing here trusts it: `Receipt.of` verifies it.
     """
 
     counts: NDArray[np.int64]
     probe: str
     index: str
     privacy: PrivacyStatement
+    receipt: bytes = b""
 
     def to_bytes(self) -> bytes:
-        return pack(
-            _Header(probe=self.probe, index=self.index, privacy=self.privacy), {"counts": self.counts}
-        )
+        return self._packed(self.receipt)
+
+    def _packed(self, receipt: bytes) -> bytes:
+        tensors: Tensors = {"counts": self.counts}
+        if receipt:
+            tensors["receipt"] = np.frombuffer(receipt, np.uint8)
+        return pack(_Header(probe=self.probe, index=self.index, privacy=self.privacy), tensors)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Release:
         """Decode and validate.
 
         Raises:
-            ArtifactError: not a release, damaged, or of another version.
+            ArtifactError: not a release, damaged, of another version, or with counts that no honest client can have:
+                beyond 2⁵³, or negative by more than 40 σ.
         """
         header, tensors = unpack(data, _Header, "release", RELEASE_LIMIT)
-        counts = tensors.get("counts")
-        if set(tensors) != {"counts"} or counts is None or counts.dtype != np.int64 or counts.ndim != 1:
-            raise ArtifactError("a release holds one tensor, 'counts', of int64 and shape (R,)")
-        return cls(counts, header.probe, header.index, header.privacy)
+        counts, receipt = tensors.pop("counts", None), tensors.pop("receipt", np.empty(0, np.uint8))
+        if tensors or counts is None or counts.dtype != np.int64 or counts.ndim != 1 or not len(counts):
+            raise ArtifactError(
+                "a release holds one tensor, 'counts', of int64 and shape (R,), and perhaps a receipt"
+            )
+        if receipt.dtype != np.uint8 or receipt.ndim != 1 or len(receipt) > RECEIPT_LIMIT:
+            raise ArtifactError(f"the receipt in a release is at most {RECEIPT_LIMIT} bytes")
+        lowest = -min(_LOWEST_NOISE * header.privacy.sigma, _LARGEST_COUNT)
+        if counts.max() > _LARGEST_COUNT or counts.min() < lowest:
+            raise ArtifactError(
+                f"this release has counts from {counts.min()} to {counts.max()}; with noise of σ = "
+                f"{header.privacy.sigma:g} no client can have such"
+            )
+        return cls(counts, header.probe, header.index, header.privacy, receipt.tobytes())
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the bytes that travel."""
-        return fingerprint(self.to_bytes())
+        """SHA-256 of the bytes that travel, less the receipt, which names it."""
+        return fingerprint(self._packed(b""))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from proxyset.cloud.select.baselines import KCenter, Random, UniformCluster
+from proxyset.cloud.select.combine import MAX_WEIGHT, combine, weights
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.cloud.select.ecos import Ecos
+from proxyset.cloud.select.facility_location import FacilityLocation
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking, Strategy
 from proxyset.errors import InvalidInput
-from proxyset.wire.release import Release
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (Ecos(), Random(), KCenter(), UniformCluster())
+    strategy.name: strategy
+    for strategy in (DensityRatio(), Ecos(), FacilityLocation(), Random(), KCenter(), UniformCluster())
 }
-DEFAULT_STRATEGY = "ecos"
+DEFAULT_STRATEGY = "density-ratio"
 
 __all__ = [
     "DEFAULT_STRATEGY",
+    "MAX_WEIGHT",
     "STRATEGIES",
     "Candidates",
     "Coverage",
@@ -26,6 +26,7 @@ __all__ = [
     "Strategy",
     "combine",
     "find_strategy",
+    "weights",
 ]
 
 
@@ -41,34 +42,3 @@ def find_strategy(name: str) -> Strategy:
         raise InvalidInput(
             f"unknown strategy {name!r}: choose one of {', '.join(sorted(STRATEGIES))}"
         ) from None
-
-
-def combine(releases: Sequence[Release], index: str, clusters: int) -> Coverage | None:
-    """Sum the counts of releases that answer probes of one index; None when there are none.
-
-    Args:
-        releases: each with its own, independent noise.
-        index: fingerprint of the index.
-        clusters: R.
-
-    Raises:
-        InvalidInput: a release answers another index, has another number of counts, or is given twice.
-    """
-    if not releases:
-        return None
-    seen: set[str] = set()
-    for number, release in enumerate(releases, start=1):
-        if release.index != index:
-            raise InvalidInput(
-                f"release {number} answers a probe of index {release.index[:12]}…, this is index {index[:12]}…: "
-                "select from the index whose probe was answered"
-            )
-        if len(release.counts) != clusters:
-            raise InvalidInput(
-                f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters"
-            )
-        if release.fingerprint in seen:
-            raise InvalidInput(f"release {number} is given twice; each counts once")
-        seen.add(release.fingerprint)
-    counts = np.sum([release.counts.astype(np.float64) for release in releases], axis=0)
-    return Coverage(counts, float(np.sqrt(sum(release.privacy.sigma**2 for release in releases))))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from proxyset.cloud.select.allocation import allocate
 from proxyset.cloud.select.kcenter import farthest_first
+from proxyset.cloud.select.rows import rows_of
 from proxyset.cloud.select.strategy import Candidates, Ranking
 
 # Two items nearer than this share of the pool's root-mean-square spread are near-duplicates.
@@ -49,7 +50,7 @@ class WeightedNeighbours:
         if len(self._orders.get(cluster, ())) >= count:
             return False
         members = self._candidates.members(cluster)
-        Z = self._candidates.Z[members]
+        Z = rows_of(self._candidates.Z, members)
         offset = Z - self._candidates.centroids[cluster]
         first = int(np.einsum("ij,ij->i", offset, offset).argmin())
         # asking for half as many again spares most of the later extensions

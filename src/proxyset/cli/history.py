@@ -1,0 +1,169 @@
+"""proxyset client history, verify, look: what left, whether it is what it says, and what was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from proxyset import atomic
+from proxyset.cli import options
+from proxyset.cli.output import emit
+from proxyset.client.history import Sent
+from proxyset.client.history import history as sent_from
+from proxyset.client.ledger import Ledger
+from proxyset.client.look import check_items, write_items
+from proxyset.client.receipts import check_receipt
+from proxyset.encoders import encoder_for
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.transport import read_message
+
+
+def history(
+    ledger: options.LedgerArgument = None,
+    server: Annotated[str, typer.Option(help="Only what this server got.")] = "",
+    entry: Annotated[
+        int | None, typer.Option(help="Show this one: its meaning, and a hex dump.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the literal bytes of each.", show_default=False)
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Every answer that left: when, to whom, what it cost, its receipt, and the literal bytes.
+
+    Example: proxyset client history ledger.sqlite --entry 3
+    """
+    book = Ledger.open(ledger, create=False)
+    found = [sent for sent in sent_from(book) if server in ("", sent.entry.server)]
+    if entry is not None:
+        found = [sent for sent in found if sent.entry.seq == entry]
+        if not found:
+            raise InvalidInput(f"entry {entry} is not an answer: proxyset client history lists them")
+    if out:
+        for sent in found:
+            atomic.write_bytes(out / f"{sent.entry.seq:08d}.safetensors", sent.data)
+    detailed = entry is not None
+    facts = {"ledger": str(book.path), "answers": [_facts(sent, detailed) for sent in found]}
+    lines = [line for sent in found for line in ([_line(sent)] if not detailed else _meaning(sent))]
+    emit(facts, "\n".join(lines or ["nothing has left"]), json)
+
+
+def verify(
+    release: Annotated[Path, typer.Argument(help="File of a release.")],
+    key: Annotated[
+        str | None, typer.Option(help="The public key that must have signed its receipt.", show_default=False)
+    ] = None,
+    probe: Annotated[
+        Path | None, typer.Option(help="Check that it answers this probe.", show_default=False)
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Check that this ledger paid for it.", show_default=False)
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Verify a release and its receipt, offline. Either side can; give the owner's key to know who signed.
+
+    Example: proxyset client verify release.safetensors --key KEY
+    """
+    found = Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))
+    receipt = Receipt.of(found, key)
+    if receipt is None:
+        raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
+    if probe:
+        asked = Probe.from_bytes(read_message(probe, "probe", PROBE_LIMIT))
+        if (found.probe, len(found.counts)) != (asked.fingerprint, asked.clusters):
+            raise ArtifactError(f"{release} does not answer {probe}")
+    if ledger:
+        check_receipt(Ledger.open(ledger, create=False), receipt)
+    facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
+    facts |= {"claim": receipt.claim.model_dump(mode="json")}
+    who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
+    words = [
+        f"{release}: {len(found.counts)} noisy counts, {_cost(found.privacy)}",
+        f"signed by {receipt.claim.key} ({who})",
+        f"policy {receipt.claim.policy or 'none'}; ledger entry {receipt.claim.head}",
+    ]
+    emit(facts, "\n".join(words), json)
+
+
+def look(
+    probe: Annotated[Path, typer.Argument(help="File of the probe.")],
+    out: Annotated[Path, typer.Option(help="New folder for its items and an index.html.")],
+    encoder: options.EncoderOption = None,
+    json: options.Json = False,
+) -> None:
+    """Look at the items of a probe of medoids, after checking with your own encoder that they are what it asks about.
+
+    Example: proxyset client look probe.safetensors --out items/
+    """
+    asked = Probe.from_bytes(read_message(probe, "probe", PROBE_LIMIT))
+    checked = check_items(asked, encoder_for(asked.encoder, local=encoder))
+    write_items(asked, out)
+    facts = {"out": str(out), "items": checked, "commitment": asked.medoids and asked.medoids.commitment}
+    emit(facts, f"{out}/index.html: {checked} items, each what the probe claims it is", json)
+
+
+def _facts(sent: Sent, detailed: bool) -> dict[str, Any]:
+    entry, release = sent.entry, sent.release
+    facts: dict[str, Any] = {
+        "entry": entry.seq,
+        "time": entry.time,
+        "server": entry.server,
+        "dataset": entry.dataset,
+        "probe": entry.probe,
+        "release": release.fingerprint,
+        "left": sent.left,
+        "receipt": bool(release.receipt),
+        "bytes": len(sent.data),
+        "sha256": fingerprint(sent.data),
+        "privacy": release.privacy.model_dump(),
+    }
+    if detailed:
+        facts |= {"counts": release.counts.tolist(), "index": release.index, "hex": sent.data.hex()}
+    return facts
+
+
+def _line(sent: Sent) -> str:
+    entry, privacy = sent.entry, sent.release.privacy
+    state = "receipt" if sent.release.receipt else "no receipt"
+    return (
+        f"{entry.seq:>5}  {entry.time}  {entry.server or '-':<24} probe {entry.probe[:12]}  ε {privacy.epsilon:g} "
+        f"at δ {privacy.delta:g}, ρ {privacy.rho:.4g}  {len(sent.data):,} bytes  "
+        + (state if sent.left else "withheld")
+    )
+
+
+def _meaning(sent: Sent) -> list[str]:
+    entry, release, data = sent.entry, sent.release, sent.data
+    lines = [
+        f"entry {entry.seq} of {entry.time}, to {entry.server or 'whoever holds the file'}, from {entry.dataset}",
+        "it was paid for and withheld" if not sent.left else f"what left: {len(data):,} bytes",
+        f"  that they answer probe {release.probe}",
+        f"  which came from index {release.index}",
+        f"  {len(release.counts)} noisy counts, one a centroid: {' '.join(map(str, release.counts.tolist()))}",
+        f"  what they cost: {_cost(release.privacy)}",
+    ]
+    if receipt := Receipt.of(release):
+        lines.append(f"  a receipt signed by {receipt.claim.key}, naming ledger entry {receipt.claim.head}")
+    return [*lines, "literally:", *_dump(data)]
+
+
+def _cost(privacy: PrivacyStatement) -> str:
+    return (
+        f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for one {privacy.unit} (at most {privacy.max_records} records, "
+        f"{privacy.adjacency}), σ = {privacy.sigma:g}, ρ = {privacy.rho:.4g}"
+    )
+
+
+def _dump(data: bytes) -> list[str]:
+    def shown(byte: int) -> str:
+        return chr(byte) if 32 <= byte < 127 else "."
+
+    rows = [(at, data[at : at + 16]) for at in range(0, len(data), 16)]
+    return [f"{at:08x}  {row.hex(' '):<47}  {''.join(map(shown, row))}" for at, row in rows]

@@ -1,0 +1,49 @@
+"""Options that several of the owner's commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Unit(StrEnum):
+    record = "record"
+    person = "person"
+
+
+class Adjacency(StrEnum):
+    add_remove = "add-remove"
+    replace_one = "replace-one"
+
+
+Data = Annotated[str, typer.Option(help="The private data: any kind that a pool may be.")]
+Epsilon = Annotated[float, typer.Option(help="Privacy loss of this answer, 0.001 to 100.")]
+Delta = Annotated[float, typer.Option(help="Probability that the loss is larger.")]
+LedgerFile = Annotated[Path | None, typer.Option(help="The ledger; your own by default.", show_default=False)]
+LedgerArgument = Annotated[
+    Path | None, typer.Argument(help="The ledger; your own by default.", show_default=False)
+]
+UnitOption = Annotated[Unit, typer.Option(help="What is protected.")]
+MaxRecords = Annotated[int, typer.Option(help="Most records of one person that count.")]
+Person = Annotated[
+    str | None, typer.Option(help='Column that names the person, or "folder".', show_default=False)
+]
+AdjacencyOption = Annotated[Adjacency, typer.Option(help="Which data sets are neighbours.")]
+EncoderOption = Annotated[
+    str | None, typer.Option(help='Your copy of the encoder: "onnx:FOLDER".', show_default=False)
+]
+DatasetName = Annotated[
+    str | None, typer.Option(help="Name of the data in the ledger; their path.", show_default=False)
+]
+SkipCorrupt = Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Draw and debit anew, though an answer with these settings is stored.")
+]
+Approve = Annotated[bool, typer.Option("--approve", help="I looked at this probe and agree.")]
+NewIndex = Annotated[
+    bool, typer.Option("--new-index", help="I agree that this server asks about another index than before.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]

@@ -1,0 +1,143 @@
+"""The audit: attack the shipped client with canaries, and state the least ε that the attack proves.
+
+A canary is a record nearest to one centroid, thrown in or left out by a fair coin; the attacker sees the release and
+guesses from that centroid's noisy count. If answers are (ε, δ)-DP then, for any threshold t and in both directions,
+
+    P(count ≥ t | canary in) ≤ e^ε · P(count ≥ t | canary out) + δ.
+
+Thresholds are chosen on one half of the trials; the other half gives exact (Clopper and Pearson 1934) bounds on both
+probabilities, and from them a lower bound on ε. The attack is made twice: on the counts as they are, and less the counts of
+a first answer without canaries, which convicts noise that repeats. Every trial goes through `answer`: encoder, vote,
+ledger, noise, all as shipped. One answer carries R trials, one a centroid, which add or remove different records.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset.client.answer import answer
+from proxyset.client.ledger import Cap, Ledger
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import InvalidInput
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import Release
+
+CLUSTERS = 1_000
+_BASE = 1  # records at every centroid, canary or not
+Answer = Callable[..., Release]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the attack found.
+
+    Attributes:
+        claimed_epsilon, delta: what the releases stated.
+        proven_epsilon: the true ε is at least this, with probability `confidence`; 0 when nothing is proven.
+        confidence: of the bound.
+        trials: canaries thrown.
+        passed: the proof does not contradict the claim.
+    """
+
+    claimed_epsilon: float
+    delta: float
+    proven_epsilon: float
+    confidence: float
+    trials: int
+
+    @property
+    def passed(self) -> bool:
+        return self.proven_epsilon <= self.claimed_epsilon
+
+
+def audit(
+    epsilon: float = 4.0,
+    delta: float = 1e-5,
+    trials: int = 200_000,
+    confidence: float = 0.999,
+    answerer: Answer = answer,
+) -> Audit:
+    """Attack `answerer` and report the least ε that the attack proves.
+
+    Args:
+        epsilon, delta: what each answer is asked to guarantee, per record, add or remove. Around 4 the attack is sharpest.
+        trials: canaries; about 20 µs each.
+        confidence: probability that the bound is right, in (0.5, 1).
+        answerer: what is attacked; tests give broken ones.
+
+    Sensitivity:
+        1: a canary is one record.
+    Unit:
+        One record.
+    Guarantee:
+        If the client is (epsilon, delta)-DP, `passed` is True with probability ≥ confidence. A client that is not may
+        pass too: an audit finds gross faults, it proves no privacy.
+    Assumes:
+        Trials are independent given their coins and the first answer. No private data is touched: canaries are
+        synthetic. Noise from a generator that is seeded once a process is not found here: compare two processes.
+
+    Raises:
+        InvalidInput: fewer than 1,000 trials, or an impossible confidence, ε or δ.
+    """
+    if trials < 1000 or not 0.5 < confidence < 1:
+        raise InvalidInput(
+            f"an audit needs 1,000 trials or more and a confidence in (0.5, 1), not {trials}, {confidence}"
+        )
+    coins = np.random.default_rng()
+    seen: list[NDArray[np.int64]] = []
+    thrown: list[NDArray[np.bool_]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        probe = _probe()
+        for number in range(1 + math.ceil(trials / CLUSTERS)):
+            inside = coins.random(CLUSTERS) < (0.5 if number else 0)
+            X = np.concatenate([np.repeat(probe.centroids, _BASE, axis=0), probe.centroids[inside]])
+            # a ledger for each: they are about different, synthetic people
+            ledger = Ledger.open(Path(folder) / f"{number}.sqlite", cap=Cap(100))
+            seen.append(answerer(probe, X, epsilon=epsilon, delta=delta, ledger=ledger).counts)
+            thrown.append(inside)
+    first, counts, inside = seen[0], np.stack(seen[1:]), np.concatenate(thrown[1:])
+    error = (1 - confidence) / 2
+    proven = max(_proven(attack.ravel(), inside, delta, error) for attack in (counts, counts - first))
+    return Audit(epsilon, delta, proven, confidence, len(inside))
+
+
+def _proven(counts: NDArray[np.int64], inside: NDArray[np.bool_], delta: float, error: float) -> float:
+    """The better of both directions; each gets half of the error, and each of its two bounds half of that."""
+    upward = _one_direction(counts[inside], counts[~inside], delta, error / 4)
+    downward = _one_direction(-counts[~inside], -counts[inside], delta, error / 4)
+    return max(0.0, upward, downward)
+
+
+def _one_direction(more: NDArray[np.int64], less: NDArray[np.int64], delta: float, error: float) -> float:
+    """Lower bound on log((P(more ≥ t) − δ) / P(less ≥ t)); t from the first halves, the bound from the second."""
+    first_more, first_less = more[: len(more) // 2], less[: len(less) // 2]
+    thresholds = np.unique(np.concatenate([first_more, first_less]))
+    thresholds = thresholds[:: max(1, len(thresholds) // 200)]
+    best = max(thresholds, key=lambda t: _bound(first_more, first_less, t, delta, error))
+    return _bound(more[len(more) // 2 :], less[len(less) // 2 :], best, delta, error)
+
+
+def _bound(
+    more: NDArray[np.int64], less: NDArray[np.int64], threshold: int, delta: float, error: float
+) -> float:
+    from scipy.stats import beta
+
+    hits, misses = int((more >= threshold).sum()), int((less >= threshold).sum())
+    low = float(beta.ppf(error, hits, len(more) - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - error, misses + 1, len(less) - misses)) if misses < len(less) else 1.0
+    return math.log((low - delta) / high) if low > delta else -math.inf
+
+
+def _probe() -> Probe:
+    """Centroids far apart, so that a canary votes for its own."""
+    side = math.ceil(math.sqrt(CLUSTERS))
+    grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)[:CLUSTERS]
+    spec = EncoderSpec(name="embeddings", dim=2)
+    return Probe.build(grid.astype(np.float32), spec, "0" * 64, dtype="float32", purpose="audit")

@@ -1,0 +1,52 @@
+"""What left the machine: every answer, with its cost, its receipt and its literal bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from proxyset.client.chain import Entry
+from proxyset.client.ledger import Ledger
+from proxyset.client.policy import Policy
+from proxyset.client.receipts import kept
+from proxyset.wire.release import Release
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One answer.
+
+    Attributes:
+        entry: what the ledger says of it: when, to whom, from which data, for which probe.
+        release: what it was, with the receipt that the ledger keeps for it, if any.
+        left: False when no policy that was in force since it was drawn lets it go: it was paid for and withheld. True means
+            that it was handed over to be sent; the ledger cannot know whether it arrived.
+    """
+
+    entry: Entry
+    release: Release
+    left: bool
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that left. (Before the ledger had a key, the same without the receipt.)"""
+        return self.release.to_bytes()
+
+
+def history(ledger: Ledger) -> list[Sent]:
+    """Every answer that was drawn, in order.
+
+    Raises:
+        LedgerError: the ledger or a policy in it is damaged.
+    """
+    policies = [(entry.seq, Policy.from_toml(text).fewest_records) for entry, text in ledger.texts("policy")]
+    return [
+        Sent(entry, replace(release, receipt=kept(ledger, entry)), _left(entry, release, policies))
+        for entry, release in ledger.releases()
+    ]
+
+
+def _left(entry: Entry, release: Release, policies: list[tuple[int, int]]) -> bool:
+    """Whether the policy in force when it was drawn, or a later one, let it go; a replay asks the later ones."""
+    before = [fewest for seq, fewest in policies if seq < entry.seq]
+    bounds = (before[-1:] or [0]) + [fewest for seq, fewest in policies if seq > entry.seq]
+    return 0 in bounds or int(release.counts.sum()) >= min(bounds)

@@ -1,0 +1,119 @@
+"""Look at a probe of medoids: are its items what the server claims, and what are they?
+
+The hash tree binds an item's id and features. The item itself, a picture or a text, is bound by encoding it again here: if
+the features differ from the claimed ones, the server shows one thing and asks about another.
+
+Tolerance: claimed features were rounded to float16 in the index (2⁻¹¹ relative) and computed on another machine, whose
+decoder and resize may round pixels by a level. A distance of 5 % of the features' length is accepted, and refused above.
+A probe that lies within it asks, to 5 %, about the item that it shows.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from proxyset import atomic
+from proxyset.encoders.encoder import Encoder
+from proxyset.errors import InvalidInput, Refused
+from proxyset.wire.medoids import Medoids
+from proxyset.wire.probe import Probe
+
+TOLERANCE = 0.05
+
+
+def check_items(probe: Probe, encoder: Encoder) -> int:
+    """Encode the items that a probe carries, and return how many were checked; 0 when it carries none.
+
+    Args:
+        probe: whose medoids are checked.
+        encoder: the owner's own, with the probe's fingerprint.
+
+    Sensitivity:
+        None: it looks at the probe alone.
+    Unit:
+        None.
+    Guarantee:
+        Every medoid's features are those of the item shown, to 5 % of their length.
+    Assumes:
+        The encoder takes hostile pictures and texts without harm: it is the one that reads the private data.
+
+    Raises:
+        Refused: an item cannot be encoded, or its features are not those claimed.
+    """
+    if probe.medoids is None or probe.medoids.contents is None:
+        return 0
+    for item, content in enumerate(probe.medoids.contents):
+        name, claimed = probe.medoids.ids[item], probe.medoids.embeddings[item].astype(np.float64)
+        try:
+            value = content.decode() if encoder.kind == "text" else content
+            encoded = encoder.encode([value])
+            problem = encoded.problems.get(0, "")
+        except UnicodeDecodeError:
+            problem = "not UTF-8"
+        if problem:
+            raise Refused(f"the probe's item {name!r} cannot be encoded ({problem}): do not answer it")
+        own = encoded.embeddings[0].astype(np.float64)
+        distance, size = float(np.linalg.norm(own - claimed)), float(np.linalg.norm(own))
+        if distance > TOLERANCE * size:
+            raise Refused(
+                f"the probe's item {name!r} is not what it claims: its features are {distance:.3g} away from the claimed "
+                f"ones, of length {size:.3g}; {TOLERANCE:.0%} is accepted. Do not answer this probe"
+            )
+    return len(probe.medoids.contents)
+
+
+def write_items(probe: Probe, out: str | os.PathLike[str]) -> list[Path]:
+    """Write the items that a probe carries into a new folder, with an index.html that shows them.
+
+    Pictures are decoded and saved anew, texts are escaped: nothing of the server's runs in the browser.
+
+    Raises:
+        InvalidInput: the probe carries no items.
+        FileExistsError: `out` is not empty.
+    """
+    if probe.medoids is None or probe.medoids.contents is None:
+        what = "no items with its medoids" if probe.medoids else "centroids, which are no items"
+        raise InvalidInput(f"there is nothing to look at: this probe has {what}")
+    with atomic.new_folder(out) as folder:
+        names = [_write(folder, number, content) for number, content in enumerate(probe.medoids.contents)]
+        (folder / "index.html").write_text(_page(probe, probe.medoids, names, folder), encoding="utf-8")
+    return [Path(out) / name for name in names]
+
+
+def _write(folder: Path, number: int, content: bytes) -> str:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            name = f"{number:05d}.png"
+            image.convert("RGB").save(folder / name)
+            return name
+    except (OSError, ValueError, Image.DecompressionBombError):
+        name = f"{number:05d}.txt"
+        (folder / name).write_text(content.decode(errors="replace"), encoding="utf-8")
+        return name
+
+
+def _page(probe: Probe, medoids: Medoids, names: Sequence[str], folder: Path) -> str:
+    figures = []
+    for name, item in zip(names, medoids.ids, strict=True):
+        if name.endswith(".png"):
+            body = f'<img src="{name}" alt="">'
+        else:
+            body = f"<blockquote>{html.escape((folder / name).read_text(encoding='utf-8'))}</blockquote>"
+        figures.append(f"<figure>{body}<figcaption>{html.escape(item)}</figcaption></figure>")
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>A probe of medoids</title>'
+        "<style>body{font:16px sans-serif;margin:2em}figure{display:inline-block;margin:.5em;max-width:20em;"
+        "vertical-align:top}img{width:8em}figcaption{color:#555;overflow-wrap:anywhere}</style>"
+        f"<h1>{len(names)} items that a server asks about</h1>"
+        f"<p>Each of your records will be counted for the item most like it. Purpose, in the server's words: "
+        f"“{html.escape(probe.purpose)}”. The items are out of an index of {medoids.items:,}, committed to as "
+        f"<code>{medoids.commitment}</code>.</p>{''.join(figures)}</html>\n"
+    )

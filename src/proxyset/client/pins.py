@@ -1,0 +1,57 @@
+"""Pins: a server is held to the index that it committed to before its first answer.
+
+Probes of medoids carry the root of a hash tree over the whole index. The first one that is answered pins that root to the
+server, as an entry of the ledger. A later probe of the same server with another root, or with none, could be made of items
+that were put in after the first answer was seen; it is refused until the owner agrees to a new index, which is one more
+entry.
+"""
+
+from __future__ import annotations
+
+from proxyset.client.ledger import Ledger
+from proxyset.errors import Refused
+from proxyset.wire.probe import Probe
+
+
+def check_pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> bool:
+    """Whether answering this probe needs a new pin.
+
+    Sensitivity:
+        None: it looks at the probe and the ledger.
+    Unit:
+        None.
+    Guarantee:
+        All probes answered for `server` between two agreements of the owner are made of items of one index, fixed
+        before the first of these answers.
+    Assumes:
+        SHA-256 has no collisions. What the index was committed to before the first probe came, the server chose freely.
+
+    Raises:
+        Refused: the server is pinned to another index, and the owner has not agreed to a new one.
+    """
+    commitment = _commitment(probe)
+    pins = ledger.texts("pin", server)
+    pinned = pins[-1][1].decode() if pins else ""
+    if commitment == pinned:
+        return False
+    if pins and not new_index:
+        now = f"of one with commitment {commitment[:12]}" if commitment else "without a commitment"
+        raise Refused(
+            f"the server {server!r} is pinned to the index with commitment {pinned[:12]}; this probe is {now}. It may be "
+            "made after what earlier answers told. If you expect a new index, say --new-index; it is logged"
+        )
+    return True
+
+
+def pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> None:
+    """Check as `check_pin` does, and add the pin where a new one is needed. Called before an answer is handed over.
+
+    Raises:
+        Refused: as `check_pin`. LedgerError: it could not be written.
+    """
+    if check_pin(ledger, probe, server, new_index):
+        ledger.add_pin(server, _commitment(probe))
+
+
+def _commitment(probe: Probe) -> str:
+    return probe.medoids.commitment if probe.medoids else ""

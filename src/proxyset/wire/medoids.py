@@ -1,0 +1,113 @@
+"""Medoids of a probe: real items in the place of centroids, each proven to be in the index that was committed to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxyset.errors import ArtifactError
+from proxyset.wire.container import Tensors
+from proxyset.wire.merkle import HASH_BYTES, HashTree, depth, item_leaf, proves
+
+TENSORS = {"medoids", "medoids.positions", "medoids.proofs"}
+CONTENTS = {"medoids.contents", "medoids.ends"}
+
+
+class Commitment(BaseModel):
+    """The part of a probe's header that speaks of medoids.
+
+    Attributes:
+        root: of the hash tree over all items of the index.
+        items: how many items that tree has.
+        ids: the medoids' ids, in the order of the centroids.
+        contents: whether the items themselves travel, for the owner to look at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    root: str = Field(pattern=r"^[0-9a-f]{64}$")
+    items: int = Field(ge=1, le=1 << 48)
+    ids: list[str] = Field(max_length=10_000_000)
+    contents: bool
+
+
+@dataclass(frozen=True)
+class Medoids:
+    """Items of the index that stand for its clusters.
+
+    Attributes:
+        commitment: root of the hash tree over the whole index: equal roots, equal indexes.
+        items: number of items in that index.
+        ids: (R,) their ids.
+        embeddings: (R, d) float32, their features as the cloud computed them.
+        contents: the items as the pool has them (file bytes, or UTF-8 text), or None.
+    """
+
+    commitment: str
+    items: int
+    ids: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+    contents: tuple[bytes, ...] | None
+
+
+def encode(
+    tree: HashTree,
+    positions: NDArray[np.int64],
+    ids: Sequence[str],
+    embeddings: NDArray[np.float32],
+    contents: Sequence[bytes] | None,
+) -> tuple[Commitment, Tensors]:
+    """Header and tensors for medoids at `positions` (R,) of the tree, with (R, d) float32 embeddings."""
+    commitment = Commitment(root=tree.root, items=tree.size, ids=list(ids), contents=contents is not None)
+    tensors: Tensors = {
+        "medoids": embeddings,
+        "medoids.positions": positions,
+        "medoids.proofs": np.stack([tree.proof(int(position)) for position in positions]),
+    }
+    if contents is not None:
+        tensors["medoids.contents"] = np.frombuffer(b"".join(contents), np.uint8)
+        tensors["medoids.ends"] = np.cumsum([len(content) for content in contents], dtype=np.int64)
+    return commitment, tensors
+
+
+def decode(commitment: Commitment, tensors: Tensors, clusters: int, d: int) -> Medoids:
+    """Validate medoids and check every proof.
+
+    Raises:
+        ArtifactError: shapes do not fit, or an item is not in the tree that was committed to.
+    """
+    shapes = {
+        "medoids": ((clusters, d), np.float32),
+        "medoids.positions": ((clusters,), np.int64),
+        "medoids.proofs": ((clusters, depth(commitment.items), HASH_BYTES), np.uint8),
+    }
+    for name, (shape, dtype) in shapes.items():
+        if tensors[name].shape != shape or tensors[name].dtype != dtype:
+            raise ArtifactError(
+                f"the probe's {name!r} is {tensors[name].dtype} {tensors[name].shape}, not {shape}"
+            )
+    embeddings = tensors["medoids"]
+    if len(commitment.ids) != clusters or not np.isfinite(embeddings).all():
+        raise ArtifactError("the probe's medoids need one id and finite features each")
+    for j, name in enumerate(commitment.ids):
+        leaf, position = item_leaf(name, embeddings[j]), int(tensors["medoids.positions"][j])
+        if not proves(commitment.root, commitment.items, position, leaf, tensors["medoids.proofs"][j]):
+            raise ArtifactError(
+                f"medoid {j} ({name!r}) is not in the index that the server committed to: do not answer this probe"
+            )
+    contents = _contents(tensors, clusters) if commitment.contents else None
+    return Medoids(commitment.root, commitment.items, tuple(commitment.ids), embeddings, contents)
+
+
+def _contents(tensors: Tensors, clusters: int) -> tuple[bytes, ...]:
+    data, ends = tensors["medoids.contents"], tensors["medoids.ends"]
+    fits = data.dtype == np.uint8 and data.ndim == 1 and ends.dtype == np.int64 and ends.shape == (clusters,)
+    starts = np.concatenate([[0], ends[:-1]]) if fits else ends
+    if not fits or (ends < starts).any() or int(ends[-1]) != len(data):
+        raise ArtifactError("the probe's medoid items do not fit their number and sizes")
+    raw = data.tobytes()
+    return tuple(raw[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))

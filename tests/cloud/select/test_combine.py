@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxyset.client.answer import answer
+from proxyset.client.calibration import privacy_statement
+from proxyset.cloud.index import build_index
+from proxyset.cloud.proxy_set import select
+from proxyset.cloud.select import combine, weights
+from proxyset.errors import InvalidInput
+from proxyset.wire.release import Release
+
+INDEX = "a" * 64
+
+
+def release(counts, epsilon=1.0):
+    return Release(np.array(counts, np.int64), "b" * 64, INDEX, privacy_statement(epsilon))
+
+
+def test_few_releases_are_summed_as_they_are():
+    assert combine([], INDEX, 2) is None
+    found = combine([release([1, 900]), release([3, 4], 0.5)], INDEX, 2)
+    np.testing.assert_array_equal(found.counts, [4, 904])
+    sigmas = privacy_statement(1.0).sigma, privacy_statement(0.5).sigma
+    assert found.sigma == pytest.approx(np.hypot(*sigmas))
+
+
+def test_a_heavy_release_is_scaled_and_so_is_its_noise():
+    releases = [release([10, 0]), release([0, 10]), release([-100, 900], 0.5)]
+    np.testing.assert_allclose(weights(releases, 2), [1, 1, 0.02])
+    found = combine(releases, INDEX, 2, 2)
+    np.testing.assert_allclose(found.counts, [10 - 2, 10 + 18])
+    one, half = privacy_statement(1.0).sigma, privacy_statement(0.5).sigma
+    assert found.sigma == pytest.approx(np.sqrt(2 * one**2 + (0.02 * half) ** 2))
+    np.testing.assert_array_equal(weights(releases, float("inf")), [1, 1, 1])
+
+
+@given(
+    honest=st.lists(st.lists(st.integers(0, 100), min_size=4, max_size=4), min_size=2, max_size=9),
+    poison=st.lists(st.integers(-100, 2**53), min_size=4, max_size=4),
+    most=st.floats(1, 10),
+)
+def test_one_liar_is_bounded_by_the_largest_honest_client(honest, poison, most):
+    """Whatever one of three or more sends, it moves the sum by at most `most` times an honest client's mass."""
+    releases = [release(counts) for counts in honest] + [release(poison)]
+    w = weights(releases, most)
+    assert ((w > 0) & (w <= 1)).all()
+    largest = max(1, *(sum(counts) for counts in honest))
+    assert w[-1] * np.abs(np.array(poison, float)).sum() <= most * largest * (1 + 1e-9)
+
+
+def test_impossible_combinations():
+    for bad, why in (
+        ([release([1, 2])] * 2, "twice"),
+        ([release([1, 2, 3])], "3 counts"),
+        ([Release(np.array([1, 2]), "b" * 64, "c" * 64, privacy_statement(1.0))], "another|answers a probe"),
+    ):
+        with pytest.raises(InvalidInput, match=why):
+            combine(bad, INDEX, 2)
+    for weight in (0.5, -1.0, float("nan")):
+        with pytest.raises(InvalidInput, match="max-weight"):
+            combine([release([1, 2])], INDEX, 2, weight)
+
+
+def test_a_poisoned_client_among_ten(blobs, command):
+    """Nine honest clients near two of six blobs; one sends a billion counts for another blob."""
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
+    probe, X = index.probe(), np.load(blobs / "private.npy")
+    releases = [
+        answer(probe, part, epsilon=3, ledger=blobs / f"l{n}") for n, part in enumerate(np.split(X[:396], 9))
+    ]
+    wrong = index.candidates().clusters[2]  # the pool's row 2 is of blob 2
+    poison = np.zeros(12, np.int64)
+    poison[wrong] = 10**9
+    releases.append(Release(poison, probe.fingerprint, probe.index, releases[0].privacy))
+
+    def share_of_the_wanted(out, **options):
+        proxy = select(index, releases, blobs / out, budget=100, strategy="ecos", **options)
+        return np.mean([int(item) % 6 < 2 for item in proxy.selection().column("id").to_pylist()])
+
+    assert share_of_the_wanted("open", max_weight=float("inf")) < 0.1
+    assert share_of_the_wanted("capped") > 0.6
+    assert share_of_the_wanted("strict", max_weight=1.0) > 0.75
+    files = []
+    for number, one in enumerate(releases):
+        files.append(blobs / f"r{number}")
+        files[-1].write_bytes(one.to_bytes())
+    options = ("--budget", 50, "--max-weight", 1, "--out", blobs / "cli", "--json")
+    status, facts, _ = command("select", blobs / "index", *files, *options)
+    assert status == 0
+    assert facts["weights"][-1] < 1e-6
+    assert "scaled to" in (blobs / "cli" / "card.md").read_text()
+    assert (
+        command(
+            "select", blobs / "index", *files, "--budget", 50, "--max-weight", 0.1, "--out", blobs / "no"
+        )[0]
+        == 1
+    )

@@ -1,0 +1,119 @@
+import functools
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import proxyset
+from proxyset.cloud import index as index_module
+from proxyset.cloud.executor import LocalExecutor, RayExecutor
+from proxyset.cloud.index import build_index
+from proxyset.cloud.shards import encode_shard
+from proxyset.errors import InvalidData, InvalidInput, ProxysetError
+
+
+def contents(folder):
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def square(number):
+    return number * number
+
+
+def refuse(number):
+    raise InvalidData(f"task {number} cannot be done")
+
+
+def die_once(folder, number):
+    """Task 2 kills its own worker the first time."""
+    flag = Path(folder) / "died"
+    if number == 2 and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def encode_and_die_once(flag, task):
+    """The second shard's worker is killed after it has read and before it has written."""
+    if task.shard.number == 1 and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return encode_shard(task)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_once(workers):
+    assert sorted(LocalExecutor(workers).run(square, range(7))) == [0, 1, 4, 9, 16, 25, 36]
+    assert list(LocalExecutor(workers).run(square, [])) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_of_tasks_come_out(workers):
+    with pytest.raises(InvalidData, match="cannot be done"):
+        list(LocalExecutor(workers).run(refuse, [1, 2]))
+
+
+def test_a_dead_worker_is_replaced(tmp_path):
+    results = LocalExecutor(2).run(functools.partial(die_once, tmp_path), range(6))
+    assert sorted(results) == list(range(6))
+    assert (tmp_path / "died").exists()
+
+
+def test_workers_that_always_die_are_given_up():
+    with pytest.raises(ProxysetError, match="died 4 times"):
+        list(LocalExecutor(2).run(die, [1, 2]))
+
+
+def test_no_workers():
+    with pytest.raises(InvalidInput, match="at least 1"):
+        LocalExecutor(0)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "parts").mkdir()
+    for number in range(4):
+        np.save(tmp_path / "parts" / f"{number}.npy", rng.normal(size=(300, 8)).astype(np.float32))
+    return tmp_path
+
+
+def test_a_local_worker_killed_mid_run_changes_no_byte(parts, monkeypatch):
+    build_index(parts / "parts", parts / "whole", clusters=5)
+    monkeypatch.setattr(index_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag"))
+    build_index(parts / "parts", parts / "killed", clusters=5, executor=LocalExecutor(2))
+    assert (parts / "flag").exists()
+    assert contents(parts / "killed") == contents(parts / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_ray_and_a_worker_of_it_killed_mid_run_change_no_byte(parts, monkeypatch):
+    """A real Ray cluster of this machine: two worker processes, one of which dies while it has a shard."""
+    ray = pytest.importorskip("ray")
+    build_index(parts / "parts", parts / "whole", clusters=5)
+    # workers import this module by its name; PYTHONPATH is how a fresh process finds what this one has
+    places = [str(Path(__file__).parent), str(Path(proxyset.__file__).parents[1])]
+    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(places)}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+    try:
+        monkeypatch.setattr(
+            index_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag")
+        )
+        build_index(parts / "parts", parts / "killed", clusters=5, executor=RayExecutor())
+        assert (parts / "flag").exists()
+        with pytest.raises(InvalidData, match="cannot be done"):
+            list(RayExecutor().run(refuse, [1]))
+    finally:
+        ray.shutdown()
+    assert contents(parts / "killed") == contents(parts / "whole")
