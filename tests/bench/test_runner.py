@@ -10,7 +10,7 @@ from proxyset.bench.registry import find
 from proxyset.bench.runner import run_experiment
 from proxyset.bench.store import Store
 from proxyset.bench.task import Task
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, InvalidInput
 
 SMALL = {
     "name": "small",
@@ -87,6 +87,13 @@ def _hold(store, group, ready, leave):
         assert ours
         ready.set()
         leave.wait(60)
+
+
+def test_results_of_other_settings_are_not_mixed(finished):
+    store, _ = finished
+    data = SMALL["data"][0] | {"most": 200}
+    with pytest.raises(InvalidInput, match=r"'most': 250.*'most': 200"):
+        run_experiment(experiment(data=[data]), store)
 
 
 def test_damaged_results_are_told(finished, tmp_path):

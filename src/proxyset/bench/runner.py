@@ -40,8 +40,10 @@ def run_experiment(
         The number of cells that are still missing: those that another process is working on.
 
     Raises:
+        InvalidInput: the store's results were made with other settings (see `Store.settle`).
         ProxysetError: a data set cannot be had, or a cell cannot be run; what was finished is kept.
     """
+    store.settle(experiment)
     groups = list(experiment.groups())
     total = sum(len(experiment.cells(group)) for group in groups)
     done = sum(len(_finished(experiment, store, group, again)) for group in groups)

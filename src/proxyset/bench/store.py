@@ -8,6 +8,7 @@ OUT/releases/                 the releases, so that methods added later see the 
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from proxyset.atomic import replacing
+from proxyset import atomic
 from proxyset.bench.cells import Result
-from proxyset.bench.experiment import Cell, Group
+from proxyset.bench.experiment import Cell, Experiment, Group
 from proxyset.bench.outcome import Costs, Outcome
-from proxyset.errors import ArtifactError
+from proxyset.bench.registry import find
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.fingerprint import canonical_json
 
 SCHEMA = pa.schema(
     [
@@ -45,6 +48,31 @@ class Store:
     def releases(self) -> Path:
         return self.folder / "releases"
 
+    def settle(self, experiment: Experiment) -> None:
+        """Refuse to mix results: what is no column of a row must be as it was in the first run.
+
+        Raises:
+            InvalidInput: δ, or a data set's version, size or dimensions, has changed since.
+        """
+        path = self.folder / "settings.json"
+        old = json.loads(path.read_bytes()) if path.exists() else {}
+        new = {
+            data.name: {
+                "most": data.most,
+                "dim": data.dim,
+                "delta": experiment.delta,
+                "version": find(data.name).version,
+            }
+            for data in experiment.data
+        }
+        for name, values in new.items():
+            if old.get(name, values) != values:
+                raise InvalidInput(
+                    f"{self.folder} holds results of {name} made with {old[name]}, now asked for {values}: choose "
+                    f"another --results, or remove cells/{name}.* and its entry in settings.json"
+                )
+        atomic.write_bytes(path, canonical_json(old | new))
+
     def read(self, group: Group) -> dict[Cell, Result]:
         """The finished cells of a group; empty when there are none.
 
@@ -64,7 +92,7 @@ class Store:
     def write(self, group: Group, results: dict[Cell, Result]) -> None:
         """Replace the group's file, whole or not at all."""
         table = pa.Table.from_pylist([row(result) for result in results.values()], schema=SCHEMA)
-        with replacing(self._path(group, "parquet")) as path:
+        with atomic.replacing(self._path(group, "parquet")) as path:
             pq.write_table(table, path)
 
     @contextmanager

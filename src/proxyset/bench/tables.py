@@ -9,6 +9,7 @@ from proxyset.bench.experiment import Experiment
 from proxyset.bench.methods import needs
 from proxyset.bench.summary import Line
 from proxyset.bench.training import TRAININGS
+from proxyset.cloud.select import DEFAULT_STRATEGY
 
 MINUS = "−"
 
@@ -84,27 +85,6 @@ def assumptions(lines: Sequence[Line]) -> Table:
     return Table("What the methods assume", ("method", "assumes"), rows)
 
 
-def costs_over_ours(lines: Sequence[Line], ours: str) -> Table:
-    """Processor time of the alternatives as a multiple of `ours`, training of the final model included."""
-    rows = []
-    for line in lines:
-        base = next(
-            (
-                other.seconds
-                for other in lines
-                if other.setting.method == ours
-                and (other.setting.data_set, other.budget) == (line.setting.data_set, line.budget)
-            ),
-            None,
-        )
-        if base:
-            name = method_name(line.setting.method)
-            rows.append((line.setting.data_set, f"{line.budget:,}", name, f"{line.seconds / base:.1f}×"))
-    return Table(
-        f"Processor time, as a multiple of {ours}", ("data", "budget", "method", "time"), tuple(rows)
-    )
-
-
 def published(experiment: Experiment) -> Table | None:
     """The paper's own numbers; None when the experiment quotes none."""
     if not experiment.paper:
@@ -164,7 +144,16 @@ def _message(line: Line) -> str:
 
 
 def _costs(lines: Sequence[Line]) -> tuple[tuple[str, Callable[[Line], str]], ...]:
-    return _COSTS if any(line.bytes_down or line.bytes_up or line.multiply_adds for line in lines) else ()
+    """Messages and arithmetic, where any line has them; processor time, where the default strategy is there to compare."""
+    columns = _COSTS if any(line.bytes_down or line.bytes_up or line.multiply_adds for line in lines) else ()
+    ours = {line.budget: line.seconds for line in lines if line.setting.method == DEFAULT_STRATEGY}
+    if not all(ours.get(line.budget) for line in lines):
+        return columns
+
+    def time(line: Line) -> str:
+        return f"{line.seconds / ours[line.budget]:.2g}×"
+
+    return (*columns, (f"time / {DEFAULT_STRATEGY}", time))
 
 
 def _tex(text: str) -> str:

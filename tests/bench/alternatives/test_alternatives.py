@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import dp_accounting
 import numpy as np
 import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 from scipy.optimize import minimize
 
-from proxyset.bench.alternatives import dp_classifier, dp_sgd, fedavg, private_evolution
+from proxyset.bench.alternatives import dp_classifier, dp_sgd, fedavg, linear, private_evolution
 from proxyset.bench.alternatives.linear import Bounded
 from proxyset.bench.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset.bench.experiment import Data, Group
@@ -46,12 +48,12 @@ def test_more_privacy_is_more_noise():
         assert noise(0.58) > 3 * noise(4.0)
 
 
-def test_the_start_predicts_as_the_benchmarks_classifier_does(task):
+def test_the_start_predicts_as_the_public_model_does(task):
     bounded = Bounded.of(task)
     assert np.allclose(np.linalg.norm(bounded.X, axis=1), 2**0.5)
     W = bounded.start(task, 60)
     rows = task.rng(3).permutation(task.pool)[:60]
-    model = task.training.model().fit(bounded.X[rows, :-1], task.y[rows])
+    model = replace(task.training, C=linear._C).model().fit(bounded.X[rows, :-1], task.y[rows])
     test = task.split.test
     said = bounded.classes[(bounded.X[test] @ W).argmax(axis=1)]
     assert np.array_equal(said, model.predict(bounded.X[test, :-1]))

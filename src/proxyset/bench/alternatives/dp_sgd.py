@@ -14,7 +14,7 @@ from proxyset.bench.task import Task
 from proxyset.errors import MissingExtra
 
 BATCHES, EPOCHS = 4, 10  # an epoch has this many Poisson batches; large ones suit a small ε
-RATES, CLIP = (0.1, 0.5, 2.0), 1.0
+RATES, CLIP = (0.02, 0.1, 0.5, 2.0), 1.0
 
 
 def dp_sgd(task: Task, budget: int, epsilon: float) -> Outcome:

@@ -13,7 +13,7 @@ from proxyset.bench.task import Task
 
 ROUNDS, SAMPLED = 40, 0.25
 LOCAL_STEPS, LOCAL_RATE, CLIP = 5, 0.5, 1.0
-SERVER_RATES = (0.1, 0.5, 2.0)
+SERVER_RATES = (0.02, 0.1, 0.5, 2.0)
 
 
 def dp_fedavg(task: Task, budget: int, epsilon: float) -> Outcome:

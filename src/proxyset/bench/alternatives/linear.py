@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from proxyset.bench.classifier import Labels
 from proxyset.bench.splits import Rows
 from proxyset.bench.task import Task
 
+_C = 10.0  # of the start: features of norm 1 need larger weights than the benchmark's own
 _UNSEEN = -5.0  # the start's score of a class that the public picks lacked
 
 
@@ -38,14 +39,14 @@ class Bounded:
         return cls(np.concatenate([Z, np.ones((len(Z), 1))], axis=1), classes, targets)
 
     def start(self, task: Task, budget: int) -> NDArray[np.float64]:
-        """Weights (D + 1, K) to begin from: zero, or the benchmark's classifier on `budget` random labelled pool items."""
+        """Weights (D + 1, K) to begin from: zero, or a logistic regression on `budget` random labelled pool items."""
         W = np.zeros((self.X.shape[1], len(self.classes)))
         if budget == 0:
             return W
         rows: Rows = task.rng(3).permutation(task.pool)[:budget]
         if len(np.unique(task.y[rows])) < 2:
             return W
-        model = task.training.model().fit(self.X[rows, :-1], task.y[rows])
+        model = replace(task.training, C=_C).model().fit(self.X[rows, :-1], task.y[rows])
         weights = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1)
         if len(model.classes_) == 2:
             weights = np.concatenate([-weights / 2, weights / 2])
