@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from proxyset.errors import ArtifactError
 from proxyset.wire.container import pack
 from proxyset.wire.probe import Probe
-from proxyset.wire.release import PrivacyStatement, Release, _Header
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release, _Header
 
 PRIVACY = PrivacyStatement(
     unit="record",
@@ -115,3 +115,8 @@ def test_half_a_character_and_endless_numbers_in_a_header(value):
     header = DATA[8 : 8 + size].replace(b"0.58", value)
     with pytest.raises(ArtifactError):
         Release.from_bytes(len(header).to_bytes(8, "little") + header + DATA[8 + size :])
+
+
+def test_too_large():
+    with pytest.raises(ArtifactError, match="more than the"):
+        Release.from_bytes(b"\0" * (RELEASE_LIMIT + 1))
