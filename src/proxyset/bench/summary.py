@@ -41,7 +41,8 @@ class Line:
     Attributes:
         budget: that the gain refers to; a method without a budget has a line at each.
         accuracy: the metric; mean over domains and seeds, standard deviation over seeds of the mean over domains.
-        gain: over random at the same budget, over pairs of equal domain and seed; None where there is no random.
+        gain, over_center: over random, over k-center, at the same budget and over pairs of equal domain and seed; None
+            where there is nothing to compare.
         closed: share of the gap from random to the ceiling; None where there is no gap.
         own_share: part of the training items that is of the private domain; None when nothing was picked.
         epsilon: as spent, None when nothing was.
@@ -53,6 +54,7 @@ class Line:
     budget: int
     accuracy: Spread
     gain: Gain | None
+    over_center: Gain | None
     closed: float | None
     own_share: float | None
     epsilon: float | None
@@ -95,13 +97,14 @@ def summarise(experiment: Experiment, store: Store) -> list[Line]:
 
 def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[Setting, int]) -> list[Line]:
     at = {s: runs for s, runs in here.items() if s.budget in (budget, None)}
-    random = next((runs for s, runs in at.items() if s.method == "random"), {})
+    random, center = (
+        next((runs for s, runs in at.items() if s.method == name), {}) for name in ("random", "k-center")
+    )
     base = _mean(random.values()) if random else None
     tops = [_mean(runs.values()) for s, runs in at.items() if s.method in _CEILINGS]
     gap = max(tops) - base if tops and base is not None else 0.0
     lines = []
     for setting, runs in at.items():
-        differences = [runs[p].outcome.score - random[p].outcome.score for p in runs if p in random]
         mean = _mean(runs.values())
         own = [r.outcome.own_share for r in runs.values() if r.outcome.own_share is not None]
         costs = [r.outcome.costs for r in runs.values()]
@@ -111,7 +114,8 @@ def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[
                 setting,
                 budget,
                 Spread(mean, _over_seeds(runs)),
-                paired_gain(differences) if differences and setting.method != "random" else None,
+                _gain(runs, random),
+                _gain(runs, center),
                 (mean - base) / gap if base is not None and gap > _GAP else None,
                 float(np.mean(own)) if own else None,
                 max(spent) if spent else None,
@@ -125,6 +129,11 @@ def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[
             )
         )
     return lines
+
+
+def _gain(runs: dict[Pair, Result], base: dict[Pair, Result]) -> Gain | None:
+    differences = [runs[p].outcome.score - base[p].outcome.score for p in runs if p in base]
+    return paired_gain(differences) if differences and runs is not base else None
 
 
 def _setting(cell: Cell) -> Setting:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from proxyset.bench.experiment import Experiment
 from proxyset.bench.methods import needs
+from proxyset.bench.statistics import Gain
 from proxyset.bench.summary import Line
 from proxyset.bench.training import TRAININGS
 from proxyset.cloud.select import DEFAULT_STRATEGY
 
 MINUS = "−"
+_CENTER = "over k-center"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ _COLUMNS: tuple[tuple[str, Callable[[Line], str]], ...] = (
     ("message", lambda line: _message(line)),
     ("mean", lambda line: f"{100 * line.accuracy.mean:.1f}"),
     ("sd", lambda line: f"{100 * line.accuracy.sd:.1f}"),
-    ("over random (95 %)", lambda line: _gain(line)),
+    ("over random (95 %)", lambda line: _gain(line.gain)),
+    (_CENTER, lambda line: _gain(line.over_center)),
     ("gap closed", lambda line: "" if line.closed is None else signed(100 * line.closed, 0) + " %"),
     ("own kind", lambda line: "" if line.own_share is None else f"{100 * line.own_share:.0f} %"),
 )
@@ -57,12 +60,7 @@ def tables(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
             here = [line for line in lines if (line.setting.data_set, line.setting.pool) == (data.name, pool)]
             if not here:
                 continue
-            columns = [
-                (name, show)
-                for name, show in (*_COLUMNS, *_costs(here))
-                if name not in _VARYING
-                or len({_VARYING[name](line) for line in here} - {None, (None, None)}) > 1
-            ]
+            columns = [(name, show) for name, show in (*_COLUMNS, *_costs(here)) if _tells(name, here)]
             title = f"{data.name}, {TRAININGS[data.name].metric} in %" + (
                 f", pool {pool.upper().replace('+', ' + ').replace('OOD', 'OoD')}"
                 if len(experiment.pools) > 1
@@ -130,11 +128,20 @@ def method_name(method: str) -> str:
     return f"{method} (NOT PRIVATE)" if needs(method).clear else method
 
 
-def _gain(line: Line) -> str:
-    if line.gain is None:
+def _tells(column: str, lines: Sequence[Line]) -> bool:
+    """Whether a column says anything: something varies in it, or there is a k-center to compare with."""
+    if column == _CENTER:
+        return any(line.over_center is not None for line in lines)
+    if column not in _VARYING:
+        return True
+    return len({_VARYING[column](line) for line in lines} - {None, (None, None)}) > 1
+
+
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
         return ""
-    half = "" if line.gain.half_width is None else f" ± {100 * line.gain.half_width:.1f}"
-    return signed(100 * line.gain.mean) + half
+    half = "" if gain.half_width is None else f" ± {100 * gain.half_width:.1f}"
+    return signed(100 * gain.mean) + half
 
 
 def _message(line: Line) -> str:
