@@ -96,3 +96,16 @@ def test_an_index_of_one_item():
     embeddings = np.ones((1, 4), np.float32)
     tree = HashTree.grow([item_leaf("0", embeddings[0])])
     assert build(tree, embeddings, [0]).clusters == 1
+
+
+def test_sizes_of_items_need_one_dimension(committed):
+    tree, embeddings = committed
+    rows = np.array([3], np.int64)
+    commitment, tensors = encode(tree, rows, ["3"], embeddings[rows], [b"three"])
+    for ends in (np.array(5, np.int64), np.array([[5]], np.int64), np.array([], np.int64)):
+        with pytest.raises(ArtifactError, match="do not fit"):
+            Probe.build_of_medoids(
+                (commitment, tensors | {"medoids.ends": ends}),
+                EncoderSpec(name="embeddings", dim=4),
+                "ab" * 32,
+            )
