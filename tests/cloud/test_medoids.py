@@ -8,7 +8,7 @@ from proxyset.cloud.proxy_set import select
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.nearest import nearest_centroid
-from proxyset.wire.medoids import encode
+from proxyset.wire.medoids import decode, encode
 from proxyset.wire.merkle import HashTree, item_leaf
 from proxyset.wire.probe import Probe
 
@@ -104,8 +104,4 @@ def test_sizes_of_items_need_one_dimension(committed):
     commitment, tensors = encode(tree, rows, ["3"], embeddings[rows], [b"three"])
     for ends in (np.array(5, np.int64), np.array([[5]], np.int64), np.array([], np.int64)):
         with pytest.raises(ArtifactError, match="do not fit"):
-            Probe.build_of_medoids(
-                (commitment, tensors | {"medoids.ends": ends}),
-                EncoderSpec(name="embeddings", dim=4),
-                "ab" * 32,
-            )
+            decode(commitment, tensors | {"medoids.ends": ends}, 1, 4)
