@@ -21,6 +21,7 @@ check: .venv/dev
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
 
 bench: .venv/dev
+	$(BIN)/python -m pip install --quiet -e '.[rivals]'
 	$(BIN)/python -m proxyset.bench.speed
 
 fuzz: .venv/dev
