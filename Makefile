@@ -5,7 +5,7 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench fuzz format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
@@ -22,6 +22,10 @@ check: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m proxyset.bench.speed
+
+fuzz: .venv/dev
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz.decoders -max_total_time=600
 
 format: .venv/dev
 	$(BIN)/ruff check --fix src tests

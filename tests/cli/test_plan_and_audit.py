@@ -19,6 +19,12 @@ def test_plan(capsys):
     facts = run(plan, "--records", "900", "--clusters", "100", "--epsilon", "0.58", capsys=capsys)
     assert 0.7 < facts["captured"] < 0.95
     assert facts["privacy"]["sigma"] == pytest.approx(6.14, abs=0.01)
+    wide = run(
+        plan, "--records", "900", "--up-to", "2000", "--clusters", "100", "--epsilon", "0.58", capsys=capsys
+    )
+    assert wide["captured"] == facts["captured"] < wide["captured_up_to"] < 1
+    with pytest.raises(InvalidInput, match="less than"):
+        run(plan, "--records", "9", "--up-to", "8", "--clusters", "10", "--epsilon", "0.58", capsys=capsys)
     with pytest.raises(InvalidInput):
         run(plan, "--records", "0", "--clusters", "100", "--epsilon", "0.58", capsys=capsys)
 

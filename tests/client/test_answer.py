@@ -239,6 +239,7 @@ BAD: list[tuple[str, dict[str, object], type[ProxysetError]]] = [
     ("a changed probe", {"probe": make_probe().to_bytes()[:-1] + b"?"}, ArtifactError),
     ("no probe", {"probe": b""}, ArtifactError),
     ("a foreign ledger", {"ledger": __file__}, LedgerError),
+    ("an endless server", {"server": "s" * 1001}, InvalidInput),
 ]
 
 

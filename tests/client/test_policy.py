@@ -106,6 +106,8 @@ def test_too_few_records_are_withheld_after_the_debit(probe: Probe, X: np.ndarra
         b'unit = "house"',
         b'unit = "record"\nmore = 1',
         b'unit = "record"\n[cap]\nepsilon = 0',
+        pytest.param(b"unit = " + b"[" * 5000, id="nested"),
+        pytest.param(b"max_records = " + b"9" * 5000, id="digits"),
     ],
 )
 def test_invalid_policies_change_nothing(text: bytes, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from proxyset.cloud.proxy_set import select
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.nearest import nearest_centroid
-from proxyset.wire.medoids import encode
+from proxyset.wire.medoids import decode, encode
 from proxyset.wire.merkle import HashTree, item_leaf
 from proxyset.wire.probe import Probe
 
@@ -96,3 +96,12 @@ def test_an_index_of_one_item():
     embeddings = np.ones((1, 4), np.float32)
     tree = HashTree.grow([item_leaf("0", embeddings[0])])
     assert build(tree, embeddings, [0]).clusters == 1
+
+
+def test_sizes_of_items_need_one_dimension(committed):
+    tree, embeddings = committed
+    rows = np.array([3], np.int64)
+    commitment, tensors = encode(tree, rows, ["3"], embeddings[rows], [b"three"])
+    for ends in (np.array(5, np.int64), np.array([[5]], np.int64), np.array([], np.int64)):
+        with pytest.raises(ArtifactError, match="do not fit"):
+            decode(commitment, tensors | {"medoids.ends": ends}, 1, 4)

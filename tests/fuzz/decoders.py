@@ -185,8 +185,11 @@ def _change(value: Any, chance: random.Random) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Every valid message, for each decoder that reads it."""
-    found = []
+    """Every valid message, for each decoder that reads it, and texts that are too deep or too long."""
+    extremes = (b"[" * 5000, b'{"a":' * 2000, b"9" * 5000)
+    found = [
+        bytes([number]) + b"a=" * (number == 6) + text for text in extremes for number in (1, 3, 4, 5, 6)
+    ]
     for number, message in messages():
         found.append(bytes([number]) + message)
         if number in (0, 2):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from proxyset.errors import ArtifactError
 from proxyset.wire.container import pack
 from proxyset.wire.probe import Probe
-from proxyset.wire.release import PrivacyStatement, Release, _Header
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release, _Header
 
 PRIVACY = PrivacyStatement(
     unit="record",
@@ -107,3 +107,16 @@ def test_a_receipt_changes_the_bytes_but_not_the_fingerprint():
     assert signed.to_bytes() != DATA
     with pytest.raises(ArtifactError, match="receipt in a release"):
         Release.from_bytes(replace(RELEASE, receipt=b"x" * 70_000).to_bytes())
+
+
+@pytest.mark.parametrize("value", [rb"\"\\ud800\"", b"9" * 5000])
+def test_half_a_character_and_endless_numbers_in_a_header(value):
+    size = int.from_bytes(DATA[:8], "little")
+    header = DATA[8 : 8 + size].replace(b"0.58", value)
+    with pytest.raises(ArtifactError):
+        Release.from_bytes(len(header).to_bytes(8, "little") + header + DATA[8 + size :])
+
+
+def test_too_large():
+    with pytest.raises(ArtifactError, match="more than the"):
+        Release.from_bytes(b"\0" * (RELEASE_LIMIT + 1))

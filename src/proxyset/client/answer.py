@@ -38,6 +38,7 @@ from proxyset.sources import open_source
 from proxyset.sources.remote import is_url
 from proxyset.sources.source import Batch, Items, Kind, Source
 from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
@@ -120,6 +121,8 @@ def answer(
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
     _check_person(unit, person)
+    if len(server) > SERVER_LIMIT:
+        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
     probe = _opened(probe)
     encoder = _matching(encoder, probe)
     source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)

@@ -3,9 +3,10 @@
 The hash tree binds an item's id and features. The item itself, a picture or a text, is bound by encoding it again here: if
 the features differ from the claimed ones, the server shows one thing and asks about another.
 
-Tolerance: claimed features were rounded to float16 in the index (2⁻¹¹ relative) and computed on another machine, whose
-decoder and resize may round pixels by a level. A distance of 5 % of the features' length is accepted, and refused above.
-A probe that lies within it asks, to 5 %, about the item that it shows.
+Tolerance: a distance of 10 % of the features' length is accepted, and refused above. Claimed features were rounded to float16
+(0.03 %, measured with HOG on digits-small) and computed on another machine, whose decoder may round pixels by a level (5.6 %
+in the median, 19 % at worst, if it did so at every pixel); the most similar other image of that data is 30 % away. A probe
+within the tolerance asks, to 10 %, about the item that it shows.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from proxyset.errors import InvalidInput, Refused
 from proxyset.wire.medoids import Medoids
 from proxyset.wire.probe import Probe
 
-TOLERANCE = 0.05
+TOLERANCE = 0.1
 
 
 def check_items(probe: Probe, encoder: Encoder) -> int:
@@ -39,7 +40,7 @@ def check_items(probe: Probe, encoder: Encoder) -> int:
     Unit:
         None.
     Guarantee:
-        Every medoid's features are those of the item shown, to 5 % of their length.
+        Every medoid's features are those of the item shown, to 10 % of their length.
     Assumes:
         The encoder takes hostile pictures and texts without harm: it is the one that reads the private data.
 
@@ -94,7 +95,7 @@ def _write(folder: Path, number: int, content: bytes) -> str:
             name = f"{number:05d}.png"
             image.convert("RGB").save(folder / name)
             return name
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         name = f"{number:05d}.txt"
         (folder / name).write_text(content.decode(errors="replace"), encoding="utf-8")
         return name

@@ -124,9 +124,14 @@ class Policy(BaseModel):
     def from_toml(cls, text: bytes) -> Policy:
         """Raises InvalidInput when it is not TOML, or has a key or a value that no policy has."""
         try:
-            return cls.model_validate(tomllib.loads(text.decode()))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            fields = tomllib.loads(text.decode())
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # not UTF-8, not TOML, a number of 5,000 digits, 1,000 brackets
             raise InvalidInput(f"the policy is not TOML: {error}") from None
+        try:
+            return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

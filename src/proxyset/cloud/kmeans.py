@@ -23,7 +23,7 @@ def kmeans(
     clusters: int,
     rng: np.random.Generator,
     *,
-    iterations: int = 6,
+    iterations: int = 4,
     tolerance: float = 1e-4,
 ) -> NDArray[np.float32]:
     """Centroids of `X`.

@@ -18,6 +18,7 @@ from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+SERVER_LIMIT = 1000
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -39,7 +40,7 @@ class Claim(BaseModel):
     release: str = Field(pattern=_SHA256)
     probe: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
-    server: str = Field(max_length=1000)
+    server: str = Field(max_length=SERVER_LIMIT)
     privacy: PrivacyStatement
     policy: str = Field(pattern=r"^([0-9a-f]{64})?$")
     head: str = Field(pattern=_SHA256)

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 1024  # one row brings the pages around it: up to 64 kB
+
 
 def rows_of(Z: NDArray[np.float32], rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
-    """Z[rows]. Pages of a memory map that this read do not stay in the memory of this process."""
+    """Z[rows]. Of a memory map, the pages that this read are let go."""
     if not isinstance(Z, np.memmap):
         return Z[rows]
-    found = np.array(Z[rows])
     mapped: Any = Z._mmap  # type: ignore[attr-defined]
-    mapped.madvise(mmap.MADV_DONTNEED)  # they stay in the system's cache, or in the file
+    numbers = np.arange(*rows.indices(len(Z))) if isinstance(rows, slice) else rows
+    found = np.empty((len(numbers), Z.shape[1]), Z.dtype)
+    for start in range(0, len(numbers), _CHUNK):
+        found[start : start + _CHUNK] = Z[numbers[start : start + _CHUNK]]
+        mapped.madvise(mmap.MADV_DONTNEED)  # they stay in the system's cache, or in the file
     return found
