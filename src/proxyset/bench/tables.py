@@ -30,7 +30,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Line], str]], ...] = (
     ("budget", lambda line: f"{line.budget:,}"),
     ("method", lambda line: method_name(line.setting.method)),
     ("R", lambda line: "" if line.setting.clusters is None else str(line.setting.clusters)),
-    ("ε", lambda line: "" if line.setting.epsilon is None else f"{line.setting.epsilon:g}"),
+    ("ε", lambda line: _epsilon(line)),
     ("message", lambda line: _message(line)),
     ("mean", lambda line: f"{100 * line.accuracy.mean:.1f}"),
     ("sd", lambda line: f"{100 * line.accuracy.sd:.1f}"),
@@ -47,7 +47,6 @@ _COSTS: tuple[tuple[str, Callable[[Line], str]], ...] = (
 )
 _VARYING: dict[str, Callable[[Line], object]] = {
     "R": lambda line: line.setting.clusters,
-    "ε": lambda line: line.setting.epsilon,
     "message": lambda line: (line.setting.dim, line.setting.dtype),
 }
 
@@ -144,6 +143,12 @@ def _gain(gain: Gain | None) -> str:
     return signed(100 * gain.mean) + half
 
 
+def _epsilon(line: Line) -> str:
+    if not line.private:
+        return "∞"
+    return "" if line.setting.epsilon is None else f"{line.setting.epsilon:g}"
+
+
 def _message(line: Line) -> str:
     if line.setting.dtype is None:
         return ""
@@ -170,6 +175,7 @@ def _tex(text: str) -> str:
         "_": r"\_",
         "#": r"\#",
         "ε": r"$\varepsilon$",
+        "∞": r"$\infty$",
         "±": r"$\pm$",
         MINUS: "$-$",
         "×": r"$\times$",
