@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from proxyset.client.agent import exchange as exchange
     from proxyset.client.answer import answer as answer
     from proxyset.client.ledger import Ledger as Ledger
+    from proxyset.cloud.build import build_index as build_index
     from proxyset.cloud.export import export as export
     from proxyset.cloud.index import Index as Index
-    from proxyset.cloud.index import build_index as build_index
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
     from proxyset.encoders import load_encoder as load_encoder
@@ -39,7 +39,7 @@ _HOMES = {
     "Release": "wire.release",
     "Transport": "wire.transport",
     "answer": "client.answer",
-    "build_index": "cloud.index",
+    "build_index": "cloud.build",
     "exchange": "client.agent",
     "export": "cloud.export",
     "load_encoder": "encoders",

@@ -9,8 +9,8 @@ import pytest
 
 import proxyset
 from proxyset.cloud import index as index_module
+from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor, RayExecutor
-from proxyset.cloud.index import build_index
 from proxyset.cloud.shards import encode_shard
 from proxyset.errors import InvalidData, InvalidInput, ProxysetError
 

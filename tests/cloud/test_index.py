@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.select import Coverage, find_strategy
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from proxyset.client.answer import answer
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.build import build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.proxy_set import select
 from proxyset.encoders.encoder import EncoderSpec

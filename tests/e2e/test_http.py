@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from proxyset.client.agent import exchange
 from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import make_key
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.build import build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import select
 from proxyset.cloud.server import check_release
 from proxyset.errors import ArtifactError, TransportError

@@ -13,8 +13,9 @@ from PIL import Image
 
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Ledger
+from proxyset.cloud.build import build_index
 from proxyset.cloud.export import FORMS, export
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.errors import InvalidData, InvalidInput
 

@@ -10,7 +10,7 @@ import pytest
 
 from proxyset.client.answer import answer
 from proxyset.cloud import shards
-from proxyset.cloud.index import build_index
+from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources import open_source

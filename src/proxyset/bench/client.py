@@ -62,7 +62,7 @@ def main() -> None:
 
 def _answered(encoder: Path, folder: Path) -> dict[str, float]:
     """Index a small pool, then answer its probe with 1,000 images in a process of its own."""
-    from proxyset.cloud.index import build_index
+    from proxyset.cloud.build import build_index
 
     for name, count in (("pool", 2 * _CLUSTERS), ("private", _IMAGES)):
         (folder / name).mkdir()

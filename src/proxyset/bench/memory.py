@@ -86,7 +86,8 @@ def _child(*arguments: str) -> dict[str, float]:
 
 def step() -> None:
     """One step in a process of its own; prints its seconds and its peak memory in MiB."""
-    from proxyset.cloud.index import Index, build_index
+    from proxyset.cloud.build import build_index
+    from proxyset.cloud.index import Index
     from proxyset.cloud.proxy_set import select
     from proxyset.wire.release import Release
 

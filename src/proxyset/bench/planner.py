@@ -20,7 +20,7 @@ from proxyset.bench.splits import split
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.plan import plan
-from proxyset.cloud.index import build_index
+from proxyset.cloud.build import build_index
 from proxyset.encoders import load_encoder
 from proxyset.nearest import nearest_centroid
 

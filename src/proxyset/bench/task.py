@@ -18,7 +18,8 @@ from proxyset.bench.splits import Rows, Split, split
 from proxyset.bench.training import TRAININGS, Training
 from proxyset.client.answer import answer
 from proxyset.client.vote import Records, count_votes
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.build import build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.select import Candidates, Coverage, combine
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Dtype, Probe

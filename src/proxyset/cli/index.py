@@ -10,9 +10,10 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli.output import emit, note, progress
+from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
-from proxyset.cloud.index import Index, build_index
+from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
 from proxyset.errors import InvalidInput

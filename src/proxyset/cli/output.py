@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from proxyset.cloud.index import Progress
+from proxyset.cloud.build import Progress
 
 
 def emit(result: dict[str, Any], human: str, json: bool) -> None:

@@ -13,10 +13,9 @@ encoder, parameters and seed give the same bytes.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,51 +27,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from proxyset import atomic
-from proxyset.cloud.assign import EXACT_CLUSTERS, AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
-from proxyset.cloud.executor import Executor, LocalExecutor
-from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
-from proxyset.cloud.kmeans_tree import kmeans_tree
-from proxyset.cloud.medoids import nearest_items
-from proxyset.cloud.pca import Projection, fit_projection
+from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
-    EncodeTask,
     ShardRecord,
-    encode_shard,
     read_columns,
     read_embeddings,
     sha256_of,
 )
-from proxyset.cloud.unique_ids import check_unique
-from proxyset.encoders import load_encoder
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import fetch, open_source
-from proxyset.sources.files import Place, place
-from proxyset.sources.remote import RemotePath, is_url
 from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
-from proxyset.wire.merkle import HashTree
 from proxyset.wire.probe import Dtype, Probe
 
-DEFAULT_CLUSTERS = 100
-_WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more are reduced to 64 components
-_PCA_ROWS = 50_000
-_KMEANS_ROWS = 65_536  # at least, however few the clusters
-_SAMPLE_BYTES = 256 << 20
 _MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
-_MAX_CORRUPT = 0.01
-_AFTER_ENCODING = {
-    "clusters",
-    "dim",
-    "seed",
-    "medoids",
-}  # an unfinished build may change these and keep its shards
-
-Progress = Callable[[str, int, int], None]
 
 
 class Manifest(BaseModel):
@@ -100,114 +72,6 @@ class Manifest(BaseModel):
     def fingerprint(self) -> str:
         """SHA-256 of everything but the places of the pool and of the encoder's weights."""
         return fingerprint(self.model_dump(mode="json", exclude={"pool", "local"}))
-
-
-def build_index(
-    pool: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    encoder: str = "auto",
-    clusters: int | None = None,
-    dim: int | None = None,
-    seed: int = 0,
-    kind: Kind | None = None,
-    max_corrupt: float | None = None,
-    medoids: bool = False,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> Index:
-    """Encode, project and cluster a pool. Running it again after a kill resumes at the first unfinished shard.
-
-    Args:
-        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings.
-        out: the folder of the index; new, empty, or of an unfinished build with the same arguments.
-        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama" or "tabular".
-        clusters: R; None means 100, or the number of items if that is less.
-        dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
-        seed: of the samples and of K-means.
-        kind: how to read the pool, where that is not plain.
-        max_corrupt: largest share of items that may be unreadable; they are skipped and listed. None means 1 %, but none
-            at all for ready embeddings, where NaN means that something went wrong before.
-        medoids: move every centroid to the item nearest to it and commit to the whole index with a hash tree, so that
-            an owner can look at what is asked and knows that it was not made up for them.
-        executor: where shards are encoded and assigned; this process by default.
-        progress: called with (stage, done, total).
-
-    Raises:
-        InvalidData: an empty pool, too many corrupt items, an id twice.
-        InvalidInput: R or dim out of range; `out` belongs to another build.
-        MissingExtra: the encoder needs a library that is not installed.
-    """
-    build = _Build(Path(out), executor or LocalExecutor(), progress or (lambda stage, done, total: None))
-    if clusters is not None and clusters < 1:
-        raise InvalidInput(f"--clusters must be at least 1, not {clusters}")
-    if dim is not None and dim < 1:
-        raise InvalidInput(f"--dim must be at least 1, not {dim}")
-    if max_corrupt is not None and not 0 <= max_corrupt <= 1:
-        raise InvalidInput(f"--max-corrupt is a share between 0 and 1, not {max_corrupt}")
-    source = open_source(pool, kind=kind)
-    encoding = load_encoder(encoder, source=source)
-    if dim is not None and dim > encoding.spec.dim:
-        raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
-    local = encoder if encoder.startswith("onnx:") else None
-    shards = source.shards()
-    root = str(pool) if is_url(pool) else str(Path(pool).resolve())
-    build.begin(
-        {
-            "pool": root,
-            "files": _signature(place(root)),
-            "encoder": encoding.spec.fingerprint,
-            "kind": source.kind,
-            "clusters": clusters,
-            "dim": dim,
-            "seed": seed,
-            "medoids": medoids,
-        }
-    )
-    if (build.folder / "manifest.json").exists():
-        return Index.open(build.folder)
-    tasks = [
-        EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder.absolute() / "shards")
-        for shard in shards
-    ]
-    encoded = build.encode(tasks)
-    problems = [problem for record in encoded for problem in record.problems]
-    items = sum(record.rows for record in encoded)
-    if max_corrupt is None:
-        max_corrupt = 0.0 if source.kind == "embedding" else _MAX_CORRUPT
-    _check(items, problems, max_corrupt, clusters)
-    check_unique(lambda: build.ids(encoded), items)
-    R = clusters if clusters is not None else min(DEFAULT_CLUSTERS, items)
-    D = dim or (encoding.spec.dim if encoding.spec.dim <= _WHOLE_DIM else _REDUCED_DIM)
-    projection, centroids = build.fit(encoded, items, encoding.spec.dim, D, R, seed)
-    rows = None
-    if medoids:
-        rows, centroids = build.move_to_items(encoded, projection, centroids)
-    model = build.write_model(projection, centroids, rows)
-    assignments = build.assign(encoded, model, projection.scale)
-    build.sweep()
-    lines = [
-        json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
-    ]
-    atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
-    manifest = Manifest(
-        pool=root,
-        kind=source.kind,
-        items=items,
-        skipped=len(problems),
-        encoder=encoding.spec,
-        local=local,
-        dim=D,
-        scale=projection.scale,
-        clusters=R,
-        seed=seed,
-        commitment=build.commit(encoded).root if medoids else None,
-        shards=encoded,
-        assignments=assignments,
-        model_sha256=model,
-    )
-    atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
-    return Index.open(build.folder)
 
 
 @dataclass(frozen=True)
@@ -425,172 +289,11 @@ class Index:
         return path
 
 
-class _Build:
-    """The steps of a build, each of which leaves whole files and skips what is there."""
-
-    def __init__(self, folder: Path, executor: Executor, progress: Progress) -> None:
-        self.folder = folder
-        self._executor = executor
-        self._progress = progress
-
-    def begin(self, plan: dict[str, Any]) -> None:
-        path = self.folder / "plan.json"
-        data = (json.dumps(plan, indent=1, sort_keys=True) + "\n").encode()
-        if path.exists():
-            old = json.loads(path.read_bytes())
-            changed = {name for name in plan if old.get(name) != plan[name]}
-            finished = (self.folder / "manifest.json").exists()
-            if changed and (finished or not changed <= _AFTER_ENCODING):
-                raise InvalidInput(_difference(self.folder, old, plan))
-            atomic.write_bytes(path, data)
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise InvalidInput(f"{self.folder} already exists and is not an index: choose another --out")
-        else:
-            atomic.write_bytes(path, data)
-        self.sweep()
-
-    def sweep(self) -> None:
-        """Remove what a killed run or worker left half written."""
-        for leftover in self.folder.rglob(".*.partial"):
-            leftover.unlink()
-
-    def encode(self, tasks: list[EncodeTask]) -> list[ShardRecord]:
-        return self._each("encode", encode_shard, tasks)
-
-    def ids(self, encoded: list[ShardRecord]) -> Iterator[list[str]]:
-        for record in encoded:
-            for batch in read_columns(self.folder / "shards" / record.name, ["id"]):
-                yield batch.column("id").to_pylist()
-
-    def fit(
-        self, encoded: list[ShardRecord], items: int, d: int, D: int, R: int, seed: int
-    ) -> tuple[Projection, NDArray[np.float32]]:
-        """Projection and centroids from a sample of rows that the seed and the number of items fix."""
-        self._progress("cluster", 0, 2)
-        rng = np.random.default_rng([seed, 1])
-        wanted = max(_PCA_ROWS, _KMEANS_ROWS, POINTS_PER_CLUSTER * R)
-        X = self._take(encoded, _sample(rng, items, max(R, D, min(wanted, _SAMPLE_BYTES // (4 * d)))))
-        few = X[_sample(rng, len(X), min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))]
-        projection = fit_projection(few, D)
-        self._progress("cluster", 1, 2)
-        cluster = kmeans if R <= EXACT_CLUSTERS else kmeans_tree
-        centroids = cluster(projection(X), R, np.random.default_rng([seed, 2]))
-        self._progress("cluster", 2, 2)
-        return projection, centroids
-
-    def _take(self, encoded: list[ShardRecord], rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Rows (sorted) of the pool's embeddings."""
-        parts, start = [], 0
-        for record in encoded:
-            low, high = np.searchsorted(rows, [start, start + record.rows])
-            if low < high:
-                parts.append(self._rows(record, rows[low:high] - start))
-            start += record.rows
-        return np.concatenate(parts)
-
-    def _rows(self, record: ShardRecord, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        parts, start = [], 0
-        for X in read_embeddings(self.folder / "shards" / record.name):
-            low, high = np.searchsorted(rows, [start, start + len(X)])
-            parts.append(X[rows[low:high] - start])
-            start += len(X)
-        return np.concatenate(parts)
-
-    def move_to_items(
-        self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The rows of the items nearest to the centroids, and those items as the new centroids."""
-        rows = nearest_items((projection(X) for X in self._embeddings(encoded)), centroids)
-        ordered, back = np.unique(rows, return_inverse=True)
-        return rows, projection(self._take(encoded, ordered))[back]
-
-    def commit(self, encoded: list[ShardRecord]) -> HashTree:
-        return commit([self.folder / "shards" / record.name for record in encoded])
-
-    def _embeddings(self, encoded: list[ShardRecord]) -> Iterator[NDArray[np.float32]]:
-        for record in encoded:
-            yield from read_embeddings(self.folder / "shards" / record.name)
-
-    def write_model(
-        self, projection: Projection, centroids: NDArray[np.float32], medoids: NDArray[np.int64] | None
-    ) -> str:
-        from safetensors.numpy import save
-
-        path = self.folder / "model.safetensors"
-        tensors: dict[str, NDArray[Any]] = {
-            "mean": projection.mean,
-            "matrix": projection.matrix,
-            "centroids": centroids,
-        }
-        if medoids is not None:
-            tensors["medoids"] = medoids
-        atomic.write_bytes(path, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
-        return sha256_of(path)
-
-    def assign(self, encoded: list[ShardRecord], model: str, scale: float) -> list[ShardRecord]:
-        tasks = [AssignTask(self.folder.absolute(), record, model, scale) for record in encoded]
-        return self._each("assign", assign_shard, tasks)
-
-    def _each(
-        self, stage: str, function: Callable[[Any], ShardRecord], tasks: list[Any]
-    ) -> list[ShardRecord]:
-        records: list[ShardRecord] = []
-        self._progress(stage, 0, len(tasks))
-        for record in self._executor.run(function, tasks):
-            records.append(record)
-            self._progress(stage, len(records), len(tasks))
-        return sorted(records, key=lambda record: record.name)
-
-
-def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clusters: int | None) -> None:
-    listed = "; ".join(f"{item}: {reason}" for item, reason in problems[:3])
-    if items == 0:
-        raise InvalidData(
-            f"no item of the pool could be encoded ({len(problems)} failed): {listed}"
-            if problems
-            else "the pool is empty"
-        )
-    total = items + len(problems)
-    if len(problems) > max_corrupt * total:
-        raise InvalidData(
-            f"{len(problems)} of {total} items could not be encoded, more than {max_corrupt:.1%}: {listed}. "
-            "Repair or remove them, or allow more with --max-corrupt; what was encoded is kept"
-        )
-    if clusters is not None and clusters > items:
-        raise InvalidInput(
-            f"{clusters} clusters need at least as many items; the pool has {items}: lower --clusters"
-        )
-
-
 def _mapped(file: IO[bytes], shape: tuple[int, int]) -> NDArray[np.float32]:
     file.truncate(4 * shape[0] * shape[1])
     mapped = np.memmap(file, np.float32, "r+", shape=shape)  # it keeps the file when that is closed
     file.seek(0)
     return mapped
-
-
-def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]:
-    if size >= items:
-        return np.arange(items)
-    return np.sort(rng.choice(items, size, replace=False))
-
-
-def _signature(path: Place) -> str:
-    """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
-    if isinstance(path, RemotePath):
-        return fingerprint(sorted(path.below().items()))
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return fingerprint(
-        [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    )
-
-
-def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
-    names = [name for name in sorted(new) if old.get(name) != new[name]]
-    changes = ", ".join(
-        f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names
-    )
-    return f"{folder} holds an index built differently ({changes}): choose another --out or remove it"
 
 
 def _verify(path: Path, sha256: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
-from proxyset.cloud.index import build_index
+from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.cloud.select import combine, weights
 from proxyset.errors import InvalidInput
