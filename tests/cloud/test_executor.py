@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import proxyset
-from proxyset.cloud import index as index_module
+from proxyset.cloud import build as build_module
 from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor, RayExecutor
 from proxyset.cloud.shards import encode_shard
@@ -90,7 +90,7 @@ def parts(tmp_path):
 
 def test_a_local_worker_killed_mid_run_changes_no_byte(parts, monkeypatch):
     build_index(parts / "parts", parts / "whole", clusters=5)
-    monkeypatch.setattr(index_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag"))
+    monkeypatch.setattr(build_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag"))
     build_index(parts / "parts", parts / "killed", clusters=5, executor=LocalExecutor(2))
     assert (parts / "flag").exists()
     assert contents(parts / "killed") == contents(parts / "whole")
@@ -108,7 +108,7 @@ def test_ray_and_a_worker_of_it_killed_mid_run_change_no_byte(parts, monkeypatch
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         monkeypatch.setattr(
-            index_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag")
+            build_module, "encode_shard", functools.partial(encode_and_die_once, parts / "flag")
         )
         build_index(parts / "parts", parts / "killed", clusters=5, executor=RayExecutor())
         assert (parts / "flag").exists()

@@ -220,7 +220,7 @@ def test_components_in_a_scratch_file_give_the_same_selection(blobs, monkeypatch
 
 def test_many_clusters_are_assigned_in_two_levels(blobs, monkeypatch):
     exact = build_index(blobs / "pool.npy", blobs / "exact", clusters=150)
-    for name in ("index", "assign"):
+    for name in ("build", "assign"):
         monkeypatch.setattr(f"proxyset.cloud.{name}.EXACT_CLUSTERS", 100)
     index = build_index(blobs / "pool.npy", blobs / "index", clusters=150)
     candidates = index.candidates()
