@@ -15,8 +15,8 @@ from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Item, Results, R
 from proxyset.errors import MissingExtra
 
 TITLES = {
-    "density-ratio": "density-ratio (our default)",
-    "ecos": "ECOS (the paper’s rule)",
+    "density-ratio": "density-ratio (ours)",
+    "ecos": "ECOS (paper)",
     "random": "random",
     "k-center": "k-center",
     ALL_OWN: "all of the client’s kind",
