@@ -179,6 +179,7 @@ def test_killed_at_random_points_and_run_again_it_is_byte_identical(blobs):
     arguments = ["index", "build", str(blobs / "parts"), "--clusters", "50"]
     code = f"from proxyset.cli import run; raise SystemExit(run({arguments!r} + ['--out', __import__('sys').argv[1]]))"
     subprocess.run([sys.executable, "-c", code, str(blobs / "whole")], check=True, capture_output=True)
+    kills = 0
     for folder, finished in [
         ("shards", 1),
         ("shards", 7),
@@ -193,9 +194,11 @@ def test_killed_at_random_points_and_run_again_it_is_byte_identical(blobs):
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.05))
         os.kill(build.pid, signal.SIGKILL)
-        if build.wait() != -signal.SIGKILL:
-            break  # it had finished
-        assert not (blobs / "killed" / "manifest.json").exists()
+        build.wait()
+        if (blobs / "killed" / "manifest.json").exists():
+            break  # it was faster than the kill
+        kills += 1
+    assert kills >= 1
     subprocess.run([sys.executable, "-c", code, str(blobs / "killed")], check=True, capture_output=True)
     assert contents(blobs / "killed") == contents(blobs / "whole")
 
