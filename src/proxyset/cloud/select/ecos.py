@@ -20,7 +20,7 @@ class Ecos:
 
     Attributes:
         threshold: a cluster is dropped when its noisy count is at most this. 0 drops what noise made negative; a
-            harder cut costs more diversity than it gains (see docs/selection.md).
+            harder cut lost accuracy in early trials; it is not measured in this repository.
         near_duplicate: in units of the pool's spread.
     """
 
