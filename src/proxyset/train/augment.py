@@ -9,7 +9,7 @@ import math
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 _SHIFT = 0.125  # of the side: 4 pixels of 32
 _OPERATIONS = 2  # RandAugment's N: how many an image gets
@@ -18,7 +18,7 @@ _GRAY = 0.5
 # operation takes part in it with strength 0, which keeps the batch whole.
 _TURN, _SHEAR, _MOVE, _ZOOM = math.radians(30), 0.3, 0.2, 0.25
 _BRIGHTEN, _CONTRAST, _FADE, _SOLARIZE, _BLUR, _LEVELS = 0.5, 0.7, 1.0, 0.6, 1.0, 6
-_KINDS = 11
+_KINDS, _MAPS = 11, 6  # operations, and how many of them are geometric
 
 
 def weak(images: Tensor, rng: Generator, *, flip: bool = False) -> Tensor:
@@ -57,8 +57,8 @@ def strong(images: Tensor, rng: Generator, *, flip: bool = False) -> Tensor:
     images = weak(images, rng, flip=flip)
     dealt = torch.rand(n, _KINDS, generator=rng).argsort(dim=1) < _OPERATIONS
     strengths = (torch.rand(n, _KINDS, generator=rng) * 2 - 1) * dealt
-    geometry, colour = strengths.to(images.device).split([6, _KINDS - 6], dim=1)
-    return _cut_out(_recolour(_warp(images, geometry), colour), rng)
+    strengths = strengths.to(images.device)
+    return _cut_out(_recolour(_warp(images, strengths[:, :_MAPS]), strengths[:, _MAPS:]), rng)
 
 
 def _shifted(n: int, side: int, rng: Generator) -> Tensor:
@@ -76,8 +76,8 @@ def _warp(images: Tensor, strengths: Tensor) -> Tensor:
     cos, sin, scale = turn.cos(), turn.sin(), zoom.exp()
     across = torch.stack([scale * (cos + shear_x * sin), scale * (shear_x * cos - sin), move_x], dim=1)
     down = torch.stack([scale * (sin + shear_y * cos), scale * (cos - shear_y * sin), move_y], dim=1)
-    grid = F.affine_grid(torch.stack([across, down], dim=1), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    grid = functional.affine_grid(torch.stack([across, down], dim=1), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _recolour(images: Tensor, strengths: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def _recolour(images: Tensor, strengths: Tensor) -> Tensor:
     images = (middle + (images - middle) * (1 + _CONTRAST * contrast)).clamp(0, 1)
     gray = images.mean(dim=1, keepdim=True)
     images = torch.where(fade > 0, images + _FADE * fade * (gray - images), images)
-    blurred = F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    blurred = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
     images = torch.where(fade < 0, images - _BLUR * fade * (blurred - images), images)
     images = torch.where(images > 1 - _SOLARIZE * solarize.abs(), 1 - images, images)
     steps = 2 ** (8 - _LEVELS * levels.abs()).floor() - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -15,7 +15,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
         logits: (n, K) float.
         targets: (n,) int64 classes, or (n, K) probabilities (soft labels).
     """
-    return F.cross_entropy(logits, targets)
+    return functional.cross_entropy(logits, targets)
 
 
 def generalised_cross_entropy(logits: Tensor, targets: Tensor, q: float = 0.7) -> Tensor:
@@ -30,7 +30,7 @@ def generalised_cross_entropy(logits: Tensor, targets: Tensor, q: float = 0.7) -
         targets: (n,) int64.
         q: in (0, 1].
     """
-    log_p = F.log_softmax(logits, dim=1).gather(1, targets[:, None]).squeeze(1)
+    log_p = functional.log_softmax(logits, dim=1).gather(1, targets[:, None]).squeeze(1)
     return -torch.expm1(q * log_p).mean() / q
 
 
@@ -48,7 +48,7 @@ def consistency(weak: Tensor, strong: Tensor, threshold: float) -> tuple[Tensor,
     """
     sureness, classes = weak.detach().softmax(dim=1).max(dim=1)
     counted = (sureness >= threshold).to(strong.dtype)
-    losses = F.cross_entropy(strong, classes, reduction="none")
+    losses = functional.cross_entropy(strong, classes, reduction="none")
     return (losses * counted).mean(), counted.mean()
 
 
@@ -61,9 +61,9 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
         student, teacher: (n, K) logits; none flows back into the teacher.
         temperature: T > 0.
     """
-    softened = F.log_softmax(student / temperature, dim=1)
-    target = F.log_softmax(teacher.detach() / temperature, dim=1)
-    return temperature**2 * F.kl_div(softened, target, reduction="batchmean", log_target=True)
+    softened = functional.log_softmax(student / temperature, dim=1)
+    target = functional.log_softmax(teacher.detach() / temperature, dim=1)
+    return temperature**2 * functional.kl_div(softened, target, reduction="batchmean", log_target=True)
 
 
 def similarity(student: Tensor, teacher: Tensor) -> Tensor:
@@ -76,5 +76,5 @@ def similarity(student: Tensor, teacher: Tensor) -> Tensor:
         student: (n, d) features.
         teacher: (n, D) features of the same items; none flows back into the teacher.
     """
-    own, other = F.normalize(student, dim=1), F.normalize(teacher.detach(), dim=1)
-    return F.mse_loss(own @ own.T, other @ other.T)
+    own, other = functional.normalize(student, dim=1), functional.normalize(teacher.detach(), dim=1)
+    return functional.mse_loss(own @ own.T, other @ other.T)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ def _cnn(width: int, channels: int) -> nn.Module:
     """Four 3×3 convolutions, each but the last followed by halving, then the mean over places."""
     layers: list[nn.Module] = []
     wide = [channels, width, 2 * width, 4 * width, 4 * width]
-    for number, (before, after) in enumerate(zip(wide, wide[1:], strict=False)):
+    for number, (before, after) in enumerate(pairwise(wide)):
         layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         if number < 3:
             layers.append(nn.MaxPool2d(2))

@@ -65,7 +65,7 @@ class MLflow:
 
     def __init__(self, run_name: str | None = None) -> None:
         try:
-            import mlflow
+            import mlflow  # type: ignore[import-not-found,unused-ignore]
         except ModuleNotFoundError:
             raise MissingExtra("mlflow", "mlflow", "runs in MLflow") from None
         self._client: Any = mlflow
