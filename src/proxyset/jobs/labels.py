@@ -95,8 +95,8 @@ def match_labels(
     order: list[str] = selection.column("id").to_pylist()
     _refuse_other_project(given, dict(zip(order, selection.column("hash").to_pylist(), strict=True)), proxy)
     known = _classes(given, classes)
-    votes = _votes(given)
-    decided = {item: _majority(labels.values()) for item, labels in votes.items()}
+    by_item = votes(given)
+    decided = {item: _majority(labels.values()) for item, labels in by_item.items()}
     ties = tuple(item for item in order if item in decided and decided[item] is None)
     unlabeled = tuple(item for item in order if item not in decided)
     rows = [row for row, item in enumerate(order) if decided.get(item) is not None]
@@ -117,7 +117,7 @@ def match_labels(
         classes=known,
         unlabeled=unlabeled,
         ties=ties,
-        elsewhere=tuple(item for item in votes if item not in inside),
+        elsewhere=tuple(item for item in by_item if item not in inside),
     )
 
 
@@ -177,21 +177,26 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _votes(answers: Iterable[Answer]) -> dict[str, dict[str, str]]:
-    """Item → annotator → label."""
-    votes: dict[str, dict[str, str]] = defaultdict(dict)
+def votes(answers: Iterable[Answer]) -> dict[str, dict[str, str]]:
+    """Item → annotator → label, without the answers that say nothing.
+
+    Raises:
+        InvalidData: one annotator with two labels for an item.
+    """
+    found: dict[str, dict[str, str]] = defaultdict(dict)
     twice = {}
     for answer in answers:
-        before = votes[answer.id].setdefault(answer.annotator, answer.label)
-        if before != answer.label:
-            twice[answer.id] = (answer.annotator or "nobody named", before, answer.label)
+        if answer.label:
+            before = found[answer.id].setdefault(answer.annotator, answer.label)
+            if before != answer.label:
+                twice[answer.id] = (answer.annotator or "nobody named", before, answer.label)
     if twice:
         item, (annotator, one, other) = next(iter(twice.items()))
         raise InvalidData(
             f"{len(twice)} items have two labels by the same annotator, such as {item!r}: {one!r} and {other!r} by "
             f"{annotator}. Keep one row of each, or name the annotators in a column `annotator`"
         )
-    return votes
+    return dict(found)
 
 
 def _majority(labels: Iterable[str]) -> str | None:
