@@ -62,7 +62,7 @@ def test_shape_range_and_repeatability(change, n, side):
     assert out.min() >= 0
     assert out.max() <= 1
     assert torch.equal(out, change(x, rng(5)))
-    assert not torch.equal(out, change(x, rng(6)))
+    assert n == 1 or not torch.equal(out, change(x, rng(6)))
 
 
 def test_operations_at_strength_0_leave_the_image_alone():
