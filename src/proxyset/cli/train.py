@@ -60,7 +60,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
     flip: Annotated[bool, typer.Option("--flip", help="A mirror image shows the same thing.")] = False,
     loss: Annotated[Loss, typer.Option(help="The second one stands wrong labels.")] = Loss.cross_entropy,
-    test: Annotated[str | None, typer.Option(help="Labeled items to measure on.", show_default=False)] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     track: Annotated[Track, typer.Option(help="Where losses go while it trains.")] = Track.none,
     json: Json = False,

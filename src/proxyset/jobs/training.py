@@ -83,7 +83,8 @@ def train_model(
         out: folder to write to; may hold an earlier run with the same plan and data, which then goes on.
         plan: how.
         unlabeled: images for FixMatch, of the training images' size.
-        test: labeled items to measure on; without them nothing is known about how good the model is.
+        test: labeled items to measure on; without them nothing is known about how good the model is. The report shows
+            some of their images.
         run: device, tracker and progress; its folder is `out`.
 
     Raises:
@@ -100,6 +101,7 @@ def train_model(
     difference = export_onnx(found, out / "model.onnx", _about(data))
     probabilities = None if test is None else predict(found, test.items, fitted.device)
     evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
+    notes = _notes(data, test, fitted)
     metrics = {
         "model": plan.model if data.encoder is None else "linear",
         "method": plan.method,
@@ -120,7 +122,7 @@ def train_model(
         "privacy": [statement.model_dump(mode="json") for statement in data.proxy.card.privacy]
         if data.proxy
         else [],
-        "notes": list(_notes(data, test, fitted)),
+        "notes": list(notes),
     }
     atomic.write_bytes(
         out / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode()
@@ -135,10 +137,10 @@ def train_model(
         facts=_facts(data, metrics),
         classes=data.classes,
         evaluation=evaluation,
-        tested_on=f"{evaluation.items:,} items that it was not trained on" if evaluation else "",
+        tested_on=f"{evaluation.items:,} test items" if evaluation else "",
         mistakes=mistakes,
         samples=samples,
-        notes=_notes(data, test, fitted),
+        notes=notes,
     )
     atomic.write_bytes(out / "report.html", render(report).encode())
     return Trained(out, evaluation, metrics, fitted.resumed_at)
@@ -168,7 +170,21 @@ def _about(data: TrainingSet) -> About:
 
 def _notes(data: TrainingSet, test: TrainingSet | None, fitted: Fitted) -> tuple[str, ...]:
     memory = (f"Memory ran out, so each batch came in {fitted.parts} parts.",) if fitted.parts > 1 else ()
-    return (*data.notes, *(f"Test data: {note}" for note in (test.notes if test else ())), *memory)
+    about_test: tuple[str, ...] = ()
+    if test is not None:
+        if shared := _shared(data, test):
+            about_test = (
+                f"{shared} of {len(test.items)} test items are among the training items, so the accuracy is too good: "
+                "leave them out of one of the two",
+            )
+        about_test += tuple(f"Test data: {note}" for note in test.notes)
+    return (*data.notes, *about_test, *memory)
+
+
+def _shared(data: TrainingSet, test: TrainingSet) -> int:
+    """How many test items are also training items, pixel for pixel or number for number."""
+    known = {item.tobytes() for item in data.items}
+    return sum(item.tobytes() in known for item in test.items)
 
 
 def _facts(data: TrainingSet, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:
