@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, model, plan, serve
+from proxyset.cli import (
+    answer,
+    audit,
+    bench,
+    client,
+    data,
+    demo,
+    distill,
+    encoder,
+    index,
+    ledger,
+    model,
+    plan,
+    serve,
+)
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -33,6 +47,7 @@ app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
+app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")

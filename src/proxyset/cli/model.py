@@ -1,4 +1,4 @@
-"""proxyset model …: the cloud signs a model before it goes back to the data owner."""
+"""proxyset model …: the cloud describes and signs a model before it goes back to the data owner."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli import options
-from proxyset.cli.output import emit
+from proxyset.cli.output import emit, warn_private
 from proxyset.cli.predict import describe
 from proxyset.errors import InvalidInput
 from proxyset.fingerprint import canonical_json
-from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Model, ModelCard
+from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Exposure, Model, ModelCard
 from proxyset.wire.signing import make_key, read_key
 from proxyset.wire.transport import read_message
 
@@ -31,6 +31,64 @@ def key(
     """
     public = make_key(path)
     emit({"file": str(path), "key": public}, f"{path}: keep it secret. Its public half: {public}", json)
+
+
+@app.command()
+def pack(
+    file: Annotated[Path, typer.Argument(help="ONNX file that proxyset exported.")],
+    out: Annotated[Path, typer.Option(help="Folder for model.onnx and card.json; it must not exist.")],
+    proxy: Annotated[
+        Path | None,
+        typer.Option(
+            help="The proxy set that it was trained on: its ε goes into the card.", show_default=False
+        ),
+    ] = None,
+    spent: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Further ε and δ that went into it, such as those of client labels.", show_default=False
+        ),
+    ] = None,
+    saw_private: Annotated[
+        bool, typer.Option("--saw-private", help="It was trained on private items without a guarantee.")
+    ] = False,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="For a model of embeddings: the index they are from.", show_default=False),
+    ] = None,
+    name: Annotated[str, typer.Option(help="For people; the file's name.", show_default=False)] = "",
+    licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
+    json: options.Json = False,
+) -> None:
+    """Write the card of a trained model: what it takes, its classes, and what private information went in.
+
+    Example: proxyset model pack trained/model.onnx --proxy proxy --out classifier
+    """
+    from proxyset.cloud.index import Index
+    from proxyset.cloud.proxy_set import ProxySet
+    from proxyset.jobs.packing import combined, exposure_of
+    from proxyset.jobs.packing import pack as write
+
+    parts = [Exposure(kind="private")] if saw_private else []
+    parts += [exposure_of(ProxySet.open(proxy).card)] if proxy else []
+    if spent:
+        if not (0 < spent[0] < float("inf") and 0 <= spent[1] < 1):
+            raise InvalidInput(f"--spent takes ε > 0 and δ in [0, 1), not {spent[0]} and {spent[1]}")
+        parts.append(Exposure(kind="answers", epsilon=spent[0], delta=spent[1]))
+    encoder = Index.open(index).manifest.encoder if index else None
+    data = read_message(file, "model", MODEL_LIMIT)
+    with atomic.new_folder(out) as folder:
+        card = write(
+            data,
+            folder,
+            name=name or file.stem,
+            exposure=combined(parts),
+            encoder=encoder,
+            licence=licence,
+        )
+    if card.exposure.kind == "private":
+        warn_private("this model saw private items; its card says so")
+    emit({"out": str(out), "card": card.model_dump(mode="json")}, f"{out}: {describe(card)}", json)
 
 
 @app.command()
