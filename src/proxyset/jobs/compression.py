@@ -171,6 +171,7 @@ def compress(
         files = {"teacher": taught.data, "float32": (folder / "float32.onnx").read_bytes()}
         (folder / "float32.onnx").unlink()
         files["int8"] = quantise(files["float32"], images.pixels)
+        _check_bytes(files[budget.precision], budget)
         counted = multiply_adds(model, model.shape)
         measured = _measured(files, {"float32": counted, "int8": counted}, images, tested, truth)
         report = Report(
@@ -249,6 +250,14 @@ def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget) 
                 "auto"
             )
     return student
+
+
+def _check_bytes(data: bytes, budget: Budget) -> None:
+    if budget.max_bytes is not None and len(data) > budget.max_bytes:
+        raise InvalidInput(
+            f"the trained student has {len(data):,} bytes ({budget.precision}), more than the {budget.max_bytes:,} allowed, though "
+            "it seemed to fit: allow a little more, or name a smaller student"
+        )
 
 
 def _of_teacher(teacher: Path, saw_private: bool) -> Exposure:
