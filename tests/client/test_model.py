@@ -12,6 +12,7 @@ import pytest
 
 from proxyset.client.ledger import Ledger
 from proxyset.client.model import fetch_model
+from proxyset.client.policy import adopt
 from proxyset.errors import ArtifactError, InvalidInput, Refused, TransportError
 from proxyset.wire.http import MODEL_PATH
 from proxyset.wire.model import Model
@@ -47,6 +48,15 @@ def test_the_key_that_the_owner_names(file: Path, ledger: Ledger, tmp_path: Path
     with pytest.raises(InvalidInput, match="64 hexadecimal"):
         fetch_model(file, tmp_path / "a", ledger=ledger, key="abc")
     assert fetch_model(file, tmp_path / "a", ledger=ledger, key=PUBLIC).new_key
+
+
+def test_a_policy_may_name_the_keys(file: Path, ledger: Ledger, tmp_path: Path) -> None:
+    text = 'unit = "record"\nmodel_keys = ["{}"]'
+    adopt(ledger, text.format(model(OTHER).key).encode())
+    with pytest.raises(Refused, match="policy does not allow models"):
+        fetch_model(file, tmp_path / "a", ledger=ledger, key=PUBLIC)
+    adopt(ledger, text.format(PUBLIC).encode())
+    fetch_model(file, tmp_path / "a", ledger=ledger)
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "other"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from proxyset import atomic
 from proxyset.client.ledger import Ledger
 from proxyset.client.pins import check_key, pin_key
+from proxyset.client.policy import in_force
 from proxyset.errors import InvalidInput
 from proxyset.sources.remote import is_url
 from proxyset.wire.http import Http
@@ -62,7 +63,7 @@ def fetch_model(
     Raises:
         InvalidInput: `key` is not a key, or `out` is taken.
         TransportError: it cannot be had. ArtifactError: it is damaged, wrongly signed, or not accepted.
-        Refused: another key has signed it. LedgerError: the pin cannot be read or written.
+        Refused: another key has signed it, or the policy does not allow this one. LedgerError: the pin cannot be read or written.
     """
     if key is not None and (len(key) != 64 or set(key) - set("0123456789abcdef")):
         raise InvalidInput(f"{key!r} is not a public key: it has 64 hexadecimal digits")
@@ -74,6 +75,9 @@ def fetch_model(
         else read_message(Path(origin), "model", MODEL_LIMIT)
     )
     model = Model.from_bytes(data)
+    policy, _ = in_force(ledger)
+    if policy:
+        policy.check_model(model.key)
     check_key(ledger, model.key, server, key)
     try:
         with atomic.new_folder(out) as folder:

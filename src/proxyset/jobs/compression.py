@@ -156,6 +156,11 @@ def compress(
             f"holds {proxy.card.kind} items"
         )
     classes, side = taught.about.classes, taught.shape[1]
+    if taught.about.framing != framing(side).model_dump(mode="json"):
+        raise InvalidInput(
+            f"the teacher frames its images in another way than training does: {taught.about.framing}; export one that was trained "
+            "by proxyset"
+        )
     name = _student(student, classes, side, budget)
     exposure = combined([exposure_of(proxy.card), _of_teacher(Path(teacher), teacher_saw_private)])
     images = _proxy_images(proxy, side)
