@@ -13,6 +13,7 @@ from proxyset.bench.details import details_table
 from proxyset.bench.experiment import Experiment
 from proxyset.bench.figures import figures
 from proxyset.bench.registry import find
+from proxyset.bench.savings import savings
 from proxyset.bench.store import SCHEMA, Store, row
 from proxyset.bench.summary import summarise
 from proxyset.bench.tables import Table, assumptions, latex, markdown, published, tables
@@ -33,6 +34,8 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     shown = [*tables(experiment, lines), assumptions(lines)]
     if job := details_table(experiment, store):
         shown.insert(-1, job)
+    if experiment.job:
+        shown += savings(experiment, lines)
     if quoted := published(experiment):
         shown.append(quoted)
     shown.append(_terms(experiment))

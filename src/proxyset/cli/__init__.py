@@ -22,6 +22,7 @@ from proxyset.cli import (
     model,
     plan,
     serve,
+    train,
 )
 from proxyset.errors import ProxysetError, Refused
 
@@ -47,6 +48,7 @@ app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
+app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")

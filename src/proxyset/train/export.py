@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import warnings
 from collections.abc import Sequence
@@ -32,14 +31,14 @@ class About:
         classes: in the order of the logits.
         input: "image": float32 (n, 3, S, S), RGB, in [0, 1], framed as `framing` says; or "embedding": float32 (n, d).
         framing: of images (see `encoders.images.Framing`); None for embeddings.
-        encoder: fingerprint of the encoder that embeddings come from; "" for images.
+        encoder: what embeddings come from (see `encoders.EncoderSpec`); None for images.
         schema: of this record.
     """
 
     classes: tuple[str, ...]
     input: str
     framing: dict[str, Any] | None = None
-    encoder: str = ""
+    encoder: dict[str, Any] | None = None
     schema: str = SCHEMA
 
 
@@ -76,29 +75,28 @@ def export_onnx(model: Classifier, path: Path, about: About) -> float:
         raise InvalidInput(
             f"the model has {expected.shape[1]} outputs; {len(about.classes)} classes are named"
         )
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(action="ignore"):
-        # torch warns that it has a newer exporter; the outputs are compared below
-        torch.onnx.export(
-            module,
-            (torch.from_numpy(x[:2]),),
-            buffer,
-            input_names=["input"],
-            output_names=["logits"],
-            dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    written = onnx.load_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(written, {"proxyset": json.dumps(vars(about), ensure_ascii=False)})
-    data = written.SerializeToString()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    actual = session.run(["logits"], {"input": x})[0]
-    worst = float(np.abs(actual - expected).max() / max(1.0, float(np.abs(expected).max())))
-    if not worst <= AGREEMENT:
-        raise InvalidData(
-            f"the exported model differs from the original by {worst:.2g}, more than {AGREEMENT:g}: an ONNX trace cannot "
-            "hold a model that branches on its input"
-        )
-    atomic.write_bytes(path, data)
+    with atomic.replacing(path) as temporary:
+        with warnings.catch_warnings(action="ignore"):
+            # torch warns that it has a newer exporter; the outputs are compared below
+            torch.onnx.export(
+                module,
+                (torch.from_numpy(x[:2]),),
+                temporary,
+                input_names=["input"],
+                output_names=["logits"],
+                dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        written = onnx.load(temporary)
+        onnx.helper.set_model_props(written, {"proxyset": json.dumps(vars(about), ensure_ascii=False)})
+        temporary.write_bytes(written.SerializeToString())
+        session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
+        actual = session.run(["logits"], {"input": x})[0]
+        worst = float(np.abs(actual - expected).max() / max(1.0, float(np.abs(expected).max())))
+        if not worst <= AGREEMENT:
+            raise InvalidData(
+                f"the exported model differs from the original by {worst:.2g}, more than {AGREEMENT:g}: an ONNX trace "
+                "cannot hold a model that branches on its input"
+            )
     return worst

@@ -20,11 +20,11 @@ def class_numbers(task: Task) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     return numbers.astype(np.int64), classes
 
 
-def pixel_score(task: Task, model: nn.Module) -> float:
-    """The data set's metric of a model of pixels, on the client's held-out items."""
+def pixel_score(task: Task, model: nn.Module, size: int) -> float:
+    """The data set's metric of a model of size × size pixels, on the client's held-out items."""
     test = task.split.test
     _, classes = class_numbers(task)
-    return task.training.measure(classes, predict(model, task.features.pixels()[test]), task.y[test])
+    return task.training.measure(classes, predict(model, task.features.pixels(size)[test]), task.y[test])
 
 
 @contextmanager

@@ -24,10 +24,10 @@ from proxyset.train.models import Classifier, build_model
 from proxyset.train.settings import Settings
 from proxyset.train.supervised import supervised
 
-MODEL = "cnn-16"
-SUPERVISED = Settings(steps=400, batch_size=64, augment="weak")
-FIXMATCH = Settings(steps=400, batch_size=32, augment="weak")
-RULE = Unlabeled(ratio=3, threshold=0.95)
+MODEL, SIZE = "cnn-16", 28
+SUPERVISED = Settings(steps=300, batch_size=64)
+FIXMATCH = Settings(steps=300, batch_size=32)
+RULE = Unlabeled(ratio=2, threshold=0.95)
 
 
 def supervised_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
@@ -56,8 +56,8 @@ _Train = Callable[[Classifier, NDArray[np.uint8], NDArray[np.int64]], Fitted]
 
 
 def _trained(task: Task, rows: Rows, costs: Costs, train: _Train) -> Outcome:
-    X, (y, classes) = task.features.pixels(), class_numbers(task)
+    X, (y, classes) = task.features.pixels(SIZE), class_numbers(task)
     with one_thread(), torch.random.fork_rng():
         torch.manual_seed(task.group.seed)
         model = build_model(MODEL, len(classes), size=X.shape[-1])
-        return measured(task, rows, pixel_score(task, train(model, X, y).model), costs)
+        return measured(task, rows, pixel_score(task, train(model, X, y).model, SIZE), costs)
