@@ -49,6 +49,7 @@ def test_from_teacher_to_the_clients_predictions(teacher: Path, proxy: ProxySet,
     assert models["float32"].bytes == size_of(report.student, CLASSES, SIDE, "float32").bytes
     assert size_of(larger, CLASSES, SIDE, "int8").bytes > most
     assert models["teacher"].right is not None and models["teacher"].right >= 95
+    assert models["teacher"].multiply_adds == size_of("cnn-12", CLASSES, SIDE, "float32").multiply_adds
     for precision in ("float32", "int8"):
         found = models[precision]
         assert found.right is not None and found.right >= 90 and found.tested == 100

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.packing import combined, exposure_of, pack
 from proxyset.sources import open_source
@@ -46,7 +47,7 @@ class Measured(BaseModel):
 
     Attributes:
         bytes: of the ONNX file.
-        multiply_adds: of one image; None for a teacher that came without its count.
+        multiply_adds: of one image.
         microseconds: processor time of one image, one thread.
         faster: how many times as fast as the teacher, with the middle half of the rounds.
         agreement: share of the proxy items on which it says what the teacher says (training items, for a student).
@@ -56,7 +57,7 @@ class Measured(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bytes: int
-    multiply_adds: int | None
+    multiply_adds: int
     microseconds: float
     faster: tuple[float, float, float]
     agreement: float
@@ -178,7 +179,8 @@ def compress(
         files["int8"] = quantise(files["float32"], images.pixels)
         _check_bytes(files[budget.precision], budget)
         counted = multiply_adds(model, model.shape)
-        measured = _measured(files, {"float32": counted, "int8": counted}, images, tested, truth)
+        counts = {"teacher": graph_multiply_adds(taught.data), "float32": counted, "int8": counted}
+        measured = _measured(files, counts, images, tested, truth)
         report = Report(
             student=name,
             precision=budget.precision,
@@ -212,18 +214,18 @@ def markdown(report: Report) -> str:
         "",
         f"What it saw: {report.exposure.words()}.",
         "",
-        "| model | bytes | multiply-adds | times as fast as the teacher | says what the teacher says | accuracy |",
+        "| model | bytes | multiply-adds | times as fast as the teacher | agrees with the teacher | accuracy |",
         "|---|---|---|---|---|---|",
     ]
     for name, found in report.models.items():
         middle, low, high = found.faster
-        count = "" if found.multiply_adds is None else f"{found.multiply_adds:,}"
         accuracy = ""
         if found.tested:
             below, above = wilson(found.right or 0, found.tested)
             accuracy = f"{(found.right or 0) / found.tested:.1%} ({below:.1%} … {above:.1%})"
         lines.append(
-            f"| {name} | {found.bytes:,} | {count} | {middle:.2f} ({low:.2f} … {high:.2f}) | {found.agreement:.1%} | {accuracy} |"
+            f"| {name} | {found.bytes:,} | {found.multiply_adds:,} | {middle:.2f} ({low:.2f} … {high:.2f}) | "
+            f"{found.agreement:.1%} | {accuracy} |"
         )
     lines += [
         "",
@@ -308,7 +310,7 @@ def _measured(
         time = times[name]
         found[name] = Measured(
             bytes=len(files[name]),
-            multiply_adds=counted.get(name),
+            multiply_adds=counted[name],
             microseconds=1e6 * time.seconds,
             faster=(time.ratio, time.low, time.high),
             agreement=float((said[name] == said["teacher"]).mean()),
