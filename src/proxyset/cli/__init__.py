@@ -8,7 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, plan, serve, train
+from proxyset.cli import (
+    answer,
+    audit,
+    bench,
+    client,
+    data,
+    demo,
+    distill,
+    encoder,
+    index,
+    ledger,
+    model,
+    plan,
+    serve,
+    train,
+)
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -34,10 +49,12 @@ app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
 app.command("train")(train.train)
+app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(model.app, name="model")
 app.command("audit")(audit.audit)
 
 
