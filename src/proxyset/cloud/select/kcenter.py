@@ -1,13 +1,13 @@
 """Exact greedy k-center (farthest-first traversal), computed lazily.
 
 Greedy k-center (Gonzalez 1985) adds, again and again, the point farthest from the centres so far. Done naively every
-point meets every centre. Here a point keeps an upper bound of its distance and the number of centres it has met; only
-points whose bound could still win are brought up to date, in one matrix product, and plain greedy runs inside that small
-set until its maximum falls below every bound outside. Bounds come from float32 products and include their rounding; a
+point meets every centre. Here a point keeps an upper bound of its distance and the number of centres it has met. Again
+and again, the points with the largest bounds meet the centres they missed, in matrix products, until they have met all or
+their bound has fallen below those of all other points; plain greedy runs among the few that stay above. Bounds come from float32 products and include their rounding; a
 point is picked only once its bound is its distance in float64. So the picks are those of the naive algorithm in float64,
 whatever the processor.
 
-Beside the data it needs 17 bytes a point, 1 more for a moment, and the small set.
+Beside the data it needs 17 bytes a point, 2 more for a moment, and one block.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from proxyset.cloud.select.rows import rows_of
 from proxyset.errors import InvalidInput
 
 _SMALL = 1024  # below this many points laziness costs more than it saves
-_FIRST, _LARGEST = 1 << 14, 1 / 32  # points in the small set: to begin with, and at most as a share of all
+_FIRST, _LARGEST = (
+    1 << 14,
+    1 / 32,
+)  # points brought up to date in a round: to begin with, and at most as a share of all
 _FINE = 1e-3  # below this share of the largest squared norm float32 has too few digits left: differences in float64
-_BLOCK, _SCORES = 4096, 1 << 19  # rows, and distances, that are computed at once
+_BLOCK, _TOGETHER = 4096, 256  # rows and centres in one product
 _SAMPLE = 1 << 16  # bounds that tell which ones are large, rows that tell the mean
 
 
@@ -76,10 +79,10 @@ class _Traversal:
         most = max(_SMALL, min(n, int(n * _LARGEST)))
         size = n if n <= _SMALL else min(_FIRST, most)
         while self._picked < self._count:
-            active, threshold = self._candidates(size)
+            rows, threshold = self._candidates(size)
             before = self._picked
-            self._greedy(active, threshold)
-            # few picks a round: the set is too small for its threshold; many: it is larger than the cache likes
+            self._greedy(self._refresh(rows, threshold), threshold)
+            # few picks a round: most of its time is not spent on them; many: more points were brought up to date than needed
             if self._picked - before < 8:
                 # `most` gives way only where nothing else makes progress: more equal points than that
                 size = min(max(most, size), size * 2) if self._picked > before else min(n, size * 2)
@@ -134,7 +137,6 @@ class _Traversal:
         X, norms = self._points(active), self._norms[active]
         weights = None if self._weights is None else self._weights[active].astype(np.float64)
         bounds, exact = self._bounds[active], self._exact[active]
-        self._refresh(active, X, norms, weights, bounds, exact)
         while self._picked < self._count:
             best = int(bounds.argmax())
             if not bounds[best] > threshold:
@@ -160,31 +162,32 @@ class _Traversal:
         self._bounds[active], self._exact[active] = bounds, exact
         self._met[active] = self._picked
 
-    def _refresh(
-        self,
-        active: NDArray[np.intp],
-        X: NDArray[np.float32],
-        norms: NDArray[np.float32],
-        weights: NDArray[np.float64] | None,
-        bounds: NDArray[np.float64],
-        exact: NDArray[np.bool_],
-    ) -> None:
-        """Bring bounds up to date with all centres: one product for all that have met as many."""
-        seen = self._met[active]
+    def _refresh(self, rows: NDArray[np.intp], threshold: float) -> NDArray[np.intp]:
+        """Bring the bounds of `rows` up to date, each until it falls to the threshold; the rows that stay above it."""
+        seen = self._met[rows]
         for met in np.unique(seen):
-            missed = self._products[met : self._picked]
-            if len(missed) == 0:
-                continue
-            group = np.flatnonzero(seen == met)
-            step = max(1, min(_BLOCK, _SCORES // len(missed)))
-            for start in range(0, len(group), step):
-                some = group[start : start + step]
-                nearest = (missed @ X[some].T).min(axis=0)
-                distances = np.maximum(nearest + norms[some], 0).astype(np.float64) + self._rounding
-                if weights is not None:
-                    distances *= weights[some]
-                exact[some] &= bounds[some] <= distances
-                bounds[some] = np.minimum(bounds[some], distances)
+            group = rows[seen == met]
+            for start in range(0, len(group), _BLOCK):
+                self._lower(group[start : start + _BLOCK], int(met), threshold)
+        return rows[self._bounds[rows] > threshold]
+
+    def _lower(self, rows: NDArray[np.intp], met: int, threshold: float) -> None:
+        """Let rows that have met the same centres meet the next ones, some at a time."""
+        if met == self._picked:
+            return
+        points, norms = self._points(rows), self._norms[rows]
+        while met < self._picked and len(rows):
+            stop = min(self._picked, (met // _TOGETHER + 1) * _TOGETHER)
+            nearest = (self._products[met:stop] @ points.T).min(axis=0)
+            distances = np.maximum(nearest + norms, 0).astype(np.float64) + self._rounding
+            if self._weights is not None:
+                distances *= self._weights[rows]
+            bounds = self._bounds[rows]
+            self._exact[rows] &= bounds <= distances
+            bounds = np.minimum(bounds, distances)
+            self._bounds[rows], self._met[rows] = bounds, stop
+            met, above = stop, bounds > threshold
+            rows, points, norms = rows[above], points[above], norms[above]
 
     def _distance(self, row: int, point: NDArray[np.float32]) -> float:
         """Weight · squared distance to the nearest centre, in float64."""
