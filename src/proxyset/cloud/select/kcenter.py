@@ -1,11 +1,11 @@
 """Exact greedy k-center (farthest-first traversal), computed lazily.
 
 Greedy k-center (Gonzalez 1985) adds, again and again, the point farthest from the centres so far. Done naively every
-point meets every centre. Here a point keeps an upper bound of its distance and the number of centres it has met. Again
-and again, the points with the largest bounds meet the centres they missed, in matrix products, until they have met all or
-their bound has fallen below those of all other points; plain greedy runs among the few that stay above. Bounds come from float32 products and include their rounding; a
-point is picked only once its bound is its distance in float64. So the picks are those of the naive algorithm in float64,
-whatever the processor.
+point meets every centre. Here a point keeps an upper bound of its distance and the number of centres it has met. In every
+round the points with the largest bounds meet the centres they missed, in matrix products, until they have met all or
+their bound is no larger than those outside; plain greedy runs among the few that stay above. Bounds come from float32
+products and include their rounding; a point is picked only once its bound is its distance in float64. So the picks are
+those of the naive algorithm in float64, whatever the processor.
 
 Beside the data it needs 17 bytes a point, 2 more for a moment, and one block.
 """

@@ -50,7 +50,7 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Array:
         (n,) float64, finite; constant when the counts say nothing.
     """
     fit = _Fit(candidates, coverage)
-    modes = [_Mode(*fit.mode(np.empty((len(fit.sample), 0))), length=0.0)]
+    modes = [_Mode(*fit.mode(np.empty((fit.sample.size, 0))), length=0.0)]
     for length in LENGTHS:
         features = fit.features(length)
         modes += [_Mode(*fit.mode(amplitude * features), length, amplitude) for amplitude in AMPLITUDES]
@@ -80,12 +80,11 @@ class _Fit:
         filled = np.flatnonzero(sizes)
         each = max(8, _SAMPLE // len(filled))
         members = [_spread(candidates.members(int(j)), each) for j in filled]
-        lengths = np.array([len(rows) for rows in members])
-        self.sample = np.concatenate(members)
-        self._starts = np.cumsum(lengths) - lengths
-        self._items = np.repeat(
-            sizes[filled] / lengths, lengths
-        )  # pool items that each sampled one stands for
+        # (clusters, each): short clusters repeat their first item, which then stands for nothing
+        self.sample = np.array([np.resize(rows, each) for rows in members])
+        lengths = np.array([len(rows) for rows in members])[:, None]
+        # pool items that each sampled one stands for
+        self._items = np.where(np.arange(each) < lengths, sizes[filled][:, None] / lengths, 0.0)
         self._counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
         self._noise = coverage.sigma**2 + 0.25
         # N is known no better than the noise in the sum of the counts
@@ -100,7 +99,7 @@ class _Fit:
         self._between = between
         neighbours = np.sqrt((between + np.diag(np.full(len(between), np.inf))).min(axis=1))
         self._unit = (float(np.median(neighbours)) if len(between) > 1 else 0.0) or 1.0
-        self._to_sample = _squared_distances(self._Z[self.sample], self._landmarks)
+        self._to_sample = _squared_distances(self._Z[self.sample.ravel()], self._landmarks)
 
     def features(self, length: float) -> Array:
         """(m, F): features whose inner products are the kernel with a = 1, for the sampled items."""
@@ -141,16 +140,18 @@ class _Fit:
 
     def _objective(self, F: Array, theta: Array) -> tuple[Array, float]:
         """What every sampled item expects, and log p(counts, θ) up to a constant."""
-        expected = self._items * np.exp(np.minimum(self._level + F @ theta, 40))
-        rates = np.add.reduceat(expected, self._starts)
+        f = (F @ theta).reshape(self._items.shape)
+        expected = self._items * np.exp(np.minimum(self._level + f, 40))
+        rates = expected.sum(axis=1)
         variances = self._noise + rates
         misfit = np.square(self._counts - rates) / variances + np.log(variances)
         return expected, -0.5 * float(misfit.sum() + theta @ theta)
 
     def _linearised(self, expected: Array, F: Array) -> tuple[Array, Array, Array]:
         """(R,) rates, (R,) variances and (R, F) derivatives of the rates."""
-        rates = np.add.reduceat(expected, self._starts)
-        return rates, self._noise + rates, np.add.reduceat(expected[:, None] * F, self._starts, axis=0)
+        rates = expected.sum(axis=1)
+        J = (expected[:, None, :] @ F.reshape(*expected.shape, -1))[:, 0]
+        return rates, self._noise + rates, J
 
     def _kernel(self, squared: Array, length: float) -> Array:
         kernel: Array = np.exp(squared * (-0.5 / (length * self._unit) ** 2))
