@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.select.kcenter import farthest_first
+from proxyset.cloud.select.rows import rows_of
 from proxyset.cloud.select.strategy import Candidates, Coverage
 
 AMPLITUDES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # a: standard deviation of f
@@ -50,18 +51,19 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Array:
         (n,) float64, finite; constant when the counts say nothing.
     """
     fit = _Fit(candidates, coverage)
-    modes = [_Mode(*fit.mode(np.empty((fit.sample.size, 0))), length=0.0)]
+    level = np.ones((fit.sample.size, 1))
+    modes = [_Mode(*fit.mode(level, 0.0), length=0.0)]
     for length in LENGTHS:
-        features = fit.features(length)
-        modes += [_Mode(*fit.mode(amplitude * features), length, amplitude) for amplitude in AMPLITUDES]
-    evidence = np.array([mode.evidence for mode in modes])
-    weights = np.exp(evidence - evidence.max())
+        features = np.concatenate([level, fit.features(length)], axis=1)
+        modes += [_Mode(*fit.mode(features, amplitude), length) for amplitude in AMPLITUDES]
+    evidences = np.array([mode.evidence for mode in modes])
+    weights = np.exp(evidences - evidences.max())
     weights /= weights.sum()
     ratio = np.zeros(len(candidates))
     for length in LENGTHS:
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
-            mean = np.sum([weight * mode.amplitude * mode.theta[1:] for weight, mode in group], axis=0)
+            mean = np.sum([weight * mode.theta[1:] for weight, mode in group], axis=0)
             ratio += fit.predict(length, mean)
     return ratio
 
@@ -71,7 +73,6 @@ class _Mode:
     evidence: float
     theta: Array
     length: float
-    amplitude: float = 0.0
 
 
 class _Fit:
@@ -106,52 +107,61 @@ class _Fit:
         return self._kernel(self._to_sample, length) @ self._root(length)
 
     def predict(self, length: float, theta: Array) -> Array:
-        """(n,): features of all items times `theta`, in blocks."""
+        """(n,): features of all items times `theta`, in blocks of float32."""
         beta = self._root(length) @ theta
+        mean = self._landmarks.mean(axis=0)
+        unit = np.sqrt(2) * length * self._unit
+        L = (self._landmarks - mean) / unit
+        # one product gives the exponents 2x·l − ‖l‖² − ‖x‖²
+        squares = np.einsum("ij,ij->i", L, L)[:, None]
+        landmarks = np.concatenate([2 * L, -squares, -np.ones_like(squares)], axis=1).T.astype(np.float32)
         result = np.empty(len(self._Z))
         for start in range(0, len(result), _BLOCK):
-            block = _squared_distances(self._Z[start : start + _BLOCK], self._landmarks)
-            result[start : start + _BLOCK] = self._kernel(block, length) @ beta
+            X = (rows_of(self._Z, slice(start, start + _BLOCK)) - mean.astype(np.float32)) / np.float32(unit)
+            squares = np.einsum("ij,ij->i", X, X)[:, None]
+            kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ landmarks
+            np.exp(kernel, out=kernel)
+            result[start : start + _BLOCK] = kernel @ beta
         return result
 
-    def mode(self, features: Array) -> tuple[float, Array]:
-        """Evidence and mode of the model whose f is features · θ, θ ~ Normal(0, I), and a level."""
-        F = np.column_stack([np.full(len(features), _LEVEL), features])
-        theta = np.zeros(F.shape[1])
-        expected, objective = self._objective(F, theta)
+    def mode(self, F: Array, amplitude: float) -> tuple[float, Array]:
+        """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(level², a², a², …))."""
+        spread = np.concatenate([[_LEVEL], np.full(F.shape[1] - 1, amplitude)])
+        theta = np.zeros(len(spread))  # here in units of the prior
+        f = np.zeros(self._items.shape)
+        expected, objective = self._objective(f, theta)
         for _ in range(25):
-            rates, variances, J = self._linearised(expected, F)
-            scaled = J / variances[:, None]
-            hessian = J.T @ scaled + np.eye(len(theta))
-            step = np.linalg.solve(hessian, scaled.T @ (self._counts - rates) - theta)
+            root, misfit = self._linearised(expected, F, spread)
+            step = np.linalg.solve(root.T @ root + np.eye(len(theta)), root.T @ misfit - theta)
+            f_step = (F @ (spread * step)).reshape(f.shape)
             gain = 0.0
-            for halving in range(10):
-                trial = theta + step / 2**halving
-                trial_expected, trial_objective = self._objective(F, trial)
+            for share in 0.5 ** np.arange(10):
+                trial_expected, trial_objective = self._objective(f + share * f_step, theta + share * step)
                 if trial_objective >= objective:
                     gain = trial_objective - objective
-                    theta, expected, objective = trial, trial_expected, trial_objective
+                    f, theta = f + share * f_step, theta + share * step
+                    expected, objective = trial_expected, trial_objective
                     break
             if gain < 1e-2:  # of a log-probability: far below what would move the average
                 break
-        _, variances, J = self._linearised(expected, F)
-        determinant = np.linalg.slogdet(np.eye(len(theta)) + J.T @ (J / variances[:, None]))[1]
-        return objective - 0.5 * float(determinant), theta
+        root, _ = self._linearised(expected, F, spread)
+        determinant = np.linalg.slogdet(np.eye(len(theta)) + root.T @ root)[1]
+        return objective - 0.5 * float(determinant), spread * theta
 
-    def _objective(self, F: Array, theta: Array) -> tuple[Array, float]:
-        """What every sampled item expects, and log p(counts, θ) up to a constant."""
-        f = (F @ theta).reshape(self._items.shape)
+    def _objective(self, f: Array, theta: Array) -> tuple[Array, float]:
+        """What every sampled item expects, and log p(counts, θ) up to a constant; θ in units of the prior."""
         expected = self._items * np.exp(np.minimum(self._level + f, 40))
         rates = expected.sum(axis=1)
         variances = self._noise + rates
         misfit = np.square(self._counts - rates) / variances + np.log(variances)
         return expected, -0.5 * float(misfit.sum() + theta @ theta)
 
-    def _linearised(self, expected: Array, F: Array) -> tuple[Array, Array, Array]:
-        """(R,) rates, (R,) variances and (R, F) derivatives of the rates."""
+    def _linearised(self, expected: Array, F: Array, spread: Array) -> tuple[Array, Array]:
+        """In standard deviations of the counts: (R, F) derivatives of the rates by θ, and (R,) what the rates lack."""
         rates = expected.sum(axis=1)
+        deviations = np.sqrt(self._noise + rates)
         J = (expected[:, None, :] @ F.reshape(*expected.shape, -1))[:, 0]
-        return rates, self._noise + rates, J
+        return J * (spread / deviations[:, None]), (self._counts - rates) / deviations
 
     def _kernel(self, squared: Array, length: float) -> Array:
         kernel: Array = np.exp(squared * (-0.5 / (length * self._unit) ** 2))
