@@ -20,6 +20,7 @@ Guarantee: post-processing of a release; reads no private data.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +41,15 @@ _BLOCK = 1 << 14
 Array = NDArray[np.float64]
 
 
-def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Array:
+def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Array]:
     """Posterior mean of the log-density ratio of every item, up to a constant.
 
     Args:
         candidates: the pool.
         coverage: the counts and their noise. Counts below −5σ are taken as −5σ.
 
-    Returns:
-        (n,) float64, finite; constant when the counts say nothing.
+    Yields:
+        (m,) float64, finite, for the items in order, a block at a time; constant when the counts say nothing.
     """
     fit = _Fit(candidates, coverage)
     level = np.ones((fit.sample.size, 1))
@@ -59,13 +60,18 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Array:
     evidences = np.array([mode.evidence for mode in modes])
     weights = np.exp(evidences - evidences.max())
     weights /= weights.sum()
-    ratio = np.zeros(len(candidates))
+    predictors = []
     for length in LENGTHS:
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
             mean = np.sum([weight * mode.theta[1:] for weight, mode in group], axis=0)
-            ratio += fit.predict(length, mean)
-    return ratio
+            predictors.append(fit.predictor(length, mean))
+    for start in range(0, len(candidates), _BLOCK):
+        block = rows_of(candidates.Z, slice(start, start + _BLOCK))
+        ratio = np.zeros(len(block))
+        for predict in predictors:
+            ratio += predict(block)
+        yield ratio
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,6 @@ class _Fit:
         # N is known no better than the noise in the sum of the counts
         records = max(self._counts.sum(), coverage.sigma * np.sqrt(len(filled)), 1.0)
         self._level = float(np.log(records / len(candidates)))
-        self._Z = candidates.Z
         centroids = candidates.centroids[filled]
         if len(centroids) > _LANDMARKS:
             centroids = centroids[farthest_first(centroids, _LANDMARKS, first=0)[0]]
@@ -100,29 +105,31 @@ class _Fit:
         self._between = between
         neighbours = np.sqrt((between + np.diag(np.full(len(between), np.inf))).min(axis=1))
         self._unit = (float(np.median(neighbours)) if len(between) > 1 else 0.0) or 1.0
-        self._to_sample = _squared_distances(self._Z[self.sample.ravel()], self._landmarks)
+        self._to_sample = _squared_distances(rows_of(candidates.Z, self.sample.ravel()), self._landmarks)
 
     def features(self, length: float) -> Array:
         """(m, F): features whose inner products are the kernel with a = 1, for the sampled items."""
         return self._kernel(self._to_sample, length) @ self._root(length)
 
-    def predict(self, length: float, theta: Array) -> Array:
-        """(n,): features of all items times `theta`, in blocks of float32."""
+    def predictor(self, length: float, theta: Array) -> Callable[[NDArray[np.float32]], Array]:
+        """What gives, for a block of items, their features times `theta`; in float32."""
         beta = self._root(length) @ theta
-        mean = self._landmarks.mean(axis=0)
         unit = np.sqrt(2) * length * self._unit
+        mean = self._landmarks.mean(axis=0)
         L = (self._landmarks - mean) / unit
         # one product gives the exponents 2x·l − ‖l‖² − ‖x‖²
         squares = np.einsum("ij,ij->i", L, L)[:, None]
         landmarks = np.concatenate([2 * L, -squares, -np.ones_like(squares)], axis=1).T.astype(np.float32)
-        result = np.empty(len(self._Z))
-        for start in range(0, len(result), _BLOCK):
-            X = (rows_of(self._Z, slice(start, start + _BLOCK)) - mean.astype(np.float32)) / np.float32(unit)
+
+        def predict(Z: NDArray[np.float32]) -> Array:
+            X = (Z - mean.astype(np.float32)) / np.float32(unit)
             squares = np.einsum("ij,ij->i", X, X)[:, None]
             kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ landmarks
             np.exp(kernel, out=kernel)
-            result[start : start + _BLOCK] = kernel @ beta
-        return result
+            found: Array = kernel @ beta
+            return found
+
+        return predict
 
     def mode(self, F: Array, amplitude: float) -> tuple[float, Array]:
         """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(level², a², a², …))."""
