@@ -120,6 +120,11 @@ class Task:
     def _candidates(self) -> dict[Path, Candidates]:
         return {}
 
+    def sources(self) -> NDArray[np.uint8]:
+        """(n,) the domain of every pool item, as a code."""
+        names = [str(self.features.domains[row]) for row in self.pool]
+        return np.unique(names, return_inverse=True)[1].astype(np.uint8)
+
     def probe(self, clusters: int, dim: int | None, dtype: Dtype) -> Probe:
         index = self.index(clusters)
         return index.probe(dim=None if dim is None else min(dim, index.manifest.dim), dtype=dtype)

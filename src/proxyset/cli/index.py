@@ -161,6 +161,9 @@ def select_command(
     max_weight: Annotated[
         float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
     ] = MAX_WEIGHT,
+    metadata: Annotated[
+        bool, typer.Option(help="Let the rule see which source and label the pool names for each item.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
@@ -169,7 +172,14 @@ def select_command(
     """
     messages = [Release.from_bytes(read_message(path, "release", RELEASE_LIMIT)) for path in releases or []]
     proxy = select(
-        Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+        Index.open(index),
+        messages,
+        out,
+        budget=budget,
+        strategy=strategy,
+        seed=seed,
+        max_weight=max_weight,
+        metadata=metadata,
     )
     if proxy.card.items < budget:
         note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")

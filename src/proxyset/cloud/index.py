@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from proxyset.cloud.commitment import commit
+from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
@@ -230,17 +231,25 @@ class Index:
         source = open_source(self.manifest.pool, kind=self.manifest.kind)
         return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
 
-    def candidates(self) -> Candidates:
+    def candidates(self, metadata: bool = False) -> Candidates:
         """The whole pool in principal components, with its clusters, in the order of the shards.
 
         Components of a large pool are a memory map of a scratch file (in TMPDIR) that goes away with them; in memory
-        stay 4 bytes an item for the clusters.
+        stay 4 bytes an item for the clusters, and 1 for each column of metadata.
+
+        Args:
+            metadata: with the groups that the pool's own sources and labels make, if it names any.
         """
         shape = (len(self), self.manifest.dim)
         large = 4 * shape[0] * shape[1] > _MEMORY_BYTES
         with tempfile.TemporaryFile() if large else nullcontext() as file:
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
-            return Candidates(Z, self._fill(Z, file), self.centroids)
+            groups = groupings(self._metadata, len(self)) if metadata else {}
+            return Candidates(Z, self._fill(Z, file), self.centroids, groups)
+
+    def _metadata(self) -> Iterator[pa.RecordBatch]:
+        for record in self.manifest.shards:
+            yield from read_columns(self._verified("shards", record), GROUPINGS)
 
     def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
         """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""

@@ -39,6 +39,7 @@ class Card(BaseModel):
         index, releases: fingerprints.
         privacy: the statement of each release; selection adds nothing to it.
         weights: what each release counted: 1, or less where one was too heavy among three or more.
+        metadata: columns of the pool that the strategy could look at.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -58,6 +59,7 @@ class Card(BaseModel):
     weights: list[float] = []
     clusters_covered: int
     clusters: int
+    metadata: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def select(
     strategy: str = DEFAULT_STRATEGY,
     seed: int = 0,
     max_weight: float = MAX_WEIGHT,
+    metadata: bool = True,
 ) -> ProxySet:
     """Draw a proxy set from an index and write it to a new folder.
 
@@ -132,6 +135,8 @@ def select(
         strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
         seed: of the strategy's own randomness.
         max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
+        metadata: let "density-ratio" tell items apart by the sources and labels that the pool itself names, where
+            the release shows that they matter.
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy, a release of another index, or none where one is needed.
@@ -145,7 +150,7 @@ def select(
     coverage = combine(releases, index.fingerprint, index.manifest.clusters, max_weight)
     if rule.needs_release and coverage is None:
         raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
-    candidates = index.candidates()
+    candidates = index.candidates(metadata)
     count = min(budget, len(candidates))
     ranking = rule.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
     clusters = candidates.clusters[ranking.rows]
@@ -165,6 +170,7 @@ def select(
         weights=weights(releases, max_weight).tolist() if releases else [],
         clusters_covered=len(np.unique(clusters)),
         clusters=index.manifest.clusters,
+        metadata=sorted(candidates.groupings),
     )
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)

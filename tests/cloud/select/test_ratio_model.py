@@ -65,3 +65,31 @@ def test_one_cluster_and_coinciding_centroids_say_nothing():
     assert np.ptp(ratio_of(one, Coverage(np.array([50.0]), 1.0))) < 20
     same = Candidates(np.zeros((10, 3), np.float32), np.zeros(10, np.int32), np.zeros((4, 3), np.float32))
     assert np.ptp(ratio_of(same, Coverage(np.array([9.0, 0, 0, 0]), 1.0))) < 1e-9
+
+
+def sources_of(mix, seed=5):
+    """A pool of two sources, `mix` of whose items alternate in every place, and a client that has the second only."""
+    rng = np.random.default_rng(seed)
+    codes = np.where(Z[:, 0] + mix * rng.normal(size=len(Z)) > 0, 2, 1).astype(np.uint8)
+    return codes, Z[rng.choice(np.flatnonzero(codes == 2), 1000)]
+
+
+def test_a_source_that_the_client_is_like_is_found_where_features_cannot_tell():
+    codes, private = sources_of(0.4)
+    counts = counts_of(private) + np.rint(np.random.default_rng(6).normal(0, 6.14, 40))
+    with_sources = Candidates(POOL.Z, POOL.clusters, POOL.centroids, {"source": codes})
+    gap = [
+        f[codes == 2].mean() - f[codes == 1].mean()
+        for f in (ratio_of(POOL, Coverage(counts, 6.14)), ratio_of(with_sources, Coverage(counts, 6.14)))
+    ]
+    assert gap[1] > gap[0] + 0.5
+
+
+def test_sources_at_random_change_little():
+    codes = np.random.default_rng(7).integers(1, 6, len(Z)).astype(np.uint8)
+    counts = counts_of(client(1000)) + np.rint(np.random.default_rng(8).normal(0, 6.14, 40))
+    plain = ratio_of(POOL, Coverage(counts, 6.14))
+    found = ratio_of(
+        Candidates(POOL.Z, POOL.clusters, POOL.centroids, {"source": codes}), Coverage(counts, 6.14)
+    )
+    assert np.corrcoef(plain, found)[0, 1] > 0.9

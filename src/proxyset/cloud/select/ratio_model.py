@@ -11,7 +11,12 @@ or its standard deviation σ√R where that is more. The centroids serve as indu
 regressors, Quiñonero-Candela and Rasmussen 2005). For each (a, ℓ) of a grid the mode is found by
 Gauss–Newton, and Laplace's approximation gives the evidence p(counts | a, ℓ); the answer is the average of
 the modes weighted by evidence. a = 0, "the release says nothing", is one of them: how strongly to smooth, and
-whether to believe the release at all, follows from σ and the counts, with no constant to tune. Density ratios
+whether to believe the release at all, follows from σ and the counts, with no constant to tune.
+
+A pool that names the source or the label of its items offers more: clusters mix groups in different proportions, so their
+counts tell which groups the client is like. For each such column all models are tried again with one effect for each group,
+Normal(0, 2²), and the evidence says whether the column means anything.
+ Density ratios
 from sums over groups go back to KLIEP (Sugiyama et al. 2008); estimating them from differentially private
 counts in this way is ours.
 
@@ -32,6 +37,7 @@ from proxyset.cloud.select.strategy import Candidates, Coverage
 
 AMPLITUDES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # a: standard deviation of f
 LENGTHS = (1.0, 1.5, 2.0, 3.0, 4.0)  # ℓ in units of the typical distance between neighbouring centroids
+_GROUP = 2.0  # standard deviation of a group's effect
 _LEVEL = 0.5  # standard deviation of β₀: Σ counts knows N only as well as the noise lets it
 _SAMPLE = 6000  # items that stand for the pool while fitting
 _LANDMARKS = 256  # inducing points; more add cost, not detail that counts could show
@@ -53,10 +59,20 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Ar
     """
     fit = _Fit(candidates, coverage)
     level = np.ones((fit.sample.size, 1))
-    modes = [_Mode(*fit.mode(level, 0.0), length=0.0)]
-    for length in LENGTHS:
-        features = np.concatenate([level, fit.features(length)], axis=1)
-        modes += [_Mode(*fit.mode(features, amplitude), length) for amplitude in AMPLITUDES]
+    groups = {None: np.empty((fit.sample.size, 0))} | {
+        name: np.eye(int(codes.max()) + 1)[codes[fit.sample.ravel()]]
+        for name, codes in candidates.groupings.items()
+    }
+    modes = []
+    for length in (0.0, *LENGTHS):
+        features = fit.features(length) if length else np.empty((fit.sample.size, 0))
+        for grouping, indicators in groups.items():
+            columns = np.concatenate([level, features, indicators], axis=1)
+            for amplitude in AMPLITUDES if length else (0.0,):
+                spread = np.repeat([_LEVEL, amplitude, _GROUP], [1, features.shape[1], indicators.shape[1]])
+                evidence, theta = fit.mode(columns, spread)
+                smooth, effects = np.split(theta[1:], [features.shape[1]])
+                modes.append(_Mode(evidence, length, smooth, grouping, effects))
     evidences = np.array([mode.evidence for mode in modes])
     weights = np.exp(evidences - evidences.max())
     weights /= weights.sum()
@@ -64,21 +80,31 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Ar
     for length in LENGTHS:
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
-            mean = np.sum([weight * mode.theta[1:] for weight, mode in group], axis=0)
-            predictors.append(fit.predictor(length, mean))
+            predictors.append(fit.predictor(length, np.sum([w * mode.smooth for w, mode in group], axis=0)))
+    effects = {
+        name: np.sum(
+            [w * mode.effects for w, mode in zip(weights, modes, strict=True) if mode.grouping == name],
+            axis=0,
+        )
+        for name in candidates.groupings
+    }
     for start in range(0, len(candidates), _BLOCK):
         block = rows_of(candidates.Z, slice(start, start + _BLOCK))
         ratio = np.zeros(len(block))
         for predict in predictors:
             ratio += predict(block)
+        for name, effect in effects.items():
+            ratio += effect[candidates.groupings[name][start : start + _BLOCK]]
         yield ratio
 
 
 @dataclass(frozen=True)
 class _Mode:
     evidence: float
-    theta: Array
     length: float
+    smooth: Array
+    grouping: str | None
+    effects: Array
 
 
 class _Fit:
@@ -131,9 +157,8 @@ class _Fit:
 
         return predict
 
-    def mode(self, F: Array, amplitude: float) -> tuple[float, Array]:
-        """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(level², a², a², …))."""
-        spread = np.concatenate([[_LEVEL], np.full(F.shape[1] - 1, amplitude)])
+    def mode(self, F: Array, spread: Array) -> tuple[float, Array]:
+        """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(spread²))."""
         theta = np.zeros(len(spread))  # here in units of the prior
         f = np.zeros(self._items.shape)
         expected, objective = self._objective(f, theta)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -20,11 +21,13 @@ class Candidates:
         Z: (n, D) float32, principal components in units of the pool's spread.
         clusters: (n,) int32 in [0, R).
         centroids: (R, D) float32.
+        groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
     """
 
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
     centroids: NDArray[np.float32]
+    groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.Z)
