@@ -9,8 +9,7 @@ from proxyset.client.answer import answer
 from proxyset.client.predict import predict
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
-from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import InvalidData
 from proxyset.jobs.packing import combined, exposure_of, pack
 from proxyset.train.export import About, export_onnx
 from proxyset.train.models import linear_model
@@ -40,17 +39,19 @@ def test_the_way_of_a_head_on_embeddings(blobs: Path) -> None:
     model = linear_model(X, 2)
     supervised(model, X, y, Settings(steps=60, batch_size=32, ema=0.0, augment="none", lr=0.1))
     spec = index.manifest.encoder
-    about = About(("rest", "first"), "embedding", encoder=spec.fingerprint)
+    about = About(("rest", "first"), "embedding", encoder=spec.model_dump(mode="json"))
     export_onnx(model.eval(), blobs / "m.onnx", about)
     data = (blobs / "m.onnx").read_bytes()
     (blobs / "packed").mkdir()
-    card = pack(data, blobs / "packed", name="head", exposure=exposure_of(proxy.card), encoder=spec)
+    card = pack(data, blobs / "packed", name="head", exposure=exposure_of(proxy.card))
     assert card.exposure.kind == "answers" and card.exposure.epsilon == pytest.approx(0.7, rel=0.01)
     found = predict(Model.sign(card, data, KEY), blobs / "private.npy")
     truth = ["first" if number % 2 == 0 else "rest" for number in range(400)]
     assert np.mean([guess == label for guess, label in zip(found.predicted, truth, strict=True)]) > 0.95
-    with pytest.raises(InvalidInput, match="give the index"):
-        pack(data, blobs, name="head", exposure=PUBLIC, encoder=EncoderSpec(name="embeddings", dim=9))
+    for encoder, why in ((spec.model_dump() | {"dim": 9}, "makes 9"), ({"name": "?"}, "metadata is damaged")):
+        export_onnx(model, blobs / "m.onnx", About(("a", "b"), "embedding", encoder=encoder))
+        with pytest.raises(InvalidData, match=why):
+            pack((blobs / "m.onnx").read_bytes(), blobs, name="head", exposure=PUBLIC)
 
 
 def test_what_cannot_be_packed(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def details_table(experiment: Experiment, store: Store) -> Table | None:
     random = {budget: runs for (method, budget, _), runs in found.items() if method == "random"}
     rows = []
     for (method, budget, epsilon), runs in found.items():
-        others = random.get(budget, random[min(random)] if budget is None and len(random) == 1 else {})
+        # a method without a budget stands beside random where there is but one
+        alone = next(iter(random.values())) if budget is None and len(random) == 1 else {}
+        others = random.get(budget, alone)
         rows.append(
             (
                 method_name(method),

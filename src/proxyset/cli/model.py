@@ -52,10 +52,6 @@ def pack(
     saw_private: Annotated[
         bool, typer.Option("--saw-private", help="It was trained on private items without a guarantee.")
     ] = False,
-    index: Annotated[
-        Path | None,
-        typer.Option(help="For a model of embeddings: the index they are from.", show_default=False),
-    ] = None,
     name: Annotated[str, typer.Option(help="For people; the file's name.", show_default=False)] = "",
     licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
     json: options.Json = False,
@@ -64,7 +60,6 @@ def pack(
 
     Example: proxyset model pack trained/model.onnx --proxy proxy --out classifier
     """
-    from proxyset.cloud.index import Index
     from proxyset.cloud.proxy_set import ProxySet
     from proxyset.jobs.packing import combined, exposure_of
     from proxyset.jobs.packing import pack as write
@@ -75,7 +70,6 @@ def pack(
         if not (0 < spent[0] < float("inf") and 0 <= spent[1] < 1):
             raise InvalidInput(f"--spent takes ε > 0 and δ in [0, 1), not {spent[0]} and {spent[1]}")
         parts.append(Exposure(kind="answers", epsilon=spent[0], delta=spent[1]))
-    encoder = Index.open(index).manifest.encoder if index else None
     data = read_message(file, "model", MODEL_LIMIT)
     with atomic.new_folder(out) as folder:
         card = write(
@@ -83,7 +77,6 @@ def pack(
             folder,
             name=name or file.stem,
             exposure=combined(parts),
-            encoder=encoder,
             licence=licence,
         )
     if card.exposure.kind == "private":

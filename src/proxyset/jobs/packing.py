@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from proxyset.cloud.proxy_set import Card
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_recipe import Preprocessing
-from proxyset.errors import InvalidInput
+from proxyset.errors import InvalidData
 from proxyset.fingerprint import fingerprint
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.wire.model import CARD, MODEL, Exposure, Features, ModelCard, Pictures, check_onnx
@@ -20,7 +22,6 @@ def pack(
     *,
     name: str,
     exposure: Exposure,
-    encoder: EncoderSpec | None = None,
     licence: str = "",
     origin: str = "",
     multiply_adds: int | None = None,
@@ -29,11 +30,10 @@ def pack(
 
     Args:
         data: an ONNX file that `train.export` wrote.
-        encoder: of a model of embeddings, the encoder that they come from; None for ready embeddings.
         name, exposure, licence, origin, multiply_adds: as `ModelCard` has them.
 
     Raises:
-        InvalidData: no such file. InvalidInput: `encoder` is not the one that the model was trained on.
+        InvalidData: no such file, or its metadata is damaged.
         ArtifactError: no client would accept it.
     """
     check_onnx(data)
@@ -41,7 +41,7 @@ def pack(
     card = ModelCard(
         name=name,
         classes=list(model.about.classes),
-        input=_input(model, encoder),
+        input=_input(model),
         exposure=exposure,
         sha256=fingerprint(data),
         bytes=len(data),
@@ -78,17 +78,22 @@ def combined(parts: Iterable[Exposure]) -> Exposure:
     return Exposure(kind="public")
 
 
-def _input(model: OnnxModel, encoder: EncoderSpec | None) -> Pictures | Features:
+def _input(model: OnnxModel) -> Pictures | Features:
     about = model.about
-    if about.input == "image":
-        channels = model.shape[0]
-        framed = about.framing or {}
-        plain = Preprocessing(**framed, scale=1 / 255, mean=[0.0] * channels, std=[1.0] * channels)
-        return Pictures(preprocessing=plain)
-    spec = encoder or EncoderSpec(name="embeddings", dim=model.shape[0])
-    if (about.encoder and about.encoder != spec.fingerprint) or spec.dim != model.shape[0]:
-        raise InvalidInput(
-            f"the model takes {model.shape[0]} features of the encoder {about.encoder[:12] or 'named nowhere'}; the encoder given, "
-            f"{spec.name}, has {spec.dim} and the fingerprint {spec.fingerprint[:12]}: give the index that it was trained on"
+    try:
+        if about.input == "image":
+            channels = model.shape[0]
+            plain = {"scale": 1 / 255, "mean": [0.0] * channels, "std": [1.0] * channels}
+            return Pictures(preprocessing=Preprocessing.model_validate((about.framing or {}) | plain))
+        ready = EncoderSpec(name="embeddings", dim=model.shape[0])
+        spec = EncoderSpec.model_validate(about.encoder) if about.encoder else ready
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidData(
+            f"the model's metadata is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+    if spec.dim != model.shape[0]:
+        raise InvalidData(
+            f"the model takes {model.shape[0]} features; its encoder {spec.name} makes {spec.dim}"
         )
     return Features(encoder=spec)
