@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Server:
-    """A Label Studio server.
+    """A Label Studio server; used in a `with` statement, which closes its connections.
 
     Attributes:
         url: as a browser opens it.
@@ -69,7 +69,22 @@ class Server:
         if not self.url.startswith(("http://", "https://")):
             raise InvalidInput(f"--url {self.url!r} does not begin with http:// or https://")
         with self._speaking():
-            return LabelStudio(base_url=self.url.rstrip("/"), api_key=self.token, timeout=self.timeout)
+            return LabelStudio(
+                base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections
+            )
+
+    @cached_property
+    def _connections(self) -> Any:
+        import httpx
+
+        return httpx.Client(timeout=self.timeout, follow_redirects=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if "_connections" in self.__dict__:
+            self._connections.close()
 
     def find_project(self, title: str) -> int | None:
         """The number of the project with this title, None if there is none.
