@@ -48,7 +48,7 @@ def check_showable(proxy: ProxySet) -> None:
     """
     if proxy.card.kind not in ("image", "text"):
         raise InvalidInput(
-            f"Label Studio shows images and texts; these are {proxy.card.kind} items: label them as csv"
+            f"Label Studio shows images and texts; these are {proxy.card.kind} items: use csv, or `proxyset label export`"
         )
 
 

@@ -62,7 +62,7 @@ class Server:
     @cached_property
     def _client(self) -> Any:
         try:
-            from label_studio_sdk import LabelStudio
+            import label_studio_sdk
         except ImportError:
             raise MissingExtra("label_studio_sdk", "labels", "Label Studio projects") from None
 
