@@ -68,10 +68,9 @@ class Server:
 
         if not self.url.startswith(("http://", "https://")):
             raise InvalidInput(f"--url {self.url!r} does not begin with http:// or https://")
+        make: Any = label_studio_sdk.LabelStudio
         with self._speaking():
-            return LabelStudio(
-                base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections
-            )
+            return make(base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections)
 
     @cached_property
     def _connections(self) -> Any:
