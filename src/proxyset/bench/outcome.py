@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -47,7 +47,23 @@ class Outcome:
     costs: Costs = Costs()
 
 
+class Job(Protocol):
+    """What happens to picked items: train on those rows of the data set and measure."""
+
+    def __call__(self, task: Task, rows: Rows, costs: Costs) -> Outcome: ...
+
+
 def from_rows(task: Task, rows: Rows, costs: Costs | None = None) -> Outcome:
-    """Train on rows of the data set and measure."""
+    """Do the experiment's job with rows of the data set."""
+    return task.job(task, rows, costs or Costs())
+
+
+def classify(task: Task, rows: Rows, costs: Costs) -> Outcome:
+    """The plain job: a logistic regression on frozen features."""
+    return measured(task, rows, task.score(rows), costs)
+
+
+def measured(task: Task, rows: Rows, score: float, costs: Costs) -> Outcome:
+    """The outcome of a model that was trained on rows."""
     own = float(np.mean(task.features.domains[rows] == task.group.private))
-    return Outcome(task.score(rows), len(rows), own, costs or Costs())
+    return Outcome(score, len(rows), own, costs)

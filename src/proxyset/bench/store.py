@@ -63,6 +63,7 @@ class Store:
                 "delta": experiment.delta,
                 "version": find(data.name).version,
             }
+            | ({"job": experiment.job} if experiment.job else {})
             for data in experiment.data
         }
         for name, values in new.items():

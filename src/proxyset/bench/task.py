@@ -14,6 +14,7 @@ from proxyset import atomic
 from proxyset.bench.classifier import Labels
 from proxyset.bench.experiment import Cell, Data, Group
 from proxyset.bench.features import Features
+from proxyset.bench.outcome import Job, classify
 from proxyset.bench.splits import Rows, Split, split
 from proxyset.bench.training import TRAININGS, Training
 from proxyset.client.answer import answer
@@ -39,6 +40,7 @@ class Task:
         work: a folder for indexes and throw-away ledgers; its content may be deleted afterwards.
         releases: a folder where releases are kept, so that methods added later answer to the same noise.
         delta: of every private method.
+        job: what is done with picked items.
         pool: rows of the public pool, in the order of the index.
     """
 
@@ -48,6 +50,7 @@ class Task:
     work: Path
     releases: Path
     delta: float = 1e-5
+    job: Job = classify
     split: Split = field(init=False)
     pool: Rows = field(init=False)
 

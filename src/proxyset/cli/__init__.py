@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, label, ledger, plan, serve
+from proxyset.cli import (
+    answer,
+    audit,
+    bench,
+    client,
+    data,
+    demo,
+    encoder,
+    index,
+    label,
+    ledger,
+    plan,
+    serve,
+    train,
+)
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -34,6 +48,7 @@ app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
 app.add_typer(label.app, name="label")
+app.command("train")(train.train)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
