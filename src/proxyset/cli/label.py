@@ -170,6 +170,48 @@ def check_command(
     emit(facts, "\n".join(lines), json)
 
 
+@app.command("curve")
+def curve_command(
+    labels: Annotated[Path, typer.Argument(help="File of labels.")],
+    proxy: Proxy,
+    first: Annotated[str, typer.Option(help="How many of the first items to train on: 200,500,1000.")],
+    test: Annotated[str, typer.Option(help="Labeled items to measure on, like the client's.")],
+    out: Annotated[Path, typer.Option(help="Folder; each model lies in a folder of it.")],
+    unlabeled: Annotated[
+        str | None, typer.Option(help="Images for FixMatch, such as the pool.", show_default=False)
+    ] = None,
+    classes: Classes = "",
+    model: Annotated[str, typer.Option(help="As proxyset train takes it.")] = "cnn-16",
+    size: Annotated[int, typer.Option(help="Pixels that images are scaled to.")] = 32,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer, the same for all.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    json: options.Json = False,
+) -> None:
+    """Train on the labels of the first N items for each N: is it worth labeling more?
+
+    Example: proxyset label curve labels.csv proxy --first 100,200 --test held-out --unlabeled pool --out curve
+    """
+    from proxyset.jobs.selective_labeling import selective_labeling
+    from proxyset.jobs.training import Plan
+    from proxyset.train.loop import Run
+    from proxyset.train.settings import Settings
+
+    with progress() as advance:
+        run = Run(on_step=lambda done, total: advance("training", done, total), warn=note)
+        rounds = selective_labeling(
+            ProxySet.open(proxy), labels, out, test=test, first=_numbers(first), unlabeled=unlabeled,
+            classes=_names(classes) if classes else None, size=size,
+            plan=Plan(model=model, settings=Settings(steps=steps, seed=seed)), run=run,
+        )  # fmt: skip
+    facts = [vars(found) | {"folder": str(found.folder)} for found in rounds]
+    words = [
+        f"first {found.first:,}: {found.labeled:,} labels, accuracy {100 * found.accuracy:.1f} % "
+        f"({100 * found.low:.1f} to {100 * found.high:.1f})"
+        for found in rounds
+    ]
+    emit({"rounds": facts}, "\n".join(words), json)
+
+
 @app.command("export")
 def export_command(
     proxy: Proxy,
@@ -220,6 +262,13 @@ def _server(url: str, token_file: Path | None) -> Server:
 
 def _names(classes: str) -> tuple[str, ...]:
     return check_classes(classes.split(","))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise InvalidInput(f"--first takes numbers separated by commas, not {text!r}") from None
 
 
 def _listed(what: str, items: tuple[str, ...]) -> list[str]:
