@@ -192,6 +192,13 @@ def test_the_first_then_the_rest_and_only_what_changed(digits, owner, tmp_path):
     assert pull(owner, "first", out, everything=True).answers == 10
     assert {answer.id: answer.label for answer in read_labels(out)} == labels
 
+    for task in owner.tasks(owner.find_project("first"), annotations=True):
+        for annotation in task.annotations:
+            client.annotations.delete(annotation["id"])
+    assert pull(owner, "first", out).answers == 0
+    annotate(owner, tasks[3].number, "3")
+    assert pull(owner, "first", out).answers == 1
+
 
 def test_a_lost_answer_and_a_race_leave_no_duplicates(digits, studio, owner):
     proxy, _ = digits
