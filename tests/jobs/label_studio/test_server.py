@@ -14,6 +14,11 @@ def test_any_class_name_comes_back_out_of_the_configuration(kind, classes):
     assert read_config(labeling_config(classes, kind)) == (classes, kind)
 
 
+def test_the_key_of_a_digit_is_that_digit():
+    assert '<Choice value="0" hotkey="0"/>' in labeling_config(list("0123456789"), "image")
+    assert "hotkey" not in labeling_config(["a", "A"], "image") + labeling_config(["1", "10"], "image")
+
+
 def test_other_configurations_are_none_of_ours():
     assert read_config("<View/>") == ([], "")
     assert read_config("no XML") == ([], "")

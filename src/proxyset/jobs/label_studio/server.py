@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -219,8 +220,12 @@ class Server:
 
 
 def labeling_config(classes: Sequence[str], kind: Kind) -> str:
-    """Label Studio's XML for one choice among `classes`."""
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
+    """Label Studio's XML for one choice among `classes`; the key of a class of one letter or digit is that."""
+    own_keys = len({name.lower() for name in classes if re.fullmatch("[0-9A-Za-z]", name)}) == len(classes)
+    choices = "".join(
+        f"<Choice value={quoteattr(name)}" + (f' hotkey="{name.lower()}"/>' if own_keys else "/>")
+        for name in classes
+    )
     return (
         f'<View><{_TAGS[kind]} name="item" value="${kind}"/><Choices name="label" toName="item" choice="single" '
         f'required="true" showInline="true">{choices}</Choices></View>'
