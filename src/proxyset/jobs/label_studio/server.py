@@ -77,7 +77,8 @@ class Server:
     def _connections(self) -> Any:
         import httpx
 
-        return httpx.Client(timeout=self.timeout, follow_redirects=True)
+        # a redirect would carry the token, which is in the body of a request, to wherever it points
+        return httpx.Client(timeout=self.timeout, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self
@@ -216,7 +217,9 @@ class Server:
             what = str(error) or type(error).__name__
             raise Unsure(f"Label Studio at {self.url} cannot be reached: {what}") from None
         except (json.JSONDecodeError, ValidationError, httpx.InvalidURL):
-            raise TransportError(f"what answers at {self.url} is not Label Studio: check --url") from None
+            raise TransportError(
+                f"what answers at {self.url} is not Label Studio, or redirects to it: give --url as the browser ends up with"
+            ) from None
 
 
 def labeling_config(classes: Sequence[str], kind: Kind) -> str:
