@@ -8,7 +8,20 @@ from types import ModuleType
 
 import pytest
 
-from proxyset.client import answer, audit, calibration, ledger, look, noise, pins, plan, policy, vote
+from proxyset.client import (
+    answer,
+    audit,
+    calibration,
+    ledger,
+    look,
+    model,
+    noise,
+    pins,
+    plan,
+    policy,
+    predict,
+    vote,
+)
 
 SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
 # public names that carry no guarantee of their own: plain data, and what only reads or reports
@@ -21,7 +34,9 @@ PLAIN = {
     "policy": {"Limit", "adopt", "in_force"},
     "audit": {"Audit"},
     "plan": {"Plan"},
-    "pins": {"pin"},
+    "pins": {"pin", "pin_key"},
+    "model": {"Fetched"},
+    "predict": {"Predictor", "Predictions", "read_labels"},
     "look": {"write_items"},
 }
 LEDGER_METHODS = {"debit"}
@@ -35,7 +50,7 @@ def public(module: ModuleType) -> list[str]:
 
 CASES = [
     (module, name)
-    for module in (vote, noise, calibration, ledger, answer, policy, audit, plan, pins, look)
+    for module in (vote, noise, calibration, ledger, answer, policy, audit, plan, pins, look, model, predict)
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]
 ]

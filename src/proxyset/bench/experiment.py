@@ -41,6 +41,7 @@ class Data(BaseModel):
         budgets: numbers of picked items.
         domains: which are the private one in turn; all by default.
         most: of each domain at most this many items take part.
+        records: the client has at most this many; None for all of its split.
         dim: principal components that the pool is clustered on; None for the index's own choice.
         clusters: R for this data set; empty for the experiment's.
     """
@@ -51,6 +52,7 @@ class Data(BaseModel):
     budgets: tuple[int, ...] = Field(min_length=1)
     domains: tuple[str, ...] = ()
     most: int | None = Field(default=3000, ge=10)
+    records: int | None = Field(default=None, ge=1)
     dim: int | None = Field(default=None, ge=1)
     clusters: tuple[int, ...] = ()
 

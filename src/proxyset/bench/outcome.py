@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -39,12 +40,14 @@ class Outcome:
         score: the metric on the test items, in [0, 1].
         picked: how many items the model was trained on.
         own_share: the part of them that is of the private domain; None when nothing was picked.
+        details: what else a job measured, by name; a name that ends in "accuracy" is a share.
     """
 
     score: float
     picked: int
     own_share: float | None
     costs: Costs = Costs()
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 class Job(Protocol):
@@ -63,7 +66,9 @@ def classify(task: Task, rows: Rows, costs: Costs) -> Outcome:
     return measured(task, rows, task.score(rows), costs)
 
 
-def measured(task: Task, rows: Rows, score: float, costs: Costs) -> Outcome:
+def measured(
+    task: Task, rows: Rows, score: float, costs: Costs, details: Mapping[str, float] | None = None
+) -> Outcome:
     """The outcome of a model that was trained on rows."""
     own = float(np.mean(task.features.domains[rows] == task.group.private))
-    return Outcome(score, len(rows), own, costs)
+    return Outcome(score, len(rows), own, costs, details or {})

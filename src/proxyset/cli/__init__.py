@@ -15,10 +15,12 @@ from proxyset.cli import (
     client,
     data,
     demo,
+    distill,
     encoder,
     index,
     label,
     ledger,
+    model,
     plan,
     serve,
     train,
@@ -49,10 +51,12 @@ app.command("select")(index.select_command)
 app.command("export")(index.export_command)
 app.add_typer(label.app, name="label")
 app.command("train")(train.train)
+app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(model.app, name="model")
 app.command("audit")(audit.audit)
 
 

@@ -245,8 +245,8 @@ class Ledger:
         with self._database() as db:
             return [(entry, _decode(db, entry)) for entry in self._load(db) if entry.kind == "release"]
 
-    def texts(self, kind: Literal["policy", "pin"], server: str = "") -> list[tuple[Entry, bytes]]:
-        """Every policy, or every commitment that `server` was pinned to, with its entry, in order.
+    def texts(self, kind: Literal["policy", "pin", "key"], server: str = "") -> list[tuple[Entry, bytes]]:
+        """Every policy, or every commitment or key that `server` was pinned to, with its entry, in order.
 
         Raises:
             LedgerError: one is not what was put in.
@@ -278,7 +278,7 @@ class Ledger:
                     if entry.ref in drawn or not same or _decode(db, entry).privacy != debit.statement:
                         raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
                     drawn.add(entry.ref)
-                elif entry.kind in ("policy", "pin"):
+                elif entry.kind in ("policy", "pin", "key"):
                     _blob(db, entry)
             return entries[-1]
 
@@ -389,6 +389,14 @@ class Ledger:
             LedgerError: it could not be written.
         """
         return self._add("pin", blob=commitment.encode(), server=server)
+
+    def add_key(self, server: str, key: str) -> Entry:
+        """Hold `server` to the public key that signs its models.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        return self._add("key", blob=key.encode(), server=server)
 
     def _add(
         self,

@@ -18,7 +18,7 @@ import torch
 
 from proxyset import atomic
 from proxyset.errors import InvalidInput
-from proxyset.jobs.training_set import TrainingSet
+from proxyset.jobs.training_set import TrainingSet, left_out
 from proxyset.train.dataset import Images, framing
 from proxyset.train.evaluate import Evaluation, evaluate, predict
 from proxyset.train.export import About, about_images, export_onnx
@@ -101,7 +101,7 @@ def train_model(
     difference = export_onnx(found, out / "model.onnx", _about(data))
     probabilities = None if test is None else predict(found, test.items, fitted.device)
     evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
-    notes = _notes(data, test, fitted)
+    notes = _notes(data, unlabeled, test, fitted)
     metrics = {
         "model": plan.model if data.encoder is None else "linear",
         "method": plan.method,
@@ -168,7 +168,9 @@ def _about(data: TrainingSet) -> About:
     return About(data.classes, "embedding", encoder=data.encoder.spec.model_dump(mode="json"))
 
 
-def _notes(data: TrainingSet, test: TrainingSet | None, fitted: Fitted) -> tuple[str, ...]:
+def _notes(
+    data: TrainingSet, unlabeled: Images | None, test: TrainingSet | None, fitted: Fitted
+) -> tuple[str, ...]:
     memory = (f"Memory ran out, so each batch came in {fitted.parts} parts.",) if fitted.parts > 1 else ()
     about_test: tuple[str, ...] = ()
     if test is not None:
@@ -178,7 +180,8 @@ def _notes(data: TrainingSet, test: TrainingSet | None, fitted: Fitted) -> tuple
                 "leave them out of one of the two",
             )
         about_test += tuple(f"Test data: {note}" for note in test.notes)
-    return (*data.notes, *about_test, *memory)
+    about_pool = tuple(f"Unlabeled data: {note}" for note in (left_out(unlabeled) if unlabeled else ()))
+    return (*data.notes, *about_pool, *about_test, *memory)
 
 
 def _shared(data: TrainingSet, test: TrainingSet) -> int:

@@ -76,7 +76,7 @@ def read_training_set(
         )
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
-    return TrainingSet(images.pixels, codes, known, notes=_left_out(images))
+    return TrainingSet(images.pixels, codes, known, notes=left_out(images))
 
 
 def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
@@ -91,7 +91,7 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
     if like.encoder is None:
         images = load(source, size)
         _, codes = _codes(images.ids, images.labels, like.classes, path)
-        return TrainingSet(images.pixels, codes, like.classes, notes=_left_out(images))
+        return TrainingSet(images.pixels, codes, like.classes, notes=left_out(images))
     ids, X, names = _embedded(source, like.encoder)
     _, codes = _codes(ids, names, like.classes, path)
     return TrainingSet(X, codes, like.classes, like.encoder)
@@ -109,9 +109,7 @@ def _of_proxy_set(
             ((name, item, None) for name, (_, item) in zip(matched.ids, items, strict=True)), size
         )
         codes = matched.codes[images.rows]
-        return TrainingSet(
-            images.pixels, codes, matched.classes, proxy=proxy, notes=notes + _left_out(images)
-        )
+        return TrainingSet(images.pixels, codes, matched.classes, proxy=proxy, notes=notes + left_out(images))
     encoder = _encoder(proxy)
     encoded = encoder.encode(_items(proxy))
     if encoded.problems:
@@ -196,7 +194,8 @@ def _unlabeled(matched: LabelSet, items: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _left_out(images: Images) -> tuple[str, ...]:
+def left_out(images: Images) -> tuple[str, ...]:
+    """A sentence about images that could not be decoded; nothing when there are none."""
     if not images.problems:
         return ()
     listed = "; ".join(f"{name}: {reason}" for name, reason in images.problems.items())

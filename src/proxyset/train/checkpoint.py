@@ -7,7 +7,6 @@ and the step (`batches`), so a run that goes on gives the weights, bit for bit o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,15 +97,6 @@ class Checkpoint:
             return Progress(int(about["step"]), int(about["parts"]))
         except (RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError(f"{self.path} does not fit the model ({error}): delete it") from None
-
-    def about(self) -> dict[str, str]:
-        """The header of the file as it is; empty when there is none."""
-        if not self.path.exists():
-            return {}
-        with self.path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            found: dict[str, str] = json.loads(file.read(size)).get("__metadata__", {})
-        return found
 
 
 def _tensors(

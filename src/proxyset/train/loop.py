@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Run:
         folder: for the checkpoint; the same call again goes on from it. None keeps nothing.
         device: as `device.choose_device` takes it.
         tracker: gets loss, learning rate and more.
-        log_every, save_every: steps.
+        log_every: steps.
+        save_every: seconds between checkpoints, and so the most that a kill loses; the last step is always saved.
         on_step: called after each step with how many are done and how many there are.
         warn: told in one line when something unusual happened, such as memory that ran out.
     """
@@ -58,7 +60,7 @@ class Run:
     device: str = "auto"
     tracker: Tracker = field(default_factory=Silent)
     log_every: int = 50
-    save_every: int = 500
+    save_every: float = 30.0
     on_step: Callable[[int, int], None] = lambda done, total: None
     warn: Callable[[str], None] = lambda line: None
 
@@ -97,7 +99,7 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
     average = Average(model, settings.ema)
     optimizer = _optimizer(model, settings)
     progress = checkpoint.read(model, average.model, optimizer) if checkpoint else Progress()
-    first, parts, loss = progress.step, progress.parts, math.nan
+    first, parts, loss, saved = progress.step, progress.parts, math.nan, time.monotonic()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for step in range(first, settings.steps):
             for group in optimizer.param_groups:
@@ -116,8 +118,9 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
             done = step + 1
             if done % run.log_every == 0 or done == settings.steps:
                 run.tracker.log(done, values | {"lr": settings.rate(step)})
-            if checkpoint and (done % run.save_every == 0 or done == settings.steps):
+            if checkpoint and (done == settings.steps or time.monotonic() - saved >= run.save_every):
                 checkpoint.write(Progress(done, parts), model, average.model, optimizer)
+                saved = time.monotonic()
             run.on_step(done, settings.steps)
     return Fitted(average.model, device, settings.steps, first, parts, loss)
 

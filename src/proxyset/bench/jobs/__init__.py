@@ -24,9 +24,16 @@ def _selective_fixmatch() -> Job:
     return fixmatch_job
 
 
+def _compression() -> Job:
+    from proxyset.bench.jobs.compression import compression_job
+
+    return compression_job
+
+
 JOBS: dict[str, Callable[[], Job]] = {  # called when a group runs: only then torch is needed
     "selective": _selective,
     "selective-fixmatch": _selective_fixmatch,
+    "compression": _compression,
 }
 
 
