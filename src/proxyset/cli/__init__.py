@@ -18,6 +18,7 @@ from proxyset.cli import (
     distill,
     encoder,
     index,
+    label,
     ledger,
     model,
     plan,
@@ -48,6 +49,7 @@ app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
+app.add_typer(label.app, name="label")
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -215,6 +215,27 @@ class Index:
                 X[order[low:high]] = block[rows[order[low:high]] - start]
                 start += len(block)
         return X
+
+    def embeddings(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings of items of the pool, in the order of `ids`: (m, d) float32.
+
+        Raises:
+            InvalidInput: an id that the index does not have.
+            ArtifactError: the index is damaged.
+        """
+        found: dict[str, int] = {}
+        wanted, start = set(ids), 0
+        for record in self.manifest.shards:
+            for batch in read_columns(self._verified("shards", record), ["id"]):
+                names = batch.column("id").to_pylist()
+                found |= {name: start + row for row, name in enumerate(names) if name in wanted}
+                start += len(names)
+        if missing := [name for name in ids if name not in found]:
+            raise InvalidInput(
+                f"{len(missing)} of {len(ids)} items are not in the index {self.folder}, such as {missing[0]!r}: it is of "
+                "another pool"
+            )
+        return self._embeddings(np.array([found[name] for name in ids], np.int64))
 
     def _items(self, table: pa.Table) -> list[Any]:
         """The items of a table of ids and shards, in its order, out of the pool."""

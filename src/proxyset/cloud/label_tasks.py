@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.encoders.images import decode
 from proxyset.errors import InvalidData, InvalidInput
 
 ID = "proxyset_id"
@@ -48,7 +49,7 @@ def check_showable(proxy: ProxySet) -> None:
     """
     if proxy.card.kind not in ("image", "text"):
         raise InvalidInput(
-            f"Label Studio shows images and texts; these are {proxy.card.kind} items: label them as csv"
+            f"Label Studio shows images and texts; these are {proxy.card.kind} items: use csv, or `proxyset label export`"
         )
 
 
@@ -56,22 +57,17 @@ def _data_uri(data: bytes, item: str) -> str:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            form = _BROWSER_FORMATS.get(str(image.format))
-            if form is None or len(data) > _INLINE_BYTES:
-                form, data = "jpeg", _preview(image)
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InvalidData(f"the image {item!r} of the proxy set cannot be shown: {error}") from None
+        picture = decode(data, "RGB")
+    except InvalidData as error:
+        raise InvalidData(
+            f"{item!r} of the proxy set cannot be shown: {error}. Mend it in the folder items of the proxy set, or push "
+            "the items before it with --first"
+        ) from None
+    with Image.open(io.BytesIO(data)) as image:
+        form = _BROWSER_FORMATS.get(str(image.format))
+    if form is None or len(data) > _INLINE_BYTES:
+        picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=85)
+        form, data = "jpeg", out.getvalue()
     return f"data:image/{form};base64,{base64.b64encode(data).decode()}"
-
-
-def _preview(image: Any) -> bytes:
-    from PIL import Image, ImageOps
-
-    upright = ImageOps.exif_transpose(image).convert("RGBA")
-    upright.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-    ground = Image.new("RGB", upright.size, "white")
-    ground.paste(upright, mask=upright.getchannel("A"))
-    out = io.BytesIO()
-    ground.save(out, "JPEG", quality=85)
-    return out.getvalue()

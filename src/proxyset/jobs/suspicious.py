@@ -41,10 +41,11 @@ def suspicious(
         seed: of the folds.
 
     Returns:
-        The suspects, and the rows that could not be judged: the only items of their class.
+        The suspects, and the rows that could not be judged: the only items of their class, or all, where fewer than two
+        classes have two items.
 
     Raises:
-        InvalidInput: shapes differ, or fewer than two classes have two items or more.
+        InvalidInput: the shapes do not fit.
         MissingExtra: scikit-learn or cleanlab is not installed.
     """
     try:
@@ -62,9 +63,7 @@ def suspicious(
     classes, counts = np.unique(given, return_counts=True)
     enough = classes[counts > 1]
     if len(enough) < 2:
-        raise InvalidInput(
-            f"{len(enough)} classes have two labeled items or more, of {len(classes)}: two are needed; label more items"
-        )
+        return [], np.arange(len(given))
     judged = np.flatnonzero(np.isin(given, enough))
     y = np.searchsorted(enough, given[judged])
     folds = StratifiedKFold(min(_FOLDS, int(counts[counts > 1].min())), shuffle=True, random_state=seed)

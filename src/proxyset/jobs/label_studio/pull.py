@@ -110,7 +110,8 @@ def pull(
     kept = [answer for answers in by_item.values() for answer in answers]
     if kept or path.exists():
         write_labels(kept, path)
-        pulled = _State(url=server.url, project=project, until=until)
+        # an empty file cannot be read again, so the next pull asks for everything
+        pulled = _State(url=server.url, project=project, until=until if kept else "")
         atomic.write_bytes(beside, pulled.model_dump_json().encode() + b"\n")
     items = sum(map(bool, by_item.values()))
     return Pulled(project, items, len(kept), changed, skipped, foreign)

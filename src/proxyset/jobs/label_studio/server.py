@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -47,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Server:
-    """A Label Studio server.
+    """A Label Studio server; used in a `with` statement, which closes its connections.
 
     Attributes:
         url: as a browser opens it.
@@ -62,14 +63,29 @@ class Server:
     @cached_property
     def _client(self) -> Any:
         try:
-            from label_studio_sdk import LabelStudio
+            import label_studio_sdk
         except ImportError:
             raise MissingExtra("label_studio_sdk", "labels", "Label Studio projects") from None
 
         if not self.url.startswith(("http://", "https://")):
             raise InvalidInput(f"--url {self.url!r} does not begin with http:// or https://")
+        make: Any = label_studio_sdk.LabelStudio
         with self._speaking():
-            return LabelStudio(base_url=self.url.rstrip("/"), api_key=self.token, timeout=self.timeout)
+            return make(base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections)
+
+    @cached_property
+    def _connections(self) -> Any:
+        import httpx
+
+        # a redirect would carry the token, which is in the body of a request, to wherever it points
+        return httpx.Client(timeout=self.timeout, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if "_connections" in self.__dict__:
+            self._connections.close()
 
     def find_project(self, title: str) -> int | None:
         """The number of the project with this title, None if there is none.
@@ -201,12 +217,18 @@ class Server:
             what = str(error) or type(error).__name__
             raise Unsure(f"Label Studio at {self.url} cannot be reached: {what}") from None
         except (json.JSONDecodeError, ValidationError, httpx.InvalidURL):
-            raise TransportError(f"what answers at {self.url} is not Label Studio: check --url") from None
+            raise TransportError(
+                f"what answers at {self.url} is not Label Studio, or redirects to it: give --url as the browser ends up with"
+            ) from None
 
 
 def labeling_config(classes: Sequence[str], kind: Kind) -> str:
-    """Label Studio's XML for one choice among `classes`."""
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
+    """Label Studio's XML for one choice among `classes`; the key of a class of one letter or digit is that."""
+    own_keys = len({name.lower() for name in classes if re.fullmatch("[0-9A-Za-z]", name)}) == len(classes)
+    choices = "".join(
+        f"<Choice value={quoteattr(name)}" + (f' hotkey="{name.lower()}"/>' if own_keys else "/>")
+        for name in classes
+    )
     return (
         f'<View><{_TAGS[kind]} name="item" value="${kind}"/><Choices name="label" toName="item" choice="single" '
         f'required="true" showInline="true">{choices}</Choices></View>'
