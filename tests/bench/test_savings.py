@@ -1,29 +1,41 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from proxyset.bench.cells import Result
+from proxyset.bench.experiment import Data, Experiment
+from proxyset.bench.outcome import Costs, Outcome
+from proxyset.bench.savings import savings
+from proxyset.bench.store import Store
 
-from proxyset.bench.savings import labels_needed
-
-CURVE = [(500, 0.5), (1000, 0.6), (2000, 0.58), (4000, 0.8)]
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "needed"),
-    [
-        (0.5, (500, "")),
-        (0.55, (500 * 2**0.5, "")),
-        (0.6, (1000, "")),
-        (0.7, (2000 * 2**0.5, "")),
-        (0.8, (4000, "")),
-        (0.81, (4000, "more than ")),
-        (0.4, (500, "fewer than ")),
-    ],
-)
-def test_between_budgets_and_beyond_them(accuracy, needed):
-    assert labels_needed(CURVE, accuracy) == (pytest.approx(needed[0]), needed[1])
+SCORES = {"random": (0.5, 0.6, 0.8), "k-center": (0.6, 0.7, 0.9)}
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_more_accuracy_never_needs_fewer_labels(one, other):
-    low, high = sorted((one, other))
-    assert labels_needed(CURVE, low)[0] <= labels_needed(CURVE, high)[0]
+def stored(folder, budgets=(500, 1000, 2000)):
+    experiment = Experiment(
+        name="tiny",
+        title="Tiny",
+        job="selective",
+        seeds=(0, 1),
+        methods=("random", "k-center"),
+        data=(Data(name="digits", budgets=budgets, domains=("mnist",)),),
+    )
+    store = Store(folder)
+    store.settle(experiment)
+    for group in experiment.groups():
+        results = {}
+        for cell in experiment.cells(group):
+            score = SCORES[cell.method][budgets.index(cell.budget)]
+            results[cell] = Result(cell, Outcome(score, cell.budget, 0.5, Costs()), 1.0)
+        store.write(group, results)
+    return experiment, store
+
+
+def test_what_random_would_need(tmp_path):
+    (table,) = savings(*stored(tmp_path))
+    assert [row[:4] for row in table.rows] == [
+        ("k-center", "500", "60.0", "1,000"),
+        ("k-center", "1,000", "70.0", "1,414"),
+        ("k-center", "2,000", "90.0", "more than 2,000"),
+    ]
+    assert [row[5] for row in table.rows] == ["50 %", "29 %", "at least 0 %"]
+
+
+def test_one_budget_is_no_curve(tmp_path):
+    assert savings(*stored(tmp_path, (500,))) == []

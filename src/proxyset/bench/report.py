@@ -35,7 +35,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     if job := details_table(experiment, store):
         shown.insert(-1, job)
     if experiment.job:
-        shown += savings(experiment, lines)
+        shown += savings(experiment, store)
     if quoted := published(experiment):
         shown.append(quoted)
     shown.append(_terms(experiment))

@@ -2,67 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from proxyset.bench.experiment import Experiment
-from proxyset.bench.summary import Line
+from proxyset.bench.experiment import Data, Experiment
+from proxyset.bench.store import Store
+from proxyset.bench.summary import Pair
 from proxyset.bench.tables import Table, method_name
-from proxyset.errors import InvalidInput
+from proxyset.jobs.savings import labels_saved
 
 _BASE = "random"
 _NOTE = (
-    "Random's mean accuracy between the budgets that were run is taken to be straight over the logarithm of the budget; "
-    "beyond them nothing is claimed but the bound."
+    "Mean curves made monotone, random's read backwards between its budgets over the logarithm of labels; beyond them only the "
+    "bound is claimed. Interval: 95 %, bootstrap over pairs of domain and seed, cut off at random's budgets."
 )
+_BOUND = {"inside": ("", ""), "above": ("more than ", "at least "), "below": ("at most ", "at most ")}
 
 
-def savings(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
+def savings(experiment: Experiment, store: Store) -> list[Table]:
     """A table a data set: method and budget, and the budget at which random is as good. Empty with fewer than two budgets."""
     tables = []
     for data in experiment.data:
-        here = [line for line in lines if line.setting.data_set == data.name and line.setting.budget]
-        base = sorted((line.budget, line.accuracy.mean) for line in here if line.setting.method == _BASE)
-        if len(base) < 2:
+        curves = _curves(experiment, store, data)
+        base = curves.pop(_BASE, {})
+        if not base or len(data.budgets) < 2:
             continue
-        rows = []
-        for line in here:
-            if line.setting.method == _BASE:
+        rows: list[tuple[str, ...]] = []
+        for method, runs in curves.items():
+            pairs = sorted(runs.keys() & base.keys())
+            if not pairs:
                 continue
-            needed, word = labels_needed(base, line.accuracy.mean)
-            saved = f"{100 * (1 - line.budget / needed):.0f} %".replace("-", "−")
-            bound = {"": "", "more than ": "at least ", "fewer than ": "at most "}[word]
-            rows.append(
-                (
-                    method_name(line.setting.method),
-                    f"{line.budget:,}",
-                    f"{100 * line.accuracy.mean:.1f}",
-                    f"{word}{needed:,.0f}",
-                    bound + saved,
+            ours, others = (np.array([curve[pair] for pair in pairs]) for curve in (runs, base))
+            for saving in labels_saved(sorted(data.budgets), ours, others):
+                needs_word, saved_word = _BOUND[saving.where]
+                share = f"{100 * (1 - saving.budget / saving.needed):.0f} %".replace("-", "−")
+                rows.append(
+                    (
+                        method_name(method),
+                        f"{saving.budget:,}",
+                        f"{100 * saving.accuracy:.1f}",
+                        f"{needs_word}{saving.needed:,.0f}",
+                        f"{saving.low:,.0f} to {saving.high:,.0f}",
+                        saved_word + share,
+                    )
                 )
-            )
-        columns = ("method", "labels", "accuracy", "random needs", "saved")
+        columns = ("method", "labels", "accuracy", "random needs", "95 %", "saved")
         tables.append(Table(f"{data.name}: labels saved against random", columns, tuple(rows), _NOTE))
     return tables
 
 
-def labels_needed(curve: Sequence[tuple[int, float]], accuracy: float) -> tuple[float, str]:
-    """The budget at which a curve reaches an accuracy, and "more than " or "fewer than " where the curve ends before.
-
-    Args:
-        curve: (budget, accuracy) by rising budget, at least two. Where more labels did worse, the best so far counts.
-        accuracy: to reach.
-    """
-    if len(curve) < 2:
-        raise InvalidInput(f"a curve needs at least two budgets; there are {len(curve)}")
-    budgets = np.array([budget for budget, _ in curve], float)
-    best = np.maximum.accumulate([value for _, value in curve])
-    if accuracy > best[-1]:
-        return float(budgets[-1]), "more than "
-    if accuracy < best[0]:
-        return float(budgets[0]), "fewer than "
-    right = max(1, int(np.searchsorted(best, accuracy)))
-    left, rise = right - 1, best[right] - best[right - 1]
-    share = (accuracy - best[left]) / rise if rise else 0.0
-    return float(budgets[left] * (budgets[right] / budgets[left]) ** share), ""
+def _curves(experiment: Experiment, store: Store, data: Data) -> dict[str, dict[Pair, list[float]]]:
+    """Method → pair → scores by rising budget, for pairs that have every budget."""
+    found: dict[str, dict[Pair, dict[int, float]]] = {}
+    for group in experiment.groups():
+        if group.data_set != data.name or group.pool != experiment.pools[0]:
+            continue
+        for cell, result in store.read(group).items():
+            if cell.budget in data.budgets and cell.budget is not None:
+                runs = found.setdefault(cell.method, {}).setdefault((group.private, group.seed), {})
+                runs[cell.budget] = result.outcome.score
+    wanted = sorted(data.budgets)
+    return {
+        method: {pair: [runs[b] for b in wanted] for pair, runs in pairs.items() if len(runs) == len(wanted)}
+        for method, pairs in found.items()
+    }
