@@ -75,6 +75,17 @@ def environment(tmp_path):
     }
 
 
+def end_all_of(folder):
+    """Kill whatever these processes started in groups of their own: all carry this test's FLWR_HOME, nothing else does."""
+    mark = f"FLWR_HOME={folder / 'flwr'}\0".encode()
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in place.read_bytes():
+                os.kill(int(place.parent.name), signal.SIGKILL)
+        except OSError:
+            continue  # gone, or not ours to read
+
+
 @contextmanager
 def superlink(folder, environment, *options):
     """Yields its address, ready."""
@@ -85,9 +96,12 @@ def superlink(folder, environment, *options):
     (folder / "flwr" / "config.toml").write_text(
         f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
     )
-    with running(command, folder / "superlink.log", environment):
-        assert wait_for(lambda: listens(port), 40), (folder / "superlink.log").read_text()
-        yield f"127.0.0.1:{port}"
+    try:
+        with running(command, folder / "superlink.log", environment):
+            assert wait_for(lambda: listens(port), 60), (folder / "superlink.log").read_text()
+            yield f"127.0.0.1:{port}"
+    finally:
+        end_all_of(folder)
 
 
 def listens(port):

@@ -89,7 +89,8 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
     """Curves over a logarithmic axis. Bars are ± 1 sd."""
     xs = sorted({at for one in curves for at, _ in one.points}) or [1.0]
     span = math.log(xs[-1] / xs[0]) or 1.0
-    spreads = [s for one in curves for s in ([s for _, s in one.points] or [one.level]) if s]
+    spreads = [spread for one in curves for _, spread in one.points]
+    spreads += [one.level for one in curves if one.level and not one.points]
     low = math.floor(100 * min(s.mean - s.sd for s in spreads))
     high = math.ceil(100 * max(s.mean + s.sd for s in spreads))
     step = next(s for s in (1, 2, 5, 10, 20) if (high - low) / s <= 8)

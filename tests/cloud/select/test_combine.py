@@ -6,9 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proxyset.client.answer import answer
+from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import make_key
-from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.cloud.select import combine, robust, weigh

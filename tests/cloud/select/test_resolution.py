@@ -17,6 +17,13 @@ def test_more_records_and_more_privacy_budget_allow_more_clusters():
     assert recommend_clusters(1000, 0.1, 100_000) < recommend_clusters(1000, 1.0, 100_000)
 
 
+def test_more_clients_with_the_same_records_afford_fewer_clusters():
+    sizes = [recommend_clusters(1000, 0.58, 100_000, clients=n) for n in (1, 10, 100, 1000)]
+    assert sizes == [128, 72, 40, 23]
+    with pytest.raises(InvalidInput, match="0 clients"):
+        recommend_clusters(1000, 0.58, 100_000, clients=0)
+
+
 @pytest.mark.parametrize("items", [1, 2, 19, 50, 1000])
 @pytest.mark.parametrize("records", [1, 10**9])
 @pytest.mark.parametrize("epsilon", [1e-3, 1.0, 500.0])

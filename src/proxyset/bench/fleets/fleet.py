@@ -50,8 +50,9 @@ class Run:
         liars = round(cell.liars * cell.clients)
         noisy = [draw(counts) for counts in votes[liars:]]
         wrong = _wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes)
+        shuffled = self.task.rng(6).permuted if cell.lies == "alone" else np.array
         far = int(_LOWEST * privacy.sigma)
-        lies = [np.where(wrong, far - i, -far) for i in range(liars)]
+        lies = [np.where(shuffled(wrong), far - i, -far) for i in range(liars)]
         return [Release(counts, probe.fingerprint, probe.index, privacy) for counts in [*lies, *noisy]]
 
     def _votes(self, cell: Cell, probe: Probe) -> Counts:

@@ -15,6 +15,7 @@ from proxyset.cloud.select import DEFAULT_RULE, Rule
 from proxyset.errors import InvalidInput
 
 Dealt = Literal["iid", "by class"]
+Lies = Literal["together", "alone"]
 BASELINES = ("random", "k-center")
 
 
@@ -30,6 +31,8 @@ class Cell(NamedTuple):
         clusters: R.
         liars: share of the clients that lie.
         rule: how releases are combined.
+        lies: "together" point all liars at the same half of the clusters, the one that is least the clients'; "alone" each
+            points at a random half.
     """
 
     private: str
@@ -41,6 +44,7 @@ class Cell(NamedTuple):
     clusters: int = 0
     liars: float = 0.0
     rule: str = ""
+    lies: str = "together"
 
 
 class Part(BaseModel):
@@ -55,14 +59,15 @@ class Part(BaseModel):
     clusters: tuple[int, ...] = Field(min_length=1)
     liars: tuple[float, ...] = (0.0,)
     rules: tuple[Rule, ...] = (DEFAULT_RULE,)
+    lies: Lies = "together"
 
-    def fleets(self) -> Iterator[tuple[str, int, int, int, float, str]]:
+    def fleets(self) -> Iterator[tuple[str, int, int, int, float, str, str]]:
         """The fields of a cell after its method. One client is dealt everything, whichever way."""
         for dealt, n, R, liars, rule in product(
             self.dealt, self.clients, self.clusters, self.liars, self.rules
         ):
             if n > 1 or dealt == self.dealt[0]:
-                yield dealt, n, self.records, R, liars, rule
+                yield dealt, n, self.records, R, liars, rule, self.lies if liars else "together"
 
 
 class Plan(BaseModel):

@@ -48,7 +48,7 @@ def figure(plan: Plan, scores: Scores, budget: int) -> str:
             points = []
             for n in part.clients:
                 first = dealt if n > 1 else part.dealt[0]
-                fleet = (first, n, part.records, R, 0.0, part.rules[0])
+                fleet = (first, n, part.records, R, 0.0, part.rules[0], "together")
                 points.append((float(n), spread(_values(plan, scores, fleet, budget))))
             curves.append(Curve(f"{part.name}, {dealt}, R = {R}", points))
     for method in BASELINES:

@@ -11,27 +11,31 @@ _FEWEST, _MOST = 20, 1000
 _ITEMS_PER_CLUSTER = 20  # fewer would make most clusters a single place
 
 
-def recommend_clusters(records: int, epsilon: float, items: int, *, delta: float = 1e-5) -> int:
-    """R ≈ 10·√(N/σ), within 20 … 1000 and items/20.
+def recommend_clusters(
+    records: int, epsilon: float, items: int, *, delta: float = 1e-5, clients: int = 1
+) -> int:
+    """R ≈ 10·√(N/σ), within 20 … 1000 and items/20; of n clients together σ is √n times that of one.
 
     More clusters see finer, but each count carries the same noise: with N records in the clusters that
     matter, a count stands out by about N/(σ·R). The rule `density-ratio` borrows between clusters, so that
     the optimum is flat: half or double of this costs little.
 
     Args:
-        records: N, publicly known; of a range take the lower end, which is the safer.
+        records: N of all clients together, publicly known; of a range take the lower end, which is the safer.
         epsilon, delta: what the client will probably spend on this release.
         items: of the pool.
+        clients: n, who answer with a release each.
 
     Raises:
         InvalidInput: an argument is not positive, or δ is not below 1.
     """
-    if records < 1 or items < 1 or not 0 < epsilon < math.inf or not 0 < delta < 1:
+    if min(records, items, clients) < 1 or not 0 < epsilon < math.inf or not 0 < delta < 1:
         raise InvalidInput(
-            f"no number of clusters for {records} records, {items} items, ε = {epsilon:g}, δ = {delta:g}: "
+            f"no number of clusters for {records} records of {clients} clients, {items} items, ε = {epsilon:g}, δ = {delta:g}: "
             "all must be positive and δ below 1"
         )
-    wanted = round(_PER_ROOT * math.sqrt(records / _noise(epsilon, delta)))
+    noise = _noise(epsilon, delta) * math.sqrt(clients)
+    wanted = round(_PER_ROOT * math.sqrt(records / noise))
     return max(1, min(max(wanted, _FEWEST), _MOST, max(items // _ITEMS_PER_CLUSTER, min(items, _FEWEST))))
 
 
