@@ -10,6 +10,7 @@ from proxyset.bench.features import Features
 from proxyset.bench.fleets.__main__ import main, read
 from proxyset.bench.fleets.fleet import Run
 from proxyset.bench.fleets.plan import Cell, Plan
+from proxyset.bench.fleets.report import write_page
 from proxyset.bench.registry import find
 from proxyset.bench.task import Task
 from proxyset.client.calibration import privacy_statement
@@ -97,7 +98,12 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
     first = out.read_text().splitlines()
     assert len(first) == 5 * 4
     out.write_text("\n".join(first[:-3]) + "\n")
+    write_page(Plan.read(plan), read(out), page)
+    assert "4 of 5 pairs" in page.read_text()
+    with pytest.raises(InvalidInput, match="no pair"):
+        write_page(Plan.read(plan), {}, page)
     main()
+    assert "5 of 5 pairs" in page.read_text()
     second = out.read_text().splitlines()
     assert second[:-3] == first[:-3]
     assert set(read(out)) == {Cell(**json.loads(line)["cell"]) for line in first}

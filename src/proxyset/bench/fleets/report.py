@@ -20,14 +20,15 @@ def write_page(plan: Plan, scores: Scores, page: Path) -> None:
     """Replace the generated part of a page, and write its figures beside it in `results/`.
 
     Raises:
-        InvalidInput: the page has no generated part.
+        InvalidInput: the page has no generated part, or no pair of domain and seed is measured in full.
     """
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InvalidInput(f"{page} has no part between {BEGIN!r} and {END!r}")
-    parts = []
+    runs = len(measured(plan, scores))
+    parts = [f"{runs} of {len(plan.splits())} pairs of private domain and seed are measured.\n"]
     for number, budget in enumerate(plan.budgets):
         name = f"fleets-{plan.data}-{budget}.svg"
         atomic.write_bytes(page.parent / "results" / name, figure(plan, scores, number).encode())
@@ -35,6 +36,18 @@ def write_page(plan: Plan, scores: Scores, page: Path) -> None:
     parts += [table(plan, part, scores) for part in plan.parts]
     body = "\n".join(parts)
     atomic.write_bytes(page, f"{before}{begin}\n\n{body}\n{end}{after}".encode())
+
+
+def measured(plan: Plan, scores: Scores) -> list[tuple[str, int]]:
+    """The (private domain, seed) pairs of which every fleet is there; means are over these.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    found = [split for split in plan.splits() if all(cell in scores for cell in plan.cells(*split))]
+    if not found:
+        raise InvalidInput("no pair of domain and seed is measured in full yet: run the plan on")
+    return found
 
 
 def figure(plan: Plan, scores: Scores, budget: int) -> str:
@@ -104,7 +117,7 @@ def _values(
 ) -> list[float]:
     return [
         scores[Cell(private, seed, method, *fleet)][budget]  # type: ignore[arg-type]
-        for private, seed in plan.splits()
+        for private, seed in measured(plan, scores)
     ]
 
 
