@@ -112,7 +112,7 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     assert rows == ["clients", "---", "1", "3", "random", "k-center"]
     picture = ET.parse(tmp_path / "results" / "fleets-digits-small-20.svg").getroot()
-    assert "dealt, iid, R = 8" in [element.text for element in picture.iter() if element.tag.endswith("text")]
+    assert "dealt, iid" in [element.text for element in picture.iter() if element.tag.endswith("text")]
     page.write_text("no place")
     with pytest.raises(InvalidInput, match="no part between"):
         main()

@@ -8,7 +8,7 @@ from pathlib import Path
 from proxyset import atomic
 from proxyset.bench.figures import Curve, draw
 from proxyset.bench.fleets.plan import BASELINES, Cell, Part, Plan
-from proxyset.bench.statistics import paired_gain, spread
+from proxyset.bench.statistics import Spread, paired_gain, spread
 from proxyset.bench.tables import MINUS
 from proxyset.errors import InvalidInput
 
@@ -32,7 +32,7 @@ def write_page(plan: Plan, scores: Scores, page: Path) -> None:
     for number, budget in enumerate(plan.budgets):
         name = f"fleets-{plan.data}-{budget}.svg"
         atomic.write_bytes(page.parent / "results" / name, figure(plan, scores, number).encode())
-        parts.append(f"![Accuracy over the number of clients, budget {budget:,}](results/{name})\n")
+        parts.append(f"![Gain over random by the number of clients, budget {budget:,}](results/{name})\n")
     parts += [table(plan, part, scores) for part in plan.parts]
     body = "\n".join(parts)
     atomic.write_bytes(page, f"{before}{begin}\n\n{body}\n{end}{after}".encode())
@@ -51,7 +51,14 @@ def measured(plan: Plan, scores: Scores) -> list[tuple[str, int]]:
 
 
 def figure(plan: Plan, scores: Scores, budget: int) -> str:
-    """Accuracy over n for each way of dealing, at each part's middle R, with what asks nobody as level lines."""
+    """Gain over random over n for each way of dealing, at each part's middle R. Bars are 95 % intervals."""
+    random = _values(plan, scores, (), budget, "random")
+
+    def over_random(fleet: tuple[object, ...], method: str = "fleet") -> Spread:
+        values = _values(plan, scores, fleet, budget, method)
+        gain = paired_gain([a - b for a, b in zip(values, random, strict=True)])
+        return Spread(gain.mean, gain.half_width or 0.0)
+
     curves = []
     for part in plan.parts:
         if part.liars != (0.0,):
@@ -62,12 +69,11 @@ def figure(plan: Plan, scores: Scores, budget: int) -> str:
             for n in part.clients:
                 first = dealt if n > 1 else part.dealt[0]
                 fleet = (first, n, part.records, R, 0.0, part.rules[0], "together")
-                points.append((float(n), spread(_values(plan, scores, fleet, budget))))
-            curves.append(Curve(f"{part.name}, {dealt}, R = {R}", points))
-    for method in BASELINES:
-        curves.append(Curve(method, [], spread(_values(plan, scores, (), budget, method))))
-    title = f"{plan.data}, accuracy in %, budget {plan.budgets[budget]:,}, ε = {plan.epsilon:g} a client"
-    return draw(title, "clients", curves)
+                points.append((float(n), over_random(fleet)))
+            curves.append(Curve(f"{part.name}, {dealt}", points))
+    curves.append(Curve("k-center", [], over_random((), "k-center")))
+    title = f"{plan.data}, {plan.budgets[budget]:,} items: points over random (95 %)"
+    return draw(title, f"clients, ε = {plan.epsilon:g} each", curves)
 
 
 def table(plan: Plan, part: Part, scores: Scores) -> str:
