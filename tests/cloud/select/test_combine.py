@@ -1,8 +1,9 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from proxyset.client.answer import answer
@@ -18,8 +19,11 @@ from proxyset.wire.release import Release
 INDEX = "a" * 64
 
 
+statement = cache(privacy_statement)  # its calibration takes longer than the rest of a test
+
+
 def release(counts, epsilon=1.0):
-    return Release(np.array(counts, np.int64), "b" * 64, INDEX, privacy_statement(epsilon))
+    return Release(np.array(counts, np.int64), "b" * 64, INDEX, statement(epsilon))
 
 
 def weights(releases, max_weight=3.0, rule="capped"):
@@ -65,6 +69,7 @@ def test_a_noisier_release_counts_by_its_variance():
     poison=st.lists(st.integers(-100, 2**53), min_size=4, max_size=4),
     most=st.floats(1, 10),
 )
+@settings(deadline=None)
 def test_one_liar_is_bounded_by_the_largest_honest_client(honest, poison, most):
     """Whatever one of three or more sends, it moves the sum by at most `most` times an honest client's mass."""
     assume(poison not in honest)
