@@ -42,6 +42,7 @@ _LEVEL = 0.5  # standard deviation of β₀: Σ counts knows N only as well as t
 _SAMPLE = 6000  # items that stand for the pool while fitting
 _LANDMARKS = 256  # inducing points; more add cost, not detail that counts could show
 _BELIEVED = 0.01  # posterior weight below which a length is left out
+_RECORDS = 1e7  # more are scaled down to that: they would say no more, and no count may exhaust float64
 _BLOCK = 1 << 14
 
 Array = NDArray[np.float64]
@@ -118,10 +119,12 @@ class _Fit:
         lengths = np.array([len(rows) for rows in members])[:, None]
         # pool items that each sampled one stands for
         self._items = np.where(np.arange(each) < lengths, sizes[filled][:, None] / lengths, 0.0)
-        self._counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
-        self._noise = coverage.sigma**2 + 0.25
+        counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
+        shrink = min(1.0, _RECORDS / max(float(counts.sum()), 1.0))
+        self._counts, sigma = shrink * counts, shrink * coverage.sigma
+        self._noise = sigma**2 + 0.25
         # N is known no better than the noise in the sum of the counts
-        records = max(self._counts.sum(), coverage.sigma * np.sqrt(len(filled)), 1.0)
+        records = max(self._counts.sum(), sigma * np.sqrt(len(filled)), 1.0)
         self._level = float(np.log(records / len(candidates)))
         centroids = candidates.centroids[filled]
         if len(centroids) > _LANDMARKS:
