@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.arrays import Dtype as Dtype
+from proxyset.wire.arrays import compress, decompress, exact, parts
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 
 PROBE_LIMIT = 1 << 30
 _SHA256 = r"^[0-9a-f]{64}$"
-
-Dtype = Literal["float32", "float16", "int8"]
 
 
 class _Header(BaseModel):
@@ -82,9 +82,9 @@ class Probe:
         Raises:
             InvalidInput: an unknown dtype.
         """
-        tensors = _compress("centroids", centroids, dtype)
+        tensors = compress("centroids", centroids, dtype)
         if projection is not None and mean is not None:
-            tensors |= _compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
+            tensors |= compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -144,19 +144,19 @@ class Probe:
             raise ArtifactError(
                 f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection"
             )
-        expected = _parts("centroids", header.dtype)
+        expected = parts("centroids", header.dtype)
         if header.commitment:
             expected = TENSORS | (CONTENTS if header.commitment.contents else set())
         if header.projected:
-            expected |= _parts("projection", header.dtype) | {"mean"}
+            expected |= parts("projection", header.dtype) | {"mean"}
         if set(tensors) != expected:
             raise ArtifactError(f"the probe holds the tensors {sorted(tensors)}, not {sorted(expected)}")
         projection = mean = None
         if header.projected:
-            projection = _decompress("projection", tensors, header.dtype, (d, D))
-            mean = _array("mean", tensors, np.float32, (d,))
+            projection = decompress("projection", tensors, header.dtype, (d, D))
+            mean = exact("mean", tensors, np.float32, (d,))
         if header.commitment is None:
-            medoids, centroids = None, _decompress("centroids", tensors, header.dtype, (R, D))
+            medoids, centroids = None, decompress("centroids", tensors, header.dtype, (R, D))
         else:
             medoids = decode(header.commitment, tensors, R, d)
             centroids = _projected(medoids.embeddings, projection, mean)
@@ -196,50 +196,3 @@ def _projected(
     if projection is None or mean is None:
         return X
     return np.subtract(X, mean, dtype=np.float32) @ projection
-
-
-def _parts(name: str, dtype: Dtype) -> set[str]:
-    return {name} if dtype == "float32" else {name, f"{name}.offset", f"{name}.scale"}
-
-
-def _compress(name: str, array: NDArray[np.float32], dtype: Dtype) -> Tensors:
-    """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives."""
-    array = np.asarray(array, np.float32)
-    if dtype == "float32":
-        return {name: array}
-    low, high = array.min(axis=0).astype(np.float64), array.max(axis=0).astype(np.float64)
-    offset = ((low + high) / 2).astype(np.float32)
-    reach = np.maximum(high - offset, offset - low)
-    if dtype == "float16":
-        scale = np.where(reach > 0, reach, 1).astype(np.float32)
-        values = ((array.astype(np.float64) - offset) / scale).astype(np.float16)
-    elif dtype == "int8":
-        scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
-        values = np.clip(np.round((array.astype(np.float64) - offset) / scale), -127, 127).astype(np.int8)
-    else:
-        raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
-    return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}
-
-
-def _decompress(name: str, tensors: Tensors, dtype: Dtype, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    values = _array(name, tensors, np.dtype(dtype), shape)
-    if dtype == "float32":
-        return values
-    offset = _array(f"{name}.offset", tensors, np.float32, shape[1:])
-    scale = _array(f"{name}.scale", tensors, np.float32, shape[1:])
-    with np.errstate(over="ignore"):
-        out = (values.astype(np.float64) * scale + offset).astype(np.float32)
-    if not np.isfinite(out).all():
-        raise ArtifactError(f"the probe's {name!r} overflows float32")
-    return out
-
-
-def _array(name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    array = tensors[name]
-    if array.dtype != dtype or array.shape != shape:
-        raise ArtifactError(
-            f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ArtifactError(f"the probe's {name!r} contains NaN or infinity")
-    return array
