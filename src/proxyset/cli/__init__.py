@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, plan, serve
+from proxyset.cli import (
+    answer,
+    audit,
+    bench,
+    client,
+    client_label,
+    data,
+    demo,
+    encoder,
+    index,
+    ledger,
+    plan,
+    serve,
+)
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -36,6 +49,7 @@ app.command("export")(index.export_command)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
+app.add_typer(client_label.app, name="client-label")
 app.add_typer(ledger.app, name="ledger")
 app.command("audit")(audit.audit)
 

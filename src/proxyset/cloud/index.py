@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +32,7 @@ from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
     ShardRecord,
+    as_matrix,
     read_columns,
     read_embeddings,
     sha256_of,
@@ -214,6 +215,29 @@ class Index:
                 low, high = np.searchsorted(rows[order], [start, start + len(block)])
                 X[order[low:high]] = block[rows[order[low:high]] - start]
                 start += len(block)
+        return X
+
+    def embeddings(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Features of items of the pool by id, in their order: (m, d) float32.
+
+        Raises:
+            InvalidInput: an id is not in the index. ArtifactError: the index is damaged.
+        """
+        place = {name: row for row, name in enumerate(ids)}
+        X = np.empty((len(ids), self.manifest.encoder.dim), np.float32)
+        found = 0
+        for record in self.manifest.shards:
+            for batch in read_columns(self._verified("shards", record), ["id", "embedding"]):
+                names = batch.column("id").to_pylist()
+                rows = [row for row, name in enumerate(names) if name in place]
+                if rows:
+                    block = as_matrix(batch.column("embedding"))
+                    X[[place[names[row]] for row in rows]] = block[rows]
+                    found += len(rows)
+        if found != len(place):
+            raise InvalidInput(
+                f"{len(place) - found} of {len(place)} items are not in the index {self.folder}"
+            )
         return X
 
     def _items(self, table: pa.Table) -> list[Any]:
