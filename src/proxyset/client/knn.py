@@ -97,7 +97,7 @@ def _on_grid(X: NDArray[np.float32], questions: NDArray[np.float32]) -> Grid:
     largest = float(np.abs(questions - mean).max())
     unit = 2.0 ** (bits - 1 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
     grid: Grid = np.clip(np.rint((X.astype(np.float64) - mean) * unit), -(2.0**bits), 2.0**bits)
-    return grid
+    return grid + 0.0  # no −0: equal points have equal bytes
 
 
 def _squared_distances(A: Grid, B: Grid) -> Grid:
