@@ -57,7 +57,7 @@ def facility_location(
     covered = np.zeros(len(X), np.float32)  # similarity of each point to the nearest pick
     bounds = np.empty(len(candidates))
     for start in range(0, len(candidates), _FIRST_BLOCK):
-        rows = np.arange(start, min(start + _FIRST_BLOCK, len(candidates)))
+        rows: NDArray[np.intp] = np.arange(start, min(start + _FIRST_BLOCK, len(candidates)))
         bounds[rows] = similar(rows) @ w
     computed = np.zeros(len(candidates), np.intp)  # at how many picks the bound was the gain
     picks, gains = np.empty(count, np.intp), np.empty(count)
