@@ -29,7 +29,7 @@ from proxyset.wire.release import PrivacyStatement
 
 DEFAULT_RULE: Rule = "bounded-votes"
 DEFAULT_LEAD = 1.0
-_SHARE = 0.03  # of the questions that one record votes on; 0.01 to 0.1 were close on digits
+_SHARE = 0.02  # of the questions that one record votes on; 0.01 to 0.1 were close on digits
 _VOTES_PER_SIGMA = 4.0  # k that a unanimous vote needs to win against noise in ten classes, 19 times in 20
 _ROUNDING = 1e-9
 
@@ -54,7 +54,7 @@ def label_statement(
         questions: m.
         epsilon, delta, unit, adjacency, max_records: as `calibration.privacy_statement` takes them.
         rule: "private-knn" or "bounded-votes".
-        neighbours: k, or b. By default k = 4 σ₂, b = 3 % of the questions. It goes out with the labels: never take it
+        neighbours: k, or b. By default k = 4 σ₂, b = 2 % of the questions. It goes out with the labels: never take it
             from the data.
         screening: share of ρ, in [0, 1), that the noisy screening of private-knn gets; 0 for none.
         threshold: T of the screening, in votes; k / 2 by default.
