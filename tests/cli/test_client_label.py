@@ -68,6 +68,33 @@ def test_the_story(drawn, command, rule):
     assert [sent["what"] for sent in history["answers"]] == ["counts", "labels"]
 
 
+def test_what_left_is_shown_and_verified(drawn, command):
+    ask(drawn, command)
+    assert command("ledger", "key")[0] == 0
+    answer(drawn, command, "--labels", drawn / "labels.csv")
+    verify = ("client", "verify", drawn / "answers", "--questions", drawn / "questions")
+    status, facts, _ = command(*verify, "--json")
+    assert (status, facts["claim"]["privacy"]["rule"]) == (0, "bounded-votes")
+    command(
+        "client-label",
+        "ask",
+        drawn / "proxy",
+        "--index",
+        drawn / "index",
+        "--classes",
+        "a,b",
+        "--out",
+        drawn / "q2",
+    )
+    assert "does not answer" in command(*verify[:-1], drawn / "q2")[2]
+    _, facts, _ = command("client", "history", "--json")
+    entry = facts["answers"][-1]["entry"]
+    _, shown, _ = command("client", "history", "--entry", entry, "--out", drawn / "bytes", "--json")
+    assert bytes.fromhex(shown["answers"][0]["hex"]) == (drawn / "answers").read_bytes()
+    assert len(shown["answers"][0]["labels"]) == 60
+    assert command("client", "history", "--entry", entry)[0] == 0
+
+
 def test_a_plan_reads_nothing(command):
     words = ("--records", 1000, "--questions", 300, "--classes", 10, "--epsilon", 4)
     status, facts, _ = command("client-label", "plan", *words, "--json")
