@@ -78,7 +78,7 @@ CASES = [
         label_audit,
         labeling,
         audit_bound,
-    )  # fmt: skip
+    )
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]
 ]

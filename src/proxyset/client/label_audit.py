@@ -71,7 +71,7 @@ def audit_labels(
         )
     m, coins = _QUESTIONS[rule], np.random.default_rng()
     asked = _questions(m)
-    tilt = max(1, round(_TILT / math.sqrt(zcdp_rho(epsilon, delta))))
+    tilt = round(_TILT / math.sqrt(zcdp_rho(epsilon, delta)))
     options = _options(rule, m, tilt, epsilon, delta)
     one = voting_of(label_statement(m, delta=delta, **options), 1)
     seen: list[NDArray[np.int64]] = []
