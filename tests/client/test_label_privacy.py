@@ -94,3 +94,13 @@ def test_impossible_settings(options: dict, match: str) -> None:  # type: ignore
     settings_ = {"questions": 10, "epsilon": 1.0} | options
     with pytest.raises(InvalidInput, match=match):
         label_statement(**settings_)
+
+
+@pytest.mark.parametrize(("rate", "sigma"), [(1.0, 22.3), (0.15, 3.6)])
+def test_what_sampling_would_save_is_as_the_docs_say(rate: float, sigma: float) -> None:
+    """300 questions, ε = 4.9: the ledger pays for the first line whatever the rate."""
+    for scale, enough in ((1.0, True), (0.97, False)):
+        one = pld.from_gaussian_mechanism(scale * sigma / math.sqrt(2), sampling_prob=rate)
+        assert (one.self_compose(300).get_epsilon_for_delta(1e-5) <= 4.9) == enough
+    assert label_statement(300, 4.9, rule="private-knn").voting.sigma == pytest.approx(23.7, abs=0.1)
+    assert label_statement(300, 4.9).voting.sigma == pytest.approx(2.4, abs=0.1)

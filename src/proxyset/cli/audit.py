@@ -12,6 +12,7 @@ from proxyset.cli.output import emit
 from proxyset.client.audit import audit as run_audit
 from proxyset.client.label_audit import audit_labels
 from proxyset.errors import ProxysetError
+from proxyset.wire.questions import Rule
 
 
 class _Release(StrEnum):
@@ -42,7 +43,8 @@ def audit(
     if release is _Release.counts:
         found = run_audit(4.0 if epsilon is None else epsilon, delta, trials, confidence)
     else:
-        found = audit_labels(release.value, 3.0 if epsilon is None else epsilon, delta, trials, confidence)
+        rule: Rule = "bounded-votes" if release is _Release.bounded_votes else "private-knn"
+        found = audit_labels(rule, 3.0 if epsilon is None else epsilon, delta, trials, confidence)
     verdict = "no contradiction" if found.passed else "the claim is FALSE"
     emit(
         asdict(found) | {"passed": found.passed, "release": release.value},

@@ -174,9 +174,9 @@ def _meaning(sent: Sent | SentLabels) -> list[str]:
     entry, release, data = sent.entry, sent.release, sent.data
     left = isinstance(sent, SentLabels) or sent.left
     if isinstance(release, Release):
-        values, of, cost = release.counts, "noisy counts, one a centroid", _cost(release.privacy)
+        values, of, cost = release.counts.tolist(), "noisy counts, one a centroid", _cost(release.privacy)
     else:
-        values, of = release.labels, f"labels, one a public item ({ABSTAINED}: abstained)"
+        values, of = release.labels.tolist(), f"labels, one a public item ({ABSTAINED}: abstained)"
         cost = f"{release.privacy.rule}, at most ρ = {release.privacy.rho:.4g}, ε = {release.privacy.epsilon:g}; the votes: "
         cost += _cost(release.privacy.voting)
     lines = [
@@ -184,7 +184,7 @@ def _meaning(sent: Sent | SentLabels) -> list[str]:
         "it was paid for and withheld" if not left else f"what left: {len(data):,} bytes",
         f"  that they answer probe {release.probe}",
         f"  which came from index {release.index}",
-        f"  {len(values)} {of}: {' '.join(map(str, values.tolist()))}",
+        f"  {len(values)} {of}: {' '.join(map(str, values))}",
         f"  what they cost: {cost}",
     ]
     if receipt := Receipt.of(release):
