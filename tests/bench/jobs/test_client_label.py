@@ -1,6 +1,5 @@
 """Client labeling with real images; small, so accuracies mean nothing here."""
 
-import numpy as np
 import pytest
 
 from proxyset.bench.jobs import client_label
@@ -35,7 +34,3 @@ def test_the_ledger_has_the_last_word(tmp_path, digits, monkeypatch):
     monkeypatch.setattr(client_label, "zcdp_epsilon", lambda rho, delta: 5.1)
     with pytest.raises(BudgetExceeded):
         list(run(tmp_path, [0], on_features, "digits-small", ["mnist"]))
-
-
-def test_nothing_labeled_is_worth_nothing():
-    assert on_features(None, np.array([], np.int64), np.array([], str)) == 0.0

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,16 +58,17 @@ _INTRODUCTION = """\
 
 `python -m proxyset.bench.jobs.client_label bench-results/client-label` (about 8 CPU minutes) wrote this page.
 
-Each of five domains in turn is a client with 1,200 labeled images or fewer; the pool is the rest of its domain and the four others. A method
-picks items, the client labels them with noisy votes, a logistic regression on HOG is trained on the labels that came back and tested on
-held-out images of the client's domain. Release (ε = 0.58, where the method asks for one) and labels are paid for in one ledger whose cap is
-ε = 5 at δ = 1e-5, per record; all settings are the defaults, k of private-knn is 4 σ₂. `private-knn, screened` spends a fifth of its budget on the noisy
-screening and answers whatever passes it; what it saves on the others stays unspent, so its ε is lower. No rule samples its records, for the reason that
-[privacy](../privacy.md#labels) gives, so these are not the numbers of Private-kNN as published.
+Each of five domains in turn is a client with 1,200 labeled images or fewer; the pool is the rest of its domain and the four
+others. A method picks items, the client labels them with noisy votes, a logistic regression on HOG is trained on the labels
+that came back and tested on held-out images of the client's domain. Release (ε = 0.58, where the method asks for one) and
+labels are paid for in one ledger whose cap is ε = 5 at δ = 1e-5, per record; all settings are the defaults, k of private-knn is
+4 σ₂. `private-knn, screened` spends a fifth of its budget on the noisy screening and answers whatever passes it; what it saves
+on the others stays unspent, so its ε is lower. No rule samples its records, for the reason that [privacy](../privacy.md#labels)
+gives, so these are not the numbers of Private-kNN as published.
 
-Percent; means over domains and seeds. *Accuracy*: ± standard deviation over seeds. *Over random*: paired by domain and seed, ± 95 % interval. *With
-true labels*: the same items, all of them labeled by people. Training on the client itself (`local` in [main](main.md)) needs no cloud and no ε and is
-better than all of these: labeling is for clients that cannot train.
+Percent; means over domains and seeds. *Accuracy*: ± standard deviation over seeds. *Over random*: paired by domain and seed, ±
+95 % interval. *With true labels*: the same items, all of them labeled by people. Training on the client itself (`local` in
+[main](main.md)) needs no cloud and no ε and is better than all of these: labeling is for clients that cannot train.
 """
 
 # trains on rows with the given labels and returns the metric on the client's held-out items
@@ -269,9 +271,9 @@ def main() -> None:
     parser.add_argument("--trainer", choices=sorted(TRAINERS), default="features")
     options = parser.parse_args()
     for cell, result in run(options.out, options.seeds, TRAINERS[options.trainer]):
-        print(
-            *cell, f"answered {result.answered:.2f} right {result.right:.2f} {result.score:.3f}", flush=True
-        )  # noqa: T201
+        told = f"answered {result.answered:.2f}, right {result.right:.2f}, score {result.score:.3f}"
+        sys.stdout.write(f"{' '.join(map(str, cell))}: {told}\n")
+        sys.stdout.flush()
     atomic.write_bytes(options.out / "client-label.md", report(options.out, options.seeds).encode())
 
 
