@@ -21,10 +21,12 @@ from proxyset.client import (
     labels,
     ledger,
     look,
+    model,
     noise,
     pins,
     plan,
     policy,
+    predict,
     vote,
 )
 
@@ -46,7 +48,9 @@ PLAIN = {
     "policy": {"Limit", "adopt", "in_force"},
     "audit": {"Audit"},
     "plan": {"Plan"},
-    "pins": {"pin"},
+    "pins": {"pin", "pin_key"},
+    "model": {"Fetched"},
+    "predict": {"Predictor", "Predictions", "read_labels"},
     "look": {"write_items"},
 }
 LEDGER_METHODS = {"debit"}
@@ -78,6 +82,8 @@ CASES = [
         label_audit,
         labeling,
         audit_bound,
+        model,
+        predict,
     )
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]

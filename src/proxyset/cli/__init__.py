@@ -16,11 +16,14 @@ from proxyset.cli import (
     client_label,
     data,
     demo,
+    distill,
     encoder,
     index,
     ledger,
+    model,
     plan,
     serve,
+    train,
 )
 from proxyset.errors import ProxysetError, Refused
 
@@ -46,11 +49,14 @@ app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
+app.command("train")(train.train)
+app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(client_label.app, name="client-label")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(model.app, name="model")
 app.command("audit")(audit.audit)
 
 

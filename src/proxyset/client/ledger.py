@@ -163,8 +163,8 @@ class Ledger(LedgerFile):
         with self._database() as db:
             return [(entry, _decode_labels(db, entry)) for entry in self._load(db) if entry.kind == "labels"]
 
-    def texts(self, kind: Literal["policy", "pin"], server: str = "") -> list[tuple[Entry, bytes]]:
-        """Every policy, or every commitment that `server` was pinned to, with its entry, in order.
+    def texts(self, kind: Literal["policy", "pin", "key"], server: str = "") -> list[tuple[Entry, bytes]]:
+        """Every policy, or every commitment or key that `server` was pinned to, with its entry, in order.
 
         Raises:
             LedgerError: one is not what was put in.
@@ -196,7 +196,7 @@ class Ledger(LedgerFile):
                     if entry.ref in drawn or not same or not _paid(debit, db, entry):
                         raise LedgerError(f"release {entry.seq} of {self.path} has no debit of its own")
                     drawn.add(entry.ref)
-                elif entry.kind in ("policy", "pin"):
+                elif entry.kind in ("policy", "pin", "key"):
                     blob_of(db, entry)
             return entries[-1]
 
@@ -288,6 +288,14 @@ class Ledger(LedgerFile):
             LedgerError: it could not be written.
         """
         return self._add("pin", blob=commitment.encode(), server=server)
+
+    def add_key(self, server: str, key: str) -> Entry:
+        """Hold `server` to the public key that signs its models.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        return self._add("key", blob=key.encode(), server=server)
 
 
 def _settings(of: PrivacyStatement | Entry) -> tuple[object, ...]:

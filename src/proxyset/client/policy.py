@@ -12,6 +12,7 @@
     encoders = ["<fingerprint>"]     # empty or absent: any
     servers = ["https://cloud.example"]
     medoids = true                   # only probes of real items out of a committed index
+    model_keys = ["<public key>"]    # whose models may be fetched; empty or absent: any, and the first is pinned
 
     [cap]                            # of all answers together
     epsilon = 4.0
@@ -75,6 +76,9 @@ medoids = false
 # encoders = ["..."]
 # servers = ["https://cloud.example"]
 
+# Fetch only models that one of these keys has signed. Absent: any key, and the first of a server is pinned.
+# model_keys = ["..."]
+
 # The most that all answers together may cost.
 [cap]
 epsilon = 4.0
@@ -124,6 +128,7 @@ class Policy(BaseModel):
     encoders: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     medoids: bool = False
+    model_keys: tuple[str, ...] = ()
     cap: Limit = Limit(epsilon=10, delta=1e-5)
     caps: dict[str, Limit] = {}
 
@@ -200,6 +205,11 @@ class Policy(BaseModel):
             raise Refused(
                 f"answers above ε = {self.approve_above} need a person's approval: look at what is asked, then --approve"
             )
+
+    def check_model(self, key: str) -> None:
+        """Raise Refused when a model that this key has signed may not be fetched."""
+        if self.model_keys and key not in self.model_keys:
+            raise Refused(f"the policy does not allow models signed by the key {key}")
 
     def withhold(self, release: Release) -> None:
         """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays."""

@@ -167,7 +167,7 @@ class Index:
         centroids = np.ascontiguousarray(self.centroids[:, :D])
         R, d = self.manifest.clusters, self.manifest.encoder.dim
         encoder = self.manifest.encoder
-        if R * d <= (R + d) * D + d:
+        if R * d <= (R + d) * D:
             return Probe.build(
                 projection.back(centroids), encoder, self.fingerprint, dtype=dtype, purpose=purpose
             )
@@ -201,7 +201,6 @@ class Index:
             self.manifest.encoder,
             self.fingerprint,
             projection=None if whole else np.ascontiguousarray(full.matrix[:, :D]),
-            mean=None if whole else full.mean,
             purpose=purpose,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,24 +18,24 @@ def parts(name: str, dtype: Dtype) -> set[str]:
     return {name} if dtype == "float32" else {name, f"{name}.offset", f"{name}.scale"}
 
 
-def compress(name: str, array: NDArray[np.float32], dtype: Dtype) -> Tensors:
+def compress(name: str, array: NDArray[np.floating[Any]], dtype: Dtype) -> Tensors:
     """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives.
 
     Raises:
         InvalidInput: an unknown dtype.
     """
-    array = np.asarray(array, np.float32)
     if dtype == "float32":
-        return {name: array}
-    low, high = array.min(axis=0).astype(np.float64), array.max(axis=0).astype(np.float64)
+        return {name: np.asarray(array, np.float32)}
+    array = np.asarray(array, np.float64)
+    low, high = array.min(axis=0), array.max(axis=0)
     offset = ((low + high) / 2).astype(np.float32)
     reach = np.maximum(high - offset, offset - low)
     if dtype == "float16":
         scale = np.where(reach > 0, reach, 1).astype(np.float32)
-        values = ((array.astype(np.float64) - offset) / scale).astype(np.float16)
+        values = ((array - offset) / scale).astype(np.float16)
     elif dtype == "int8":
         scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
-        values = np.clip(np.round((array.astype(np.float64) - offset) / scale), -127, 127).astype(np.int8)
+        values = np.clip(np.round((array - offset) / scale), -127, 127).astype(np.int8)
     else:
         raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
     return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}

@@ -24,7 +24,7 @@ _SHA256 = r"^[0-9a-f]{64}$"
 class _Header(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.probe/1"] = "proxyset.probe/1"
+    schema_version: Literal["proxyset.probe/2"] = "proxyset.probe/2"
     encoder: EncoderSpec
     encoder_fingerprint: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
@@ -40,8 +40,8 @@ class _Header(BaseModel):
 class Probe:
     """R centroids that the client's items vote for.
 
-    With a projection, an item with features x votes for the centroid nearest to (x − mean) @ projection; without, for
-    the one nearest to x.
+    With a projection, an item with features x votes for the centroid nearest to x @ projection; without, for the one
+    nearest to x. The mean that principal components are taken about is in the centroids already: it moves both alike.
 
     Attributes:
         data: the bytes that travel; the rest is read from them.
@@ -50,7 +50,6 @@ class Probe:
         index: fingerprint of the index that the cloud will select from.
         dtype: how the arrays travel.
         projection: (d, D) float32, or None (then D = d).
-        mean: (d,) float32, or None.
         purpose: what the cloud says it wants the answer for; shown to the owner, never acted upon.
         medoids: the real items that the centroids are, when the cloud committed to its index; their proofs were checked.
     """
@@ -61,7 +60,6 @@ class Probe:
     index: str
     dtype: Dtype
     projection: NDArray[np.float32] | None
-    mean: NDArray[np.float32] | None
     purpose: str
     medoids: Medoids | None = None
 
@@ -79,12 +77,20 @@ class Probe:
     ) -> Probe:
         """Compress centroids into a probe. The result holds what the client will see, rounding included.
 
+        Args:
+            centroids: (R, D), in the space of (x − mean) @ projection.
+            projection, mean: (d, D) and (d,); None for centroids in feature space.
+
         Raises:
             InvalidInput: an unknown dtype.
         """
-        tensors = compress("centroids", centroids, dtype)
-        if projection is not None and mean is not None:
-            tensors |= compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
+        moved, tensors = np.asarray(centroids, np.float64), {}
+        if projection is not None:
+            tensors = compress("projection", projection, dtype)
+            if mean is not None:  # by the projection as it travels, so that its rounding cancels
+                rounded = decompress("projection", tensors, dtype, projection.shape)
+                moved = moved + np.asarray(mean, np.float64) @ rounded
+        tensors |= compress("centroids", moved, dtype)
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -105,7 +111,6 @@ class Probe:
         index: str,
         *,
         projection: NDArray[np.float32] | None = None,
-        mean: NDArray[np.float32] | None = None,
         purpose: str = "",
     ) -> Probe:
         """A probe whose centroids are committed items, in float32: quantised, their proofs would not hold.
@@ -114,8 +119,8 @@ class Probe:
             medoids: as `wire.medoids.encode` makes them.
         """
         commitment, tensors = medoids
-        if projection is not None and mean is not None:
-            tensors = tensors | {"projection": projection, "mean": mean}
+        if projection is not None:
+            tensors = tensors | {"projection": projection}
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -148,18 +153,15 @@ class Probe:
         if header.commitment:
             expected = TENSORS | (CONTENTS if header.commitment.contents else set())
         if header.projected:
-            expected |= parts("projection", header.dtype) | {"mean"}
+            expected |= parts("projection", header.dtype)
         if set(tensors) != expected:
             raise ArtifactError(f"the probe holds the tensors {sorted(tensors)}, not {sorted(expected)}")
-        projection = mean = None
-        if header.projected:
-            projection = decompress("projection", tensors, header.dtype, (d, D))
-            mean = exact("mean", tensors, np.float32, (d,))
+        projection = decompress("projection", tensors, header.dtype, (d, D)) if header.projected else None
         if header.commitment is None:
             medoids, centroids = None, decompress("centroids", tensors, header.dtype, (R, D))
         else:
             medoids = decode(header.commitment, tensors, R, d)
-            centroids = _projected(medoids.embeddings, projection, mean)
+            centroids = _projected(medoids.embeddings, projection)
         return cls(
             data,
             centroids,
@@ -167,7 +169,6 @@ class Probe:
             header.index,
             header.dtype,
             projection,
-            mean,
             header.purpose,
             medoids,
         )
@@ -187,12 +188,10 @@ class Probe:
 
     def project(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features (n, d) in the space of the centroids: (n, D) float32."""
-        return _projected(X, self.projection, self.mean)
+        return _projected(X, self.projection)
 
 
-def _projected(
-    X: NDArray[np.float32], projection: NDArray[np.float32] | None, mean: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    if projection is None or mean is None:
+def _projected(X: NDArray[np.float32], projection: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if projection is None:
         return X
-    return np.subtract(X, mean, dtype=np.float32) @ projection
+    return np.asarray(X.astype(np.float64) @ projection, np.float32)

@@ -15,6 +15,7 @@ from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
+from proxyset.wire.signing import verify
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -94,7 +95,7 @@ class Receipt:
             ) from None
         if key is not None and key != signed.claim.key:
             raise ArtifactError(f"this receipt was signed by {signed.claim.key}, not by {key}")
-        _verify(signed.claim, signed.signature)
+        verify(signed.claim.key, signed.signature, _message(signed.claim), "receipt")
         return cls(signed.claim, signed.signature)
 
     @classmethod
@@ -125,17 +126,3 @@ class Receipt:
 
 def _message(claim: Claim) -> bytes:
     return b"proxyset receipt\n" + canonical_json(claim.model_dump(mode="json"))
-
-
-def _verify(claim: Claim, signature: str) -> None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(claim.key)).verify(
-            bytes.fromhex(signature), _message(claim)
-        )
-    except (InvalidSignature, ValueError):
-        raise ArtifactError(
-            "the signature of this receipt is wrong: it was changed, or never valid"
-        ) from None

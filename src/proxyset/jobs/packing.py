@@ -1,0 +1,94 @@
+"""From an exported classifier to a model folder with a card, ready for `proxyset model sign`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from proxyset.cloud.proxy_set import Card
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.encoders.onnx_recipe import Preprocessing
+from proxyset.errors import InvalidInput
+from proxyset.fingerprint import fingerprint
+from proxyset.train.onnx_model import OnnxModel
+from proxyset.wire.model import CARD, MODEL, Exposure, Features, ModelCard, Pictures, check_onnx
+
+
+def pack(
+    data: bytes,
+    folder: Path,
+    *,
+    name: str,
+    exposure: Exposure,
+    encoder: EncoderSpec | None = None,
+    licence: str = "",
+    origin: str = "",
+    multiply_adds: int | None = None,
+) -> ModelCard:
+    """Write model.onnx and card.json into an existing folder.
+
+    Args:
+        data: an ONNX file that `train.export` wrote.
+        encoder: of a model of embeddings, the encoder that they come from; None for ready embeddings.
+        name, exposure, licence, origin, multiply_adds: as `ModelCard` has them.
+
+    Raises:
+        InvalidData: no such file. InvalidInput: `encoder` is not the one that the model was trained on.
+        ArtifactError: no client would accept it.
+    """
+    check_onnx(data)
+    model = OnnxModel.of(data)
+    card = ModelCard(
+        name=name,
+        classes=list(model.about.classes),
+        input=_input(model, encoder),
+        exposure=exposure,
+        sha256=fingerprint(data),
+        bytes=len(data),
+        licence=licence,
+        origin=origin,
+        multiply_adds=multiply_adds,
+    )
+    (folder / MODEL).write_bytes(data)
+    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return card
+
+
+def exposure_of(proxy: Card) -> Exposure:
+    """What went into a model that was trained on a proxy set with public labels: the releases that chose it.
+
+    ε and δ are summed over releases, which bounds the loss of a person who is behind all of them.
+    """
+    return combined(
+        Exposure(kind="answers", epsilon=statement.epsilon, delta=statement.delta)
+        for statement in proxy.privacy
+    )
+
+
+def combined(parts: Iterable[Exposure]) -> Exposure:
+    """What went into something made of several: private if any is, else the sum of all answers."""
+    found = list(parts)
+    if any(part.kind == "private" for part in found):
+        return Exposure(kind="private")
+    if answers := [part for part in found if part.kind == "answers"]:
+        epsilon, delta = (
+            sum(getattr(part, name) or 0.0 for part in answers) for name in ("epsilon", "delta")
+        )
+        return Exposure(kind="answers", epsilon=epsilon, delta=delta)
+    return Exposure(kind="public")
+
+
+def _input(model: OnnxModel, encoder: EncoderSpec | None) -> Pictures | Features:
+    about = model.about
+    if about.input == "image":
+        channels = model.shape[0]
+        framed = about.framing or {}
+        plain = Preprocessing(**framed, scale=1 / 255, mean=[0.0] * channels, std=[1.0] * channels)
+        return Pictures(preprocessing=plain)
+    spec = encoder or EncoderSpec(name="embeddings", dim=model.shape[0])
+    if (about.encoder and about.encoder != spec.fingerprint) or spec.dim != model.shape[0]:
+        raise InvalidInput(
+            f"the model takes {model.shape[0]} features of the encoder {about.encoder[:12] or 'named nowhere'}; the encoder given, "
+            f"{spec.name}, has {spec.dim} and the fingerprint {spec.fingerprint[:12]}: give the index that it was trained on"
+        )
+    return Features(encoder=spec)
