@@ -13,7 +13,7 @@ from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.arrays import Dtype as Dtype
-from proxyset.wire.arrays import compress, decompress, exact, parts
+from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 

@@ -7,8 +7,8 @@ m items (asking for a release of ε = 0.58 where it needs one), the client label
 labels that came back and tested on held-out items of the client's domain. Release and labels are paid for in one ledger whose
 cap is ε = 5 at δ = 1e-5; what the release left is spent on labels, so methods that need none have a little more.
 
-OUT/cells/DOMAIN.SEED.parquet    one row a finished cell; the same command again runs what is missing
-OUT/client-label.md              the tables
+OUT/TRAINER/cells/DOMAIN.SEED.parquet    one row a finished cell; the same command again runs what is missing
+OUT/TRAINER/client-label.md              the tables
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,19 +56,20 @@ CLUSTERS, RELEASE_EPSILON, TOTAL = 100, 0.58, Cap(5.0, 1e-5)
 _INTRODUCTION = """\
 # Client labeling on Digits
 
-`python -m proxyset.bench.jobs.client_label bench-results/client-label` (about 8 CPU minutes) wrote this page.
+`python -m proxyset.bench.jobs.client_label bench-results/client-label{options}` wrote this page.
 
 Each of five domains in turn is a client with 1,200 labeled images or fewer; the pool is the rest of its domain and the four
-others. A method picks items, the client labels them with noisy votes, a logistic regression on HOG is trained on the labels
-that came back and tested on held-out images of the client's domain. Release (ε = 0.58, where the method asks for one) and
-labels are paid for in one ledger whose cap is ε = 5 at δ = 1e-5, per record; all settings are the defaults, k of private-knn is
-4 σ₂. `private-knn, screened` spends a fifth of its budget on the noisy screening and answers whatever passes it; what it saves
-on the others stays unspent, so its ε is lower. No rule samples its records, for the reason that [privacy](../privacy.md#labels)
-gives, so these are not the numbers of Private-kNN as published.
+others. A method picks items, the client labels them with noisy votes, {trained} is trained on the labels that came back and
+tested on held-out images of the client's domain. Release (ε = 0.58, where the method asks for one) and labels are paid for in
+one ledger whose cap is ε = 5 at δ = 1e-5, per record; all settings are the defaults, k of private-knn is 4 σ₂. `private-knn,
+screened` spends a fifth of its budget on the noisy screening and answers whatever passes it; what it saves on the others stays
+unspent, so its ε is lower. No rule samples its records, for the reason that [privacy](../privacy.md#labels) gives, so these are
+not the numbers of Private-kNN as published.
 
-Percent; means over domains and seeds. *Accuracy*: ± standard deviation over seeds. *Over random*: paired by domain and seed, ±
-95 % interval. *With true labels*: the same items, all of them labeled by people. Training on the client itself (`local` in
-[main](main.md)) needs no cloud and no ε and is better than all of these: labeling is for clients that cannot train.
+Percent; means over domains and seeds. *Right*: of the answered. *Accuracy*: ± standard deviation over seeds. *Over random*:
+paired by domain and seed, ± 95 % interval. *With true labels*: the same items, all of them labeled by people. Training on the
+client itself (`local` in [main](main.md)) needs no cloud and no ε and is better than all of these: labeling is for clients that
+cannot train.
 """
 
 # trains on rows with the given labels and returns the metric on the client's held-out items
@@ -119,7 +120,30 @@ def on_features(task: Task, rows: Rows, labels: Labels) -> float:
     return task.training.score(task.X[rows], labels, task.X[test], task.y[test])
 
 
-TRAINERS: dict[str, Trainer] = {"features": on_features}
+def on_pixels(task: Task, rows: Rows, labels: Labels) -> float:
+    """The small CNN of the job on annotators' labels (`selective`), with the same steps; 0 when nothing was labeled."""
+    import torch
+
+    from proxyset.bench.jobs.pixels import class_numbers, one_thread, pixel_score
+    from proxyset.bench.jobs.selective import MODEL, SIZE, SUPERVISED
+    from proxyset.train.loop import Run
+    from proxyset.train.models import build_model
+    from proxyset.train.supervised import supervised
+
+    if not len(rows):
+        return 0.0
+    X, (_, classes) = task.features.pixels(SIZE), class_numbers(task)
+    settings = replace(SUPERVISED, seed=task.group.seed)
+    with one_thread(), torch.random.fork_rng():
+        torch.manual_seed(task.group.seed)
+        model = build_model(MODEL, len(classes), size=X.shape[-1])
+        y = np.searchsorted(classes, labels)
+        fitted = supervised(model, X[rows], y, settings, run=Run(device="cpu"))
+        return pixel_score(task, fitted.model, SIZE)
+
+
+_TRAINED = {"features": "a logistic regression on HOG", "pixels": "a small CNN (300 steps on 28 × 28 pixels)"}
+TRAINERS: dict[str, Trainer] = {"features": on_features, "pixels": on_pixels}
 
 
 def run_cell(task: Task, cell: Cell, train: Trainer, folder: Path) -> Found:
@@ -164,7 +188,12 @@ def run_cell(task: Task, cell: Cell, train: Trainer, folder: Path) -> Found:
 
 
 def run(
-    out: Path, seeds: Sequence[int], train: Trainer, name: str = "digits", domains: Sequence[str] = ()
+    out: Path,
+    seeds: Sequence[int],
+    train: Trainer,
+    name: str = "digits",
+    domains: Sequence[str] = (),
+    rules: Sequence[str] = tuple(RULES),
 ) -> Iterator[tuple[Cell, Found]]:
     """Run what is missing, seed by seed, and yield each finished cell. All domains of the data set by default."""
     data_set = find(name)
@@ -173,7 +202,7 @@ def run(
         for private in domains or [domain.name for domain in data_set.domains]:
             path = out / "cells" / f"{private}.{seed}.parquet"
             done = _read(path)
-            missing = [cell for cell in _cells(private, seed) if cell not in done]
+            missing = [cell for cell in _cells(private, seed, rules) if cell not in done]
             if not missing:
                 continue
             with tempfile.TemporaryDirectory(prefix="proxyset-bench-") as work:
@@ -186,17 +215,18 @@ def run(
                     yield cell, done[cell]
 
 
-def report(out: Path, seeds: Sequence[int]) -> str:
+def report(out: Path, seeds: Sequence[int], trainer: str = "features") -> str:
     """The tables of what has finished, in Markdown."""
     found: dict[Cell, Found] = {}
     for path in sorted((out / "cells").glob("*.parquet")):
         found |= {cell: result for cell, result in _read(path).items() if cell.seed in seeds}
-    lines = [_INTRODUCTION]
+    options = "" if trainer == "features" else f" --trainer {trainer}"
+    lines = [_INTRODUCTION.format(trained=_TRAINED[trainer], options=options)]
     for budget in BUDGETS:
         lines += [
             f"### {budget} questions",
             "",
-            "| rule of voting | picked by | answered | of these right | accuracy | over random | with true labels | ε in all | runs |",
+            "| rule of voting | picked by | answered | right | accuracy | over random | with true labels | ε in all | runs |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
         for rule in RULES:
@@ -243,8 +273,8 @@ def _percent(values: Sequence[float]) -> str:
     return f"{100 * float(np.mean(values)):.1f}"
 
 
-def _cells(private: str, seed: int) -> list[Cell]:
-    return [Cell(private, seed, m, rule, budget) for budget in BUDGETS for rule in RULES for m in METHODS]
+def _cells(private: str, seed: int, rules: Sequence[str]) -> list[Cell]:
+    return [Cell(private, seed, m, rule, budget) for budget in BUDGETS for rule in rules for m in METHODS]
 
 
 def _read(path: Path) -> dict[Cell, Found]:
@@ -268,13 +298,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rules", choices=RULES, nargs="+", default=list(RULES))
     parser.add_argument("--trainer", choices=sorted(TRAINERS), default="features")
     options = parser.parse_args()
-    for cell, result in run(options.out, options.seeds, TRAINERS[options.trainer]):
+    out = options.out / options.trainer
+    for cell, result in run(out, options.seeds, TRAINERS[options.trainer], rules=options.rules):
         told = f"answered {result.answered:.2f}, right {result.right:.2f}, score {result.score:.3f}"
         sys.stdout.write(f"{' '.join(map(str, cell))}: {told}\n")
         sys.stdout.flush()
-    atomic.write_bytes(options.out / "client-label.md", report(options.out, options.seeds).encode())
+    page = report(out, options.seeds, options.trainer)
+    atomic.write_bytes(out / "client-label.md", page.encode())
 
 
 if __name__ == "__main__":
