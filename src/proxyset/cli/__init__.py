@@ -13,6 +13,7 @@ from proxyset.cli import (
     audit,
     bench,
     client,
+    client_label,
     data,
     demo,
     distill,
@@ -55,6 +56,7 @@ app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
+app.add_typer(client_label.app, name="client-label")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
 app.command("audit")(audit.audit)

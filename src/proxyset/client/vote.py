@@ -39,12 +39,14 @@ class Records:
         X: (n, d) float32 features, finite.
         persons: whose each record is; empty when the unit is a record.
         contents: SHA-256 of each record's content (`content_digests`); empty when the unit is a record.
+        labels: the owner's label of each record; empty where none are asked for.
     """
 
     ids: list[str]
     X: NDArray[np.float32]
     persons: Sequence[str] = field(default_factory=list)
     contents: Sequence[bytes] = field(default_factory=list)
+    labels: Sequence[str] = field(default_factory=list)
 
 
 def count_votes(
@@ -79,7 +81,7 @@ def count_votes(
     kept: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
     seen: set[str] = set()
     for batch in batches:
-        _refuse_duplicates(batch.ids, seen)
+        refuse_duplicates(batch.ids, seen)
         labels = voter(batch.X)
         if max_records is None:
             counts += np.bincount(labels, minlength=len(counts))
@@ -188,7 +190,8 @@ def _content(row: Any) -> bytes:
     return repr(row).encode()
 
 
-def _refuse_duplicates(ids: Sequence[str], seen: set[str]) -> None:
+def refuse_duplicates(ids: Sequence[str], seen: set[str]) -> None:
+    """Add `ids` to `seen`; raise InvalidData if one is there already."""
     for name in ids:
         if name in seen:
             raise InvalidData(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.arrays import Dtype as Dtype
+from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 
 PROBE_LIMIT = 1 << 30
 _SHA256 = r"^[0-9a-f]{64}$"
-
-Dtype = Literal["float32", "float16", "int8"]
 
 
 class _Header(BaseModel):
@@ -86,11 +86,11 @@ class Probe:
         """
         moved, tensors = np.asarray(centroids, np.float64), {}
         if projection is not None:
-            tensors = _compress("projection", projection, dtype)
+            tensors = compress("projection", projection, dtype)
             if mean is not None:  # by the projection as it travels, so that its rounding cancels
-                rounded = _decompress("projection", tensors, dtype, projection.shape)
+                rounded = decompress("projection", tensors, dtype, projection.shape)
                 moved = moved + np.asarray(mean, np.float64) @ rounded
-        tensors |= _compress("centroids", moved, dtype)
+        tensors |= compress("centroids", moved, dtype)
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -149,16 +149,16 @@ class Probe:
             raise ArtifactError(
                 f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection"
             )
-        expected = _parts("centroids", header.dtype)
+        expected = parts("centroids", header.dtype)
         if header.commitment:
             expected = TENSORS | (CONTENTS if header.commitment.contents else set())
         if header.projected:
-            expected |= _parts("projection", header.dtype)
+            expected |= parts("projection", header.dtype)
         if set(tensors) != expected:
             raise ArtifactError(f"the probe holds the tensors {sorted(tensors)}, not {sorted(expected)}")
-        projection = _decompress("projection", tensors, header.dtype, (d, D)) if header.projected else None
+        projection = decompress("projection", tensors, header.dtype, (d, D)) if header.projected else None
         if header.commitment is None:
-            medoids, centroids = None, _decompress("centroids", tensors, header.dtype, (R, D))
+            medoids, centroids = None, decompress("centroids", tensors, header.dtype, (R, D))
         else:
             medoids = decode(header.commitment, tensors, R, d)
             centroids = _projected(medoids.embeddings, projection)
@@ -195,50 +195,3 @@ def _projected(X: NDArray[np.float32], projection: NDArray[np.float32] | None) -
     if projection is None:
         return X
     return np.asarray(X.astype(np.float64) @ projection, np.float32)
-
-
-def _parts(name: str, dtype: Dtype) -> set[str]:
-    return {name} if dtype == "float32" else {name, f"{name}.offset", f"{name}.scale"}
-
-
-def _compress(name: str, array: NDArray[np.floating[Any]], dtype: Dtype) -> Tensors:
-    """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives."""
-    if dtype == "float32":
-        return {name: np.asarray(array, np.float32)}
-    array = np.asarray(array, np.float64)
-    low, high = array.min(axis=0), array.max(axis=0)
-    offset = ((low + high) / 2).astype(np.float32)
-    reach = np.maximum(high - offset, offset - low)
-    if dtype == "float16":
-        scale = np.where(reach > 0, reach, 1).astype(np.float32)
-        values = ((array - offset) / scale).astype(np.float16)
-    elif dtype == "int8":
-        scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
-        values = np.clip(np.round((array - offset) / scale), -127, 127).astype(np.int8)
-    else:
-        raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
-    return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}
-
-
-def _decompress(name: str, tensors: Tensors, dtype: Dtype, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    values = _array(name, tensors, np.dtype(dtype), shape)
-    if dtype == "float32":
-        return values
-    offset = _array(f"{name}.offset", tensors, np.float32, shape[1:])
-    scale = _array(f"{name}.scale", tensors, np.float32, shape[1:])
-    with np.errstate(over="ignore"):
-        out = (values.astype(np.float64) * scale + offset).astype(np.float32)
-    if not np.isfinite(out).all():
-        raise ArtifactError(f"the probe's {name!r} overflows float32")
-    return out
-
-
-def _array(name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    array = tensors[name]
-    if array.dtype != dtype or array.shape != shape:
-        raise ArtifactError(
-            f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ArtifactError(f"the probe's {name!r} contains NaN or infinity")
-    return array
