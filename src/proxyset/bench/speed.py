@@ -107,9 +107,9 @@ def _compare(name: str, rounds: int, seconds: float, shipped: _Worker, best: _Wo
             if number >= 0:
                 times[contender].append(found["seconds"])
 
+    started = time.monotonic()
     if name not in _LONG:
         turn(-1)  # loads libraries and touches memory
-    started = time.monotonic()
     for number in range(rounds):
         if number and time.monotonic() - started > seconds:
             break

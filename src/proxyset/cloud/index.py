@@ -33,7 +33,6 @@ from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
     ShardRecord,
-    as_matrix,
     read_columns,
     read_embeddings,
     sha256_of,

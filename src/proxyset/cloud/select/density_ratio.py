@@ -75,7 +75,9 @@ def draw(
     Returns:
         (count,) distinct row numbers in the order drawn, and (count,) float64 their log weights.
     """
-    rows, keys, values = np.empty(0, np.intp), np.empty(0), np.empty(0)
+    rows: NDArray[np.intp] = np.empty(0, np.intp)
+    keys: NDArray[np.float64] = np.empty(0)
+    values: NDArray[np.float64] = np.empty(0)
     start = 0
     for block in log_weights:
         rows = np.concatenate([rows, np.arange(start, start + len(block))])

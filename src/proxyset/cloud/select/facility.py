@@ -95,11 +95,11 @@ def _lazy_greedy(
     picks, gains = np.empty(count, np.intp), np.empty(count)
     for number in range(count):
         while computed[best := int(bounds.argmax())] < number:
-            rows = _stale(bounds, computed, number)
-            added = similar(rows)
+            stale = _stale(bounds, computed, number)
+            added = similar(stale)
             added -= covered
-            bounds[rows] = np.maximum(added, 0, out=added) @ weights
-            computed[rows] = number
+            bounds[stale] = np.maximum(added, 0, out=added) @ weights
+            computed[stale] = number
         picks[number], gains[number] = best, bounds[best]
         covered = np.maximum(covered, similar(np.array([best]))[0])
         bounds[best] = -1

@@ -40,9 +40,10 @@ class Candidates:
     @cached_property
     def _members(self) -> NDArray[np.signedinteger]:
         """(n,) row numbers, cluster by cluster; 4 bytes an item where those are enough, and no temporary copy of all."""
-        order = np.empty(len(self.clusters), np.int32 if len(self.clusters) < 1 << 31 else np.int64)
+        n = len(self.clusters)
+        order: NDArray[np.signedinteger] = np.empty(n, np.int32 if n < 1 << 31 else np.int64)
         place = self._starts[:-1].copy()  # where each cluster's next member goes
-        for start in range(0, len(order), _BLOCK):
+        for start in range(0, n, _BLOCK):
             block = self.clusters[start : start + _BLOCK]
             rows = np.argsort(block, kind="stable")
             present, first, counts = np.unique(block[rows], return_index=True, return_counts=True)
