@@ -21,7 +21,7 @@ from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
 from proxyset.errors import StateError, UnknownName
-from proxyset.wire.signing import audience_of
+from proxyset.wire.signed_request import audience_of
 
 operations = APIRouter(tags=["operations"])
 

@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from proxyset.cloud.records import Client, Operator, Scope
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.errors import ArtifactError
-from proxyset.wire.signing import SCHEME, WINDOW_SECONDS, Credential
+from proxyset.wire.signed_request import SCHEME, WINDOW_SECONDS, Credential
 
 agent_scheme = APIKeyHeader(
     name="Authorization",

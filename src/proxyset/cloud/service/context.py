@@ -12,7 +12,7 @@ from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
-from proxyset.wire.signing import WINDOW_SECONDS
+from proxyset.wire.signed_request import WINDOW_SECONDS
 
 _PROBE_MEMORY = 256 << 20
 
