@@ -55,7 +55,9 @@ def use(credential: Credential, context: Context) -> None:
         HTTPException: 401 for a replay; 429 or 503 for too many.
     """
     context.clients.take(credential.key)
-    if not context.nonces.use(credential.nonce):
+    # until its time is too old for the clock of this server
+    seconds = (credential.time + _SKEW_MS) / 1000 - time.time()
+    if not context.nonces.use(bytes.fromhex(credential.nonce), seconds):
         raise unauthorized(SCHEME, "this request came before: sign each one anew")
 
 

@@ -12,7 +12,6 @@ from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
-from proxyset.wire.signed_request import WINDOW_SECONDS
 
 _PROBE_MEMORY = 256 << 20
 
@@ -50,7 +49,7 @@ class Context:
     probes: Probes
     audience: str
     started: int
-    nonces: Nonces = field(default_factory=lambda: Nonces(2 * WINDOW_SECONDS))
+    nonces: Nonces = field(default_factory=Nonces)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)
 
