@@ -48,17 +48,17 @@ def main() -> None:
 def _load(clients: int, campaigns: int, rounds: int) -> None:
     found = compare(clients, campaigns, rounds)
     for ours, bare in found:
-        _say(f"{_words('ours', ours)}; {_words('echo', bare)}; {ours.rate / bare.rate:.0%} of its rate")
-    ratios = [ours.rate / bare.rate for ours, bare in found]
-    slower = [ours.p99 / bare.p99 for ours, bare in found]
-    _say(
-        f"median {statistics.median(ratios):.0%} of the rate ({min(ratios):.0%} to {max(ratios):.0%}), p99 "
-        f"{statistics.median(slower):.2f} times as long; {sum(ours.errors for ours, _ in found)} errors"
-    )
+        _say(f"{_words('ours', ours)}; {_words('echo', bare)}")
+    for name in ("rate", "core_rate", "p99"):
+        ratios = [getattr(ours, name) / getattr(bare, name) for ours, bare in found]
+        _say(
+            f"{name}: {statistics.median(ratios):.2f} of the echo's ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    _say(f"{sum(ours.errors for ours, _ in found)} errors")
 
 
 def _words(name: str, load: Load) -> str:
-    return f"{name} {load.rate:,.0f}/s, p99 {1000 * load.p99:,.0f} ms"
+    return f"{name} {load.rate:,.0f}/s, {load.core_rate:,.0f} a core-second, p99 {1000 * load.p99:,.0f} ms"
 
 
 def _say(line: str) -> None:

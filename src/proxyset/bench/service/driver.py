@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -74,11 +75,23 @@ def serving(state: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[
 
 
 @contextmanager
-def echoing(size: int) -> Iterator[str]:
+def echoing(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A bare ASGI application on uvicorn that answers GET with `size` bytes and POST with 80."""
     command = [sys.executable, "-m", "proxyset.bench.service.echo", str(size)]
-    with _process(command) as (facts, _):
-        yield facts["url"]
+    with _process(command) as (facts, process):
+        yield facts["url"], process
+
+
+def cpu_seconds(pid: int) -> float:
+    """Core-seconds that a process has used, kernel time included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """MiB of a process in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 @contextmanager

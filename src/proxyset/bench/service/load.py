@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxyset.bench.service.driver import Answer, all_at_once, echoing, serving
+from proxyset.bench.service.driver import all_at_once, cpu_seconds, echoing, resident, serving
 from proxyset.bench.service.fleet import Fleet
 
 
@@ -19,19 +19,25 @@ class Load:
 
     Attributes:
         rate: requests a second.
+        core_rate: requests a core-second of the server; what other programs do on the machine disturbs it least.
         p99: seconds.
         errors: answers that were neither 200 nor 201.
     """
 
     rate: float
+    core_rate: float
     p99: float
     errors: int
 
     @classmethod
-    def of(cls, answers: list[Answer], seconds: float) -> Load:
+    def on(cls, url: str, pid: int, stories: list[list[bytes]]) -> Load:
+        """Tell all stories at once to the server at `url`, which is process `pid`."""
+        before = cpu_seconds(pid)
+        answers, seconds = asyncio.run(all_at_once(url, stories))
         times = sorted(answer.seconds for answer in answers)
         errors = sum(answer.status not in (200, 201) for answer in answers)
-        return cls(len(answers) / seconds, times[int(0.99 * len(times))], errors)
+        used = cpu_seconds(pid) - before
+        return cls(len(answers) / seconds, len(answers) / used, times[int(0.99 * len(times))], errors)
 
 
 def compare(clients: int, campaigns: int, rounds: int) -> list[tuple[Load, Load]]:
@@ -40,12 +46,12 @@ def compare(clients: int, campaigns: int, rounds: int) -> list[tuple[Load, Load]
     with tempfile.TemporaryDirectory() as folder:
         fleet = Fleet.enrolled(Path(folder) / "state", clients, campaigns * rounds)
         found = []
-        with serving(fleet.folder) as (url, _), echoing(len(fleet.probe.data)) as echo:
+        with serving(fleet.folder) as (url, process), echoing(len(fleet.probe.data)) as (echo, other):
             for number in range(rounds):
                 these = range(number * campaigns, (number + 1) * campaigns)
                 stories = [fleet.story(client, iter(these), url) for client in range(clients)]
-                bare = Load.of(*asyncio.run(all_at_once(echo, stories)))
-                found.append((Load.of(*asyncio.run(all_at_once(url, stories))), bare))
+                bare = Load.on(echo, other.pid, stories)
+                found.append((Load.on(url, process.pid, stories), bare))
         return found
 
 
@@ -69,12 +75,6 @@ def memory(clients: int, minutes: float, pause: float = 1.0) -> tuple[list[tuple
                 samples.append((at, resident(process.pid)))
                 time.sleep(pause)
         return samples, requests, errors
-
-
-def resident(pid: int) -> float:
-    """MiB of a process in memory."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def growth(samples: list[tuple[float, float]]) -> tuple[float, float]:

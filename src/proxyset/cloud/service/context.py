@@ -17,16 +17,17 @@ _PROBE_MEMORY = 256 << 20
 
 
 class Probes:
-    """The newest probes in memory; a probe never changes."""
+    """The newest probes in memory, as (bytes, clusters); a probe never changes."""
 
     def __init__(self, state: State, most: int = _PROBE_MEMORY) -> None:
         self._state, self._most = state, most
-        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._held: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
 
-    def __getitem__(self, fingerprint: str) -> bytes:
+    def __getitem__(self, fingerprint: str) -> tuple[bytes, int]:
         if fingerprint not in self._held:
-            self._held[fingerprint] = self._state.probe(fingerprint)
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._most:
+            _, clusters = self._state.probe_size(fingerprint)
+            self._held[fingerprint] = (self._state.probe(fingerprint), clusters)
+            while len(self._held) > 1 and sum(len(data) for data, _ in self._held.values()) > self._most:
                 self._held.popitem(last=False)
         self._held.move_to_end(fingerprint)
         return self._held[fingerprint]

@@ -39,4 +39,5 @@ def log_to_stderr(level: str = "info") -> None:
 
 
 def event(name: str, **facts: object) -> None:
+    """Tell one thing that happened, at level info."""
     LOGGER.info(name, extra={"facts": facts})
