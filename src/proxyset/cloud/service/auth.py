@@ -80,7 +80,7 @@ def agent(request: Request) -> tuple[Client, Credential]:
     """
     context = context_of(request)
     credential = parsed(request)
-    client = context.state.client(credential.key)  # cheaper than a signature
+    client = context.client(credential.key)  # cheaper than a signature
     if client is None:
         raise unauthorized(SCHEME, "this key is not enrolled here")
     verify(credential, request)
