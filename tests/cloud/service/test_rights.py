@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
