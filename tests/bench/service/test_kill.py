@@ -3,7 +3,6 @@
 import pytest
 
 from proxyset.bench.service.kill import kill_again_and_again
-from proxyset.bench.service.load import growth
 
 
 @pytest.mark.slow
@@ -11,8 +10,3 @@ def test_nothing_acknowledged_is_lost_and_nothing_stored_twice():
     tally = kill_again_and_again(3, seconds=1.0, clients=50)
     assert (tally.kills, tally.lost, tally.doubled, tally.integrity) == (3, 0, 0, "ok")
     assert tally.stored >= len(tally.acknowledged) > 0
-
-
-def test_growth_compares_the_second_quarter_with_the_last():
-    assert growth([(second, 100.0 + second) for second in range(8)]) == (102.5, 106.5)
-    assert growth([(0.0, 50.0)]) == (50.0, 50.0)
