@@ -402,6 +402,7 @@ class State:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: each checkpoint flushes twice more
         return db
 
     @contextmanager
