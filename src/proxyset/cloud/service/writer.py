@@ -40,12 +40,18 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
 
+    def check(self) -> None:
+        """Raises StateError when the thread is not running, so that nobody waits for it."""
+        if not self._thread.is_alive():
+            raise StateError("the writer has ended: start the server again")
+
     async def store(self, submission: Submission) -> Outcome:
         """Store one release; it is on the disk when this returns.
 
         Raises:
             StateError: it could not be written, or too many wait already.
         """
+        self.check()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         try:
@@ -71,8 +77,10 @@ class Writer:
         loop = batch[0][2]
         try:
             outcomes = self._state.store([submission for submission, _, _ in batch])
-        except StateError as error:
+        except BaseException as error:
             loop.call_soon_threadsafe(_fail, batch, str(error))
+            if not isinstance(error, StateError):
+                raise  # a bug ends the thread, and `check` tells
         else:
             self._batch_stored(len(batch))
             loop.call_soon_threadsafe(_resolve, batch, outcomes)
