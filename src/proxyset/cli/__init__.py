@@ -12,6 +12,7 @@ from proxyset.cli import (
     answer,
     audit,
     bench,
+    campaign,
     client,
     client_label,
     data,
@@ -22,6 +23,7 @@ from proxyset.cli import (
     label,
     ledger,
     model,
+    people,
     plan,
     serve,
     train,
@@ -54,6 +56,10 @@ app.add_typer(label.app, name="label")
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(people.tokens, name="enroll-token")
+app.add_typer(people.clients, name="clients")
+app.add_typer(people.operators, name="operator")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(client_label.app, name="client-label")

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.client.decisions import is_approved
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
@@ -91,7 +92,8 @@ def answer(
             where the probe's encoder needs weights.
         skip_corrupt: leave out what cannot be encoded instead of stopping.
         fresh: draw, and debit, a new release even if one is stored.
-        approved: a person looked at this probe and agrees; the policy in force may demand it.
+        approved: a person looked at this probe and agrees; the policy in force may demand it. So does an approval in
+            the ledger (`decisions.approve`); a refusal there stands against both.
         new_index: the owner agrees that the server asks about another index than it committed to before.
 
     Returns:
@@ -113,7 +115,7 @@ def answer(
         InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
             all.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the policy says no, the probe is about another index
+        BudgetExceeded: the debit would pass a cap. Refused: the owner or the policy says no, the probe is about another index
             than its server committed to, or its items are not what they claim. (After a debit only for
             `Policy.fewest_records`.)
         LedgerError: the ledger cannot be trusted or written.
@@ -130,6 +132,7 @@ def answer(
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
+    approved = is_approved(ledger, probe.fingerprint, server, privacy) or approved
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check(probe, privacy, server, approved)

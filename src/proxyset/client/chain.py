@@ -12,7 +12,7 @@ from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.release import PrivacyStatement
 
-Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key"]
+Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key", "approval", "refusal"]
 GENESIS = "0" * 64
 
 
@@ -26,7 +26,8 @@ class Entry:
         kind: "cap" sets a cap (rho, epsilon, delta; for `server`, or for all when that is ""); "debit" pays
             for one draw; "release" (counts) and "labels" say that the draw of debit `ref` was stored, with
             its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
-            commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models.
+            commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models;
+            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta).
         server: who asked.
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.

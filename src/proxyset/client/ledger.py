@@ -289,6 +289,19 @@ class Ledger(LedgerFile):
         """
         return self._add("pin", blob=commitment.encode(), server=server)
 
+    def add_decision(
+        self, probe: str, server: str, approved: PrivacyStatement | None = None, note: str = ""
+    ) -> Entry:
+        """Keep what the owner decided about a probe (`decisions`): a refusal, or approval up to a statement's numbers.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        if approved is None:
+            return self._add("refusal", probe=probe, server=server, note=note)
+        limits = approved.model_dump(include={"epsilon", "delta", "unit", "adjacency", "max_records"})
+        return self._add("approval", probe=probe, server=server, note=note, **limits)
+
     def add_key(self, server: str, key: str) -> Entry:
         """Hold `server` to the public key that signs its models.
 

@@ -39,7 +39,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.errors import ApprovalNeeded, InvalidInput, LedgerError, Refused
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelStatement, Questions
@@ -202,7 +202,7 @@ class Policy(BaseModel):
 
     def _check_approval(self, epsilon: float, approved: bool) -> None:
         if self.approve_above is not None and epsilon > self.approve_above and not approved:
-            raise Refused(
+            raise ApprovalNeeded(
                 f"answers above ε = {self.approve_above} need a person's approval: look at what is asked, then --approve"
             )
 

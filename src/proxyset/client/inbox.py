@@ -1,0 +1,144 @@
+"""The inbox: probes that wait for their owner, and those that were decided about, in `LEDGER.inbox/`.
+
+    ASK.json       who asked, when, and where its answer goes
+    PROBE.probe    the bytes of the probe, named by its fingerprint
+
+What became of an ask is in the ledger: a decision, a debit, a release. Probes are public; nothing private lies here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from proxyset import atomic
+from proxyset.client.decisions import decision
+from proxyset.client.ledger import Ledger
+from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.receipt import SERVER_LIMIT
+from proxyset.wire.transport import read_message
+
+MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
+
+
+class Ask(BaseModel):
+    """A probe and who asked.
+
+    Attributes:
+        probe: its fingerprint.
+        server: who asked, as the ledger calls it; "" for a file of unknown origin.
+        url: of an open server, which takes the release there; "" when an agent or a person carries it.
+        time: when it came, UTC, ISO 8601.
+        size: bytes of the probe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    probe: str = Field(pattern=r"^[0-9a-f]{64}$")
+    server: str = Field(max_length=SERVER_LIMIT)
+    url: str
+    time: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """One name for a probe and a server: SHA-256 of the two."""
+        return fingerprint([self.probe, self.server])
+
+
+def put(ledger: Ledger, data: bytes, server: str = "", url: str = "") -> Ask:
+    """Keep a probe for the owner to decide about. The same probe of the same server is kept once.
+
+    Args:
+        ledger: whose inbox.
+        data: bytes of the probe.
+        server, url: as in `Ask`.
+
+    Raises:
+        ArtifactError: not a probe. InvalidInput: an impossible name of a server.
+        Refused: too many wait already.
+        LedgerError: it cannot be kept.
+    """
+    probe = Probe.from_bytes(data)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if len(server) > SERVER_LIMIT:
+        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    ask = Ask(probe=probe.fingerprint, server=server, url=url, time=now, size=len(data))
+    if (known := find(ledger, ask.name)) is not None:
+        return known
+    if len(waiting(ledger)) >= MOST_WAITING:
+        raise Refused(
+            f"{MOST_WAITING} probes wait for a decision already: approve, refuse or remove some first"
+        )
+    try:
+        atomic.write_bytes(_probe_file(ledger, ask), data)
+        atomic.write_bytes(_folder(ledger) / f"{ask.name}.json", ask.model_dump_json().encode())
+    except OSError as error:
+        raise LedgerError(f"the inbox of {ledger.path} cannot be written: {error}") from error
+    return ask
+
+
+def asks(ledger: Ledger) -> list[Ask]:
+    """Every ask, the newest first.
+
+    Raises:
+        LedgerError: one is damaged.
+    """
+    files = sorted(_folder(ledger).glob("*.json")) if _folder(ledger).is_dir() else []
+    return sorted((_read(file) for file in files), key=lambda ask: (ask.time, ask.name), reverse=True)
+
+
+def waiting(ledger: Ledger) -> list[Ask]:
+    """The asks that nothing was decided about, the newest first."""
+    return [ask for ask in asks(ledger) if decision(ledger, ask.probe, ask.server) is None]
+
+
+def find(ledger: Ledger, name: str) -> Ask | None:
+    """The ask of this name, or None."""
+    file = _folder(ledger) / f"{name}.json"
+    known = len(name) == 64 and set(name) <= set("0123456789abcdef") and file.is_file()
+    return _read(file) if known else None
+
+
+def probe_of(ledger: Ledger, fingerprint: str) -> Probe | None:
+    """A kept probe by its fingerprint, or None.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    file = _folder(ledger) / f"{fingerprint}.probe"
+    if not file.is_file():
+        return None
+    probe = Probe.from_bytes(read_message(file, "probe", PROBE_LIMIT))
+    if probe.fingerprint != fingerprint:
+        raise LedgerError(f"{file} was changed: remove it, and ask for the probe again")
+    return probe
+
+
+def remove(ledger: Ledger, ask: Ask) -> None:
+    """Forget an ask; its probe goes with the last ask for it. What the ledger says of it stays."""
+    (_folder(ledger) / f"{ask.name}.json").unlink(missing_ok=True)
+    if all(other.probe != ask.probe for other in asks(ledger)):
+        _probe_file(ledger, ask).unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Ask:
+    try:
+        ask = Ask.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise LedgerError(f"{file} cannot be read ({error}): remove it") from error
+    if ask.name != file.stem:
+        raise LedgerError(f"{file} was changed: remove it")
+    return ask
+
+
+def _folder(ledger: Ledger) -> Path:
+    return ledger.path.with_name(ledger.path.name + ".inbox")
+
+
+def _probe_file(ledger: Ledger, ask: Ask) -> Path:
+    return _folder(ledger) / f"{ask.probe}.probe"

@@ -1,0 +1,59 @@
+"""Probes that wait for their owner."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxyset.client import inbox
+from proxyset.client.decisions import refuse
+from proxyset.errors import ArtifactError, LedgerError, Refused
+from tests.client.conftest import make_probe
+
+
+def test_kept_once_for_each_server_and_found_again(ledger, probe):
+    first = inbox.put(ledger, probe.data, "a", "http://a")
+    assert inbox.put(ledger, probe.data, "a", "http://a") == first
+    second = inbox.put(ledger, probe.data, "b")
+    assert {ask.name for ask in inbox.asks(ledger)} == {first.name, second.name}
+    assert inbox.find(ledger, first.name) == first
+    kept = inbox.probe_of(ledger, probe.fingerprint)
+    assert kept is not None and kept.data == probe.data
+    inbox.remove(ledger, first)
+    assert inbox.probe_of(ledger, probe.fingerprint) is not None
+    inbox.remove(ledger, second)
+    assert inbox.probe_of(ledger, probe.fingerprint) is None
+    assert inbox.asks(ledger) == []
+
+
+def test_waiting_ends_with_a_decision(ledger, probe):
+    ask = inbox.put(ledger, probe.data, "a")
+    assert inbox.waiting(ledger) == [ask]
+    refuse(ledger, ask.probe, ask.server)
+    assert inbox.waiting(ledger) == []
+
+
+@pytest.mark.parametrize("name", ["", "../ledger", "x" * 64, "0" * 64])
+def test_a_name_that_is_none(ledger, name):
+    assert inbox.find(ledger, name) is None
+
+
+def test_what_is_no_probe_is_not_kept(ledger):
+    with pytest.raises(ArtifactError):
+        inbox.put(ledger, b"no probe")
+    assert inbox.asks(ledger) == []
+
+
+def test_a_changed_probe_is_noticed(ledger, probe):
+    inbox.put(ledger, probe.data)
+    file = next(ledger.path.parent.glob("*.inbox/*.probe"))
+    file.write_bytes(make_probe(seed=9).data)
+    with pytest.raises(LedgerError, match="changed"):
+        inbox.probe_of(ledger, probe.fingerprint)
+
+
+def test_a_flood_is_refused(ledger, monkeypatch):
+    monkeypatch.setattr(inbox, "MOST_WAITING", 3)
+    for seed in range(3):
+        inbox.put(ledger, make_probe(seed=seed).data)
+    with pytest.raises(Refused, match="3 probes wait"):
+        inbox.put(ledger, make_probe(seed=4).data)
