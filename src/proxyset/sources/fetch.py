@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
+
+import numpy as np
 
 from proxyset.errors import InvalidData
-from proxyset.sources.source import RandomAccess, Shard, Source
+from proxyset.sources.source import Kind, RandomAccess, Shard, Source
 
 
 def fetch(source: Source, wanted: Mapping[int, Sequence[str]]) -> Iterator[tuple[str, Any]]:
@@ -54,9 +56,13 @@ def pick_by_reading(source: Source, shard: Shard, ids: Sequence[str]) -> Iterato
         for row, name in enumerate(batch.ids):
             if name in missing:
                 missing.discard(name)
-                yield (
-                    name,
-                    cast(Any, batch.items).slice(row, 1) if source.kind == "table" else batch.items[row],
-                )
+                yield name, _alone(source.kind, batch.items, row)
         if not missing:
             return
+
+
+def _alone(kind: Kind, items: Any, row: int) -> Any:
+    """One item; a copy where a view would keep its whole batch in memory."""
+    if kind == "table":
+        return items.take([row])
+    return np.array(items[row]) if kind == "embedding" else items[row]

@@ -96,7 +96,7 @@ class _Traversal:
         self._pick(first, np.inf)
         for start in range(0, n, _BLOCK):
             block = slice(start, min(start + _BLOCK, n))
-            points = self._points(np.arange(block.start, block.stop))
+            points = self._points(block)
             self._norms[block] = np.einsum("ij,ij->i", points[:, :-1], points[:, :-1])
             self._bounds[block] = points @ self._products[0] + self._norms[block]
         self._largest = float(self._norms.max())
@@ -108,12 +108,11 @@ class _Traversal:
             self._bounds *= self._weights
         self._bounds[first] = -1
 
-    def _points(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def _points(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """(m, d + 1): points without the mean, and a 1."""
-        points = np.ones((len(rows), self._X.shape[1] + 1), np.float32)
-        for start in range(0, len(rows), _BLOCK):
-            some = rows[start : start + _BLOCK]
-            np.subtract(rows_of(self._X, some), self._mean, out=points[start : start + _BLOCK, :-1])
+        found = rows_of(self._X, rows)
+        points = np.ones((len(found), found.shape[1] + 1), np.float32)
+        np.subtract(found, self._mean, out=points[:, :-1])
         return points
 
     def _candidates(self, size: int) -> tuple[NDArray[np.intp], float]:
