@@ -257,7 +257,10 @@ class State:
         rows = self._rows(
             f"SELECT {_RELEASE} FROM releases WHERE campaign = ? ORDER BY received, fingerprint", campaign
         )
-        return [ReleaseRecord(*statement, _time(at), size) for *statement, at, size in rows]
+        return [
+            ReleaseRecord(campaign, client, name, epsilon, delta, sigma, rho, _time(at), size)
+            for campaign, client, name, epsilon, delta, sigma, rho, at, size in rows
+        ]
 
     def release(self, campaign: str, fingerprint: str) -> bytes:
         """The literal bytes of a release, receipt and all. Raises UnknownName."""
@@ -331,8 +334,8 @@ class State:
         """The proxy sets that were drawn from a campaign, oldest first."""
         rows = self._rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
         return [
-            Selection(id, campaign, Path(folder), *counted, _time(at))
-            for id, campaign, folder, *counted, at in rows
+            Selection(id, campaign, Path(folder), items, budget, strategy, seed, releases, _time(at))
+            for id, campaign, folder, items, budget, strategy, seed, releases, at in rows
         ]
 
     # Operators
