@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli import history, options
+from proxyset.cli import history, options, owner
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.agent import exchange
@@ -166,6 +166,7 @@ def pull(
 app.command()(history.history)
 app.command()(history.verify)
 app.command()(history.look)
+app.command()(owner.serve)
 
 
 def _burned(server: str, account: Account) -> str:

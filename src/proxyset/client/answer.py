@@ -125,14 +125,8 @@ def answer(
     _check_person(unit, person)
     if len(server) > SERVER_LIMIT:
         raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    probe = _opened(probe)
-    encoder = _matching(encoder, probe)
-    source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)
-    if encoder.kind != (found := "embedding" if isinstance(source, np.ndarray) else source.kind):
-        raise InvalidInput(
-            f"the probe's encoder takes {encoder.kind} items; the private data holds {found} items"
-        )
-    dataset = _name(source) if dataset is None else dataset
+    probe, encoder, source = _ready(probe, data, encoder, person)
+    dataset = name_of(source) if dataset is None else dataset
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
@@ -163,6 +157,73 @@ def answer(
         release = Release(draw(counts), probe.fingerprint, probe.index, privacy)
         ledger.store(debit, release)
         return _sendable(release, policy, ledger)
+
+
+def true_counts(
+    probe: Probe | str | os.PathLike[str] | bytes,
+    data: Data,
+    *,
+    unit: Unit = "record",
+    max_records: int = 1,
+    person: str | None = None,
+    encoder: Encoder | str | None = None,
+    skip_corrupt: bool = False,
+) -> NDArray[np.int64]:
+    """The counts before noise, for their owner's eyes: nothing is kept, debited or sent.
+
+    Args:
+        probe, data, unit, max_records, person, encoder, skip_corrupt: as `answer` takes them.
+
+    Returns:
+        (R,) int64.
+
+    Sensitivity:
+        As `vote.count_votes`.
+    Unit:
+        `unit`.
+    Guarantee:
+        None: this is the private data itself, counted. Show it to the owner or to nobody.
+    Assumes:
+        The caller does not store it: noise that was released could be taken off with it.
+
+    Raises:
+        InvalidInput, InvalidData, EncoderMismatch, ArtifactError: as `answer`.
+    """
+    _check_person(unit, person)
+    probe, encoder, source = _ready(probe, data, encoder, person)
+    records = _encoded(_batches(source), encoder, person, skip_corrupt)
+    return count_votes(records, probe, max_records if unit == "person" else None)
+
+
+def name_of(data: Data) -> str:
+    """What the ledger calls private data unless told otherwise: their absolute path, or "array".
+
+    Sensitivity:
+        None: it does not look inside.
+    Unit:
+        None.
+    Guarantee:
+        It does not depend on the content.
+    Assumes:
+        The path itself is not private: it stays in the ledger.
+    """
+    if isinstance(data, np.ndarray):
+        return "array"
+    return str(Path(data if isinstance(data, str | os.PathLike) else data.path).resolve())
+
+
+def _ready(
+    probe: Probe | str | os.PathLike[str] | bytes, data: Data, encoder: Encoder | str | None, person: str | None
+) -> tuple[Probe, Encoder, Source | NDArray[Any]]:
+    """The three, opened, and seen to fit each other."""
+    probe = _opened(probe)
+    encoder = _matching(encoder, probe)
+    source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)
+    if encoder.kind != (found := "embedding" if isinstance(source, np.ndarray) else source.kind):
+        raise InvalidInput(
+            f"the probe's encoder takes {encoder.kind} items; the private data holds {found} items"
+        )
+    return probe, encoder, source
 
 
 def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
@@ -210,8 +271,6 @@ def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str
     return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=columns)
 
 
-def _name(source: Source | NDArray[Any]) -> str:
-    return "array" if isinstance(source, np.ndarray) else str(Path(source.path).resolve())
 
 
 def _batches(source: Source | NDArray[Any]) -> Iterator[Batch]:
