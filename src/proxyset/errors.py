@@ -6,9 +6,13 @@ ProxysetError
 │   └── EncoderMismatch   the two sides would not compute the same features
 ├── ArtifactError         a file or message of ours is damaged, tampered with or of another version
 ├── Refused               the owner's policy or budget says no; nothing was sent
+│   ├── ApprovalNeeded    a person must say yes first
 │   └── BudgetExceeded    the debit would pass the cap
 ├── LedgerError           the ledger cannot be trusted or written; nothing was sent
+├── StateError            the server's state cannot be trusted or written, or does not allow that
+│   └── UnknownName       it holds no campaign, index, client or model of that name
 ├── TransportError        the other side could not be reached or did not accept
+│   └── Rejected          it understood and said no: asking again changes nothing
 ├── FetchError            benchmark data could not be downloaded
 └── MissingExtra          an optional dependency is not installed
 
@@ -47,6 +51,10 @@ class Refused(ProxysetError):
     """
 
 
+class ApprovalNeeded(Refused):
+    """The owner's policy leaves this answer to a person. Nothing was debited."""
+
+
 class BudgetExceeded(Refused):
     """The debit would pass the owner's cap. Nothing was debited."""
 
@@ -55,8 +63,20 @@ class LedgerError(ProxysetError):
     """The ledger cannot be trusted or written. Nothing was sent."""
 
 
+class StateError(ProxysetError):
+    """The server's state cannot be trusted or written, or what was asked contradicts it. Nothing was changed."""
+
+
+class UnknownName(StateError):
+    """The server's state holds nothing of that name."""
+
+
 class TransportError(ProxysetError):
     """The other side could not be reached, or did not accept the message."""
+
+
+class Rejected(TransportError):
+    """The other side understood the message and said no. Sending it again changes nothing."""
 
 
 class FetchError(ProxysetError):

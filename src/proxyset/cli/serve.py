@@ -1,66 +1,106 @@
-"""proxyset serve: the cloud's end of the exchange over HTTP."""
+"""proxyset serve: the cloud's server."""
 
 from __future__ import annotations
 
-import socket
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.output import emit, note
+from proxyset.cloud import app as campaigns
+from proxyset.cloud import server
 from proxyset.cloud.index import Index
-from proxyset.cloud.server import create_app
-from proxyset.errors import MissingExtra, TransportError
+from proxyset.cloud.state import State
+from proxyset.errors import InvalidInput
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+_LOCAL = ("127.", "localhost", "::1")
 
 
 def serve(
-    index: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    index: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of an index: serve its probe to anybody.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder of campaigns: serve them to enrolled clients.", show_default=False),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
-    releases: Annotated[Path, typer.Option(help="Folder for what clients send.")] = Path("releases"),
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
+    public_url: Annotated[
+        str, typer.Option(help="What clients call this server; requests signed for another are refused.")
+    ] = "",
+    proxies: Annotated[
+        str, typer.Option(help="Addresses of proxies whose X-Forwarded headers are believed.")
+    ] = "",
+    address_rate: Annotated[
+        float, typer.Option(help="Requests a second from one address; 0: no limit.", min=0)
+    ] = 100.0,
+    client_rate: Annotated[
+        float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
+    ] = 10.0,
+    log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
+    releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
+        "releases"
+    ),
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
     items: ItemsOption = True,
     json: Json = False,
 ) -> None:
-    """Hand out the probe of an index and keep the releases that come back. Stop with Ctrl-C.
+    """Serve campaigns to enrolled clients, or the probe of one index to anybody. Stop with Ctrl-C.
 
-    Example: proxyset serve index --port 8080 --releases releases/
+    Example: proxyset serve --state state --host 0.0.0.0 --port 8443 --tls-cert cert.pem --tls-key key.pem
     """
-    try:
-        import uvicorn
-    except ImportError:
-        raise MissingExtra("uvicorn", "server", "The server's sockets") from None
+    if (index is None) == (state is None):
+        raise InvalidInput("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
+    if (tls_cert is None) != (tls_key is None):
+        raise InvalidInput("--tls-cert and --tls-key go together")
+    if log_level not in ("info", "warning", "error"):
+        raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
+    campaigns.require_extra()
+    from proxyset.cloud.service.limits import Limits
+    from proxyset.cloud.service.logs import log_to_stderr
+    from proxyset.cloud.service.sockets import Tls, listen, run, url_of
 
-    probe = Index.open(index).probe(
-        dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
-    )
-    app = create_app(probe, releases)
-    listener = _listen(host, port)
-    url = f"http://{_bracketed(host)}:{listener.getsockname()[1]}"
-    facts = {"url": url, "probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
-    emit(facts, f"serving {index} at {url}; releases go to {releases}", json)
-    if not host.startswith(("127.", "localhost", "::1")):
-        note("this server has no authentication and no TLS yet: put a proxy that has both in front of it")
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    limits = replace(Limits(), address=address_rate, client=client_rate)
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    log_to_stderr(log_level)
+    book = State.open(state, create=False) if state else None
+    if book is not None:
+        app = campaigns.create_app(book, public_url=public_url, limits=limits)
+        facts: dict[str, object] = {"state": str(state)}
+        words = f"serving the campaigns of {state}"
+    elif index is not None:
+        probe = Index.open(index).probe(
+            dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
+        )
+        app = server.create_app(probe, releases, limits)
+        facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
+        words = f"serving {index}; releases go to {releases}"
+    with listen(host, port) as listener:
+        url = url_of(listener, host, tls)
+        emit({"url": url, **facts}, f"{words} at {url}", json)
+        if not host.startswith(_LOCAL):
+            _warn(bool(state), tls is not None, bool(proxies), public_url)
+        run(app, listener, limits, tls=tls, proxies=proxies)
+    if book is not None:
+        book.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(cast(Any, address))
-        listener.listen(2048)
-    except OSError as error:
-        raise TransportError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-    return listener
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _warn(enrolled: bool, tls: bool, proxied: bool, public_url: str) -> None:
+    if not tls and not proxied:
+        note("this server has no TLS: give --tls-cert and --tls-key, or put a proxy that has it in front")
+    if not enrolled:
+        note("this server takes releases from anybody: for enrolled clients alone, use --state")
+    elif not public_url:
+        note("without --public-url, requests that were signed for another server cannot be told apart")

@@ -36,7 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.errors import ApprovalNeeded, InvalidInput, LedgerError, Refused
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement, Release
@@ -164,7 +164,7 @@ class Policy(BaseModel):
                 "one (proxyset index build --medoids)"
             )
         if self.approve_above is not None and privacy.epsilon > self.approve_above and not approved:
-            raise Refused(
+            raise ApprovalNeeded(
                 f"answers above ε = {self.approve_above} need a person's approval: look at the probe, then --approve"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -109,7 +110,7 @@ class Release:
             )
         return cls(counts, header.probe, header.index, header.privacy, receipt.tobytes())
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the bytes that travel, less the receipt, which names it."""
         return fingerprint(self._packed(b""))

@@ -1,0 +1,159 @@
+"""What a server's state holds, as plain records. Times are UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from proxyset.wire.campaign import Ask
+
+
+class Scope(StrEnum):
+    """What an operator's token is good for. The table in docs/service.md says which request needs which."""
+
+    read = "read"
+    campaigns = "campaigns"
+    clients = "clients"
+
+
+@dataclass(frozen=True)
+class IndexRecord:
+    """An index that campaigns are made from; `folder` is where it lies on the server."""
+
+    fingerprint: str
+    folder: Path
+    items: int
+    clusters: int
+    added: datetime
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A question to many clients.
+
+    Attributes:
+        id: its name, in URLs too.
+        index, probe: fingerprints.
+        purpose: what clients are told; the probe carries the same.
+        ask: what an answer must guarantee.
+        budget, strategy: of the proxy set that `campaign select` draws unless told otherwise.
+        deadline: no release is taken after it; None for no deadline.
+        created, closed: closed is None while it is open.
+    """
+
+    id: str
+    index: str
+    probe: str
+    purpose: str
+    ask: Ask
+    budget: int
+    strategy: str
+    deadline: datetime | None
+    created: datetime
+    closed: datetime | None
+
+    def accepting(self, at: datetime | None = None) -> bool:
+        """Whether releases are taken, now unless told otherwise."""
+        return self.closed is None and (self.deadline is None or (at or now()) < self.deadline)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A pinned Ed25519 public key (hexadecimal) and the operator's name for it."""
+
+    key: str
+    name: str
+    enrolled: datetime
+    revoked: datetime | None
+
+
+@dataclass(frozen=True)
+class Token:
+    """An enrolment token; its secret is known to nobody here. `client` is the key that it pinned, or None."""
+
+    name: str
+    created: datetime
+    expires: datetime
+    client: str | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A release on its way into the state; `service.submission.check` has found it to answer its campaign's probe."""
+
+    campaign: str
+    client: str
+    fingerprint: str
+    epsilon: float
+    delta: float
+    sigma: float
+    rho: float
+    data: bytes
+
+
+class Outcome(StrEnum):
+    """What became of a submission. Only the first two are acknowledged."""
+
+    stored = "stored"
+    known = "known"  # the same bytes were there
+    answered = "answered"  # this client's other release stands
+    taken = "taken"  # another client sent this release
+    closed = "closed"
+    revoked = "revoked"
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """A stored release without its bytes; `size` is their number."""
+
+    campaign: str
+    client: str
+    fingerprint: str
+    epsilon: float
+    delta: float
+    sigma: float
+    rho: float
+    received: datetime
+    size: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A file that clients of a campaign may fetch; `name` is what it was called."""
+
+    campaign: str
+    sha256: str
+    bytes: int
+    name: str
+    published: datetime
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A proxy set that was drawn from a campaign's releases."""
+
+    id: int
+    campaign: str
+    folder: Path
+    items: int
+    budget: int
+    strategy: str
+    seed: int
+    releases: int
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A person or program that runs the server, known by a bearer token."""
+
+    name: str
+    scopes: frozenset[Scope]
+    created: datetime
+    revoked: datetime | None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,84 @@
+"""Putting an application together: the front, the routes, what happens to errors, and what starts and stops with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from proxyset.cloud.records import Operator, Scope
+from proxyset.cloud.service import agents, operators
+from proxyset.cloud.service.auth import operator
+from proxyset.cloud.service.context import Context, Probes, context_of
+from proxyset.cloud.service.front import Front
+from proxyset.cloud.service.limits import Buckets, Limits
+from proxyset.cloud.service.logs import LOGGER, event
+from proxyset.cloud.service.metrics import Metrics
+from proxyset.cloud.service.writer import Writer
+from proxyset.cloud.state import State
+from proxyset.errors import StateError, UnknownName
+from proxyset.wire.signed_request import audience_of
+
+operations = APIRouter(tags=["operations"])
+
+
+@operations.get("/healthz")
+async def healthz(request: Request) -> dict[str, str]:
+    """Whether the server answers and can read its state."""
+    context_of(request).state.release_counts()
+    return {"status": "ok"}
+
+
+@operations.get("/metrics", response_class=Response, responses={401: {}, 403: {}})
+async def metrics(request: Request, who: Annotated[Operator, Depends(operator(Scope.read))]) -> Response:
+    """Prometheus' text format; its token goes into `authorization.credentials` of the scrape configuration."""
+    return Response(context_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def service(state: State, public_url: str, limits: Limits) -> FastAPI:
+    """Campaigns over one state (`cloud.app.create_app`)."""
+    metrics = Metrics()
+    context = Context(
+        state=state,
+        limits=limits,
+        metrics=metrics,
+        writer=Writer(state, metrics.commit),
+        probes=Probes(state),
+        audience=audience_of(public_url) if public_url else "",
+        started=time.time_ns() // 1_000_000,
+    )
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        context.writer.start()
+        event("started", campaigns=len(state.campaigns()))
+        yield
+        context.writer.stop()
+        event("stopped")
+
+    app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)
+    app.state.context = context
+    for router in (operations, agents.router, operators.router):
+        app.include_router(router)
+    app.add_exception_handler(StateError, _state_error)
+    add_front(app, limits, metrics)
+    return app
+
+
+def add_front(app: FastAPI, limits: Limits, metrics: Metrics) -> None:
+    """Put what every request passes first before an application."""
+    addresses = Buckets(limits.address, limits.address_burst)
+    app.add_middleware(Front, addresses=addresses, metrics=metrics)
+
+
+async def _state_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, UnknownName):
+        return JSONResponse({"detail": str(error)}, 404)
+    LOGGER.error("state", exc_info=error)
+    return JSONResponse(
+        {"detail": "the state cannot be used now; try again later"}, 503, {"retry-after": "10"}
+    )

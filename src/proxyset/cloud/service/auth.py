@@ -1,0 +1,113 @@
+"""Who asks: an agent by the signature of its pinned key, an operator by a bearer token. docs/service.md has the table of rights.
+
+A refusal comes before the body is read, costs a look-up and at most one signature, and says only what the asker knows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from proxyset.cloud.records import Client, Operator, Scope
+from proxyset.cloud.service.context import Context, context_of
+from proxyset.errors import ArtifactError
+from proxyset.wire.signed_request import SCHEME, WINDOW_SECONDS, Credential
+
+agent_scheme = APIKeyHeader(
+    name="Authorization",
+    scheme_name="agent",
+    auto_error=False,
+    description=f"{SCHEME} KEY.TIME.NONCE.DIGEST.SIGNATURE, see docs/service.md",
+)
+operator_scheme = HTTPBearer(scheme_name="operator", auto_error=False)
+_SKEW_MS = 1000 * WINDOW_SECONDS
+
+
+def credential_of(request: Request) -> Credential:
+    """The verified credential of a signed request, whoever's the key is; its nonce is not used yet.
+
+    Raises:
+        HTTPException: 401.
+    """
+    context, now = context_of(request), time.time_ns() // 1_000_000
+    try:
+        credential = Credential.parse(request.headers.get("authorization", ""))
+        if abs(now - credential.time) > _SKEW_MS:
+            raise ArtifactError(
+                f"the request was signed {abs(now - credential.time) / 1000:.0f} s from this server's clock; at most "
+                f"{WINDOW_SECONDS} s are accepted: set the clock"
+            )
+        if credential.time < context.started:
+            raise ArtifactError("the request was signed before this server started: sign it again")
+        credential.verify(request.method, _audience(request, context), _path(request))
+    except ArtifactError as error:
+        raise unauthorized(SCHEME, str(error)) from None
+    return credential
+
+
+def use(credential: Credential, context: Context) -> None:
+    """Take a verified credential, once.
+
+    Raises:
+        HTTPException: 401 for a replay; 429 or 503 for too many.
+    """
+    context.clients.take(credential.key)
+    if not context.nonces.use(credential.nonce):
+        raise unauthorized(SCHEME, "this request came before: sign each one anew")
+
+
+async def agent(request: Request, _: str | None = Depends(agent_scheme)) -> Client:
+    """The enrolled client that signed this request; the digest of its body is in `request.state.digest`.
+
+    Raises:
+        HTTPException: 401 for strangers, 403 for the revoked, 429 for the hurried.
+    """
+    context = context_of(request)
+    header = request.headers.get("authorization", "")
+    try:
+        client = context.state.client(Credential.parse(header).key)  # cheaper than a signature
+    except ArtifactError as error:
+        raise unauthorized(SCHEME, str(error)) from None
+    if client is None:
+        raise unauthorized(SCHEME, "this key is not enrolled here")
+    credential = credential_of(request)
+    if client.revoked:
+        raise HTTPException(403, "this key was revoked", {"connection": "close"})
+    use(credential, context)
+    request.state.digest = credential.digest
+    request.state.who = client.key[:12]
+    return client
+
+
+def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
+    """A dependency: the operator whose token this is, if it has `scope`; 401 or 403 otherwise."""
+
+    async def check(request: Request, _: object = Depends(operator_scheme)) -> Operator:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        found = context_of(request).state.operator(token.strip()) if kind.lower() == "bearer" else None
+        if found is None:
+            raise unauthorized("Bearer", "a token of an operator is needed: proxyset operator create")
+        request.state.who = found.name
+        if scope not in found.scopes:
+            raise HTTPException(403, f"this token lacks the scope {scope.value!r}", {"connection": "close"})
+        return found
+
+    return check
+
+
+def unauthorized(scheme: str, detail: str) -> HTTPException:
+    # closed, so that nobody can go on to send a body that is not read
+    return HTTPException(401, detail, {"www-authenticate": scheme, "connection": "close"})
+
+
+def _audience(request: Request, context: Context) -> str:
+    return context.audience or request.headers.get("host", "").lower()
+
+
+def _path(request: Request) -> str:
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return (raw + (b"?" + query if query else b"")).decode("latin-1")

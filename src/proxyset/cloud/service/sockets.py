@@ -1,0 +1,139 @@
+"""Sockets: uvicorn on a listener, with deadlines that it lacks for those who open a connection and then dawdle."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from proxyset.cloud.service.limits import Limits
+from proxyset.errors import InvalidInput, TransportError
+
+_BACKLOG = 2048
+_GRACE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A certificate chain and its key, both PEM files; `password` of the key, or None."""
+
+    certificate: Path
+    key: Path
+    password: str | None = None
+
+
+class Patient(asyncio.Protocol):
+    """uvicorn's protocol with two deadlines: a request's head must arrive, and an answer be read, within `seconds`."""
+
+    seconds = Limits.head_seconds
+
+    def __init__(self, **settings: Any) -> None:
+        self._inner: Any = AutoHTTPProtocol(**settings)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._head: asyncio.TimerHandle | None = None
+        self._reader: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._head = self._loop.call_later(self.seconds, self._give_up)
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._inner.cycle
+        self._inner.data_received(data)
+        if self._inner.cycle is not before:  # a head is complete
+            self._head = _cancel(self._head)
+        elif self._head is None and (before is None or before.response_complete):  # the next begins
+            self._head = self._loop.call_later(self.seconds, self._give_up)
+
+    def eof_received(self) -> bool | None:
+        return cast("bool | None", self._inner.eof_received())
+
+    def pause_writing(self) -> None:
+        self._reader = self._loop.call_later(self.seconds, self._give_up)
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._reader = _cancel(self._reader)
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head, self._reader = _cancel(self._head), _cancel(self._reader)
+        self._inner.connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        TransportError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(cast(Any, address))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise TransportError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listener
+
+
+def url_of(listener: socket.socket, host: str, tls: Tls | None) -> str:
+    """What a client on this machine calls the server."""
+    name = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{name}:{listener.getsockname()[1]}"
+
+
+def run(
+    app: ASGIApp, listener: socket.socket, limits: Limits, *, tls: Tls | None = None, proxies: str = ""
+) -> None:
+    """Serve until SIGTERM or SIGINT: what was begun is answered, then this returns.
+
+    Args:
+        proxies: addresses, separated by commas, whose X-Forwarded headers are believed; "" for none.
+
+    Raises:
+        InvalidInput: the certificate or its key cannot be used.
+    """
+    settings: dict[str, Any] = {}
+    if tls:
+        settings = {
+            "ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key), "ssl_keyfile_password": tls.password,
+        }  # fmt: skip
+    config = uvicorn.Config(
+        app,
+        http=type("Patient", (Patient,), {"seconds": limits.head_seconds}),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or None,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=max(1, round(limits.head_seconds)),
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        **settings,
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidInput(f"the certificate or its key cannot be used: {error}") from None
+    uvicorn.Server(config).run(sockets=[listener])

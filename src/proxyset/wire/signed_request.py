@@ -1,0 +1,116 @@
+"""Signed requests: which client sent this, to whom, and that nobody recorded it earlier.
+
+    Authorization: Proxyset-Ed25519 KEY.TIME.NONCE.DIGEST.SIGNATURE
+
+KEY is the client's Ed25519 public key, NONCE 16 random bytes, DIGEST the SHA-256 of the body, SIGNATURE 64 bytes, all in
+hexadecimal; TIME is in milliseconds since 1970. What is signed is these lines, joined by a newline, without one at the end:
+
+    proxyset request
+    METHOD            GET
+    AUDIENCE          cloud.example:8443, the server as the client calls it (no port where the scheme implies it)
+    PATH              /v1/campaigns?x=1, as it stands in the request line
+    DIGEST
+    TIME
+    NONCE
+
+The audience keeps one server from passing a request on to another. A server accepts a TIME that differs from its clock by
+WINDOW_SECONDS at most, and each NONCE of a client once within that window. It verifies the signature before it reads the
+body, and the body against DIGEST afterwards, so that a stranger cannot make it read anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from proxyset.errors import ArtifactError, InvalidInput
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SCHEME = "Proxyset-Ed25519"
+WINDOW_SECONDS = 120
+_FORM = re.compile(
+    rf"{SCHEME} ([0-9a-f]{{64}})\.([0-9]{{1,15}})\.([0-9a-f]{{32}})\.([0-9a-f]{{64}})\.([0-9a-f]{{128}})"
+)
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What an Authorization header of this scheme says. Nothing is verified until `verify`."""
+
+    key: str
+    time: int
+    nonce: str
+    digest: str
+    signature: str
+
+    @classmethod
+    def parse(cls, header: str) -> Credential:
+        """Raises ArtifactError for a header of another form."""
+        if not (match := _FORM.fullmatch(header)):
+            raise ArtifactError("the Authorization header is not KEY.TIME.NONCE.DIGEST.SIGNATURE")
+        key, at, nonce, digest, signature = match.groups()
+        return cls(key, int(at), nonce, digest, signature)
+
+    def verify(self, method: str, audience: str, path: str) -> None:
+        """Raises ArtifactError when KEY did not sign exactly this request."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        text = _signed(method, audience, path, self.digest, self.time, self.nonce)
+        try:
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key)).verify(
+                bytes.fromhex(self.signature), text
+            )
+        except (InvalidSignature, ValueError):
+            raise ArtifactError(
+                f"the signature is not that of {method} {path} at {audience or 'this server'}"
+            ) from None
+
+
+def authorization(key: Ed25519PrivateKey, method: str, url: str, body: bytes = b"") -> str:
+    """The Authorization header for one request; each call takes a new nonce.
+
+    Args:
+        key: the client's.
+        method: "GET", "POST".
+        url: of the request, in full, escaped as it will be sent.
+        body: as it will be sent.
+
+    Raises:
+        InvalidInput: the URL has no host.
+    """
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    digest, at, nonce = hashlib.sha256(body).hexdigest(), time.time_ns() // 1_000_000, os.urandom(16).hex()
+    signature = key.sign(_signed(method, audience_of(url), path, digest, at, nonce)).hex()
+    public = key.public_key().public_bytes_raw().hex()
+    return f"{SCHEME} {public}.{at}.{nonce}.{digest}.{signature}"
+
+
+def audience_of(url: str) -> str:
+    """Host and port of a URL, as clients sign them: lower case, the port only where it is not the scheme's own.
+
+    Raises:
+        InvalidInput: the URL has no host, or a port that is none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        raise InvalidInput(f"{url!r} is not a URL of a server: https://HOST[:PORT]")
+    name = f"[{host}]" if ":" in host else host
+    return name if port in (None, _USUAL_PORTS.get(parts.scheme)) else f"{name}:{port}"
+
+
+def _signed(method: str, audience: str, path: str, digest: str, at: int, nonce: str) -> bytes:
+    return "\n".join(("proxyset request", method, audience, path, digest, str(at), nonce)).encode()
