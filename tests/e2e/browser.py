@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +39,11 @@ def serving(*arguments: object, state: Path) -> Iterator[dict[str, Any]]:
     """A command of proxyset that serves until the block ends; yields its JSON line."""
     environment = os.environ | {"XDG_STATE_HOME": str(state)}
     process = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [*PROGRAM, *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     assert process.stdout and process.stderr
     try:
@@ -49,9 +55,28 @@ def serving(*arguments: object, state: Path) -> Iterator[dict[str, Any]]:
         process.communicate(timeout=30)
 
 
+@contextmanager
+def listening(app: Any, listener: socket.socket) -> Iterator[None]:
+    """An ASGI application on a real socket, served by a thread of this process."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
 def violations(page: Any) -> list[str]:
     """What axe-core finds on the page as it is now, one line a rule and element."""
     from axe_playwright_python.sync_playwright import Axe
 
     found: Sequence[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [f"{page.url} {v['id']}: {node['html'][:150]} {node['failureSummary'][:200]}" for v in found for node in v["nodes"]]
+    return [
+        f"{page.url} {v['id']}: {node['html'][:150]} {node['failureSummary'][:200]}"
+        for v in found
+        for node in v["nodes"]
+    ]

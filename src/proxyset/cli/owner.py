@@ -23,9 +23,12 @@ _LOOPBACK = "127.0.0.1"
 def serve(
     data: options.Data,
     ledger: options.LedgerArgument = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 8765,
     probe: Annotated[
-        list[Path] | None, typer.Option(help="File of a probe to decide about; may be repeated.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="File of a probe to decide about; may be repeated.", show_default=False),
     ] = None,
     epsilon: Annotated[float, typer.Option(help="What a form begins with.")] = 0.58,
     records: Annotated[
@@ -59,7 +62,17 @@ def serve(
 
     book = Ledger.open(ledger)
     settings = Settings(
-        data, epsilon, delta, unit.value, max_records, person, adjacency.value, dataset, encoder, skip_corrupt, records
+        data,
+        epsilon,
+        delta,
+        unit.value,
+        max_records,
+        person,
+        adjacency.value,
+        dataset,
+        encoder,
+        skip_corrupt,
+        records,
     )
     settings.statement(epsilon)  # an impossible setting is told here, not on the page
     for file in probe or []:
@@ -71,9 +84,15 @@ def serve(
         return f"http://{_LOOPBACK}:{port}/login?token={page.token.value}"
 
     page = owner_page(book, settings, port, used=lambda: note(f"for another browser: {link()}"))
-    emit({"url": link(), "ledger": str(book.path)}, f"open {link()}\nThe link works once. Stop with Ctrl-C.", json)
+    emit(
+        {"url": link(), "ledger": str(book.path)},
+        f"open {link()}\nThe link works once. Stop with Ctrl-C.",
+        json,
+    )
     try:
-        uvicorn.Server(uvicorn.Config(page.app, log_level="warning", server_header=False)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(page.app, log_level="warning", server_header=False)).run(
+            sockets=[listener]
+        )
     finally:
         page.close()
 

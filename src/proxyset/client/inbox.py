@@ -69,9 +69,7 @@ def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: boo
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if len(server) > SERVER_LIMIT:
         raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    ask = Ask(
-        probe=probe.fingerprint, server=server, url=url, agent=agent, time=now, size=len(data)
-    )
+    ask = Ask(probe=probe.fingerprint, server=server, url=url, agent=agent, time=now, size=len(data))
     if (known := find(ledger, ask.name)) is not None:
         return known
     if len(waiting(ledger)) >= MOST_WAITING:

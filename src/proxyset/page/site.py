@@ -90,7 +90,6 @@ class Site:
         is_ours: whether a Host header names this site.
         prefix: where it is mounted, "" or "/name".
         most: bytes of a request's body.
-        secure: whether the cookie is for HTTPS only.
         values: what every template gets.
     """
 
@@ -102,12 +101,11 @@ class Site:
         is_ours: Callable[[str], bool],
         prefix: str = "",
         most: int = 64 << 10,
-        secure: bool = False,
         **values: Any,
     ) -> None:
         self.sessions = Sessions()
         self.prefix = prefix
-        self._cookie, self._is_ours, self._most, self._secure = cookie, is_ours, most, secure
+        self._cookie, self._is_ours, self._most = cookie, is_ours, most
         self._routes: list[Route] = []
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(package), PackageLoader("proxyset.page")]),
@@ -118,7 +116,9 @@ class Site:
         )
         self._templates.filters.update(words.FILTERS)
         self._templates.filters["quoted"] = lambda text: quote(str(text), safe="")
-        self._files = {name: resources.files("proxyset.page").joinpath("static", name).read_bytes() for name in _STATIC}
+        self._files = {
+            name: resources.files("proxyset.page").joinpath("static", name).read_bytes() for name in _STATIC
+        }
         versions = {name: sha256(data).hexdigest()[:12] for name, data in self._files.items()}
         self._templates.globals.update(values, base=prefix, versions=versions)
         self.get("/static/{name}", self._static, public=True)
@@ -143,15 +143,11 @@ class Site:
                 raise HTTPException(403, "this form was not sent from this site")
             if session is None and not public:
                 raise HTTPException(403, "log in first")
-            form = await request.form(max_files=1, max_fields=50)
-            offered = form.get("csrf", "")
-            if not public and not (
-                session
-                and isinstance(offered, str)
-                and secrets.compare_digest(offered.encode(), session.csrf.encode())
-            ):
-                raise HTTPException(403, "this form is not of your session: load the page again")
-            return await self._run(view, Visit(request, session, form))
+            async with request.form(max_files=1, max_fields=50) as form:
+                offered = form.get("csrf", "")
+                if not public and not (session and _equal(offered, session.csrf)):
+                    raise HTTPException(403, "this form is not of your session: load the page again")
+                return await self._run(view, Visit(request, session, form))
 
         self._routes.append(Route(path, endpoint, methods=["POST"]))
 
@@ -172,13 +168,17 @@ class Site:
         """On to another page of this site, with GET."""
         return RedirectResponse(self.prefix + path, 303)
 
-    def log_in(self, name: str, path: str = "/") -> Response:
-        """Begin a session and go on to `path`."""
-        response = self.redirect(path)
+    def log_in(self, visit: Visit, name: str) -> Response:
+        """Begin a session and go on to the first page. Over HTTPS the cookie is for HTTPS only."""
+        response = self.redirect("/")
         response.set_cookie(
-            self._cookie, self.sessions.begin(name),
-            path=self.prefix or "/", httponly=True, samesite="strict", secure=self._secure,
-        )  # fmt: skip
+            self._cookie,
+            self.sessions.begin(name),
+            path=self.prefix or "/",
+            httponly=True,
+            samesite="strict",
+            secure=visit.request.url.scheme == "https",
+        )
         return response
 
     def log_out(self, visit: Visit) -> Response:
@@ -215,4 +215,10 @@ class Site:
         name = visit.part("name")
         if name not in self._files:
             raise HTTPException(404, f"there is no {name!r} here")
-        return Response(self._files[name], media_type=_STATIC[name], headers={"cache-control": "max-age=86400"})
+        return Response(
+            self._files[name], media_type=_STATIC[name], headers={"cache-control": "max-age=86400"}
+        )
+
+
+def _equal(offered: object, secret: str) -> bool:
+    return isinstance(offered, str) and secrets.compare_digest(offered.encode(), secret.encode())

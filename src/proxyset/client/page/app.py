@@ -14,7 +14,9 @@ from proxyset.page.sessions import OneTimeToken
 from proxyset.page.site import Site
 
 LARGEST_PROBE = 64 << 20  # bytes of a file that is sent through the page; larger ones go in by --probe
-_FOOTER = "This page is served by your own machine to this browser alone. It loads nothing from anywhere else."
+_FOOTER = (
+    "This page is served by your own machine to this browser alone. It loads nothing from anywhere else."
+)
 
 
 @dataclass(frozen=True)

@@ -75,17 +75,19 @@ def counts_chart(noisy: NDArray[np.int64], true: NDArray[np.int64] | None = None
         parts.append(_bar(f"count{below}", j, width, top, tall))
         if true is not None and true[j]:
             parts.append(_bar("count-true", j, width, zero - int(true[j]) * scale, int(true[j]) * scale))
-    label = f"{len(noisy)} noisy counts from {noisy.min()} to {noisy.max()}. The table below has every number."
+    label = (
+        f"{len(noisy)} noisy counts from {noisy.min()} to {noisy.max()}. The table below has every number."
+    )
     return _svg(_WIDTH, _HEIGHT, label, parts)
 
 
 def _bar(name: str, j: int, width: float, top: float, tall: float) -> str:
     gap = min(1.0, width / 6)
-    return (
-        f'<rect class="{name}" x="{10 + j * width + gap:.2f}" y="{top:.1f}" width="{width - 2 * gap:.2f}" height="{tall:.1f}"/>'
-    )
+    return f'<rect class="{name}" x="{10 + j * width + gap:.2f}" y="{top:.1f}" width="{width - 2 * gap:.2f}" height="{tall:.1f}"/>'
 
 
 def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> Markup:
-    opening = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(width, height, label)
+    opening = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        width, height, label
+    )
     return opening + Markup("".join(parts)) + Markup("</svg>")

@@ -147,9 +147,7 @@ def _changes_index(ledger: Ledger, probe: Probe, server: str) -> bool:
     return False
 
 
-def _checks(
-    ledger: Ledger, ask: Ask, probe: Probe, cost: PrivacyStatement, new_index: bool
-) -> list[Check]:
+def _checks(ledger: Ledger, ask: Ask, probe: Probe, cost: PrivacyStatement, new_index: bool) -> list[Check]:
     policy, _ = in_force(ledger)
     checks = []
     if policy is None:

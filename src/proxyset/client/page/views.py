@@ -68,7 +68,7 @@ class Owner:
             if not self._token.take(offered):
                 raise HTTPException(403, "this link was used before: take the newest from the terminal")
             self._used()
-            return self._site.log_in("owner")
+            return self._site.log_in(visit, "owner")
         return self._site.render(visit, "login.html.j2")
 
     def logout(self, visit: Visit) -> Response:
@@ -142,7 +142,9 @@ class Owner:
         found = self._found(visit)
         probe = inbox.probe_of(self._ledger, found.entry.probe)
         if probe is None:
-            raise InvalidInput("the probe of this answer is not in the inbox, so its records cannot be counted again")
+            raise InvalidInput(
+                "the probe of this answer is not in the inbox, so its records cannot be counted again"
+            )
         privacy = found.release.privacy
         true = true_counts(
             probe,
@@ -187,7 +189,9 @@ class Owner:
                 raise HTTPException(409, check.words)
         new_index = bool(visit.text("new_index"))
         if question.new_index and not new_index:
-            raise HTTPException(409, "this server asks about another collection than before: tick that you expect it")
+            raise HTTPException(
+                409, "this server asks about another collection than before: tick that you expect it"
+            )
         approve(self._ledger, ask.probe, ask.server, question.cost, visit.text("note"))
         if ask.agent:
             visit.say("Approved. Your agent answers when it next looks.")
@@ -212,7 +216,7 @@ class Owner:
         receipts = check_not_rolled_back(self._ledger)
         visit.say(
             f"All {last.seq} entries of the ledger follow from one another, every stored answer has its debit, no cap was "
-            f"passed, and {receipts} receipts are genuine and in the ledger. The last entry is {last.hash}."
+            f"passed, and every receipt ({receipts}) is genuine and in the ledger. The last entry is {last.hash}."
         )
         return self._site.redirect("/")
 
@@ -220,7 +224,9 @@ class Owner:
         found = self._found(visit)
         receipt = Receipt.of(found.release, public_key(self._ledger) or None)
         if receipt is None:
-            visit.say("This answer has no receipt: the ledger had no key when it was given (proxyset client init).")
+            visit.say(
+                "This answer has no receipt: the ledger had no key when it was given (proxyset client init)."
+            )
         else:
             check_receipt(self._ledger, receipt)
             visit.say(
@@ -293,11 +299,13 @@ class Owner:
     def _kind(self, probe: Probe) -> str:
         try:
             return encoder_for(probe.encoder, local=self._settings.encoder).kind
-        except ProxysetError:  # the page of the ask says why (see `_honest`); its items are shown as texts then
+        except (
+            ProxysetError
+        ):  # the page of the ask says why (see `_honest`); its items are shown as texts then
             return "text"
 
     def _honest(self, probe: Probe) -> str:
-        """"" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
+        """ "" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
         if probe.fingerprint not in self._checked:
             try:
                 check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
