@@ -72,7 +72,15 @@ class UnknownName(StateError):
 
 
 class TransportError(ProxysetError):
-    """The other side could not be reached, or did not accept the message."""
+    """The other side could not be reached, or did not accept the message.
+
+    Attributes:
+        retry_after: seconds that it asked to wait; 0 when it did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Rejected(TransportError):

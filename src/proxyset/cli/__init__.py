@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import answer, audit, bench, client, data, demo, encoder, index, ledger, plan, serve
+from proxyset.cli import (
+    answer,
+    audit,
+    bench,
+    campaign,
+    client,
+    data,
+    demo,
+    encoder,
+    index,
+    ledger,
+    people,
+    plan,
+    serve,
+)
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -34,6 +48,10 @@ app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
 app.command("serve")(serve.serve)
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(people.tokens, name="enroll-token")
+app.add_typer(people.clients, name="clients")
+app.add_typer(people.operators, name="operator")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
 app.add_typer(ledger.app, name="ledger")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli import history, options, owner
+from proxyset.cli import agent, history, options, owner
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.agent import exchange
@@ -163,6 +163,10 @@ def pull(
     emit(facts, words, json)
 
 
+app.command()(agent.enroll)
+app.command("list")(agent.list_offers)
+app.command()(agent.approve)
+app.command()(agent.run)
 app.command()(history.history)
 app.command()(history.verify)
 app.command()(history.look)

@@ -49,6 +49,17 @@ def public_key(ledger: Ledger) -> str:
     return key.public_key().public_bytes_raw().hex() if key else ""
 
 
+def signing_key(ledger: Ledger) -> Ed25519PrivateKey:
+    """The ledger's key; it signs receipts, and the agent's requests to servers it enrolled with.
+
+    Raises:
+        LedgerError: there is none, or it cannot be read.
+    """
+    if (key := _key(ledger)) is None:
+        raise LedgerError(f"the ledger {ledger.path} has no key: proxyset client init {ledger.path}")
+    return key
+
+
 def issue(ledger: Ledger, release: Release) -> Receipt | None:
     """The receipt of a stored release, kept beside the ledger; None when the ledger has no key.
 

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -58,6 +59,7 @@ class State:
         self._path = folder / FILE
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        weakref.finalize(self, _close, self._connections)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, create: bool = True) -> State:
@@ -82,9 +84,7 @@ class State:
 
     def close(self) -> None:
         """Close all connections. Call it when no other thread uses the state any more."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        _close(self._connections)
         self._local = threading.local()
 
     # Indexes and campaigns
@@ -407,6 +407,11 @@ class State:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StateError(f"the state in {self.folder} could not be {verb}: {error}") from error
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _store(db: sqlite3.Connection, new: Submission) -> Outcome:

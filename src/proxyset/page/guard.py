@@ -47,7 +47,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 extra = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in given]
-                message = message | {"headers": [*message["headers"], *extra]}
+                message["headers"] = [*message["headers"], *extra]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}

@@ -30,7 +30,7 @@ def credential_of(request: Request) -> Credential:
     """The verified credential of a signed request, whoever's the key is; its nonce is not used yet.
 
     Raises:
-        HTTPException: 401.
+        HTTPException: 401; 503 when it was signed before this server started.
     """
     context, now = context_of(request), time.time_ns() // 1_000_000
     try:
@@ -41,7 +41,7 @@ def credential_of(request: Request) -> Credential:
                 f"{WINDOW_SECONDS} s are accepted: set the clock"
             )
         if credential.time < context.started:
-            raise ArtifactError("the request was signed before this server started: sign it again")
+            raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
         credential.verify(request.method, _audience(request, context), _path(request))
     except ArtifactError as error:
         raise unauthorized(SCHEME, str(error)) from None

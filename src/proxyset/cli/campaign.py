@@ -1,0 +1,296 @@
+"""proxyset campaign …: ask many clients, gather their answers, draw the proxy set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from proxyset import atomic
+from proxyset.cli.index import DtypeOption, ItemsOption
+from proxyset.cli.options import Adjacency, Json, Unit
+from proxyset.cli.output import emit
+from proxyset.cloud import campaigns
+from proxyset.cloud.index import Index
+from proxyset.cloud.records import Campaign, Outcome
+from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
+from proxyset.cloud.state import State
+from proxyset.errors import InvalidInput, StateError
+from proxyset.wire.campaign import Ask
+from proxyset.wire.release import RELEASE_LIMIT
+from proxyset.wire.transport import read_message
+
+app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
+
+StateOption = Annotated[Path, typer.Option("--state", help="Folder of the server's state.")]
+Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
+    index: Annotated[Path, typer.Option(help="Folder of the index.")],
+    budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
+    state: StateOption = Path("state"),
+    purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
+    epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
+    epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
+    delta: Annotated[float, typer.Option(help="The largest δ.")] = 1e-5,
+    unit: Annotated[Unit, typer.Option(help="What must be protected.")] = Unit.record,
+    max_records: Annotated[int, typer.Option(help="Most records of one person that count.")] = 1,
+    adjacency: Annotated[
+        Adjacency, typer.Option(help="Which data sets are neighbours.")
+    ] = Adjacency.add_remove,
+    deadline: Annotated[
+        datetime | None,
+        typer.Option(help="Until when, UTC, as 2027-01-31T12:00:00.", show_default=False),
+    ] = None,
+    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
+    dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
+    dtype: DtypeOption = None,
+    items: ItemsOption = True,
+    json: Json = False,
+) -> None:
+    """Begin a campaign; a state is begun with the first. A running server offers it at once.
+
+    Example: proxyset campaign create lung-ct --index index --budget 1000 --epsilon-high 0.6 --purpose "Train a detector"
+    """
+    try:
+        ask = Ask(
+            epsilon_low=epsilon_low,
+            epsilon_high=epsilon_high,
+            delta=delta,
+            unit=unit.value,
+            max_records=max_records,
+            adjacency=adjacency.value,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'epsilon'}: {first['msg']}") from None
+    opened = Index.open(index)
+    book = State.open(state)
+    made = campaigns.create(
+        book,
+        name,
+        opened,
+        ask,
+        budget=budget,
+        purpose=purpose,
+        strategy=strategy,
+        deadline=deadline,
+        dim=dim,
+        dtype=dtype.value if dtype else None,
+        items=items,
+    )
+    emit(_facts(book, made, 0), _words(book, made, 0), json)
+
+
+@app.command("list")
+def list_campaigns(state: StateOption = Path("state"), json: Json = False) -> None:
+    """All campaigns.
+
+    Example: proxyset campaign list
+    """
+    book = State.open(state, create=False)
+    counts, found = book.release_counts(), book.campaigns()
+    facts = [_facts(book, each, counts.get(each.id, 0)) for each in found]
+    words = [_words(book, each, counts.get(each.id, 0)) for each in found]
+    emit({"campaigns": facts}, "\n".join(words) or "no campaign yet", json)
+
+
+@app.command()
+def show(name: Name, state: StateOption = Path("state"), json: Json = False) -> None:
+    """One campaign: who answered, at what cost, and what was drawn.
+
+    Example: proxyset campaign show lung-ct
+    """
+    book = State.open(state, create=False)
+    found, answers = book.campaign(name), book.releases(name)
+    names = {client.key: client.name for client in book.clients()}
+    facts = _facts(book, found, len(answers))
+    facts["answers"] = [
+        {
+            "client": names[answer.client],
+            "key": answer.client,
+            "release": answer.fingerprint,
+            "epsilon": answer.epsilon,
+            "delta": answer.delta,
+            "bytes": answer.size,
+            "received": answer.received.isoformat(),
+        }
+        for answer in answers
+    ]
+    facts["selections"] = [
+        {
+            "folder": str(each.folder),
+            "items": each.items,
+            "strategy": each.strategy,
+            "releases": each.releases,
+        }
+        for each in book.selections(name)
+    ]
+    lines = [_words(book, found, len(answers))]
+    lines += [
+        f"  {names[answer.client]}: ε = {answer.epsilon:g}, {answer.size:,} bytes, {answer.received:%F %T} UTC"
+        for answer in answers
+    ]
+    lines += [f"  {each.items:,} items by {each.strategy} in {each.folder}" for each in book.selections(name)]
+    emit(facts, "\n".join(lines), json)
+
+
+@app.command()
+def close(name: Name, state: StateOption = Path("state"), json: Json = False) -> None:
+    """Take no more releases.
+
+    Example: proxyset campaign close lung-ct
+    """
+    book = State.open(state, create=False)
+    closed = book.close_campaign(name)
+    count = book.release_counts().get(name, 0)
+    emit(_facts(book, closed, count), _words(book, closed, count), json)
+
+
+@app.command()
+def probe(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="File of the probe.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Write a campaign's probe to a file, for clients that share no network with the server.
+
+    Example: proxyset campaign probe lung-ct --out lung-ct.probe
+    """
+    book = State.open(state, create=False)
+    data = book.probe(book.campaign(name).probe)
+    atomic.write_bytes(out, data)
+    emit({"probe": str(out), "bytes": len(data)}, f"{out}: {len(data):,} bytes", json)
+
+
+@app.command("import")
+def take_in(
+    name: Name,
+    releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Take in releases that came by hand. Their receipts must be signed by enrolled keys: clients add.
+
+    Example: proxyset campaign import lung-ct stick/*.release
+    """
+    book = State.open(state, create=False)
+    files = [read_message(path, "release", RELEASE_LIMIT) for path in releases]
+    outcomes = campaigns.take_in(book, name, files)
+    facts = {str(path): outcome.value for path, outcome in zip(releases, outcomes, strict=True)}
+    emit({"releases": facts}, "\n".join(f"{path}: {outcome}" for path, outcome in facts.items()), json)
+    if bad := set(outcomes) - {Outcome.stored, Outcome.known}:
+        raise StateError(f"not all were taken in: {', '.join(sorted(bad))}")
+
+
+@app.command()
+def select(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder; one in the state's by default.", show_default=False)
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Items; the campaign's own by default.", show_default=False, min=1)
+    ] = None,
+    strategy: Annotated[str | None, typer.Option(help="The campaign's own.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
+    max_weight: Annotated[
+        float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
+    ] = MAX_WEIGHT,
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Draw a proxy set from a campaign's releases. It is post-processing: as often as you like, open or closed.
+
+    Example: proxyset campaign select lung-ct --out proxy
+    """
+    book = State.open(state, create=False)
+    proxy = campaigns.draw(
+        book, name, out=out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+    )
+    card = proxy.card
+    facts = {
+        "proxy": str(proxy.folder),
+        "rows": card.items,
+        "strategy": card.strategy,
+        "weights": card.weights,
+    }
+    words = (
+        f"{proxy.folder}: {card.items:,} of {card.pool_items:,} items by {card.strategy}, from "
+        f"{len(card.releases)} releases"
+    )
+    emit(facts, words, json)
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="New folder for the releases.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Write a campaign's releases to files, receipts and all, as `proxyset select` and `client verify` read them.
+
+    Example: proxyset campaign export lung-ct --out releases/
+    """
+    book = State.open(state, create=False)
+    answers = book.releases(book.campaign(name).id)
+    with atomic.new_folder(out) as folder:
+        for answer in answers:
+            path = folder / f"{answer.fingerprint}.safetensors"
+            path.write_bytes(book.release(name, answer.fingerprint))
+    emit({"out": str(out), "releases": len(answers)}, f"{out}: {len(answers)} releases", json)
+
+
+@app.command("publish-model")
+def publish_model(
+    name: Name,
+    model: Annotated[Path, typer.Argument(help="File that the campaign's clients may fetch.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Let the clients of a campaign fetch a model; it replaces the one before.
+
+    Example: proxyset campaign publish-model lung-ct detector.model
+    """
+    book = State.open(state, create=False)
+    with model.open("rb") as file:
+        published = book.publish_model(name, file, model.name)
+    facts = {"campaign": name, "sha256": published.sha256, "bytes": published.bytes}
+    emit(facts, f"{model}: {published.bytes:,} bytes, SHA-256 {published.sha256}", json)
+
+
+def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:
+    size, clusters = state.probe_size(campaign.probe)
+    return {
+        "campaign": campaign.id,
+        "index": campaign.index,
+        "probe": campaign.probe,
+        "bytes": size,
+        "clusters": clusters,
+        "purpose": campaign.purpose,
+        "ask": campaign.ask.model_dump(),
+        "budget": campaign.budget,
+        "strategy": campaign.strategy,
+        "deadline": campaign.deadline.isoformat() if campaign.deadline else None,
+        "accepting": campaign.accepting(),
+        "releases": releases,
+        "state": str(state.folder),
+    }
+
+
+def _words(state: State, campaign: Campaign, releases: int) -> str:
+    size, clusters = state.probe_size(campaign.probe)
+    until = f" until {campaign.deadline:%F %T} UTC" if campaign.deadline else ""
+    asked = campaign.ask
+    return (
+        f"{campaign.id}: {'open' + until if campaign.accepting() else 'closed'}, {releases} releases; asks for "
+        f"ε {asked.epsilon_low:g} to {asked.epsilon_high:g} per {asked.unit}, {clusters} counts, probe of {size:,} bytes"
+    )

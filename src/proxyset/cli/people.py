@@ -1,0 +1,149 @@
+"""proxyset enroll-token, clients, operator: who may talk to the server."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset.cli.campaign import StateOption
+from proxyset.cli.options import Json
+from proxyset.cli.output import emit, note
+from proxyset.cloud.records import Scope
+from proxyset.cloud.state import State
+from proxyset.errors import InvalidInput
+
+tokens = typer.Typer(no_args_is_help=True, help="One-time tokens with which clients enrol.")
+clients = typer.Typer(no_args_is_help=True, help="Enrolled clients, by their pinned keys.")
+operators = typer.Typer(no_args_is_help=True, help="Who runs the server, by bearer tokens.")
+
+
+@tokens.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="What to call the client.")],
+    days: Annotated[float, typer.Option(help="How long the token can be used.", min=0.001, max=365)] = 7.0,
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Make a token for one client. It is printed once and kept only as a hash; carry it over a channel that you trust.
+
+    Example: proxyset enroll-token create "St. Mary" > token.txt
+    """
+    secret = State.open(state).create_token(name, timedelta(days=days))
+    note(f"for {name!r}, once, within {days:g} days")
+    emit({"token": secret, "name": name, "days": days}, secret, json)
+
+
+@tokens.command("list")
+def list_tokens(state: StateOption = Path("state"), json: Json = False) -> None:
+    """All tokens: for whom, until when, used or not.
+
+    Example: proxyset enroll-token list
+    """
+    found = State.open(state, create=False).tokens()
+    facts = [
+        {"name": each.name, "expires": each.expires.isoformat(), "client": each.client or ""}
+        for each in found
+    ]
+    lines = [
+        f"{each.name}: {'used by ' + each.client[:12] if each.client else f'until {each.expires:%F %T} UTC'}"
+        for each in found
+    ]
+    emit({"tokens": facts}, "\n".join(lines) or "no token yet", json)
+
+
+@clients.command("list")
+def list_clients(state: StateOption = Path("state"), json: Json = False) -> None:
+    """All clients, revoked ones too.
+
+    Example: proxyset clients list
+    """
+    found = State.open(state, create=False).clients()
+    facts = [{"key": each.key, "name": each.name, "revoked": each.revoked is not None} for each in found]
+    lines = [f"{each.key} {each.name}{' (revoked)' if each.revoked else ''}" for each in found]
+    emit({"clients": facts}, "\n".join(lines) or "no client yet", json)
+
+
+@clients.command("add")
+def add_client(
+    key: Annotated[str, typer.Argument(help="Its public key, as `client init` prints it.")],
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Pin a key that came by hand, for a client that shares no network with the server.
+
+    Example: proxyset clients add 5f0a… "St. Mary"
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", key):
+        raise InvalidInput(f"{key!r} is not a public key: 64 hexadecimal digits, as `client init` prints it")
+    State.open(state).add_client(key, name)
+    emit({"key": key, "name": name}, f"{key} is {name}", json)
+
+
+@clients.command("revoke")
+def revoke_client(
+    key: Annotated[str, typer.Argument(help="Its public key.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Answer a key no more; what it sent stays. A running server heeds it at once.
+
+    Example: proxyset clients revoke 5f0a…
+    """
+    client = State.open(state, create=False).revoke_client(key)
+    emit({"key": client.key, "name": client.name}, f"{client.name} is answered no more", json)
+
+
+@operators.command("create")
+def create_operator(
+    name: Annotated[str, typer.Argument(help="Who or what it is for.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it is good for; several times for several.")] = [  # noqa: B006
+        Scope.read
+    ],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Make a bearer token for a person or a program. It is printed once and kept only as a hash.
+
+    Example: proxyset operator create ann --scope read --scope campaigns > ann.token
+    """
+    secret = State.open(state).create_operator(name, scope)
+    held = ", ".join(sorted(set(scope)))
+    note(f"for {name!r}, scopes: {held}")
+    emit({"token": secret, "name": name, "scopes": sorted(set(scope))}, secret, json)
+
+
+@operators.command("list")
+def list_operators(state: StateOption = Path("state"), json: Json = False) -> None:
+    """All operators and what their tokens are good for.
+
+    Example: proxyset operator list
+    """
+    found = State.open(state, create=False).operators()
+    facts = [
+        {"name": each.name, "scopes": sorted(each.scopes), "revoked": each.revoked is not None}
+        for each in found
+    ]
+    lines = [
+        f"{each.name}: {', '.join(sorted(each.scopes))}{' (revoked)' if each.revoked else ''}"
+        for each in found
+    ]
+    emit({"operators": facts}, "\n".join(lines) or "no operator yet", json)
+
+
+@operators.command("revoke")
+def revoke_operator(
+    name: Annotated[str, typer.Argument(help="Whose token.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Take a token out of use. A running server heeds it at once.
+
+    Example: proxyset operator revoke ann
+    """
+    State.open(state, create=False).revoke_operator(name)
+    emit({"name": name}, f"the token of {name} is of no use any more", json)

@@ -1,0 +1,127 @@
+"""Real servers and agents in processes of their own, and a certificate for them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from proxyset.cloud.build import build_index
+
+PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
+POLICY = """
+unit = "record"
+most_epsilon = 1.0
+[cap]
+epsilon = 4.0
+delta = 1e-5
+"""
+
+
+def proxyset(*arguments: object, check: int | None = 0) -> dict[str, Any]:
+    """Run one command in a process of its own; its --json line."""
+    done = subprocess.run(
+        [*PROGRAM, *map(str, arguments), "--json"], capture_output=True, text=True, check=False
+    )
+    assert check is None or done.returncode == check, done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "proxyset test")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@contextmanager
+def serving(*arguments: object, stop: bool = True) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    """`proxyset serve …` on a free port: what it printed, and its process. It must end cleanly."""
+    command = [*PROGRAM, "serve", *map(str, arguments), "--port", "0", "--log-level", "warning", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline()), process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=30)
+        process.stdout.close()
+    assert not stop or status in (0, -signal.SIGTERM), status
+
+
+def blobs(folder: Path, clusters: int = 12) -> Path:
+    """An index of 1,200 embeddings in six blobs, and private.npy near two of them; the index's folder."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(6, 8)) * 6
+    pool = centres[np.arange(1200) % 6] + rng.normal(size=(1200, 8))
+    private = centres[np.arange(400) % 2] + rng.normal(size=(400, 8))
+    np.save(folder / "pool.npy", pool.astype(np.float32))
+    np.save(folder / "private.npy", private.astype(np.float32))
+    build_index(folder / "pool.npy", folder / "index", clusters=clusters)
+    return folder / "index"
+
+
+def enrolled(
+    folder: Path, name: str, state: Path, url: str, ca: Path | None = None, policy: str = POLICY
+) -> Path:
+    """A client's ledger with a key and a policy in force, enrolled at `url`."""
+    home = folder / name
+    home.mkdir()
+    (home / "policy.toml").write_text(policy)
+    proxyset("client", "init", home / "ledger", "--policy", home / "policy.toml")
+    proxyset("ledger", "policy", home / "policy.toml", home / "ledger")
+    token = proxyset("enroll-token", "create", name, "--state", state)["token"]
+    (home / "token").write_text(token)
+    trust = ["--ca", ca] if ca else []
+    proxyset("client", "enroll", url, "--token-file", home / "token", "--ledger", home / "ledger", *trust)
+    return home / "ledger"
+
+
+def until(true: Any, seconds: float = 60) -> None:
+    """Wait for a condition, checked every millisecond."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.001)
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
