@@ -13,7 +13,6 @@ from hashlib import sha256
 from http import HTTPStatus
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -28,6 +27,7 @@ from starlette.types import ASGIApp
 from proxyset.errors import LedgerError, ProxysetError, Refused, TransportError
 from proxyset.page import words
 from proxyset.page.guard import Guard, same_origin
+from proxyset.page.lines import spark
 from proxyset.page.sessions import Session, Sessions
 
 _STATIC = {
@@ -115,11 +115,11 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters.update(words.FILTERS)
-        self._templates.filters["quoted"] = lambda text: quote(str(text), safe="")
         self._files = {
             name: resources.files("proxyset.page").joinpath("static", name).read_bytes() for name in _STATIC
         }
         versions = {name: sha256(data).hexdigest()[:12] for name, data in self._files.items()}
+        self._templates.filters["spark"] = spark
         self._templates.globals.update(values, base=prefix, versions=versions)
         self.get("/static/{name}", self._static, public=True)
 

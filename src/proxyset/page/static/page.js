@@ -12,7 +12,23 @@ for (const region of document.querySelectorAll("[data-poll]")) {
       if (region.dataset.then === "reload") location.reload();
       return;
     }
-    setTimeout(() => look().catch(() => setTimeout(look, 5000)), 1000);
+    setTimeout(() => look().catch(() => {}), Number(region.dataset.every || 1000));
   };
   look().catch(() => {});
+}
+
+// A map: what a circle holds is shown beside it, for the pointer and for the keyboard.
+const near = document.getElementById("near");
+if (near) {
+  let wanted = "";
+  const show = async (event) => {
+    const link = event.target.closest("[data-near]");
+    if (!link || link.dataset.near === wanted) return;
+    wanted = link.dataset.near;
+    const answer = await fetch(wanted, { credentials: "same-origin", redirect: "error" });
+    if (answer.ok && link.dataset.near === wanted) near.innerHTML = await answer.text();
+  };
+  for (const kind of ["pointerover", "focusin"]) {
+    document.addEventListener(kind, (event) => show(event).catch(() => {}));
+  }
 }
