@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
+from proxyset.client.answer import answer
+from proxyset.client.ledger import Ledger
+from proxyset.client.receipts import make_key
+from proxyset.cloud import campaigns
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
+from proxyset.cloud.state import State
+from proxyset.wire.campaign import Ask
 
 SHAPES = ("disc", "square", "cross", "stripes", "ring")
 HOSTILE = "<img src=x onerror=document.title='pwned'>"
@@ -49,12 +58,12 @@ def draw_pool(folder: Path, each: int) -> Path:
     return folder
 
 
-def draw_private(folder: Path, count: int) -> Path:
+def draw_private(folder: Path, count: int, seed: int = 50_000) -> Path:
     """Discs and rings that are in no pool."""
     folder.mkdir(parents=True)
-    for seed in range(count):
-        shape = "disc" if seed % 3 else "ring"
-        draw(shape, 50_000 + seed).save(folder / f"{seed:03d}.png")
+    for number in range(count):
+        shape = "disc" if number % 3 else "ring"
+        draw(shape, seed + number).save(folder / f"{number:03d}.png")
     return folder
 
 
@@ -62,3 +71,47 @@ def picture_index(folder: Path, each: int = 40, clusters: int = 20, medoids: boo
     """An index of pictures under `folder`, whose pool is `folder/pool`."""
     pool = draw_pool(folder / "pool", each)
     return build_index(pool, folder / "index", encoder="hog", clusters=clusters, medoids=medoids)
+
+
+def labelled_pool(path: Path, each: int, hostile: bool = True) -> Path:
+    """The same pictures as one Parquet file with labels, sources and licences."""
+    rows = []
+    for number, shape in enumerate(SHAPES):
+        for seed in range(each):
+            file = io.BytesIO()
+            draw(shape, seed).save(file, "PNG")
+            label = HOSTILE if hostile and shape == "ring" else shape
+            rows.append(
+                {"id": f"{shape}/{seed:03d}", "image": file.getvalue(), "label": label, "source": f"set {number}",
+                 "licence": "CC0"}
+            )  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def operator_state(
+    folder: Path, each: int = 60, clusters: int = 20, answers: int = 3, hostile: bool = True
+) -> State:
+    """A server's state: an index with labels, one campaign, and clients who answered it from drawings of their own."""
+    index = build_index(
+        labelled_pool(folder / "pool.parquet", each, hostile),
+        folder / "index",
+        encoder="hog",
+        clusters=clusters,
+    )
+    state = State.open(folder / "state")
+    purpose = (
+        f"Find drawings like yours {HOSTILE}"
+        if hostile
+        else "Find drawings like yours, to train a sorter of shapes"
+    )
+    campaign = campaigns.create(state, "drawings", index, Ask(), budget=60, purpose=purpose)
+    probe = state.probe(campaign.probe)
+    for number in range(answers):
+        ledger = Ledger.open(folder / f"client-{number}" / "ledger")
+        name = f"clinic {number + 1}" if not (hostile and number == 0) else HOSTILE
+        state.add_client(make_key(ledger), name)
+        data = draw_private(folder / f"client-{number}" / "data", 150, 60_000 + 1000 * number)
+        release = answer(probe, data, epsilon=0.6, ledger=ledger, server="https://cloud.example")
+        campaigns.take_in(state, "drawings", [release.to_bytes()])
+    return state

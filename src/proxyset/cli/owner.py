@@ -52,7 +52,7 @@ def serve(
     """
     try:
         import jinja2  # noqa: F401
-        import multipart  # type: ignore[import-untyped] # noqa: F401
+        import python_multipart  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn
     except ImportError as error:

@@ -30,6 +30,8 @@ from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
 from proxyset.page.sessions import Session, Sessions
 
+# "page.css" begins with the colours that the demo's report shares
+_PARTS = {"page.css": ("colours.css", "page.css")}
 _STATIC = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
@@ -115,8 +117,10 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters.update(words.FILTERS)
+        folder = resources.files("proxyset.page") / "static"
         self._files = {
-            name: resources.files("proxyset.page").joinpath("static", name).read_bytes() for name in _STATIC
+            name: b"\n".join((folder / part).read_bytes() for part in _PARTS.get(name, (name,)))
+            for name in _STATIC
         }
         versions = {name: sha256(data).hexdigest()[:12] for name, data in self._files.items()}
         self._templates.filters["spark"] = spark

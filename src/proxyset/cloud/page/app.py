@@ -16,7 +16,7 @@ from proxyset.cloud.state import State
 from proxyset.page.site import Site
 
 PREFIX = "/page"
-_FOOTER = "Everything here is made of public items and of noisy counts that clients chose to release. No private item is on this machine."
+_FOOTER = "Everything here is made of public items and of noisy counts that clients released. No private item is here."
 
 
 def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Sequence[Path] = ()) -> Desk:

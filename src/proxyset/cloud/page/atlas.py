@@ -1,4 +1,4 @@
-"""What the map of a pool is drawn from: how large each cluster is, where it lies in two dimensions, what is nearest to its centre."""
+"""What the map of a pool is drawn from: how large each cluster is, where it lies, what is nearest to its centre."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from proxyset.cloud.index import Index
+from proxyset.cloud.page.layout import lay_out
 from proxyset.cloud.shards import read_columns
 
 NEAR = 12
@@ -20,13 +21,15 @@ class Atlas:
 
     Attributes:
         sizes: (R,) int64, items of the pool in each cluster.
-        places: (R, 2) float64, the centroids on the two directions in which the pool's mass differs most between clusters.
+        centres, radii: (R, 2) and (R,) float64, the clusters as circles on paper (`layout`), by the two directions in which the
+            pool's mass differs most between clusters.
         near: (R, k) int64, row numbers of the items nearest to each centroid, nearest first; −1 where a cluster has fewer.
         explained: share of the variance between clusters that the two directions hold.
     """
 
     sizes: NDArray[np.int64]
-    places: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    radii: NDArray[np.float64]
     near: NDArray[np.int64]
     explained: float
 
@@ -49,7 +52,8 @@ def survey(index: Index) -> Atlas:
             _keep_nearest(near, distances, clusters, batch.column("distance").to_numpy(), start)
             start += len(clusters)
     places, explained = _flattened(index.centroids, sizes)
-    return Atlas(sizes, places, near, explained)
+    centres, radii = lay_out(places, sizes)
+    return Atlas(sizes, centres, radii, near, explained)
 
 
 def items_near(index: Index, atlas: Atlas, cluster: int) -> pa.Table:

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from proxyset.cloud.page.atlas import Atlas
+from proxyset.cloud.page.layout import HEIGHT, WIDTH
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.page.words import thousands
 
 STEPS = 5
-_WIDTH, _HEIGHT, _MARGIN = 720, 460, 30
-_SHARE = 0.16  # of the paper that all circles together cover
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,7 @@ def level_of(coverage: Coverage | None) -> list[str]:
 
 def draw_map(atlas: Atlas, coverage: Coverage | None, link: str) -> Markup:
     """The map. Every circle is a link to `link` + its number, and says in words what it shows."""
-    x, y = _spread(atlas.places)
-    share = atlas.sizes / max(1, atlas.sizes.sum())
-    radii = np.clip(np.sqrt(share * _SHARE * _WIDTH * _HEIGHT / np.pi), 2.5, 60)
+    (x, y), radii = atlas.centres.T, atlas.radii
     classes = level_of(coverage) or ["c0"] * len(radii)
     marks = []
     for j in np.argsort(-radii, kind="stable"):
@@ -73,13 +69,6 @@ def draw_map(atlas: Atlas, coverage: Coverage | None, link: str) -> Markup:
             )
         )
     opening = Markup('<svg class="map" viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
-        _WIDTH, _HEIGHT, f"Map of {len(radii)} clusters; the table below says the same"
+        WIDTH, HEIGHT, f"Map of {len(radii)} clusters; the table below says the same"
     )
     return opening + Markup("").join(marks) + Markup("</svg>")
-
-
-def _spread(places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions on the paper: both axes stretched to fill it, because only who is near whom is to be read off."""
-    low, high = places.min(axis=0), places.max(axis=0)
-    unit = (places - low) / np.where(high > low, high - low, 1)
-    return _MARGIN + unit[:, 0] * (_WIDTH - 2 * _MARGIN), _MARGIN + (1 - unit[:, 1]) * (_HEIGHT - 2 * _MARGIN)

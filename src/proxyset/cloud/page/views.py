@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ class Desk:
         campaign = self._campaign(visit)
         index, atlas = self._library.index(campaign.index)
         coverage = campaigns.coverage(self._state, campaign.id)
-        sets = self._state.selections(campaign.id)
+        answers, sets = self._state.releases(campaign.id), self._state.selections(campaign.id)
         picked = self._picked(sets[-1]) if sets else Counter()
         names = {client.key: client.name for client in self._state.clients()}
         link = f"{self._site.prefix}/campaigns/{campaign.id}/clusters/"
@@ -137,7 +137,8 @@ class Desk:
             "campaign.html.j2",
             campaign=campaign,
             accepting=campaign.accepting(),
-            answers=self._state.releases(campaign.id),
+            answers=answers,
+            shown=len(answers),
             names=names,
             enrolled=sum(1 for client in self._state.clients() if not client.revoked),
             probe=self._state.probe_size(campaign.probe),
@@ -149,7 +150,7 @@ class Desk:
             rows=[
                 {
                     "cluster": int(j),
-                    "items": int(atlas.sizes[j]),
+                    "size": int(atlas.sizes[j]),
                     "share": float(atlas.sizes[j] / atlas.sizes.sum()),
                     "count": float(coverage.counts[j]) if coverage else None,
                     "name": classes[j],
@@ -178,6 +179,7 @@ class Desk:
             accepting=campaign.accepting(),
             answers=answers,
             enrolled=enrolled,
+            shown=int(visit.number("shown", len(answers))),
         )
 
     def drawing(self, visit: Visit) -> Response:
