@@ -93,6 +93,7 @@ def operator_state(
     folder: Path, each: int = 60, clusters: int = 20, answers: int = 3, hostile: bool = True
 ) -> State:
     """A server's state: an index with labels, one campaign, and clients who answered it from drawings of their own."""
+    folder.mkdir(exist_ok=True)
     index = build_index(
         labelled_pool(folder / "pool.parquet", each, hostile),
         folder / "index",
