@@ -8,6 +8,7 @@ import re
 import socket
 import zipfile
 from contextlib import closing
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -260,16 +261,20 @@ def test_without_login_nothing_is_seen(cloud, drawn):
     assert wrong.status_code == 403
 
 
-POSTS = {
-    "/new": Scope.campaigns,
-    "/campaigns/drawings/close": Scope.campaigns,
-    "/campaigns/drawings/draw": Scope.campaigns,
-    "/clients/invite": Scope.clients,
-    "/clients/" + "0" * 64 + "/revoke": Scope.clients,
-}
+DOCS = Path(__file__).parents[2] / "docs" / "pages.md"
+RIGHTS = [
+    (method, path.replace("KEY", "0" * 64), Scope(scope))
+    for method, path, scope in re.findall(
+        r"^\| `(GET|POST) (\S+)` \| (\w+) \|$", DOCS.read_text(), re.MULTILINE
+    )
+]
 
 
-@pytest.mark.parametrize("path", [*POSTS, "/logout"])
+def test_the_table_of_rights_is_read():
+    assert len(RIGHTS) == 10
+
+
+@pytest.mark.parametrize("path", [*(path for method, path, _ in RIGHTS if method == "POST"), "/logout"])
 def test_forged_forms_change_nothing(cloud, path):
     client, csrf, _ = visitor(cloud)
     with closing(client):
@@ -282,13 +287,17 @@ def test_forged_forms_change_nothing(cloud, path):
     assert cloud.state.campaign("drawings").accepting()
 
 
-@pytest.mark.parametrize(("path", "scope"), POSTS.items())
-def test_an_operator_does_only_what_the_token_is_good_for(cloud, path, scope):
-    client, csrf, _ = visitor(cloud, [each for each in Scope if each is not scope])
-    with closing(client):
-        answer = client.post(path, headers=origin(cloud), data={"csrf": csrf})
+@pytest.mark.parametrize(("method", "path", "scope"), RIGHTS)
+def test_an_operator_does_only_what_the_token_is_good_for(cloud, method, path, scope):
+    without, csrf, _ = visitor(cloud, [each for each in Scope if each is not scope])
+    with closing(without):
+        answer = without.request(method, path, headers=origin(cloud), data={"csrf": csrf})
     assert answer.status_code == 403
     assert f"scope &#39;{scope.value}&#39;" in answer.text
+    if method == "GET":
+        allowed, _, _ = visitor(cloud, [scope])
+        with closing(allowed):
+            assert allowed.get(path).status_code == 200
 
 
 def test_a_revoked_operator_is_out_at_once(cloud):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import time
 from contextlib import closing
 
 import httpx2
+import numpy as np
 import pytest
 
 from proxyset.client import inbox
@@ -16,6 +18,10 @@ from proxyset.client.page.app import owner_page
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
+from proxyset.cloud.index import Index
+from proxyset.cloud.server import create_app
+from proxyset.wire.container import pack, unpack
+from proxyset.wire.probe import PROBE_LIMIT, _Header
 from proxyset.wire.release import Release
 from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
 from tests.e2e.worlds import HOSTILE, draw_private, picture_index
@@ -349,3 +355,70 @@ def test_errors_are_told_in_words(page, visitor):
     assert client.get(f"/asks/{name}?epsilon=many").status_code == 422
     assert client.get(f"/asks/{name}?epsilon=-1").status_code == 422
     assert client.get("/asks/..%2f..%2fledger").status_code == 404
+
+
+def test_a_question_of_an_agent_is_only_approved(page, visitor, ledger, world):
+    """The agent answers; the page writes down that it may."""
+    client, csrf = visitor
+    ask = inbox.put(ledger, (world / "probe").read_bytes(), "https://cloud.example", agent=True)
+    form = {"csrf": csrf, "epsilon": "0.4"}
+    assert (
+        client.post(f"/asks/{ask.name}/approve", headers={"origin": site_of(page)}, data=form).status_code
+        == 303
+    )
+    last = ledger.entries()[-1]
+    assert (last.kind, last.server, last.epsilon) == ("approval", ask.server, 0.4)
+    assert "Your agent answers" in client.get(f"/asks/{ask.name}").text
+
+
+def test_a_question_of_an_open_server_goes_there_and_back(page, visitor, ledger, world, tmp_path):
+    client, csrf = visitor
+    origin = {"origin": site_of(page)}
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    probe = Index.open(world / "index").probe(purpose="over the network")
+    with listening(create_app(probe, tmp_path / "releases"), listener):
+        pulled = client.post("/pull", headers=origin, data={"csrf": csrf, "url": url})
+        ask = pulled.headers["location"]
+        assert "over the network" in client.get(ask).text
+        client.post(f"{ask}/approve", headers=origin, data={"csrf": csrf})
+        for _ in range(200):
+            if client.get(f"{ask}/progress").headers["x-done"] == "yes":
+                break
+            time.sleep(0.05)
+        assert f"delivered to {url}" in client.get(ask).text
+    (sent,) = (tmp_path / "releases").glob("*.safetensors")
+    assert Release.from_bytes(sent.read_bytes()).fingerprint == ledger.entries()[-1].digest
+
+
+def test_another_index_needs_the_owner_to_expect_it(page, visitor, ledger, world, tmp_path):
+    client, csrf = visitor
+    origin = {"origin": site_of(page)}
+    ledger.add_pin("", "f" * 64)
+    (name,) = {ask.name for ask in inbox.waiting(ledger)}
+    assert "I expect a new collection" in client.get(f"/asks/{name}").text
+    before = ledger.entries()
+    assert client.post(f"/asks/{name}/approve", headers=origin, data={"csrf": csrf}).status_code == 409
+    assert ledger.entries() == before
+    form = {"csrf": csrf, "new_index": "yes"}
+    assert client.post(f"/asks/{name}/approve", headers=origin, data=form).status_code == 303
+
+
+def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger, world):
+    """Items that are not what the server asks about are told on the page, and `answer` refuses."""
+    client, csrf = visitor
+    origin = {"origin": site_of(page)}
+    header, tensors = unpack((world / "probe").read_bytes(), _Header, "probe", PROBE_LIMIT)
+    pictures, ends = tensors["medoids.contents"].tobytes(), tensors["medoids.ends"].tolist()
+    swapped = pictures[ends[0] : ends[1]] + pictures[: ends[0]] + pictures[ends[1] :]
+    tensors["medoids.contents"] = np.frombuffer(swapped, np.uint8)
+    tensors["medoids.ends"] = np.array([ends[1] - ends[0], *ends[1:]], np.int64)
+    ask = inbox.put(ledger, pack(header, tensors), "liar")
+    assert "is not what it claims" in client.get(f"/asks/{ask.name}").text
+    client.post(f"/asks/{ask.name}/approve", headers=origin, data={"csrf": csrf})
+    for _ in range(200):
+        if client.get(f"/asks/{ask.name}/progress").headers["x-done"] == "yes":
+            break
+        time.sleep(0.05)
+    assert "is not what it claims" in client.get(f"/asks/{ask.name}/progress").text
+    assert ledger.spent() == 0

@@ -182,6 +182,13 @@ class Ledger:
         with self._database() as db:
             return list(self._load(db))
 
+    def cap(self, server: str = "") -> Cap | None:
+        """The cap in force for `server`, or in all when that is "", as (ε, δ); None without one."""
+        entry = _cap_entry(self.entries(), server)
+        if entry is None or entry.epsilon is None or entry.delta is None:
+            return None
+        return Cap(entry.epsilon, entry.delta)
+
     def cap_rho(self, server: str = "") -> float | None:
         """The cap in force for `server`, or in all when that is "": ρ, or None without one."""
         return _cap_in(self.entries(), server)

@@ -10,7 +10,7 @@ from proxyset.client.answer import answer, true_counts
 from proxyset.client.decisions import approve, refuse
 from proxyset.client.ledger import Cap
 from proxyset.client.page.charts import burn_down, cost_bar, counts_chart
-from proxyset.client.page.question import examine, state_of
+from proxyset.client.page.question import examine, standing, state_of
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
 from proxyset.errors import InvalidInput
@@ -44,6 +44,20 @@ def test_cost_share_and_replay(ledger, probe, ask, X):
     again = examine(ledger, ask, probe, settings, 0.5, None)
     assert again.stored and len(again.answers) == 1
     assert not examine(ledger, ask, probe, settings, 0.4, None).stored
+
+
+def test_standing_agrees_with_the_account(ledger, probe, X):
+    ledger.set_cap(Cap(3, 1e-6), "a")
+    for epsilon in (0.2, 0.5):
+        answer(probe, X, epsilon=epsilon, ledger=ledger, server="a")
+    answer(probe, X, epsilon=0.4, ledger=ledger, server="b")
+    for server in ("", "a", "b"):
+        account, quick = ledger.account(server), standing(ledger, server)
+        assert (quick.answers, quick.spent_epsilon) == (account.debits, account.spent_epsilon)
+        assert quick.remaining_rho == ledger.remaining(server)
+        if quick.cap:
+            assert (quick.cap.epsilon, quick.cap.delta) == (account.cap_epsilon, account.cap_delta)
+            assert quick.left == pytest.approx(account.remaining_rho / account.cap_rho)
 
 
 def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import decision
 from proxyset.client.history import Sent, history
 from proxyset.client.inbox import Ask
-from proxyset.client.ledger import Ledger
+from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.page.settings import Settings
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
@@ -21,6 +22,27 @@ from proxyset.wire.release import PrivacyStatement
 
 State = Literal["waiting", "approved", "answered", "refused"]
 GUESSES = (100, 300, 1_000, 3_000, 10_000)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the budget stands, in all or for one server, without what takes long to compute (`ledger.Account`).
+
+    Attributes:
+        server: "" for all.
+        cap: as (ε, δ), or None.
+        left: share of the cap that is left, 0 to 1; 1 without a cap.
+        spent_epsilon: what was spent, as ε at the cap's δ.
+        remaining_rho: what can still be debited for this server, all caps considered.
+        answers: how many were paid for.
+    """
+
+    server: str
+    cap: Cap | None
+    left: float
+    spent_epsilon: float
+    remaining_rho: float
+    answers: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,19 @@ class Question:
     answers: list[Sent]
     stored: bool
     new_index: bool
+
+
+def standing(ledger: Ledger, server: str = "") -> Standing:
+    """Where the budget stands."""
+    cap, spent = ledger.cap(server), ledger.spent(server)
+    return Standing(
+        server=server,
+        cap=cap,
+        left=max(0.0, 1 - spent / cap.rho) if cap else 1.0,
+        spent_epsilon=zcdp_epsilon(spent, cap.delta if cap else Cap().delta),
+        remaining_rho=ledger.remaining(server),
+        answers=sum(e.kind == "debit" and server in ("", e.server) for e in ledger.entries()),
+    )
 
 
 def state_of(ledger: Ledger, ask: Ask) -> State:

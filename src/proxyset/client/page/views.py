@@ -18,10 +18,10 @@ from proxyset.client.chain import Entry
 from proxyset.client.decisions import approve, refuse
 from proxyset.client.history import Sent, hex_dump, history
 from proxyset.client.inbox import Ask
-from proxyset.client.ledger import Ledger
+from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.look import check_items
 from proxyset.client.page.charts import burn_down, cost_bar, counts_chart
-from proxyset.client.page.question import Question, examine, state_of
+from proxyset.client.page.question import Question, examine, standing, state_of
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import in_force
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, public_key
@@ -79,18 +79,19 @@ class Owner:
     def home(self, visit: Visit) -> Response:
         ledger, entries = self._ledger, self._ledger.entries()
         servers = sorted({entry.server for entry in entries if entry.kind == "debit" and entry.server})
-        account = ledger.account()
+        whole = standing(ledger)
+        cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
         sent = history(ledger)
         _, policy = in_force(ledger)
         return self._site.render(
             visit,
             "home.html.j2",
-            account=account,
-            left=1.0 if not account.cap_rho else (account.remaining_rho or 0.0) / account.cap_rho,
-            accounts=[(server, ledger.account(server), ledger.remaining(server)) for server in servers],
-            chart=burn_down(entries, account.cap_rho) if account.cap_rho else "",
-            debits=_debits(entries, account.cap_rho or 1.0),
+            whole=whole,
+            cap=cap,
+            servers=[standing(ledger, server) for server in servers],
+            chart=burn_down(entries, cap.rho),
+            debits=_debits(entries, cap.rho),
             waiting=[ask for ask, state in asks if state in ("waiting", "approved")],
             refused=[ask for ask, state in asks if state == "refused"],
             sent=sent[::-1],
