@@ -2,7 +2,8 @@
 
     python -m tests.e2e.screenshots OUT [--docs]
 
-With --docs, only those that docs/pages.md shows, with few colours, so that they are small.
+With --docs, what docs/pages.md shows: each page once, its three forms side by side at half size and with few colours, and a few
+whole.
 """
 
 from __future__ import annotations
@@ -38,11 +39,7 @@ FORMS = {  # name → what the browser is
     "dark": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "device_scale_factor": 2},
 }
-DOCS = {
-    "owner-home-light", "owner-ask-light", "owner-ask-phone", "owner-sent-dark", "operator-home-light",
-    "operator-campaign-light", "operator-campaign-dark", "operator-campaign-phone", "operator-set-light",
-    "operator-progress-light",
-}  # fmt: skip
+WHOLE = {"owner-home-light", "owner-ask-light", "operator-campaign-light", "operator-set-light"}  # at full size in the docs
 Shoot = Callable[[str], None]
 
 
@@ -59,13 +56,19 @@ def main(out: Path, docs: bool) -> None:
                 tab = context.new_page()
 
                 def shoot(page: str, tab: Any = tab, prefix: str = who, form: str = form) -> None:
-                    picture = f"{prefix}-{page}-{form}"
-                    if not docs or picture in DOCS:
-                        loaded(tab)
-                        save(tab.screenshot(full_page=True), out / f"{picture}.png", docs)
+                    loaded(tab)
+                    save(tab.screenshot(full_page=True), out / f"{prefix}-{page}-{form}.png")
 
                 walk(tab, shoot, home / form, index)
                 context.close()
+    if docs:
+        for light in sorted(out.glob("*-light.png")):
+            lay_side_by_side(light)
+        for picture in out.glob("*-*-*.png"):
+            if picture.stem in WHOLE:
+                with_few_colours(picture)
+            else:
+                picture.unlink()
 
 
 def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
@@ -90,14 +93,11 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
             tab.get_by_role("button", name="Work it out").click()
             tab.get_by_role("button", name="Approve").click()
             tab.get_by_text("was debited").wait_for()
-        shoot("answered")
         tab.get_by_role("link", name="see exactly what left").last.click()
         tab.get_by_role("button", name="Count again").click()
         shoot("sent")
         tab.goto(f"{site}/")
         shoot("home")
-        tab.get_by_role("button", name="Verify ledger").click()
-        shoot("verified")
         tab.goto(f"{site}/nothing")
         shoot("error")
     page.close()
@@ -154,15 +154,36 @@ def loaded(tab: Any) -> None:
     }""")
 
 
-def save(png: bytes, file: Path, small: bool) -> None:
-    """Write a picture; a small one has 64 colours and, from a phone's double pixels, half the size."""
+def save(png: bytes, file: Path) -> None:
+    """Write a picture; a phone's has two pixels for one."""
     with Image.open(io.BytesIO(png)) as image:
         picture = image.convert("RGB")
-    if small:
-        if "phone" in file.name:
-            picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
-        picture = picture.quantize(64, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    picture.save(file, optimize=True)
+    if "phone" in file.name:
+        picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
+    picture.save(file)
+
+
+def lay_side_by_side(light: Path) -> None:
+    """The three forms of a page as one picture, at half size."""
+    pictures = []
+    for form in FORMS:
+        with Image.open(light.with_name(light.name.replace("light", form))) as image:
+            pictures.append(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+    gap = 12
+    width, height = sum(p.width for p in pictures) + gap * (len(pictures) - 1), max(p.height for p in pictures)
+    sheet, at = Image.new("RGB", (width, height), "#8b8f94"), 0
+    for picture in pictures:
+        sheet.paste(picture, (at, 0))
+        at += picture.width + gap
+    file = light.with_name(light.name.replace("-light", ""))
+    sheet.save(file)
+    with_few_colours(file)
+
+
+def with_few_colours(file: Path) -> None:
+    with Image.open(file) as image:
+        few = image.convert("RGB").quantize(48, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 if __name__ == "__main__":
