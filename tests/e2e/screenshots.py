@@ -182,7 +182,7 @@ def lay_side_by_side(light: Path) -> None:
 
 def with_few_colours(file: Path) -> None:
     with Image.open(file) as image:
-        few = image.convert("RGB").quantize(48, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(file, optimize=True)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from proxyset.client.chain import Entry
 from proxyset.client.page.question import Share
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 190, 62, 12, 26
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 194, 74, 14, 30
 
 
 def burn_down(entries: Sequence[Entry], cap: float) -> Markup:
