@@ -40,6 +40,7 @@ FORMS = {  # name → what the browser is
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "device_scale_factor": 2},
 }
 WHOLE = {"owner-home-light", "owner-ask-light", "operator-campaign-light", "operator-set-light"}  # at full size in the docs
+_TALLEST = 1300  # pixels of a picture in the docs; a phone's gallery goes on for long
 Shoot = Callable[[str], None]
 
 
@@ -168,10 +169,11 @@ def lay_side_by_side(light: Path) -> None:
     pictures = []
     for form in FORMS:
         with Image.open(light.with_name(light.name.replace("light", form))) as image:
-            pictures.append(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+            small = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+            pictures.append(small.crop((0, 0, small.width, min(small.height, _TALLEST))))
     gap = 12
     width, height = sum(p.width for p in pictures) + gap * (len(pictures) - 1), max(p.height for p in pictures)
-    sheet, at = Image.new("RGB", (width, height), "#8b8f94"), 0
+    sheet, at = Image.new("RGB", (width, height), "#fbfaf7"), 0
     for picture in pictures:
         sheet.paste(picture, (at, 0))
         at += picture.width + gap
@@ -182,7 +184,7 @@ def lay_side_by_side(light: Path) -> None:
 
 def with_few_colours(file: Path) -> None:
     with Image.open(file) as image:
-        few = image.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE)
     few.save(file, optimize=True)
 
 

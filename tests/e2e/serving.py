@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from proxyset.cli import run
+from proxyset.client import enrolment
+from proxyset.client.ledger import Ledger
+from proxyset.client.policy import adopt
+from proxyset.client.receipts import make_key
 from proxyset.cloud.build import build_index
+from proxyset.cloud.state import State
 
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
 POLICY = """
@@ -33,13 +40,13 @@ delta = 1e-5
 """
 
 
-def proxyset(*arguments: object, check: int | None = 0) -> dict[str, Any]:
-    """Run one command in a process of its own; its --json line."""
-    done = subprocess.run(
-        [*PROGRAM, *map(str, arguments), "--json"], capture_output=True, text=True, check=False
-    )
-    assert check is None or done.returncode == check, done.stderr
-    return json.loads(done.stdout) if done.stdout.strip() else {}
+def proxyset(*arguments: object, check: int = 0) -> dict[str, Any]:
+    """Run one command in this process; its --json line."""
+    told = io.StringIO()
+    with redirect_stdout(told):
+        status = run([*map(str, arguments), "--json"])
+    assert status == check, status
+    return json.loads(told.getvalue()) if told.getvalue().strip() else {}
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -102,16 +109,13 @@ def enrolled(
     folder: Path, name: str, state: Path, url: str, ca: Path | None = None, policy: str = POLICY
 ) -> Path:
     """A client's ledger with a key and a policy in force, enrolled at `url`."""
-    home = folder / name
-    home.mkdir()
-    (home / "policy.toml").write_text(policy)
-    proxyset("client", "init", home / "ledger", "--policy", home / "policy.toml")
-    proxyset("ledger", "policy", home / "policy.toml", home / "ledger")
-    token = proxyset("enroll-token", "create", name, "--state", state)["token"]
-    (home / "token").write_text(token)
-    trust = ["--ca", ca] if ca else []
-    proxyset("client", "enroll", url, "--token-file", home / "token", "--ledger", home / "ledger", *trust)
-    return home / "ledger"
+    ledger = Ledger.open(folder / name / "ledger")
+    make_key(ledger)
+    adopt(ledger, policy.encode())
+    book = State.open(state)
+    enrolment.enroll(ledger, url, book.create_token(name), ca)
+    book.close()
+    return ledger.path
 
 
 def until(true: Any, seconds: float = 60) -> None:

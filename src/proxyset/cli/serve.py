@@ -77,7 +77,7 @@ def serve(
     campaigns.require_extra()
     from proxyset.cloud.service.limits import Limits
     from proxyset.cloud.service.logs import log_to_stderr
-    from proxyset.cloud.service.sockets import Tls, listen, run, url_of
+    from proxyset.cloud.service.sockets import Tls, listen, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
@@ -103,7 +103,7 @@ def serve(
         emit({"url": url, **facts}, f"{words} at {url}", json)
         if not host.startswith(_LOCAL):
             _warn(bool(state), tls is not None, bool(proxies), public_url)
-        run(app, listener, limits, tls=tls, proxies=proxies)
+        server_of(app, limits, tls=tls, proxies=proxies).run(sockets=[listener])
     if desk is not None:
         desk.work.close()
     if book is not None:

@@ -156,4 +156,6 @@ class Operator:
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    """The time, to the millisecond, as it is kept."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

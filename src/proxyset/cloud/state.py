@@ -12,15 +12,17 @@ are 32 random bytes, so nothing slower is needed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +50,7 @@ FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _WAIT_SECONDS = 30.0
 _CHUNK = 1 << 20
+_ROW = "r.campaign, r.client, r.fingerprint FROM asked JOIN releases r ON r.campaign = asked.campaign"
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
@@ -247,7 +250,7 @@ class State:
         One release a client and campaign; the first stands. Storing the same again is `Outcome.known`.
         """
         with self._writing() as db:
-            return [_store(db, submission) for submission in submissions]
+            return _store(db, submissions)
 
     def releases(self, campaign: str) -> list[ReleaseRecord]:
         """The releases of a campaign, first come first."""
@@ -414,34 +417,72 @@ def _close(connections: list[sqlite3.Connection]) -> None:
         connections.pop().close()
 
 
-def _store(db: sqlite3.Connection, new: Submission) -> Outcome:
-    row = db.execute("SELECT deadline, closed FROM campaigns WHERE id = ?", (new.campaign,)).fetchone()
-    client = db.execute("SELECT revoked FROM clients WHERE key = ?", (new.client,)).fetchone()
-    if client is None or client[0]:
-        return Outcome.revoked
-    stands = db.execute(
-        "SELECT fingerprint FROM releases WHERE campaign = ? AND client = ?", (new.campaign, new.client)
-    ).fetchone()
-    if stands:
-        return Outcome.known if stands[0] == new.fingerprint else Outcome.answered
-    if row is None or row[1] or (row[0] and _time(row[0]) <= now()):
-        return Outcome.closed
-    if db.execute(
-        "SELECT 1 FROM releases WHERE campaign = ? AND fingerprint = ?", (new.campaign, new.fingerprint)
-    ).fetchone():
-        return Outcome.taken
-    statement = (new.epsilon, new.delta, new.sigma, new.rho)
-    db.execute(
-        "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (new.campaign, new.client, new.fingerprint, *statement, _text(now()), new.data),
+def _store(db: sqlite3.Connection, batch: Sequence[Submission]) -> list[Outcome]:
+    """A few statements for the whole batch: each gives other threads the chance to hold this one up."""
+    campaigns = db.execute("SELECT id, deadline, closed FROM campaigns").fetchall()
+    until = {id: _maybe(deadline) for id, deadline, closed in campaigns if not closed}
+    at, pairs = now(), json.dumps([[new.campaign, new.client, new.fingerprint] for new in batch])
+    welcome = set(
+        _joined(db, "c.key FROM asked JOIN clients c ON c.key = client WHERE c.revoked IS NULL", pairs)
     )
-    return Outcome.stored
+    stands = {
+        (campaign, client): fingerprint
+        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.client = asked.client", pairs)
+    }
+    taken = {
+        (campaign, fingerprint): client
+        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.fingerprint = asked.print", pairs)
+    }
+    outcomes, rows = [], []
+    for new in batch:
+        outcome = _judge(new, (new.client,) in welcome, stands, taken, until, at)
+        outcomes.append(outcome)
+        if outcome is Outcome.stored:
+            stands[new.campaign, new.client] = new.fingerprint
+            taken[new.campaign, new.fingerprint] = new.client
+            statement = (new.epsilon, new.delta, new.sigma, new.rho)
+            rows.append((new.campaign, new.client, new.fingerprint, *statement, _text(at), new.data))
+    if rows:
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+        db.execute(f"INSERT INTO releases VALUES {marks}", [value for row in rows for value in row])
+    return outcomes
+
+
+def _joined(db: sqlite3.Connection, query: str, pairs: str) -> list[Any]:
+    asked = (
+        "WITH asked (campaign, client, print) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
+        "json_extract(value, '$[2]') FROM json_each(?)) SELECT "
+    )
+    return db.execute(asked + query, (pairs,)).fetchall()
+
+
+def _judge(
+    new: Submission,
+    welcome: bool,
+    stands: Mapping[tuple[str, str], str],
+    taken: Mapping[tuple[str, str], str],
+    until: Mapping[str, datetime | None],
+    at: datetime,
+) -> Outcome:
+    if not welcome:
+        return Outcome.revoked
+    if first := stands.get((new.campaign, new.client)):
+        return Outcome.known if first == new.fingerprint else Outcome.answered
+    deadline = until.get(new.campaign, at)
+    if deadline is not None and deadline <= at:
+        return Outcome.closed
+    return Outcome.taken if (new.campaign, new.fingerprint) in taken else Outcome.stored
+
+
+@lru_cache(maxsize=1000)
+def _ask(text: str) -> Ask:
+    return Ask.model_validate_json(text)
 
 
 def _campaign(row: tuple[Any, ...]) -> Campaign:
     id, index, probe, purpose, ask, budget, strategy, deadline, created, closed = row
     times = (_maybe(deadline), _time(created), _maybe(closed))
-    return Campaign(id, index, probe, purpose, Ask.model_validate_json(ask), budget, strategy, *times)
+    return Campaign(id, index, probe, purpose, _ask(ask), budget, strategy, *times)
 
 
 def _client(row: tuple[Any, ...]) -> Client:

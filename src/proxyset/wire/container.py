@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -95,10 +96,13 @@ def _parse(text: Any) -> Any:
     return json.loads(text, parse_constant=finite, parse_float=finite)
 
 
+_name = lru_cache(maxsize=64)(str)  # NumPy takes longer to name a type than to hash a release
+
+
 def _digest(header: bytes, tensors: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256(header)
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
-        digest.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]))
+        digest.update(canonical_json([name, _name(tensor.dtype), list(tensor.shape)]))
         digest.update(tensor.tobytes())
     return digest.hexdigest()

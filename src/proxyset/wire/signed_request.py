@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SCHEME = "Proxyset-Ed25519"
-WINDOW_SECONDS = 120
+WINDOW_SECONDS = 60
 _FORM = re.compile(
     rf"{SCHEME} ([0-9a-f]{{64}})\.([0-9]{{1,15}})\.([0-9a-f]{{32}})\.([0-9a-f]{{64}})\.([0-9a-f]{{128}})"
 )

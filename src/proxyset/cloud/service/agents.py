@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from proxyset.cloud.records import Campaign, Client, Outcome
-from proxyset.cloud.service.auth import agent, agent_scheme, credential_of, use
+from proxyset.cloud.records import Campaign, Outcome
+from proxyset.cloud.service.auth import agent, agent_scheme, parsed, use, verify
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.cloud.service.limits import address_of, read_body
 from proxyset.cloud.service.submission import check_submission, size_limit
 from proxyset.errors import ArtifactError
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolled, Enrolment, Offer, Offers
 
-router = APIRouter(tags=["agent"])
-Agent = Annotated[Client, Depends(agent)]
+
+class Plain(APIRoute):
+    """A route whose handler does its own checks: FastAPI describes it in the OpenAPI document and otherwise stays out of the
+    way, which would cost as much as the answer itself."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handle(request: Request) -> Response:
+            response: Response = await self.endpoint(request, **request.path_params)
+            return response
+
+        return handle
+
+
+router = APIRouter(tags=["agent"], route_class=Plain)
+_SIGNED: dict[str, Any] = {"security": [{"agent": []}]}
 
 _ENROLMENT_LIMIT = 4096
 _REFUSALS: dict[Outcome, tuple[int, str]] = {
@@ -53,7 +68,8 @@ async def enroll(request: Request) -> Response:
     """Pin the key that signs this request, for a one-time token."""
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
-    credential = credential_of(request)
+    credential = parsed(request)
+    verify(credential, request)
     use(credential, context)
     body = await _signed_body(request, _ENROLMENT_LIMIT, credential.digest, context)
     try:
@@ -66,9 +82,10 @@ async def enroll(request: Request) -> Response:
     return _json(Enrolled(client=client.key, name=client.name))
 
 
-@router.get("/v1/campaigns", response_model=Offers, responses=_responses())
-async def campaigns(request: Request, client: Agent) -> Response:
+@router.get("/v1/campaigns", response_model=Offers, responses=_responses(), openapi_extra=_SIGNED)
+async def campaigns(request: Request) -> Response:
     """The open campaigns, and which of them this client has answered."""
+    client, _ = agent(request)
     state = context_of(request).state
     answered = state.answered(client.key)
     offers = []
@@ -97,13 +114,16 @@ async def campaigns(request: Request, client: Agent) -> Response:
     "/v1/campaigns/{campaign}/probe",
     response_class=Response,
     responses=_responses(_404="no such campaign", _410="closed") | {200: {"content": _BINARY}},
+    openapi_extra=_SIGNED,
 )
-async def probe(request: Request, client: Agent, campaign: CampaignId) -> Response:
+async def probe(request: Request, campaign: CampaignId) -> Response:
     """The probe of an open campaign."""
+    agent(request)
     context = context_of(request)
     asked = _open(context, campaign)
+    data, _ = context.probes[asked.probe]
     return Response(
-        context.probes[asked.probe],
+        data,
         media_type="application/octet-stream",
         headers={"etag": f'"{asked.probe}"'},
     )
@@ -123,14 +143,15 @@ async def probe(request: Request, client: Agent, campaign: CampaignId) -> Respon
         _422="not a release, or not what was asked",
     )
     | {200: {"description": "known already", "model": Acknowledgement}},
-    openapi_extra={"requestBody": {"required": True, "content": _BINARY}},
+    openapi_extra={"requestBody": {"required": True, "content": _BINARY}} | _SIGNED,
 )
-async def release(request: Request, client: Agent, campaign: CampaignId) -> Response:
+async def release(request: Request, campaign: CampaignId) -> Response:
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
+    client, credential = agent(request)
     context = context_of(request)
     asked = _known(context, campaign)
-    _, clusters = context.state.probe_size(asked.probe)
-    body = await _signed_body(request, size_limit(clusters), request.state.digest, context)
+    _, clusters = context.probes[asked.probe]
+    body = await _signed_body(request, size_limit(clusters), credential.digest, context)
     try:
         submission = check_submission(body, asked, clusters, client.key)
     except ArtifactError as error:
@@ -147,9 +168,11 @@ async def release(request: Request, client: Agent, campaign: CampaignId) -> Resp
     "/v1/campaigns/{campaign}/model",
     response_class=FileResponse,
     responses=_responses(_404="no such campaign, or no model yet") | {200: {"content": _BINARY}},
+    openapi_extra=_SIGNED,
 )
-async def model(request: Request, client: Agent, campaign: CampaignId) -> Response:
+async def model(request: Request, campaign: CampaignId) -> Response:
     """The model that was published for a campaign, open or closed."""
+    agent(request)
     state = context_of(request).state
     published = state.model(_known(context_of(request), campaign).id)
     if published is None:
@@ -162,7 +185,7 @@ async def model(request: Request, client: Agent, campaign: CampaignId) -> Respon
 
 
 def _known(context: Context, campaign: str) -> Campaign:
-    return context.state.campaign(campaign)  # UnknownName is a 404 (cloud.app)
+    return context.campaign(campaign)  # UnknownName is a 404 (application.py)
 
 
 def _open(context: Context, campaign: str) -> Campaign:

@@ -62,7 +62,7 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
 
     app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)
     app.state.context = context
-    for router in (operations, agents.router, operators.router):
+    for router in (agents.router, operations, operators.router):  # the busiest first
         app.include_router(router)
     app.add_exception_handler(StateError, _state_error)
     add_front(app, limits, metrics)

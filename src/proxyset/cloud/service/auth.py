@@ -26,26 +26,37 @@ operator_scheme = HTTPBearer(scheme_name="operator", auto_error=False)
 _SKEW_MS = 1000 * WINDOW_SECONDS
 
 
-def credential_of(request: Request) -> Credential:
-    """The verified credential of a signed request, whoever's the key is; its nonce is not used yet.
+def parsed(request: Request) -> Credential:
+    """What the Authorization header says; nothing is verified.
+
+    Raises:
+        HTTPException: 401.
+    """
+    try:
+        return Credential.parse(request.headers.get("authorization", ""))
+    except ArtifactError as error:
+        raise unauthorized(SCHEME, str(error)) from None
+
+
+def verify(credential: Credential, request: Request) -> None:
+    """See that its key signed this request, lately. The nonce is not used yet.
 
     Raises:
         HTTPException: 401; 503 when it was signed before this server started.
     """
     context, now = context_of(request), time.time_ns() // 1_000_000
+    if abs(now - credential.time) > _SKEW_MS:
+        raise unauthorized(
+            SCHEME,
+            f"the request was signed {abs(now - credential.time) / 1000:.0f} s from this server's clock; at most "
+            f"{WINDOW_SECONDS} s are accepted: set the clock",
+        )
+    if credential.time < context.started:
+        raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
     try:
-        credential = Credential.parse(request.headers.get("authorization", ""))
-        if abs(now - credential.time) > _SKEW_MS:
-            raise ArtifactError(
-                f"the request was signed {abs(now - credential.time) / 1000:.0f} s from this server's clock; at most "
-                f"{WINDOW_SECONDS} s are accepted: set the clock"
-            )
-        if credential.time < context.started:
-            raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
         credential.verify(request.method, _audience(request, context), _path(request))
     except ArtifactError as error:
         raise unauthorized(SCHEME, str(error)) from None
-    return credential
 
 
 def use(credential: Credential, context: Context) -> None:
@@ -55,31 +66,29 @@ def use(credential: Credential, context: Context) -> None:
         HTTPException: 401 for a replay; 429 or 503 for too many.
     """
     context.clients.take(credential.key)
-    if not context.nonces.use(credential.nonce):
+    # until its time is too old for the clock of this server
+    seconds = (credential.time + _SKEW_MS) / 1000 - time.time()
+    if not context.nonces.use(bytes.fromhex(credential.nonce), seconds):
         raise unauthorized(SCHEME, "this request came before: sign each one anew")
 
 
-async def agent(request: Request, _: str | None = Depends(agent_scheme)) -> Client:
-    """The enrolled client that signed this request; the digest of its body is in `request.state.digest`.
+def agent(request: Request) -> tuple[Client, Credential]:
+    """The enrolled client that signed this request, and what it signed; the body is still to be compared with the digest.
 
     Raises:
-        HTTPException: 401 for strangers, 403 for the revoked, 429 for the hurried.
+        HTTPException: 401 for strangers, 403 for the revoked, 429 for the hurried, 503 as `verify`.
     """
     context = context_of(request)
-    header = request.headers.get("authorization", "")
-    try:
-        client = context.state.client(Credential.parse(header).key)  # cheaper than a signature
-    except ArtifactError as error:
-        raise unauthorized(SCHEME, str(error)) from None
+    credential = parsed(request)
+    client = context.client(credential.key)  # cheaper than a signature
     if client is None:
         raise unauthorized(SCHEME, "this key is not enrolled here")
-    credential = credential_of(request)
+    verify(credential, request)
     if client.revoked:
         raise HTTPException(403, "this key was revoked", {"connection": "close"})
     use(credential, context)
-    request.state.digest = credential.digest
     request.state.who = client.key[:12]
-    return client
+    return client, credential
 
 
 def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:

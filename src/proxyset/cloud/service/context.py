@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from fastapi import Request
 
+from proxyset.cloud.records import Campaign, Client
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
-from proxyset.wire.signed_request import WINDOW_SECONDS
 
+RECENT_SECONDS = 1.0
 _PROBE_MEMORY = 256 << 20
+Value = TypeVar("Value")
 
 
 class Probes:
-    """The newest probes in memory; a probe never changes."""
+    """The newest probes in memory, as (bytes, clusters); a probe never changes."""
 
     def __init__(self, state: State, most: int = _PROBE_MEMORY) -> None:
         self._state, self._most = state, most
-        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._held: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
 
-    def __getitem__(self, fingerprint: str) -> bytes:
+    def __getitem__(self, fingerprint: str) -> tuple[bytes, int]:
         if fingerprint not in self._held:
-            self._held[fingerprint] = self._state.probe(fingerprint)
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._most:
+            _, clusters = self._state.probe_size(fingerprint)
+            self._held[fingerprint] = (self._state.probe(fingerprint), clusters)
+            while len(self._held) > 1 and sum(len(data) for data, _ in self._held.values()) > self._most:
                 self._held.popitem(last=False)
         self._held.move_to_end(fingerprint)
         return self._held[fingerprint]
+
+
+class Recent(Generic[Value]):
+    """What was looked up within the last second. The state judges again when a release is stored."""
+
+    def __init__(self, look_up: Callable[[str], Value], most: int = 20_000) -> None:
+        self._look_up, self._most = look_up, most
+        self._held: dict[str, Value] = {}
+        self._since = 0.0
+
+    def __getitem__(self, name: str) -> Value:
+        now = time.monotonic()
+        if now - self._since > RECENT_SECONDS or len(self._held) > self._most:
+            self._held.clear()
+            self._since = now
+        if name not in self._held:
+            self._held[name] = self._look_up(name)
+        return self._held[name]
 
 
 @dataclass
@@ -50,13 +73,24 @@ class Context:
     probes: Probes
     audience: str
     started: int
-    nonces: Nonces = field(default_factory=lambda: Nonces(2 * WINDOW_SECONDS))
+    nonces: Nonces = field(default_factory=Nonces)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)
+    _clients: Recent[Client | None] = field(init=False)
+    _campaigns: Recent[Campaign] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._clients, self._campaigns = Recent(self.state.client), Recent(self.state.campaign)
         self.clients = Buckets(self.limits.client, self.limits.client_burst)
         self.enrolments = Buckets(self.limits.enrol, self.limits.enrol_burst)
+
+    def client(self, key: str) -> Client | None:
+        """The client of a key as of the last second; strangers are not remembered."""
+        return self._clients[key] or self.state.client(key)
+
+    def campaign(self, id: str) -> Campaign:
+        """A campaign as of the last second. Raises UnknownName."""
+        return self._campaigns[id]
 
 
 def context_of(request: Request) -> Context:

@@ -17,6 +17,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_OVER_TLS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
 _BUSY = b'{"detail":"too many requests"}'
 _QUIET = ("/healthz", "/metrics")
 
@@ -32,6 +33,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         begin, status, sent = time.perf_counter(), 500, 0
+        ours = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 
         async def watch(message: Message) -> None:
             nonlocal status, sent
@@ -39,7 +41,7 @@ class Front:
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
-                headers += [pair for pair in _HEADERS if pair[0] not in present]
+                headers += [pair for pair in ours if pair[0] not in present]
             else:
                 sent += len(message.get("body", b""))
             await send(message)

@@ -68,14 +68,14 @@ class Buckets:
 
 
 class Nonces:
-    """Nonces that were used, for as long as a replay of them would pass the clock."""
+    """Nonces that were used, at least for as long as a replay of them would pass the clock."""
 
-    def __init__(self, seconds: float, most: int = 500_000) -> None:
-        self._seconds, self._most = seconds, most
-        self._used: OrderedDict[str, float] = OrderedDict()
+    def __init__(self, most: int = 500_000) -> None:
+        self._most = most
+        self._used: OrderedDict[bytes, float] = OrderedDict()
 
-    def use(self, nonce: str) -> bool:
-        """Whether this is its first use.
+    def use(self, nonce: bytes, seconds: float) -> bool:
+        """Whether this is its first use; it is remembered for `seconds` or more.
 
         Raises:
             HTTPException: 503, so many are remembered that no more can be told apart.
@@ -87,7 +87,7 @@ class Nonces:
             return False
         if len(self._used) >= self._most:
             raise HTTPException(503, "too many requests at this time", {"retry-after": "10"})
-        self._used[nonce] = at + self._seconds
+        self._used[nonce] = at + seconds
         return True
 
     def __len__(self) -> int:

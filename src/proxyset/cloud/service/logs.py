@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 LOGGER = logging.getLogger("proxyset.service")
@@ -15,8 +15,9 @@ class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, event, and the facts given as `extra={"facts": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
+        at, milliseconds = time.strftime("%FT%T", time.gmtime(record.created)), int(record.msecs)
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": f"{at}.{milliseconds:03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "facts", {}),
@@ -28,6 +29,7 @@ class JsonLines(logging.Formatter):
 
 def log_to_stderr(level: str = "info") -> None:
     """Send our lines, and uvicorn's, to standard error."""
+    logging._srcfile = None  # documented: then no record looks for its caller
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in (LOGGER.name, "uvicorn.error"):
@@ -39,4 +41,5 @@ def log_to_stderr(level: str = "info") -> None:
 
 
 def event(name: str, **facts: object) -> None:
+    """Tell one thing that happened, at level info."""
     LOGGER.info(name, extra={"facts": facts})

@@ -24,6 +24,7 @@ class Metrics:
             registry=self._registry,
             buckets=_SECONDS,
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._sent = Counter("proxyset_sent_bytes", "Bytes of bodies sent.", registry=self._registry)
         self._outcomes = Counter(
             "proxyset_releases", "Releases by what became of them.", ("outcome",), registry=self._registry
@@ -34,8 +35,12 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
         """Count one answered request; `route` is a template or "other": strangers cannot make up labels."""
-        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        at = (method if method in _METHODS else "other", route, status)
+        if at not in self._known:  # finding a child takes longer than counting
+            self._known[at] = (self._requests.labels(*at), self._seconds.labels(route))
+        requests, times = self._known[at]
+        requests.inc()
+        times.observe(seconds)
         self._sent.inc(sent)
 
     def release(self, outcome: str) -> None:

@@ -102,10 +102,9 @@ def url_of(listener: socket.socket, host: str, tls: Tls | None) -> str:
     return f"{'https' if tls else 'http'}://{name}:{listener.getsockname()[1]}"
 
 
-def run(
-    app: ASGIApp, listener: socket.socket, limits: Limits, *, tls: Tls | None = None, proxies: str = ""
-) -> None:
-    """Serve until SIGTERM or SIGINT: what was begun is answered, then this returns.
+def server_of(app: ASGIApp, limits: Limits, *, tls: Tls | None = None, proxies: str = "") -> uvicorn.Server:
+    """uvicorn, ready to run on a listener: `server_of(app, limits).run(sockets=[listener])`. It serves until SIGTERM or SIGINT;
+    what was begun is answered before it returns.
 
     Args:
         proxies: addresses, separated by commas, whose X-Forwarded headers are believed; "" for none.
@@ -136,4 +135,4 @@ def run(
         config.load()
     except OSError as error:  # ssl.SSLError is one
         raise InvalidInput(f"the certificate or its key cannot be used: {error}") from None
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)

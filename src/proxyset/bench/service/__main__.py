@@ -1,0 +1,70 @@
+"""python -m proxyset.bench.service load|memory|kill"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+
+from proxyset.bench.service.kill import kill_again_and_again
+from proxyset.bench.service.load import Load, compare, growth, memory
+
+
+def main() -> None:
+    """Run one measurement and print what docs/service.md quotes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    load = commands.add_parser("load", help="requests a second and p99, beside a bare echo")
+    load.add_argument("--clients", type=int, default=1000)
+    load.add_argument("--campaigns", type=int, default=3)
+    load.add_argument("--rounds", type=int, default=5)
+    longer = commands.add_parser("memory", help="resident memory under load")
+    longer.add_argument("--clients", type=int, default=300)
+    longer.add_argument("--minutes", type=float, default=10)
+    killing = commands.add_parser("kill", help="kill -9 under load")
+    killing.add_argument("--times", type=int, default=50)
+    arguments = parser.parse_args()
+    if arguments.command == "load":
+        _load(arguments.clients, arguments.campaigns, arguments.rounds)
+    elif arguments.command == "memory":
+        samples, requests, errors = memory(arguments.clients, arguments.minutes)
+        early, late = growth(samples)
+        _say(f"{arguments.minutes:g} minutes, {requests:,} requests, {errors} errors")
+        _say(
+            f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})"
+        )
+    else:
+        tally = kill_again_and_again(arguments.times)
+        _say(
+            f"{tally.kills} kills; {len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} cut off"
+        )
+        _say(
+            f"{tally.stored:,} stored, {tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"
+        )
+        if tally.lost or tally.doubled or tally.integrity != "ok":
+            sys.exit(1)
+
+
+def _load(clients: int, campaigns: int, rounds: int) -> None:
+    found = compare(clients, campaigns, rounds)
+    for ours, bare in found:
+        _say(f"{_words('ours', ours)}; {_words('echo', bare)}")
+    for name in ("rate", "core_rate", "p99"):
+        ratios = [getattr(ours, name) / getattr(bare, name) for ours, bare in found]
+        _say(
+            f"{name}: {statistics.median(ratios):.2f} of the echo's ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    _say(f"{sum(ours.errors for ours, _ in found)} errors")
+
+
+def _words(name: str, load: Load) -> str:
+    return f"{name} {load.rate:,.0f}/s, {load.core_rate:,.0f} a core-second, p99 {1000 * load.p99:,.0f} ms"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
