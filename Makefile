@@ -5,13 +5,18 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test check bench fuzz format clean
+.PHONY: demo test label-studio check bench fuzz format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# a real Label Studio, 1 GB, in an environment of its own
+label-studio: .venv/dev
+	$(BIN)/python -m tests.e2e.label_studio
+	$(BIN)/python -m pytest -m label_studio
 
 check: .venv/dev
 	$(BIN)/ruff check src tests

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proxyset.client.agent import exchange as exchange
     from proxyset.client.answer import answer as answer
+    from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
     from proxyset.cloud.build import build_index as build_index
     from proxyset.cloud.export import export as export
     from proxyset.cloud.index import Index as Index
+    from proxyset.cloud.label_questions import ask_labels as ask_labels
+    from proxyset.cloud.label_questions import collect_labels as collect_labels
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
     from proxyset.encoders import load_encoder as load_encoder
@@ -39,7 +42,10 @@ _HOMES = {
     "Release": "wire.release",
     "Transport": "wire.transport",
     "answer": "client.answer",
+    "answer_questions": "client.labeling",
+    "ask_labels": "cloud.label_questions",
     "build_index": "cloud.build",
+    "collect_labels": "cloud.label_questions",
     "exchange": "client.agent",
     "export": "cloud.export",
     "load_encoder": "encoders",
@@ -58,7 +64,10 @@ __all__ = [
     "Release",
     "Transport",
     "answer",
+    "answer_questions",
+    "ask_labels",
     "build_index",
+    "collect_labels",
     "exchange",
     "export",
     "load_encoder",

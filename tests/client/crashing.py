@@ -1,6 +1,8 @@
-"""Answers probes in child processes and kills them with SIGKILL; prints what is left as JSON.
+"""Answers probes, or questions, in child processes and kills them with SIGKILL; prints what is left as JSON.
 
-    python -m tests.client.crashing FOLDER KILLS
+    python -m tests.client.crashing FOLDER KILLS [counts|labels]
+
+An answer of labels is screened: it takes two debits and two draws.
 
 Half of the kills come at a random moment, half right after a named step. Every draw of noise is logged before it
 is made, so the log can only overstate the draws; a release is "sent" (appended to a file) after it was returned.
@@ -23,10 +25,14 @@ from typing import Any
 
 import numpy as np
 
-import proxyset.client.answer as module
+import proxyset.client.answer as counting
+import proxyset.client.labeling as labeling
 from proxyset.client.calibration import privacy_statement
+from proxyset.client.label_privacy import label_statement
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.noise import mechanism
+from proxyset.client.noise import gaussian, mechanism
+from proxyset.wire.questions import Rule
+from tests.client.asking import make_questions, make_records
 from tests.client.conftest import make_probe
 
 STEPS = (
@@ -38,6 +44,10 @@ STEPS = (
     "returned",
     "sent",
 )
+DRAWS = {"counts": 1, "labels": 2}  # of one answer
+KNN: Rule = "private-knn"
+ASKED = 12
+WORTH = {"epsilon": 0.05, "rule": KNN, "neighbours": 5, "screening": 0.3}
 
 
 def append(path: Path, line: str) -> None:
@@ -46,7 +56,7 @@ def append(path: Path, line: str) -> None:
     os.close(descriptor)
 
 
-def child(folder: Path, first: int, fatal: str | None) -> None:
+def child(folder: Path, first: int, fatal: str | None, what: str) -> None:
     def reach(step: str) -> None:
         if step == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -60,8 +70,8 @@ def child(folder: Path, first: int, fatal: str | None) -> None:
 
         return wrapped
 
-    def logged(clusters: int, privacy: Any) -> Callable[..., Any]:
-        draw = mechanism(clusters, privacy)
+    def logged(size: int, privacy: Any) -> Callable[..., Any]:
+        draw = mechanism(size, privacy) if what == "counts" else gaussian(size, privacy)
 
         def add(counts: Any) -> Any:
             append(folder / "draws", current)
@@ -71,20 +81,28 @@ def child(folder: Path, first: int, fatal: str | None) -> None:
 
         return add
 
-    module.mechanism = logged
+    counting.mechanism = logged
+    labeling.gaussian = logged
     Ledger.debit = around(Ledger.debit, "before debit", "after debit")  # type: ignore[method-assign]
     Ledger.store = around(Ledger.store, "before store", "after store")  # type: ignore[method-assign]
-    X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    ledger = folder / "ledger.sqlite"
     for seed in range(first, first + 40):
-        probe = make_probe(seed=seed)
-        current = probe.fingerprint
-        release = module.answer(probe, X, epsilon=0.05, ledger=folder / "ledger.sqlite")
+        release: Any
+        if what == "counts":
+            X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+            probe = make_probe(seed=seed)
+            current = probe.fingerprint
+            release = counting.answer(probe, X, epsilon=0.05, ledger=ledger)
+        else:
+            questions = make_questions(ASKED, seed)
+            current = questions.fingerprint
+            release = labeling.answer_questions(questions, *make_records(20), ledger=ledger, **WORTH)
         reach("returned")
         append(folder / "sent", f"{current} {release.fingerprint}")
         reach("sent")
 
 
-def run(folder: Path, kills: int) -> dict[str, Any]:
+def run(folder: Path, kills: int, what: str) -> dict[str, Any]:
     privacy_statement(0.05)
     mechanism(5, privacy_statement(0.05))  # everything is imported before the first fork
     Ledger.open(folder / "ledger.sqlite", cap=Cap(100))
@@ -97,7 +115,7 @@ def run(folder: Path, kills: int) -> dict[str, Any]:
         pid = os.fork()
         if pid == 0:
             try:
-                child(folder, max(0, sent - 1), fatal)
+                child(folder, max(0, sent - 1), fatal, what)
             except BaseException:
                 traceback.print_exc()
                 raise
@@ -116,9 +134,14 @@ def run(folder: Path, kills: int) -> dict[str, Any]:
     entries = ledger.entries()
     debits = Counter(e.probe for e in entries if e.kind == "debit")
     draws = Counter((folder / "draws").read_text().split())
-    stored = Counter(e.probe for e in entries if e.kind == "release")
+    stored = Counter(e.probe for e in entries if e.kind in ("release", "labels"))
     lines = {tuple(line.split()) for line in (folder / "sent").read_text().splitlines()}
-    kept = {probe: ledger.stored(probe, "array", privacy_statement(0.05)) for probe in stored}
+    kept: dict[str, Any] = {}
+    for probe in stored:
+        if what == "counts":
+            kept[probe] = ledger.stored(probe, "array", privacy_statement(0.05))
+        else:
+            kept[probe] = ledger.stored_labels(probe, "array", label_statement(ASKED, **WORTH))
     return {
         "kills": kills,
         "sent": len(lines),
@@ -128,9 +151,10 @@ def run(folder: Path, kills: int) -> dict[str, Any]:
         "draws": draws.total(),
         "drawn_more_than_debited": sum(draws[probe] > debits[probe] for probe in draws),
         "stored_more_than_once": sum(count > 1 for count in stored.values()),
-        "debited_without_release": debits.total() - stored.total(),
+        "debited_without_release": debits.total() - DRAWS[what] * stored.total(),
     }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]))) + "\n")
+    what = sys.argv[3] if len(sys.argv) > 3 else "counts"
+    sys.stdout.write(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), what)) + "\n")

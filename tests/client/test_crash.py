@@ -15,8 +15,9 @@ KILLS = int(os.environ.get("PROXYSET_KILLS", "40"))
 
 
 @pytest.mark.slow
-def test_no_kill_releases_more_than_was_debited(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.client.crashing", str(tmp_path), str(KILLS)]
+@pytest.mark.parametrize("what", ["counts", "labels"])
+def test_no_kill_releases_more_than_was_debited(tmp_path: Path, what: str) -> None:
+    command = [sys.executable, "-m", "tests.client.crashing", str(tmp_path), str(KILLS), what]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)

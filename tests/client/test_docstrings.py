@@ -8,12 +8,39 @@ from types import ModuleType
 
 import pytest
 
-from proxyset.client import answer, audit, calibration, ledger, look, noise, pins, plan, policy, vote
+from proxyset.client import (
+    answer,
+    audit,
+    audit_bound,
+    calibration,
+    knn,
+    label_audit,
+    label_plan,
+    label_privacy,
+    labeling,
+    labels,
+    ledger,
+    look,
+    model,
+    noise,
+    pins,
+    plan,
+    policy,
+    predict,
+    vote,
+)
 
 SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
 # public names that carry no guarantee of their own: plain data, and what only reads or reports
 PLAIN = {
-    "vote": {"Records"},
+    "vote": {"Records", "refuse_duplicates"},
+    "knn": set(),
+    "labels": {"read_labels", "label_reader"},
+    "label_privacy": set(),
+    "label_plan": {"LabelPlan"},
+    "label_audit": set(),
+    "labeling": set(),
+    "audit_bound": set(),
     "noise": set(),
     "calibration": set(),
     "ledger": {"Cap", "Account", "default_path"},
@@ -21,7 +48,9 @@ PLAIN = {
     "policy": {"Limit", "adopt", "in_force"},
     "audit": {"Audit"},
     "plan": {"Plan"},
-    "pins": {"pin"},
+    "pins": {"pin", "pin_key"},
+    "model": {"Fetched"},
+    "predict": {"Predictor", "Predictions", "read_labels"},
     "look": {"write_items"},
 }
 LEDGER_METHODS = {"debit"}
@@ -35,7 +64,27 @@ def public(module: ModuleType) -> list[str]:
 
 CASES = [
     (module, name)
-    for module in (vote, noise, calibration, ledger, answer, policy, audit, plan, pins, look)
+    for module in (
+        vote,
+        noise,
+        calibration,
+        ledger,
+        answer,
+        policy,
+        audit,
+        plan,
+        pins,
+        look,
+        knn,
+        labels,
+        label_privacy,
+        label_plan,
+        label_audit,
+        labeling,
+        audit_bound,
+        model,
+        predict,
+    )
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]
 ]

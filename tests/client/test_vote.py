@@ -45,8 +45,8 @@ def slow_votes(X: np.ndarray, probe: Probe, persons: list[str] | None = None, m:
             if taken[persons[i]] > m:
                 continue
         x = X[i].astype(np.float64)
-        if probe.projection is not None and probe.mean is not None:
-            x = (x - probe.mean) @ probe.projection.astype(np.float64)
+        if probe.projection is not None:
+            x = x @ probe.projection.astype(np.float64)
         distances = [((x - c) ** 2).sum() for c in probe.centroids.astype(np.float64)]
         counts[int(np.argmin(distances))] += 1
     return counts

@@ -229,3 +229,11 @@ def test_many_clusters_are_assigned_in_two_levels(blobs, monkeypatch):
     candidates = index.candidates()
     assert (candidates.clusters == nearest_centroid(candidates.Z, index.centroids)).mean() > 0.99
     assert index.fingerprint != exact.fingerprint
+
+
+def test_embeddings_by_id(blobs):
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=4)
+    X = np.load(blobs / "pool.npy").astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(index.embeddings(["900", "3", "3", "77"]), X[[900, 3, 3, 77]])
+    with pytest.raises(InvalidInput, match="1 of 2 items are not in the index"):
+        index.embeddings(["3", "x"])

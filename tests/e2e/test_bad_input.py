@@ -122,7 +122,7 @@ def test_damaged_probes(ready, command, damage):
     changed = {
         "truncated": data[:-20],
         "tampered": data[:-20] + b"\1" * 20,
-        "version": data.replace(b"proxyset.probe/1", b"proxyset.probe/2"),
+        "version": data.replace(b"proxyset.probe/2", b"proxyset.probe/1"),
         "release": (ready / "release").read_bytes(),
         "text": b"hello",
     }[damage]

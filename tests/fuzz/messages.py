@@ -31,7 +31,7 @@ def probes() -> list[Probe]:
     tree = HashTree.grow(item_leaf(f"{row}", x) for row, x in enumerate(X))
     chosen = np.array([4, 0, 2])
     ids = [f"{row}" for row in chosen]
-    for contents, map_ in ((None, {}), ([b"a", b"", b"bcd"], {"projection": P, "mean": mean})):
+    for contents, map_ in ((None, {}), ([b"a", b"", b"bcd"], {"projection": P})):
         medoids = encode(tree, chosen, ids, X[chosen], contents)
         made.append(Probe.build_of_medoids(medoids, wide, "a" * 64, **map_))
     return made

@@ -47,7 +47,9 @@ def test_equal_content_gives_equal_bytes_and_fields_survive():
     assert (two.index, two.purpose, two.dtype, two.clusters) == (INDEX, "ünï", "int8", 5)
     np.testing.assert_array_equal(one.centroids, two.centroids)
     X = rng.normal(size=(4, 9)).astype(np.float32)
-    np.testing.assert_allclose(two.project(X), (X - two.mean) @ two.projection)
+    np.testing.assert_allclose(two.project(X), X @ two.projection, rtol=1e-5)
+    unmoved = Probe.from_bytes(build(C, "int8", d=9, projection=P).data)
+    np.testing.assert_allclose(two.centroids, unmoved.centroids + mean @ two.projection, rtol=1e-5)
 
 
 def test_unknown_dtype():
@@ -104,5 +106,5 @@ def test_no_bytes_crash_the_decoder(data):
 
 
 def test_another_schema_version_names_both():
-    with pytest.raises(ArtifactError, match=r"schema 'proxyset\.probe/9'.*reads 'proxyset\.probe/1'"):
-        Probe.from_bytes(DATA.replace(b"proxyset.probe/1", b"proxyset.probe/9"))
+    with pytest.raises(ArtifactError, match=r"schema 'proxyset\.probe/9'.*reads 'proxyset\.probe/2'"):
+        Probe.from_bytes(DATA.replace(b"proxyset.probe/2", b"proxyset.probe/9"))

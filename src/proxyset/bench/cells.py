@@ -57,6 +57,8 @@ def _select(task: Task, cell: Cell) -> Outcome:
     need = needs(cell.method)
     strategy = find_strategy(need.name)
     index, candidates = task.index(cell.clusters), task.candidates(cell.clusters)
+    if need.sources:
+        candidates = replace(candidates, groupings={"source": task.sources()})
     coverage, costs = None, Costs()
     if strategy.needs_release:
         probe = task.probe(index.manifest.clusters, cell.dim, cell.dtype or "float16")

@@ -21,10 +21,9 @@ import time
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import numpy as np
-
 from proxyset.bench.encoding import pictures
 from proxyset.bench.memory import peak_mib
+from proxyset.encoders.multiply_adds import graph_multiply_adds
 
 _IMAGES, _CLUSTERS = 1000, 100
 _RESNET18_PARAMETERS = 11_689_512
@@ -37,7 +36,7 @@ def main() -> None:
     encoder = parser.parse_args().encoder.resolve()
     with tempfile.TemporaryDirectory() as folder:
         answered = _answered(encoder, Path(folder))
-    ours = _IMAGES * (graph_multiply_adds(encoder / "model.onnx") + answered["vote"])
+    ours = _IMAGES * (graph_multiply_adds((encoder / "model.onnx").read_bytes()) + answered["vote"])
     epoch = 3 * _IMAGES * resnet18_multiply_adds()
     _print("import of the client", f"{_import_seconds():.2f} core-seconds")
     for extra, also in (("onnx", ()), ("onnx", ("torch",))):
@@ -101,36 +100,6 @@ def step() -> None:
         "MiB": peak_mib(),
     }
     sys.stdout.write(json.dumps(found) + "\n")
-
-
-def graph_multiply_adds(path: Path) -> int:
-    """Multiply-adds of one image through the convolutions and products of an ONNX graph, which is run once for its shapes."""
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(str(path))
-    counted = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    asked = {name for node in counted for name in (*node.input[:2], *node.output)} - shapes.keys()
-    asked -= {value.name for value in (*model.graph.input, *model.graph.output)}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(asked))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    image = session.get_inputs()[0]
-    feed = np.zeros([1, *image.shape[1:]], np.float32)
-    outputs = [output.name for output in session.get_outputs()]
-    shapes[image.name] = feed.shape
-    shapes |= dict(
-        zip(outputs, (array.shape for array in session.run(outputs, {image.name: feed})), strict=True)
-    )
-    total = 0
-    for node in counted:
-        each = shapes[node.input[1]][1:] if node.op_type == "Conv" else shapes[node.input[0]][-1:]
-        total += int(np.prod(shapes[node.output[0]])) * int(np.prod(each))
-    return total
 
 
 def resnet18_multiply_adds(side: int = 224) -> int:

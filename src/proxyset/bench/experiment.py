@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from proxyset.bench.methods import Needs, needs
+from proxyset.bench.jobs import JOBS
+from proxyset.bench.methods import ALTERNATIVES, Needs, needs
 from proxyset.bench.registry import find
 from proxyset.bench.training import TRAININGS
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
@@ -40,6 +41,7 @@ class Data(BaseModel):
         budgets: numbers of picked items.
         domains: which are the private one in turn; all by default.
         most: of each domain at most this many items take part.
+        records: the client has at most this many; None for all of its split.
         dim: principal components that the pool is clustered on; None for the index's own choice.
         clusters: R for this data set; empty for the experiment's.
     """
@@ -50,6 +52,7 @@ class Data(BaseModel):
     budgets: tuple[int, ...] = Field(min_length=1)
     domains: tuple[str, ...] = ()
     most: int | None = Field(default=3000, ge=10)
+    records: int | None = Field(default=None, ge=1)
     dim: int | None = Field(default=None, ge=1)
     clusters: tuple[int, ...] = ()
 
@@ -84,6 +87,7 @@ class Experiment(BaseModel):
         methods: as `methods.needs` takes them; "*" stands for every strategy that proxyset has, "default" for the one that it
             uses unless told otherwise.
         axis: what the figure has on its horizontal axis; None for tables alone.
+        job: what is done with the picked items, as in `jobs.JOBS`; "" for a logistic regression on frozen features.
         paper: published numbers to print beside ours: label → method → value in percent.
     """
 
@@ -101,6 +105,7 @@ class Experiment(BaseModel):
     pools: tuple[PoolKind, ...] = ("id+ood",)
     messages: tuple[Message, ...] = (Message(),)
     axis: Literal["epsilon", "budget", "clusters", "bytes"] | None = None
+    job: str = ""
     paper: dict[str, dict[str, float]] = {}
 
     @classmethod
@@ -137,6 +142,12 @@ class Experiment(BaseModel):
                 raise ValueError(f"{data.name} has no domain {unknown.pop()!r}: choose {', '.join(known)}")
             if data.name not in TRAININGS:
                 raise ValueError(f"no training is fixed for {data.name}")
+            if self.job and find(data.name).encoder not in ("hog", "efficientnet-lite0"):
+                raise ValueError(f"the jobs train on images, and {data.name} has none")
+        if self.job and self.job not in JOBS:
+            raise ValueError(f"there is no job {self.job!r}: choose {', '.join(JOBS)}")
+        if self.job and (others := set(self.methods) & set(ALTERNATIVES)):
+            raise ValueError(f"{others.pop()!r} picks no items that a job could be done with")
         return self
 
     def of(self, name: str) -> Data:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from proxyset.bench.dataset import DataSet
 from proxyset.bench.registry import cache_folder, load
 from proxyset.bench.splits import Rows
 from proxyset.encoders import Encoded, Encoder, load_encoder
+from proxyset.encoders.images import Framing, pixels
 from proxyset.errors import InvalidData
 
 _IMAGES, _TEXT, _FILES = "image", "text", "file"  # columns that hold items
@@ -69,6 +71,21 @@ class Features:
         encoder = load_encoder("tabular", source=_Rows(table.take(pa.array(pool))))
         return _checked(encoder.encode(table), self.data_set.name)
 
+    def pixels(self, size: int = 32) -> NDArray[np.uint8]:
+        """(n, 3, size, size) uint8 of all rows of an image data set; decoded once a process.
+
+        Raises:
+            InvalidData: an image cannot be decoded.
+        """
+        name = f"pixels-{size}"
+        if name not in self._held:
+            found, problems = pixels(_items(self._table), Framing(size=(size, size)))
+            if problems:
+                row, reason = next(iter(problems.items()))
+                raise InvalidData(f"row {row} of {self.data_set.name} cannot be decoded: {reason}")
+            self._held[name] = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
+        return self._held[name]
+
     def _encoded(self, on_encode: Callable[[int, int], None]) -> NDArray[np.float32]:
         if "X" not in self._held:  # read once a process
             encoder = self._encoder()
@@ -87,7 +104,7 @@ class Features:
         return self._held["X"]
 
     @cached_property
-    def _held(self) -> dict[str, NDArray[np.float32]]:
+    def _held(self) -> dict[str, NDArray[Any]]:
         return {}
 
     def _encoder(self) -> Encoder:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from proxyset.bench.experiment import Experiment
+from proxyset.bench.statistics import Spread
 from proxyset.bench.summary import Line
 from proxyset.bench.tables import method_name
 from proxyset.bench.training import TRAININGS
@@ -63,17 +65,37 @@ def figures(experiment: Experiment, lines: Sequence[Line]) -> dict[str, str]:
     return out
 
 
+@dataclass(frozen=True)
+class Curve:
+    """Spreads over an axis; one without points is a level line."""
+
+    name: str
+    points: list[tuple[float, Spread]]
+    level: Spread | None = None
+
+
 def curve(title: str, axis: str, lines: Sequence[Line]) -> str:
     """The metric over a logarithmic axis; a method without a value on it is a level line. Bars are ± 1 sd."""
     label, value = _AXES[axis]
-    xs = sorted({at for line in lines if (at := value(line)) is not None}) or [1.0]
+    curves = []
+    for name in dict.fromkeys(line.setting.method for line in lines):
+        own = [line for line in lines if line.setting.method == name]
+        points = [(at, line.accuracy) for line in own if (at := value(line)) is not None]
+        curves.append(Curve(method_name(name), points, own[0].accuracy))
+    return draw(title, label, curves)
+
+
+def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
+    """Curves over a logarithmic axis. Bars are ± 1 sd."""
+    xs = sorted({at for one in curves for at, _ in one.points}) or [1.0]
     span = math.log(xs[-1] / xs[0]) or 1.0
-    ends = [(line.accuracy.mean - line.accuracy.sd, line.accuracy.mean + line.accuracy.sd) for line in lines]
-    low, high = math.floor(100 * min(e[0] for e in ends)), math.ceil(100 * max(e[1] for e in ends))
+    spreads = [spread for one in curves for _, spread in one.points]
+    spreads += [one.level for one in curves if one.level and not one.points]
+    low = math.floor(100 * min(s.mean - s.sd for s in spreads))
+    high = math.ceil(100 * max(s.mean + s.sd for s in spreads))
     step = next(s for s in (1, 2, 5, 10, 20) if (high - low) / s <= 8)
     low, high = low // step * step, -(-high // step) * step
-    names = list(dict.fromkeys(line.setting.method for line in lines))
-    height = _HEIGHT + 16 * math.ceil(len(names) / 2)
+    height = _HEIGHT + 16 * math.ceil(len(curves) / 2)
 
     def x(at: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log(at / xs[0]) / span)
@@ -95,13 +117,11 @@ def curve(title: str, axis: str, lines: Sequence[Line]) -> str:
             )
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>')
-    for number, name in enumerate(names):
+    for number, one in enumerate(curves):
         colour = _COLOURS[number % len(_COLOURS)]
         dash = "" if number < len(_COLOURS) / 2 else ' stroke-dasharray="5 3"'
-        own = [line for line in lines if line.setting.method == name]
-        points = [(x(at), line.accuracy) for line in own if (at := value(line)) is not None]
-        if not points:
-            points = [(x(at), own[0].accuracy) for at in (xs[0], xs[-1])]
+        level = [(xs[0], one.level), (xs[-1], one.level)] if one.level else []
+        points = [(x(at), spread) for at, spread in one.points or level]
         points.sort(key=lambda point: point[0])
         path = " ".join(f"{px:.1f},{y(spread.mean):.1f}" for px, spread in points)
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} points="{path}"/>')
@@ -114,7 +134,7 @@ def curve(title: str, axis: str, lines: Sequence[Line]) -> str:
         parts.append(
             f'<line stroke="{colour}" stroke-width="2"{dash} x1="{left}" x2="{left + 24}" y1="{line_y}" y2="{line_y}"/>'
         )
-        parts.append(f'<text x="{left + 30}" y="{line_y + 4}">{escape(method_name(name))}</text>')
+        parts.append(f'<text x="{left + 30}" y="{line_y + 4}">{escape(one.name)}</text>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}"><style>{_STYLE}</style>{"".join(parts)}</svg>'

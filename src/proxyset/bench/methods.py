@@ -1,6 +1,7 @@
 """The methods of a benchmark by name, and what each depends on and assumes.
 
-A selection strategy goes by its own name; "ecos:clear" is the strategy on counts without noise, "ecos@50" with R = 50.
+A selection strategy goes by its own name; "ecos:clear" is the strategy on counts without noise, "ecos@50" with R = 50,
+"density-ratio:sources" the strategy on a pool that names the source (here: the domain) of its items.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from dataclasses import dataclass
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput
 
-_NAME = re.compile(r"(?P<name>[a-z][a-z0-9-]*)(?P<clear>:clear)?(?:@(?P<clusters>[1-9][0-9]*))?")
+_NAME = re.compile(
+    r"(?P<name>[a-z][a-z0-9-]*)(?P<clear>:clear)?(?P<sources>:sources)?(?:@(?P<clusters>[1-9][0-9]*))?"
+)
 CLEAR = "without noise: NOT PRIVATE"
+SOURCES = "the pool names the domain of each item, not which is the client's"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Needs:
         message: whether it depends on a probe: R, dimensions and number format.
         clusters: an R of its own.
         clear: whether private data goes in without noise.
+        sources: whether the pool names the domain of each of its items (not: which of them is the client's).
         assumes: what it takes for granted, beyond unlabelled private items.
     """
 
@@ -35,6 +40,7 @@ class Needs:
     message: bool = False
     clusters: int | None = None
     clear: bool = False
+    sources: bool = False
     assumes: str = ""
 
 
@@ -101,18 +107,22 @@ def needs(method: str) -> Needs:
     if match is None or match["name"] not in STRATEGIES:
         known = ", ".join([*STRATEGIES, *BASELINES, *ALTERNATIVES])
         raise InvalidInput(
-            f"unknown method {method!r}: choose {known}; a strategy may carry ':clear' (no noise) and '@R'"
+            f"unknown method {method!r}: choose {known}; a strategy may carry ':clear' (no noise), ':sources' and '@R'"
         )
     asks = STRATEGIES[match["name"]].needs_release
     clear = match["clear"] is not None
     if not asks and (clear or match["clusters"]):
         raise InvalidInput(f"{match['name']!r} asks the client nothing, so {method!r} has no meaning")
     clusters = int(match["clusters"]) if match["clusters"] else None
+    sources = match["sources"] is not None
+    if sources and match["name"] != "density-ratio":
+        raise InvalidInput(f"{match['name']!r} does not look at sources, so {method!r} has no meaning")
     return Needs(
         match["name"],
         epsilon=asks and not clear,
         message=asks or match["name"] == "uniform-cluster",
         clusters=clusters,
         clear=clear,
-        assumes=CLEAR if clear else "",
+        sources=sources,
+        assumes="; ".join([CLEAR] * clear + [SOURCES] * sources),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -39,15 +40,35 @@ class Outcome:
         score: the metric on the test items, in [0, 1].
         picked: how many items the model was trained on.
         own_share: the part of them that is of the private domain; None when nothing was picked.
+        details: what else a job measured, by name; a name that ends in "accuracy" is a share.
     """
 
     score: float
     picked: int
     own_share: float | None
     costs: Costs = Costs()
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+class Job(Protocol):
+    """What happens to picked items: train on those rows of the data set and measure."""
+
+    def __call__(self, task: Task, rows: Rows, costs: Costs) -> Outcome: ...
 
 
 def from_rows(task: Task, rows: Rows, costs: Costs | None = None) -> Outcome:
-    """Train on rows of the data set and measure."""
+    """Do the experiment's job with rows of the data set."""
+    return task.job(task, rows, costs or Costs())
+
+
+def classify(task: Task, rows: Rows, costs: Costs) -> Outcome:
+    """The plain job: a logistic regression on frozen features."""
+    return measured(task, rows, task.score(rows), costs)
+
+
+def measured(
+    task: Task, rows: Rows, score: float, costs: Costs, details: Mapping[str, float] | None = None
+) -> Outcome:
+    """The outcome of a model that was trained on rows."""
     own = float(np.mean(task.features.domains[rows] == task.group.private))
-    return Outcome(task.score(rows), len(rows), own, costs or Costs())
+    return Outcome(score, len(rows), own, costs, details or {})

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from proxyset import atomic
+from proxyset.bench.details import details_table
 from proxyset.bench.experiment import Experiment
 from proxyset.bench.figures import figures
 from proxyset.bench.registry import find
+from proxyset.bench.savings import savings
 from proxyset.bench.store import SCHEMA, Store, row
 from proxyset.bench.summary import summarise
 from proxyset.bench.tables import Table, assumptions, latex, markdown, published, tables
@@ -30,6 +32,10 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
             f"no cell of {experiment.name} has finished: run it with `proxyset bench run` first"
         )
     shown = [*tables(experiment, lines), assumptions(lines)]
+    if job := details_table(experiment, store):
+        shown.insert(-1, job)
+    if experiment.job:
+        shown += savings(experiment, store)
     if quoted := published(experiment):
         shown.append(quoted)
     shown.append(_terms(experiment))

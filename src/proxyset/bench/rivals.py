@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
-from proxyset.cloud.select.facility_location import facility_location
+from proxyset.cloud.select.facility import facility_location
 from proxyset.cloud.select.kcenter import farthest_first
 from proxyset.nearest import nearest_centroid
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from proxyset.bench.cells import Result, run_cell
 from proxyset.bench.experiment import Cell, Experiment, Group
 from proxyset.bench.features import Features
+from proxyset.bench.jobs import find_job
+from proxyset.bench.outcome import classify
 from proxyset.bench.registry import find
 from proxyset.bench.store import Store
 from proxyset.bench.task import Task
@@ -88,6 +90,7 @@ class _Group:
                 Path(work),
                 self._store.releases,
                 self._experiment.delta,
+                find_job(self._experiment.job) if self._experiment.job else classify,
             )
             try:
                 for cell in missing:

@@ -1,4 +1,7 @@
-"""Speed as ratios against named alternatives, interleaved in one process tree: python -m proxyset.bench.speed.
+"""Speed as ratios against named alternatives, interleaved in one process tree.
+
+    python -m proxyset.bench.speed                                       all cases
+    python -m proxyset.bench.speed assign k-center --docs docs/performance.md   some; their rows of the page's table anew
 
 Two processes run the contenders in turns: in one, every library chooses its BLAS kernel itself, as shipped; in the other
 OPENBLAS_CORETYPE asks for the best kernel of this processor, which is what faiss's own OpenBLAS is too old to see. All is
@@ -8,11 +11,13 @@ on one thread; times are core-seconds, so that other programs on the machine dis
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +27,7 @@ from proxyset.bench.rivals import CASES
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-# a round of these takes minutes
-_ROUNDS = {"kmeans": 3, "k-center": 3}
+_LONG = ("kmeans", "k-center")  # no round to warm up: what loading takes is small beside them
 START, STOP = "<!-- bench -->", "<!-- end of bench -->"
 
 
@@ -39,55 +43,77 @@ class Contender:
 
 
 def main() -> None:
-    """Print a line a comparison, and with --docs put the table into a page between its two marks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=5, help="at most 3 for kmeans and k-center")
-    parser.add_argument("--docs", type=Path, help="page whose table is replaced")
+    """Print a line a comparison, and with --docs replace their lines in the table between a page's two marks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"or how some begin: {', '.join(CASES)}")
+    parser.add_argument("--rounds", type=int, default=5, help="at most, for each case")
+    parser.add_argument("--seconds", type=float, default=120, help="after which a case begins no round")
+    parser.add_argument("--docs", type=Path, help="page whose table is brought up to date, case by case")
     arguments = parser.parse_args()
+    asked = [name for name in CASES if name.startswith(tuple(arguments.cases or [""]))]
+    if not asked:
+        parser.error(f"no case begins with {' or '.join(arguments.cases)}: there are {', '.join(CASES)}")
     shipped, best = _Worker(None), _Worker(_best_kernel())
     try:
-        lines = [*_versions(shipped, best), "", *_HEAD]
-        _say(*lines)
-        for name in arguments.cases:
-            rounds = min(arguments.rounds, _ROUNDS.get(name, arguments.rounds))
-            rows = list(_compare(name, rounds, shipped, best))
+        versions = _versions(shipped, best)
+        _say(*versions, "", *_HEAD)
+        for name in asked:
+            rows = _compare(name, arguments.rounds, arguments.seconds, shipped, best)
             _say(*rows)
-            lines += rows
+            if arguments.docs:
+                _update(arguments.docs, versions, rows)
     finally:
         shipped.close()
         best.close()
-    if arguments.docs:
-        page = arguments.docs.read_text(encoding="utf-8")
-        before, rest = page.split(START, 1)
-        after = rest.split(STOP, 1)[1]
-        text = "\n".join([before + START, *lines, STOP]) + after
-        arguments.docs.write_text(text, encoding="utf-8")
+
+
+def _update(page: Path, versions: list[str], rows: list[str]) -> None:
+    """Put rows in the place of those that compare the same, or at the end of the table."""
+    before, rest = page.read_text(encoding="utf-8").split(START, 1)
+    old, after = rest.split(STOP, 1)
+    table = [line for line in old.splitlines() if line.startswith("|") and line not in _HEAD]
+    new = {_compared(row): row for row in rows}
+    kept = [new.pop(_compared(row), row) for row in table]
+    text = "\n".join([before + START, *versions, "", *_HEAD, *kept, *new.values(), STOP]) + after
+    page.write_text(text, encoding="utf-8")
+
+
+def _compared(row: str) -> tuple[str, ...]:
+    return tuple(row.split("|")[1:3])
 
 
 _HEAD = [
-    "| what | against | ratio (lowest to highest) | core-seconds, ours and theirs | quality, ours and theirs | rounds |",
-    "|---|---|---|---|---|---|",
+    "| what | against | ratio (lowest to highest) | core-seconds, ours and theirs | quality, ours and theirs | rounds | code |",
+    "|---|---|---|---|---|---|---|",
 ]
 
 
-def _compare(name: str, rounds: int, shipped: _Worker, best: _Worker) -> list[str]:
+def _compare(name: str, rounds: int, seconds: float, shipped: _Worker, best: _Worker) -> list[str]:
     case = CASES[name]()
     contenders = [Contender(other) for other in case.contenders]
     if "faiss" in case.contenders:
         contenders.append(Contender("faiss", best_kernel=True))
     times: dict[Contender, list[float]] = {contender: [] for contender in contenders}
     quality: dict[Contender, list[float]] = {contender: [] for contender in contenders}
-    for number in range(-1, rounds):  # the first round loads libraries and touches memory
+
+    def turn(number: int) -> None:
         for contender in contenders:
-            if number < 0 and name in _ROUNDS:
-                continue
             worker = best if contender.best_kernel else shipped
             found = worker.ask(case=name, contender=contender.name, round=max(number, 0))
             if found["quality"] == found["quality"]:
                 quality[contender].append(found["quality"])
             if number >= 0:
                 times[contender].append(found["seconds"])
+
+    started = time.monotonic()
+    if name not in _LONG:
+        turn(-1)  # loads libraries and touches memory
+    for number in range(rounds):
+        if number and time.monotonic() - started > seconds:
+            break
+        turn(number)
     ours, *others = contenders
     judged = {contender: statistics.mean(values) for contender, values in quality.items()}
     rows = []
@@ -96,7 +122,7 @@ def _compare(name: str, rounds: int, shipped: _Worker, best: _Worker) -> list[st
         rows.append(
             f"| {case.title} | {other} | **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
             f"| {statistics.median(times[ours]):.3g}, {statistics.median(times[other]):.3g} "
-            f"| {case.measure}: {judged[ours]:.6g}, {judged[other]:.6g} | {rounds} |"
+            f"| {case.measure}: {judged[ours]:.6g}, {judged[other]:.6g} | {len(ratios)} | {_commit()} |"
         )
     return rows
 
@@ -144,6 +170,15 @@ def _versions(shipped: _Worker, best: _Worker) -> list[str]:
         f"Ours: NumPy's {ours['kernels']['NumPy']}, its own choice. faiss as shipped: {ours['kernels']['faiss']}; "
         f"with its best kernel: {theirs['kernels']['faiss']}. One thread.",
     ]
+
+
+@functools.cache
+def _commit() -> str:
+    """Of the code that was measured; "+" when it was changed since."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*"]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else "not a checkout"
 
 
 def _say(*lines: str) -> None:

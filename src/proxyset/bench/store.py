@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         ("dtype", pa.string()), ("epsilon", pa.float64()), ("score", pa.float64()), ("picked", pa.int64()),
         ("own_share", pa.float64()), ("spent", pa.float64()), ("bytes_down", pa.int64()),
         ("bytes_up", pa.int64()), ("multiply_adds", pa.int64()), ("rounds", pa.int64()),
-        ("seconds", pa.float64()),
+        ("seconds", pa.float64()), ("details", pa.string()),
     ]
 )  # fmt: skip
 
@@ -63,6 +63,7 @@ class Store:
                 "delta": experiment.delta,
                 "version": find(data.name).version,
             }
+            | ({"job": experiment.job} if experiment.job else {})
             for data in experiment.data
         }
         for name, values in new.items():
@@ -128,6 +129,7 @@ def row(result: Result) -> dict[str, object]:
         "multiply_adds": costs.multiply_adds,
         "rounds": costs.rounds,
         "seconds": result.seconds,
+        "details": json.dumps(dict(outcome.details)),
     }
 
 
@@ -135,5 +137,7 @@ def _result(values: dict[str, Any]) -> Result:
     group = Group(*(values[name] for name in Group._fields))
     cell = Cell(group, *(values[name] for name in Cell._fields[1:]))
     paid = (values[name] for name in ("bytes_down", "bytes_up", "multiply_adds", "rounds"))
-    outcome = Outcome(values["score"], values["picked"], values["own_share"], Costs(values["spent"], *paid))
+    details = json.loads(values["details"] or "{}")  # results of earlier versions have none
+    costs = Costs(values["spent"], *paid)
+    outcome = Outcome(values["score"], values["picked"], values["own_share"], costs, details)
     return Result(cell, outcome, values["seconds"])

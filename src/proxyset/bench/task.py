@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from proxyset import atomic
 from proxyset.bench.classifier import Labels
 from proxyset.bench.experiment import Cell, Data, Group
 from proxyset.bench.features import Features
+from proxyset.bench.outcome import Job, classify
 from proxyset.bench.splits import Rows, Split, split
 from proxyset.bench.training import TRAININGS, Training
 from proxyset.client.answer import answer
@@ -39,6 +40,7 @@ class Task:
         work: a folder for indexes and throw-away ledgers; its content may be deleted afterwards.
         releases: a folder where releases are kept, so that methods added later answer to the same noise.
         delta: of every private method.
+        job: what is done with picked items.
         pool: rows of the public pool, in the order of the index.
     """
 
@@ -48,6 +50,7 @@ class Task:
     work: Path
     releases: Path
     delta: float = 1e-5
+    job: Job = classify
     split: Split = field(init=False)
     pool: Rows = field(init=False)
 
@@ -60,6 +63,9 @@ class Task:
             groups=None if groups is None else [str(group) for group in groups],
             most=self.data.most,
         )
+        if self.data.records is not None:
+            few = self.rng(7).permutation(self.split.client)[: self.data.records]
+            self.split = replace(self.split, client=np.sort(few))
         own = np.isin(self.split.pool, self.split.in_distribution)
         kinds = {"id+ood": np.ones_like(own), "id": own, "ood": ~own}
         self.pool = self.split.pool[kinds[self.group.pool]]
@@ -114,13 +120,19 @@ class Task:
     def _candidates(self) -> dict[Path, Candidates]:
         return {}
 
+    def sources(self) -> NDArray[np.uint8]:
+        """(n,) the domain of every pool item, as a code."""
+        names = [str(self.features.domains[row]) for row in self.pool]
+        return np.unique(names, return_inverse=True)[1].astype(np.uint8)
+
     def probe(self, clusters: int, dim: int | None, dtype: Dtype) -> Probe:
         index = self.index(clusters)
         return index.probe(dim=None if dim is None else min(dim, index.manifest.dim), dtype=dtype)
 
     def release(self, cell: Cell, probe: Probe) -> Release:
         """The client's answer: kept from an earlier run, or drawn now through a ledger that is thrown away."""
-        name = fingerprint([*cell.group, probe.fingerprint, cell.epsilon, self.delta])[:24]
+        who = [*cell.group, self.data.records] if self.data.records else [*cell.group]
+        name = fingerprint([*who, probe.fingerprint, cell.epsilon, self.delta])[:24]
         path = self.releases / f"{name}.safetensors"
         if not path.exists():
             ledger = self.work / f"{name}-{time.monotonic_ns()}.sqlite"

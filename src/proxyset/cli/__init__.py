@@ -14,14 +14,19 @@ from proxyset.cli import (
     bench,
     campaign,
     client,
+    client_label,
     data,
     demo,
+    distill,
     encoder,
     index,
+    label,
     ledger,
+    model,
     people,
     plan,
     serve,
+    train,
 )
 from proxyset.errors import ProxysetError, Refused
 
@@ -47,6 +52,9 @@ app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
 app.command("export")(index.export_command)
+app.add_typer(label.app, name="label")
+app.command("train")(train.train)
+app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(people.tokens, name="enroll-token")
@@ -54,7 +62,9 @@ app.add_typer(people.clients, name="clients")
 app.add_typer(people.operators, name="operator")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(client.app, name="client")
+app.add_typer(client_label.app, name="client-label")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(model.app, name="model")
 app.command("audit")(audit.audit)
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from proxyset.cli.output import emit
 from proxyset.client.audit import audit as run_audit
+from proxyset.client.label_audit import audit_labels
 from proxyset.errors import ProxysetError
+from proxyset.wire.questions import Rule
+
+
+class _Release(StrEnum):
+    counts = "counts"
+    bounded_votes = "bounded-votes"
+    private_knn = "private-knn"
 
 
 def audit(
-    epsilon: Annotated[float, typer.Option(help="What the attacked answers claim.")] = 4.0,
+    release: Annotated[_Release, typer.Option(help="What is attacked.")] = _Release.counts,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="What the attacked answers claim: 4; 3 for labels.", show_default=False),
+    ] = None,
     delta: Annotated[float, typer.Option(help="Probability that the loss is larger.")] = 1e-5,
     trials: Annotated[int, typer.Option(help="Canaries thrown.")] = 200_000,
     confidence: Annotated[float, typer.Option(help="Probability that the bound is right.")] = 0.999,
@@ -23,17 +36,23 @@ def audit(
 
     Exit status 1 when that is more than was claimed.
 
+    Labels (client-label) are attacked by rule, each question for itself.
+
     Example: proxyset audit --epsilon 4 --trials 200000
     """
-    found = run_audit(epsilon, delta, trials, confidence)
+    if release is _Release.counts:
+        found = run_audit(4.0 if epsilon is None else epsilon, delta, trials, confidence)
+    else:
+        rule: Rule = "bounded-votes" if release is _Release.bounded_votes else "private-knn"
+        found = audit_labels(rule, 3.0 if epsilon is None else epsilon, delta, trials, confidence)
     verdict = "no contradiction" if found.passed else "the claim is FALSE"
     emit(
-        asdict(found) | {"passed": found.passed},
-        f"claimed ε = {found.claimed_epsilon} at δ = {found.delta}; {found.trials} canaries prove ε ≥ "
+        asdict(found) | {"passed": found.passed, "release": release.value},
+        f"claimed ε = {found.claimed_epsilon:.4g} at δ = {found.delta}; {found.trials} canaries prove ε ≥ "
         f"{found.proven_epsilon:.3f} with confidence {found.confidence}: {verdict}",
         json,
     )
     if not found.passed:
         raise ProxysetError(
-            f"the client leaks more than it claims: ε ≥ {found.proven_epsilon:.3f} > {epsilon}"
+            f"the client leaks more than it claims: ε ≥ {found.proven_epsilon:.3f} > {found.claimed_epsilon:.4g}"
         )

@@ -10,7 +10,7 @@ import typer
 from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.output import emit
-from proxyset.client.history import Sent, hex_dump
+from proxyset.client.history import Sent, SentLabels, hex_dump, label_history
 from proxyset.client.history import history as sent_from
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items, write_items
@@ -19,6 +19,7 @@ from proxyset.encoders import encoder_for
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
 from proxyset.wire.transport import read_message
@@ -40,7 +41,9 @@ def history(
     Example: proxyset client history ledger.sqlite --entry 3
     """
     book = Ledger.open(ledger, create=False)
-    found = [sent for sent in sent_from(book) if server in ("", sent.entry.server)]
+    both: list[Sent | SentLabels] = [*sent_from(book), *label_history(book)]
+    both.sort(key=lambda sent: sent.entry.seq)
+    found = [sent for sent in both if server in ("", sent.entry.server)]
     if entry is not None:
         found = [sent for sent in found if sent.entry.seq == entry]
         if not found:
@@ -65,27 +68,38 @@ def verify(
     ledger: Annotated[
         Path | None, typer.Option(help="Check that this ledger paid for it.", show_default=False)
     ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file holds labels: check that they answer these questions.", show_default=False
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Verify a release and its receipt, offline. Either side can; give the owner's key to know who signed.
 
     Example: proxyset client verify release.safetensors --key KEY
     """
-    found = Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))
+    found: Release | LabelRelease
+    if questions:
+        found = LabelRelease.from_bytes(read_message(release, "set of labels", LABELS_LIMIT))
+    else:
+        found = Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))
     receipt = Receipt.of(found, key)
     if receipt is None:
         raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
-    if probe:
-        asked = Probe.from_bytes(read_message(probe, "probe", PROBE_LIMIT))
-        if (found.probe, len(found.counts)) != (asked.fingerprint, asked.clusters):
-            raise ArtifactError(f"{release} does not answer {probe}")
+    values = found.counts if isinstance(found, Release) else found.labels
+    for path, asked in ((probe, _probe(probe)), (questions, _questions(questions))):
+        if asked and (found.probe, len(values)) != asked:
+            raise ArtifactError(f"{release} does not answer {path}")
     if ledger:
         check_receipt(Ledger.open(ledger, create=False), receipt)
     facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
     facts |= {"claim": receipt.claim.model_dump(mode="json")}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
-        f"{release}: {len(found.counts)} noisy counts, {_cost(found.privacy)}",
+        f"{release}: {len(values)} {'labels' if questions else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
+        f"at δ = {found.privacy.delta:g}, ρ = {found.privacy.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
         f"policy {receipt.claim.policy or 'none'}; ledger entry {receipt.claim.head}",
     ]
@@ -109,45 +123,69 @@ def look(
     emit(facts, f"{out}/index.html: {checked} items, each what the probe claims it is", json)
 
 
-def _facts(sent: Sent, detailed: bool) -> dict[str, Any]:
+def _probe(path: Path | None) -> tuple[str, int] | None:
+    if path is None:
+        return None
+    asked = Probe.from_bytes(read_message(path, "probe", PROBE_LIMIT))
+    return asked.fingerprint, asked.clusters
+
+
+def _questions(path: Path | None) -> tuple[str, int] | None:
+    if path is None:
+        return None
+    asked = Questions.from_bytes(read_message(path, "set of questions", QUESTIONS_LIMIT))
+    return asked.fingerprint, len(asked)
+
+
+def _facts(sent: Sent | SentLabels, detailed: bool) -> dict[str, Any]:
     entry, release = sent.entry, sent.release
     facts: dict[str, Any] = {
+        "what": "counts" if isinstance(sent, Sent) else "labels",
         "entry": entry.seq,
         "time": entry.time,
         "server": entry.server,
         "dataset": entry.dataset,
         "probe": entry.probe,
         "release": release.fingerprint,
-        "left": sent.left,
+        "left": isinstance(sent, SentLabels) or sent.left,
         "receipt": bool(release.receipt),
         "bytes": len(sent.data),
         "sha256": fingerprint(sent.data),
         "privacy": release.privacy.model_dump(),
     }
     if detailed:
-        facts |= {"counts": release.counts.tolist(), "index": release.index, "hex": sent.data.hex()}
+        values = release.counts if isinstance(release, Release) else release.labels
+        facts |= {facts["what"]: values.tolist(), "index": release.index, "hex": sent.data.hex()}
     return facts
 
 
-def _line(sent: Sent) -> str:
+def _line(sent: Sent | SentLabels) -> str:
     entry, privacy = sent.entry, sent.release.privacy
+    left = isinstance(sent, SentLabels) or sent.left
     state = "receipt" if sent.release.receipt else "no receipt"
     return (
         f"{entry.seq:>5}  {entry.time}  {entry.server or '-':<24} probe {entry.probe[:12]}  ε {privacy.epsilon:g} "
         f"at δ {privacy.delta:g}, ρ {privacy.rho:.4g}  {len(sent.data):,} bytes  "
-        + (state if sent.left else "withheld")
+        + (state if left else "withheld")
     )
 
 
-def _meaning(sent: Sent) -> list[str]:
+def _meaning(sent: Sent | SentLabels) -> list[str]:
     entry, release, data = sent.entry, sent.release, sent.data
+    left = isinstance(sent, SentLabels) or sent.left
+    if isinstance(release, Release):
+        values, of, cost = release.counts.tolist(), "noisy counts, one a centroid", _cost(release.privacy)
+    else:
+        values, of = release.labels.tolist(), f"labels, one a public item ({ABSTAINED}: abstained)"
+        cost = f"{release.privacy.rule}, at most ρ = {release.privacy.rho:.4g}, ε = {release.privacy.epsilon:g}; the votes: "
+        cost += _cost(release.privacy.voting)
     lines = [
         f"entry {entry.seq} of {entry.time}, to {entry.server or 'whoever holds the file'}, from {entry.dataset}",
-        "it was paid for and withheld" if not sent.left else f"what left: {len(data):,} bytes",
+        "it was paid for and withheld" if not left else f"what left: {len(data):,} bytes",
         f"  that they answer probe {release.probe}",
         f"  which came from index {release.index}",
-        f"  {len(release.counts)} noisy counts, one a centroid: {' '.join(map(str, release.counts.tolist()))}",
-        f"  what they cost: {_cost(release.privacy)}",
+        f"  {len(values)} {of}: {' '.join(map(str, values))}",
+        f"  what they cost: {cost}",
     ]
     if receipt := Receipt.of(release):
         lines.append(f"  a receipt signed by {receipt.claim.key}, naming ledger entry {receipt.claim.head}")

@@ -15,11 +15,10 @@ from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
-from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
+from proxyset.cloud.releases import ReleaseFiles
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
-from proxyset.wire.release import RELEASE_LIMIT, Release
-from proxyset.wire.transport import read_message
 
 app = typer.Typer(no_args_is_help=True, help="Encode and cluster a public pool.")
 
@@ -155,21 +154,36 @@ def select_command(
     index: Annotated[Path, typer.Argument(help="Folder of the index.")],
     out: Annotated[Path, typer.Option(help="Folder of the proxy set.")],
     budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
-    releases: Annotated[list[Path] | None, typer.Argument(help="Files of releases.")] = None,
+    releases: Annotated[
+        list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
     max_weight: Annotated[
         float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
     ] = MAX_WEIGHT,
+    metadata: Annotated[
+        bool, typer.Option(help="Let the rule see which source and label the pool names for each item.")
+    ] = True,
+    combine: Annotated[
+        str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
+    ] = DEFAULT_RULE,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
 
     Example: proxyset select index release.safetensors --budget 1000 --out proxy
     """
-    messages = [Release.from_bytes(read_message(path, "release", RELEASE_LIMIT)) for path in releases or []]
     proxy = select(
-        Index.open(index), messages, out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+        Index.open(index),
+        ReleaseFiles.found(releases or []),
+        out,
+        budget=budget,
+        strategy=strategy,
+        seed=seed,
+        max_weight=max_weight,
+        metadata=metadata,
+        rule=cast(Rule, combine),
     )
     if proxy.card.items < budget:
         note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")
@@ -177,6 +191,7 @@ def select_command(
         "proxy": str(out),
         "rows": proxy.card.items,
         "strategy": strategy,
+        "combined": proxy.card.combined,
         "weights": proxy.card.weights,
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,

@@ -43,7 +43,12 @@ def show(
     lines = [
         f"{entry.seq:>5}  {entry.time}  {entry.kind:<8} "
         f"{entry.server or '-':<16} {entry.probe[:12] or '-':<12} "
-        + (f"ρ {entry.rho:.4g}  ε {entry.epsilon:g} at δ {entry.delta:g}" if entry.rho is not None else "")
+        + (
+            f"ρ {entry.rho:.4g}  ε {entry.epsilon:.4g} at δ {entry.delta:g}  "
+            if entry.rho is not None
+            else ""
+        )
+        + entry.note
         for entry in entries
     ]
     emit(facts, "\n".join([str(book.path), *lines, *_words(account)]), json)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 from proxyset.cloud.build import Progress
 
 
@@ -20,6 +22,11 @@ def emit(result: dict[str, Any], human: str, json: bool) -> None:
 def note(message: str) -> None:
     """Tell the person something that is not the result, on standard error."""
     sys.stderr.write(message + "\n")
+
+
+def warn_private(message: str) -> None:
+    """Say, in red on a terminal, that something gives no privacy."""
+    typer.secho(f"NOT PRIVATE: {message}", fg=typer.colors.RED, bold=True, err=True)
 
 
 @contextmanager

@@ -15,13 +15,8 @@ server.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.decisions import is_approved
@@ -30,22 +25,26 @@ from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
 from proxyset.client.pins import check_pin, pin
 from proxyset.client.policy import Policy, in_force
+from proxyset.client.private_data import (
+    Data,
+    batches_of,
+    check_kind,
+    check_person,
+    dataset_name,
+    encoded_records,
+    matching_encoder,
+    private_source,
+)
 from proxyset.client.receipts import check_not_rolled_back, issue
-from proxyset.client.vote import Records, content_digests, count_votes
-from proxyset.encoders import encoder_for
+from proxyset.client.vote import count_votes
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
-from proxyset.sources import open_source
-from proxyset.sources.remote import is_url
-from proxyset.sources.source import Batch, Items, Kind, Source
+from proxyset.errors import InvalidData, InvalidInput
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import RELEASE_LIMIT, Release
 from proxyset.wire.transport import read_message
 
-Data = str | os.PathLike[str] | Source | NDArray[Any]
 MOST_CLUSTERS = RELEASE_LIMIT // 8 - 4096  # what fits into a release, with its header
-FOLDER = "folder"
 
 
 def answer(
@@ -122,11 +121,14 @@ def answer(
         LedgerError: the ledger cannot be trusted or written.
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
-    _check_person(unit, person)
+    check_person(unit, person)
     if len(server) > SERVER_LIMIT:
         raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    probe, encoder, source = _ready(probe, data, encoder, person)
-    dataset = name_of(source) if dataset is None else dataset
+    probe = _opened(probe)
+    encoder = matching_encoder(encoder, probe.encoder, "probe")
+    source = private_source(data, encoder, person)
+    check_kind(source, encoder, "probe")
+    dataset = dataset_name(source) if dataset is None else dataset
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
@@ -142,7 +144,7 @@ def answer(
         return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
     draw = mechanism(probe.clusters, privacy)
-    records = _encoded(_batches(source), encoder, person, skip_corrupt)
+    records = encoded_records(batches_of(source), encoder, person, skip_corrupt)
     counts = count_votes(records, probe, max_records if unit == "person" else None)
     if not counts.any():
         raise InvalidData("there are no private records to count: nothing was answered")
@@ -159,85 +161,11 @@ def answer(
         return _sendable(release, policy, ledger)
 
 
-def true_counts(
-    probe: Probe | str | os.PathLike[str] | bytes,
-    data: Data,
-    *,
-    unit: Unit = "record",
-    max_records: int = 1,
-    person: str | None = None,
-    encoder: Encoder | str | None = None,
-    skip_corrupt: bool = False,
-) -> NDArray[np.int64]:
-    """The counts before noise, for their owner's eyes: nothing is kept, debited or sent.
-
-    Args:
-        probe, data, unit, max_records, person, encoder, skip_corrupt: as `answer` takes them.
-
-    Returns:
-        (R,) int64.
-
-    Sensitivity:
-        As `vote.count_votes`.
-    Unit:
-        `unit`.
-    Guarantee:
-        None: this is the private data itself, counted. Show it to the owner or to nobody.
-    Assumes:
-        The caller does not store it: noise that was released could be taken off with it.
-
-    Raises:
-        InvalidInput, InvalidData, EncoderMismatch, ArtifactError: as `answer`.
-    """
-    _check_person(unit, person)
-    probe, encoder, source = _ready(probe, data, encoder, person)
-    records = _encoded(_batches(source), encoder, person, skip_corrupt)
-    return count_votes(records, probe, max_records if unit == "person" else None)
-
-
-def name_of(data: Data) -> str:
-    """What the ledger calls private data unless told otherwise: their absolute path, or "array".
-
-    Sensitivity:
-        None: it does not look inside.
-    Unit:
-        None.
-    Guarantee:
-        It does not depend on the content.
-    Assumes:
-        The path itself is not private: it stays in the ledger.
-    """
-    if isinstance(data, np.ndarray):
-        return "array"
-    return str(Path(data if isinstance(data, str | os.PathLike) else data.path).resolve())
-
-
-def _ready(
-    probe: Probe | str | os.PathLike[str] | bytes, data: Data, encoder: Encoder | str | None, person: str | None
-) -> tuple[Probe, Encoder, Source | NDArray[Any]]:
-    """The three, opened, and seen to fit each other."""
-    probe = _opened(probe)
-    encoder = _matching(encoder, probe)
-    source = data if isinstance(data, np.ndarray) else _source(data, encoder, person)
-    if encoder.kind != (found := "embedding" if isinstance(source, np.ndarray) else source.kind):
-        raise InvalidInput(
-            f"the probe's encoder takes {encoder.kind} items; the private data holds {found} items"
-        )
-    return probe, encoder, source
-
-
 def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
     if policy:
         policy.withhold(release)
     receipt = issue(ledger, release)
     return replace(release, receipt=receipt.to_bytes()) if receipt else release
-
-
-def _check_person(unit: Unit, person: str | None) -> None:
-    if unit == "person" and not person:
-        raise InvalidInput('unit "person" needs to know whose each record is: name a column, or "folder"')
-    if unit == "record" and person:
-        raise InvalidInput(f'a person ({person!r}) is named, but the unit is "record": ask for unit "person"')
 
 
 def _opened(probe: Probe | str | os.PathLike[str] | bytes) -> Probe:
@@ -249,81 +177,3 @@ def _opened(probe: Probe | str | os.PathLike[str] | bytes) -> Probe:
             f"this probe has {probe.clusters} centroids; at most {MOST_CLUSTERS} can be answered"
         )
     return probe
-
-
-def _matching(encoder: Encoder | str | None, probe: Probe) -> Encoder:
-    if encoder is None or isinstance(encoder, str):
-        return encoder_for(probe.encoder, local=encoder)
-    if encoder.spec.fingerprint != probe.encoder.fingerprint:
-        raise EncoderMismatch(
-            f"the probe was made with the encoder {probe.encoder.name} {probe.encoder.fingerprint[:12]}, "
-            f"this is {encoder.spec.name} {encoder.spec.fingerprint[:12]}: use the probe's, or another probe"
-        )
-    return encoder
-
-
-def _source(data: str | os.PathLike[str] | Source, encoder: Encoder, person: str | None) -> Source:
-    if not isinstance(data, str | os.PathLike):
-        return data
-    if is_url(data):
-        raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
-    columns = (person,) if person and person != FOLDER else ()
-    return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=columns)
-
-
-
-
-def _batches(source: Source | NDArray[Any]) -> Iterator[Batch]:
-    if isinstance(source, np.ndarray):
-        yield Batch([str(row) for row in range(len(source))], source)
-        return
-    for shard in source.shards():
-        yield from source.read(shard)
-
-
-def _encoded(
-    batches: Iterable[Batch], encoder: Encoder, person: str | None, skip_corrupt: bool
-) -> Iterator[Records]:
-    """The records of all batches. After the last one, raises InvalidData if any could not be encoded."""
-    bad, total, first = 0, 0, ""
-    for batch in batches:
-        X, problems = _features(batch.items, encoder)
-        total += len(batch.ids)
-        if problems and not bad:
-            row = min(problems)
-            first = f"{batch.ids[row]!r}: {problems[row]}"
-        bad += len(problems)
-        good = [row for row in range(len(batch.ids)) if row not in problems]
-        ids = [batch.ids[row] for row in good]
-        if person is None:
-            yield Records(ids, X[good])
-            continue
-        persons, contents = _persons(batch, person), content_digests(batch.items)
-        yield Records(ids, X[good], [persons[row] for row in good], [contents[row] for row in good])
-    if bad and not skip_corrupt:
-        raise InvalidData(
-            f"{bad} of {total} private records cannot be encoded, the first is {first}. Nothing was debited; "
-            "mend or remove them, or leave them out with --skip-corrupt"
-        )
-
-
-def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:
-    if encoder.kind not in ("image", "text"):  # element by element, whatever the batch
-        encoded = encoder.encode(cast(Sequence[Any], items))
-        return encoded.embeddings, encoded.problems
-    X = np.zeros((len(items), encoder.spec.dim), np.float32)
-    problems: dict[int, str] = {}
-    for row, item in enumerate(items):
-        encoded = encoder.encode([item])
-        X[row] = encoded.embeddings[0]
-        if encoded.problems:
-            problems[row] = encoded.problems[0]
-    return X, problems
-
-
-def _persons(batch: Batch, person: str) -> list[str]:
-    if person == FOLDER:
-        return [name.rpartition("/")[0] for name in batch.ids]
-    if person not in batch.columns:
-        raise InvalidData(f"the private data has no column {person!r}")
-    return [value or "" for value in batch.columns[person]]

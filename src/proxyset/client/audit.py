@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.answer import answer
+from proxyset.client.audit_bound import proven_epsilon
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import InvalidInput
@@ -104,35 +105,8 @@ def audit(
             thrown.append(inside)
     first, counts, inside = seen[0], np.stack(seen[1:]), np.concatenate(thrown[1:])
     error = (1 - confidence) / 2
-    proven = max(_proven(attack.ravel(), inside, delta, error) for attack in (counts, counts - first))
+    proven = max(proven_epsilon(attack.ravel(), inside, delta, error) for attack in (counts, counts - first))
     return Audit(epsilon, delta, proven, confidence, len(inside))
-
-
-def _proven(counts: NDArray[np.int64], inside: NDArray[np.bool_], delta: float, error: float) -> float:
-    """The better of both directions; each gets half of the error, and each of its two bounds half of that."""
-    upward = _one_direction(counts[inside], counts[~inside], delta, error / 4)
-    downward = _one_direction(-counts[~inside], -counts[inside], delta, error / 4)
-    return max(0.0, upward, downward)
-
-
-def _one_direction(more: NDArray[np.int64], less: NDArray[np.int64], delta: float, error: float) -> float:
-    """Lower bound on log((P(more ≥ t) − δ) / P(less ≥ t)); t from the first halves, the bound from the second."""
-    first_more, first_less = more[: len(more) // 2], less[: len(less) // 2]
-    thresholds = np.unique(np.concatenate([first_more, first_less]))
-    thresholds = thresholds[:: max(1, len(thresholds) // 200)]
-    best = max(thresholds, key=lambda t: _bound(first_more, first_less, t, delta, error))
-    return _bound(more[len(more) // 2 :], less[len(less) // 2 :], best, delta, error)
-
-
-def _bound(
-    more: NDArray[np.int64], less: NDArray[np.int64], threshold: int, delta: float, error: float
-) -> float:
-    from scipy.stats import beta
-
-    hits, misses = int((more >= threshold).sum()), int((less >= threshold).sum())
-    low = float(beta.ppf(error, hits, len(more) - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - error, misses + 1, len(less) - misses)) if misses < len(less) else 1.0
-    return math.log((low - delta) / high) if low > delta else -math.inf
 
 
 def _probe() -> Probe:

@@ -154,6 +154,21 @@ def discrete_gaussian_delta(epsilon: float, sigma: float, step: int, cells: int)
     return float((mass * -np.expm1(np.minimum(epsilon - loss, 0))).sum())
 
 
+def moved_cells(rho: float, sigma: float, step: int) -> int:
+    """How many counts one unit moves by `step` each, from what that costs: ρ = cells · step² / (2σ²).
+
+    Sensitivity:
+        √cells · step is the ℓ2 sensitivity that the ρ was computed for.
+    Unit:
+        The one of ρ.
+    Guarantee:
+        None: it reads a statement.
+    Assumes:
+        ρ was rounded up by less than half a cell's.
+    """
+    return round(2 * sigma**2 * rho / step**2)
+
+
 def zcdp_epsilon(rho: float, delta: float) -> float:
     """The ε of ρ-zCDP at δ: the conversion of Canonne, Kamath and Steinke (2020), corollary 13.
 
@@ -216,7 +231,7 @@ def composed_epsilon(statements: Iterable[PrivacyStatement], delta: float) -> fl
 
     statements = list(statements)
     bound = zcdp_epsilon(math.fsum(s.rho for s in statements), delta)
-    groups = Counter((s.sigma, s.max_records, _CELLS[s.adjacency]) for s in statements)
+    groups = Counter((s.sigma, s.max_records, moved_cells(s.rho, s.sigma, s.max_records)) for s in statements)
     if not groups or max(groups)[0] > _EXACT_SIGMA:
         return bound
     total = pld.identity()

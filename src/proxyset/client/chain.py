@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from proxyset.client.calibration import Adjacency, Unit
+from proxyset.client.calibration import Adjacency, Unit, moved_cells
 from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.release import PrivacyStatement
 
-Kind = Literal["cap", "debit", "release", "policy", "pin", "approval", "refusal"]
+Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key", "approval", "refusal"]
 GENESIS = "0" * 64
 
 
@@ -23,10 +24,10 @@ class Entry:
         seq: 1, 2, 3 …
         time: UTC, ISO 8601.
         kind: "cap" sets a cap (rho, epsilon, delta; for `server`, or for all when that is ""); "debit" pays
-            for one draw; "release" says that the draw of debit `ref` was stored, with its SHA-256 in
-            `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
-            commitment has the SHA-256 `digest`; "approval" and "refusal" are what the owner decided about a probe, an
-            approval up to (epsilon, delta).
+            for one draw; "release" (counts) and "labels" say that the draw of debit `ref` was stored, with
+            its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
+            commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models;
+            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta).
         server: who asked.
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.
@@ -67,7 +68,8 @@ class Entry:
     @property
     def statement(self) -> PrivacyStatement:
         """What a debit paid for."""
-        sensitivity = (2**0.5 if self.adjacency == "replace-one" else 1.0) * (self.max_records or 1)
+        step = self.max_records or 1
+        sensitivity = math.sqrt(moved_cells(self.rho or 0, self.sigma or 0, step)) * step
         return PrivacyStatement.model_validate(
             {
                 name: getattr(self, name)

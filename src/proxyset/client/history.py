@@ -8,6 +8,7 @@ from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import Policy
 from proxyset.client.receipts import kept
+from proxyset.wire.questions import LabelRelease
 from proxyset.wire.release import Release
 
 
@@ -33,7 +34,7 @@ class Sent:
 
 
 def history(ledger: Ledger) -> list[Sent]:
-    """Every answer that was drawn, in order.
+    """Every answer of counts that was drawn, in order; `label_history` has the labels.
 
     Raises:
         LedgerError: the ledger or a policy in it is damaged.
@@ -42,6 +43,31 @@ def history(ledger: Ledger) -> list[Sent]:
     return [
         Sent(entry, replace(release, receipt=kept(ledger, entry)), _left(entry, release, policies))
         for entry, release in ledger.releases()
+    ]
+
+
+@dataclass(frozen=True)
+class SentLabels:
+    """One set of labels, as `Sent`. No policy withholds labels, so they left."""
+
+    entry: Entry
+    release: LabelRelease
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that left."""
+        return self.release.to_bytes()
+
+
+def label_history(ledger: Ledger) -> list[SentLabels]:
+    """Every set of labels that was drawn, in order.
+
+    Raises:
+        LedgerError: the ledger is damaged.
+    """
+    return [
+        SentLabels(entry, replace(labels, receipt=kept(ledger, entry)))
+        for entry, labels in ledger.label_releases()
     ]
 
 

@@ -1,9 +1,11 @@
-"""Pins: a server is held to the index that it committed to before its first answer.
+"""Pins: a server is held to the index that it committed to before its first answer, and to the key of its first model.
 
 Probes of medoids carry the root of a hash tree over the whole index. The first one that is answered pins that root to the
 server, as an entry of the ledger. A later probe of the same server with another root, or with none, could be made of items
 that were put in after the first answer was seen; it is refused until the owner agrees to a new index, which is one more
 entry.
+
+The key that signed the first model taken from a server is pinned in the same way, as an entry of its own.
 """
 
 from __future__ import annotations
@@ -51,6 +53,50 @@ def pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> None:
     """
     if check_pin(ledger, probe, server, new_index):
         ledger.add_pin(server, _commitment(probe))
+
+
+def check_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bool:
+    """Whether taking a model signed by `key` needs a new pin.
+
+    Args:
+        key: the public key that signed the model, hexadecimal.
+        server: where it comes from.
+        expected: the key that the owner named; it stands above the pinned one.
+
+    Sensitivity:
+        None: it looks at keys and the ledger.
+    Unit:
+        None.
+    Guarantee:
+        All models taken from `server` between two agreements of the owner are signed by one key.
+    Assumes:
+        The first one came from the server meant, unless the owner named its key.
+
+    Raises:
+        Refused: the model is signed by another key than the one named or, when none is named, the one pinned.
+    """
+    pins = ledger.texts("key", server)
+    pinned = pins[-1][1].decode() if pins else ""
+    wanted = expected or pinned
+    if wanted and key != wanted:
+        why = "you expect" if expected else f"the server {server!r} is pinned to"
+        raise Refused(
+            f"this model is signed by the key {key}; {why} {wanted}. Take no model until its maker says, on another way, that "
+            "the key is theirs; then name it with --key"
+        )
+    return key != pinned
+
+
+def pin_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bool:
+    """Check as `check_key` does, add the pin where a new one is needed, and say whether it was.
+
+    Raises:
+        Refused: as `check_key`. LedgerError: it could not be written.
+    """
+    needed = check_key(ledger, key, server, expected)
+    if needed:
+        ledger.add_key(server, key)
+    return needed
 
 
 def _commitment(probe: Probe) -> str:

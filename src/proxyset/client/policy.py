@@ -6,11 +6,13 @@
     most_epsilon = 1.0               # of one answer
     most_delta = 1e-5
     most_clusters = 500
+    most_questions = 0               # public items labeled at once; 0 (the default): no labels leave
     approve_above = 0.5              # a person must say yes to an answer of larger ε
     fewest_records = 200             # withhold answers whose noisy counts add up to less
     encoders = ["<fingerprint>"]     # empty or absent: any
     servers = ["https://cloud.example"]
     medoids = true                   # only probes of real items out of a committed index
+    model_keys = ["<public key>"]    # whose models may be fetched; empty or absent: any, and the first is pinned
 
     [cap]                            # of all answers together
     epsilon = 4.0
@@ -36,9 +38,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
+from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ApprovalNeeded, InvalidInput, LedgerError, Refused
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
+from proxyset.wire.questions import LabelStatement, Questions
 from proxyset.wire.release import PrivacyStatement, Release
 
 # what `client init` writes: every line commented, nothing in force until the owner adopts it
@@ -59,6 +63,9 @@ approve_above = 0.6
 # The largest probe, in centroids.
 most_clusters = 1000
 
+# The most public items that may be labeled at once by votes of private records (client-label). 0: no labels leave.
+most_questions = 0
+
 # Send nothing when the noisy counts add up to less. The debit of such an answer stays.
 fewest_records = 0
 
@@ -68,6 +75,9 @@ medoids = false
 # Only these encoders (by fingerprint: proxyset encoder info) and these servers. Absent: any.
 # encoders = ["..."]
 # servers = ["https://cloud.example"]
+
+# Fetch only models that one of these keys has signed. Absent: any key, and the first of a server is pinned.
+# model_keys = ["..."]
 
 # The most that all answers together may cost.
 [cap]
@@ -112,11 +122,13 @@ class Policy(BaseModel):
     most_epsilon: float = Field(default=100, gt=0)
     most_delta: float = Field(default=0.5, gt=0)
     most_clusters: int = Field(default=1_000_000, ge=1)
+    most_questions: int = Field(default=0, ge=0)
     approve_above: float | None = Field(default=None, ge=0)
     fewest_records: int = Field(default=0, ge=0)
     encoders: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     medoids: bool = False
+    model_keys: tuple[str, ...] = ()
     cap: Limit = Limit(epsilon=10, delta=1e-5)
     caps: dict[str, Limit] = {}
 
@@ -139,6 +151,39 @@ class Policy(BaseModel):
 
     def check(self, probe: Probe, privacy: PrivacyStatement, server: str, approved: bool) -> None:
         """Raise Refused, before anything is read or debited, when this answer may not be given."""
+        self._check_guarantee(privacy)
+        if probe.clusters > self.most_clusters:
+            raise Refused(
+                f"the policy allows at most {self.most_clusters} centroids, this probe has {probe.clusters}"
+            )
+        self._check_who(probe.encoder, server)
+        if self.medoids and probe.medoids is None:
+            raise Refused(
+                "the policy answers only probes of medoids, real items of an index that the server committed to: ask it for "
+                "one (proxyset index build --medoids)"
+            )
+        self._check_approval(privacy.epsilon, approved)
+
+    def check_questions(
+        self, questions: Questions, privacy: LabelStatement, server: str, approved: bool
+    ) -> None:
+        """Raise Refused, before anything is read or debited, when these questions may not be answered."""
+        if len(questions) > self.most_questions:
+            raise Refused(
+                f"the policy allows labels of at most {self.most_questions} public items at once, not {len(questions)} "
+                "(most_questions)"
+            )
+        if self.medoids:
+            raise Refused(
+                "the policy answers only what a server committed to (medoids), and questions are not covered by that"
+            )
+        self._check_guarantee(
+            privacy.voting.model_copy(update={"epsilon": privacy.epsilon, "delta": privacy.delta})
+        )
+        self._check_who(questions.encoder, server)
+        self._check_approval(privacy.epsilon, approved)
+
+    def _check_guarantee(self, privacy: PrivacyStatement) -> None:
         asked = (privacy.unit, privacy.max_records, privacy.adjacency)
         demanded = (self.unit, self.max_records, self.adjacency)
         if asked != demanded:
@@ -148,25 +193,23 @@ class Policy(BaseModel):
                 f"the policy allows at most ε = {self.most_epsilon} at δ = {self.most_delta} an answer, "
                 f"not {privacy.epsilon} at {privacy.delta}"
             )
-        if probe.clusters > self.most_clusters:
-            raise Refused(
-                f"the policy allows at most {self.most_clusters} centroids, this probe has {probe.clusters}"
-            )
-        if self.encoders and probe.encoder.fingerprint not in self.encoders:
-            raise Refused(
-                f"the policy does not allow the encoder {probe.encoder.name} {probe.encoder.fingerprint}"
-            )
+
+    def _check_who(self, encoder: EncoderSpec, server: str) -> None:
+        if self.encoders and encoder.fingerprint not in self.encoders:
+            raise Refused(f"the policy does not allow the encoder {encoder.name} {encoder.fingerprint}")
         if self.servers and server not in self.servers:
             raise Refused(f"the policy does not allow the server {server!r}")
-        if self.medoids and probe.medoids is None:
-            raise Refused(
-                "the policy answers only probes of medoids, real items of an index that the server committed to: ask it for "
-                "one (proxyset index build --medoids)"
-            )
-        if self.approve_above is not None and privacy.epsilon > self.approve_above and not approved:
+
+    def _check_approval(self, epsilon: float, approved: bool) -> None:
+        if self.approve_above is not None and epsilon > self.approve_above and not approved:
             raise ApprovalNeeded(
-                f"answers above ε = {self.approve_above} need a person's approval: look at the probe, then --approve"
+                f"answers above ε = {self.approve_above} need a person's approval: look at what is asked, then --approve"
             )
+
+    def check_model(self, key: str) -> None:
+        """Raise Refused when a model that this key has signed may not be fetched."""
+        if self.model_keys and key not in self.model_keys:
+            raise Refused(f"the policy does not allow models signed by the key {key}")
 
     def withhold(self, release: Release) -> None:
         """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays."""

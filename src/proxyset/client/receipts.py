@@ -15,6 +15,7 @@ from proxyset import atomic
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
 from proxyset.errors import ArtifactError, LedgerError
+from proxyset.wire.questions import LabelRelease
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.transport import read_message
@@ -60,7 +61,7 @@ def signing_key(ledger: Ledger) -> Ed25519PrivateKey:
     return key
 
 
-def issue(ledger: Ledger, release: Release) -> Receipt | None:
+def issue(ledger: Ledger, release: Release | LabelRelease) -> Receipt | None:
     """The receipt of a stored release, kept beside the ledger; None when the ledger has no key.
 
     Asked again, it gives the same bytes: a crash before it was kept loses nothing.
@@ -138,9 +139,9 @@ def _refuse_older(ledger: Ledger, receipt: Receipt, hashes: set[str]) -> None:
         )
 
 
-def _entry_of(ledger: Ledger, release: Release) -> Entry:
+def _entry_of(ledger: Ledger, release: Release | LabelRelease) -> Entry:
     for entry in reversed(ledger.entries()):
-        if entry.kind == "release" and entry.digest == release.fingerprint:
+        if entry.kind in ("release", "labels") and entry.digest == release.fingerprint:
             return entry
     raise LedgerError(f"the release {release.fingerprint[:12]} is not in the ledger {ledger.path}")
 

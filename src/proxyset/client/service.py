@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from proxyset.client import inbox
-from proxyset.client.answer import Data, answer
+from proxyset.client.answer import answer
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
+from proxyset.client.private_data import Data
 from proxyset.errors import (
     ApprovalNeeded,
     ArtifactError,

@@ -39,12 +39,14 @@ class Records:
         X: (n, d) float32 features, finite.
         persons: whose each record is; empty when the unit is a record.
         contents: SHA-256 of each record's content (`content_digests`); empty when the unit is a record.
+        labels: the owner's label of each record; empty where none are asked for.
     """
 
     ids: list[str]
     X: NDArray[np.float32]
     persons: Sequence[str] = field(default_factory=list)
     contents: Sequence[bytes] = field(default_factory=list)
+    labels: Sequence[str] = field(default_factory=list)
 
 
 def count_votes(
@@ -79,7 +81,7 @@ def count_votes(
     kept: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
     seen: set[str] = set()
     for batch in batches:
-        _refuse_duplicates(batch.ids, seen)
+        refuse_duplicates(batch.ids, seen)
         labels = voter(batch.X)
         if max_records is None:
             counts += np.bincount(labels, minlength=len(counts))
@@ -123,13 +125,12 @@ class Voter:
         self._largest = float(np.sqrt(2 * self._half_norms.max()))
         d, D = probe.encoder.dim, C.shape[1]
         self._unit = 8 * (d + D + 8) * 2.0**-52
-        self._projection: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        self._stretch, mean = 1.0, 0.0
-        if probe.projection is not None and probe.mean is not None:
-            self._projection = probe.projection.astype(np.float64), probe.mean.astype(np.float64)
-            self._stretch = float(np.linalg.norm(probe.projection))
-            mean = float(np.linalg.norm(probe.mean)) * self._stretch
-        self._fixed = mean + float(np.linalg.norm(self._offset)) + self._largest
+        self._projection: NDArray[np.float64] | None = None
+        self._stretch = 1.0
+        if probe.projection is not None:
+            self._projection = probe.projection.astype(np.float64)
+            self._stretch = float(np.linalg.norm(self._projection))
+        self._fixed = float(np.linalg.norm(self._offset)) + self._largest
 
     def __call__(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
         """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R); of equally near ones the lowest."""
@@ -153,17 +154,15 @@ class Voter:
         return labels
 
     def _move(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._projection:
-            P, mean = self._projection
-            X = (X - mean) @ P
+        if self._projection is not None:
+            X = X @ self._projection
         moved: NDArray[np.float64] = X - self._offset
         return moved
 
     def _alone(self, x: NDArray[np.float64]) -> int:
         """The same on one row, in one order: sums over equal shapes, never a product of matrices."""
-        if self._projection:
-            P, mean = self._projection
-            x = ((x - mean)[:, None] * P).sum(axis=0)
+        if self._projection is not None:
+            x = (x[:, None] * self._projection).sum(axis=0)
         return int(((x - self._offset - self._C) ** 2).sum(axis=1).argmin())
 
 
@@ -191,7 +190,8 @@ def _content(row: Any) -> bytes:
     return repr(row).encode()
 
 
-def _refuse_duplicates(ids: Sequence[str], seen: set[str]) -> None:
+def refuse_duplicates(ids: Sequence[str], seen: set[str]) -> None:
+    """Add `ids` to `seen`; raise InvalidData if one is there already."""
     for name in ids:
         if name in seen:
             raise InvalidData(

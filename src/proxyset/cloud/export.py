@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from proxyset import atomic
+from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
 
@@ -109,19 +110,7 @@ def _csv(proxy: ProxySet, out: Path) -> None:
 
 
 def _label_studio(proxy: ProxySet, out: Path) -> None:
-    import base64
-
-    if proxy.card.kind not in ("image", "text"):
-        raise InvalidInput(f"label-studio takes images or texts; these are {proxy.card.kind} items: use csv")
-    tasks = []
-    for row, item in zip(proxy.selection().to_pylist(), proxy.items(), strict=True):
-        if proxy.card.kind == "image":
-            suffix = PurePosixPath(row["file"]).suffix[1:].replace("jpg", "jpeg")
-            data = {"image": f"data:image/{suffix};base64,{base64.b64encode(item).decode()}"}
-        else:
-            data = {"text": item}
-        tasks.append({"data": data | {"proxyset_id": row["id"]}, "meta": _facts(row)})
-    atomic.write_bytes(out, json.dumps(tasks, ensure_ascii=False).encode())
+    atomic.write_bytes(out, json.dumps(list(label_tasks(proxy)), ensure_ascii=False).encode())
 
 
 FORMS: dict[str, Callable[[ProxySet, Path], None]] = {

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from proxyset.cloud.commitment import commit
+from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
@@ -166,7 +167,7 @@ class Index:
         centroids = np.ascontiguousarray(self.centroids[:, :D])
         R, d = self.manifest.clusters, self.manifest.encoder.dim
         encoder = self.manifest.encoder
-        if R * d <= (R + d) * D + d:
+        if R * d <= (R + d) * D:
             return Probe.build(
                 projection.back(centroids), encoder, self.fingerprint, dtype=dtype, purpose=purpose
             )
@@ -200,7 +201,6 @@ class Index:
             self.manifest.encoder,
             self.fingerprint,
             projection=None if whole else np.ascontiguousarray(full.matrix[:, :D]),
-            mean=None if whole else full.mean,
             purpose=purpose,
         )
 
@@ -215,6 +215,27 @@ class Index:
                 X[order[low:high]] = block[rows[order[low:high]] - start]
                 start += len(block)
         return X
+
+    def embeddings(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings of items of the pool, in the order of `ids`: (m, d) float32.
+
+        Raises:
+            InvalidInput: an id that the index does not have.
+            ArtifactError: the index is damaged.
+        """
+        found: dict[str, int] = {}
+        wanted, start = set(ids), 0
+        for record in self.manifest.shards:
+            for batch in read_columns(self._verified("shards", record), ["id"]):
+                names = batch.column("id").to_pylist()
+                found |= {name: start + row for row, name in enumerate(names) if name in wanted}
+                start += len(names)
+        if missing := [name for name in ids if name not in found]:
+            raise InvalidInput(
+                f"{len(missing)} of {len(ids)} items are not in the index {self.folder}, such as {missing[0]!r}: it is of "
+                "another pool"
+            )
+        return self._embeddings(np.array([found[name] for name in ids], np.int64))
 
     def _items(self, table: pa.Table) -> list[Any]:
         """The items of a table of ids and shards, in its order, out of the pool."""
@@ -231,17 +252,25 @@ class Index:
         source = open_source(self.manifest.pool, kind=self.manifest.kind)
         return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
 
-    def candidates(self) -> Candidates:
+    def candidates(self, metadata: bool = False) -> Candidates:
         """The whole pool in principal components, with its clusters, in the order of the shards.
 
         Components of a large pool are a memory map of a scratch file (in TMPDIR) that goes away with them; in memory
-        stay 4 bytes an item for the clusters.
+        stay 4 bytes an item for the clusters, and 1 for each column of metadata.
+
+        Args:
+            metadata: with the groups that the pool's own sources and labels make, if it names any.
         """
         shape = (len(self), self.manifest.dim)
         large = 4 * shape[0] * shape[1] > _MEMORY_BYTES
         with tempfile.TemporaryFile() if large else nullcontext() as file:
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
-            return Candidates(Z, self._fill(Z, file), self.centroids)
+            groups = groupings(self._metadata, len(self)) if metadata else {}
+            return Candidates(Z, self._fill(Z, file), self.centroids, groups)
+
+    def _metadata(self) -> Iterator[pa.RecordBatch]:
+        for record in self.manifest.shards:
+            yield from read_columns(self._verified("shards", record), GROUPINGS)
 
     def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
         """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""

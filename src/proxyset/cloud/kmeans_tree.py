@@ -72,7 +72,10 @@ class TreeNearest:
     def _columns(self, C: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = C - self._offset
         half_norms = 0.5 * np.einsum("ij,ij->i", centred, centred)
-        return np.concatenate([centred, half_norms[:, None]], axis=1).astype(np.float32).T
+        columns: NDArray[np.float32] = (
+            np.concatenate([centred, half_norms[:, None]], axis=1).astype(np.float32).T
+        )
+        return columns
 
     def __call__(self, X: NDArray[np.floating]) -> NDArray[np.int32]:
         """Labels of `X`: (n, d), finite, any float dtype → (n,) int32 in [0, R)."""

@@ -25,10 +25,12 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, combine, find_strategy, weights
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, find_strategy, weigh
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources.source import Kind
 from proxyset.wire.release import PrivacyStatement, Release
+
+_NAMED = 20  # releases that card.md describes one by one
 
 
 class Card(BaseModel):
@@ -38,7 +40,9 @@ class Card(BaseModel):
         items, requested: rows in it, and the budget that was asked for (less when the pool is smaller).
         index, releases: fingerprints.
         privacy: the statement of each release; selection adds nothing to it.
-        weights: what each release counted: 1, or less where one was too heavy among three or more.
+        combined: how releases were added up (`select.combine`).
+        weights: what each release counted: 1, or less where one was too heavy or too noisy among three or more.
+        metadata: columns of the pool that the strategy could look at.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -55,9 +59,11 @@ class Card(BaseModel):
     encoder: str
     releases: list[str]
     privacy: list[PrivacyStatement]
+    combined: Rule = DEFAULT_RULE
     weights: list[float] = []
     clusters_covered: int
     clusters: int
+    metadata: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -121,33 +127,41 @@ def select(
     strategy: str = DEFAULT_STRATEGY,
     seed: int = 0,
     max_weight: float = MAX_WEIGHT,
+    metadata: bool = True,
+    rule: Rule = DEFAULT_RULE,
 ) -> ProxySet:
     """Draw a proxy set from an index and write it to a new folder.
 
     Args:
         index: the index whose probes were answered.
-        releases: one or more; may be empty for strategies that ask the client nothing.
+        releases: one or more, or their files (`releases.ReleaseFiles`); may be empty for strategies that ask the client
+            nothing.
         out: new or empty folder.
         budget: number of items; the whole pool when that is smaller.
         strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
         seed: of the strategy's own randomness.
         max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
+        metadata: let "density-ratio" tell items apart by the sources and labels that the pool itself names, where
+            the release shows that they matter.
+        rule: how releases of several clients are added up: "capped", "robust" or "sum" (`select.combine`).
 
     Raises:
-        InvalidInput: budget < 1, max_weight < 1, unknown strategy, a release of another index, or none where one is needed.
-        ArtifactError: the index is damaged.
+        InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, or
+            none where one is needed.
+        ArtifactError: the index is damaged, or a release's receipt is not its own.
         FileExistsError: `out` is not empty.
     """
     if budget < 1:
         raise InvalidInput(f"--budget must be at least 1, not {budget}")
-    releases = [releases] if isinstance(releases, Release) else list(releases)
-    rule = find_strategy(strategy)
-    coverage = combine(releases, index.fingerprint, index.manifest.clusters, max_weight)
-    if rule.needs_release and coverage is None:
+    releases = [releases] if isinstance(releases, Release) else releases
+    chosen = find_strategy(strategy)
+    weighed = weigh(releases, index.fingerprint, index.manifest.clusters, max_weight, rule)
+    if chosen.needs_release and not releases:
         raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
-    candidates = index.candidates()
+    coverage = weighed.total(releases) if releases else None
+    candidates = index.candidates(metadata)
     count = min(budget, len(candidates))
-    ranking = rule.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
+    ranking = chosen.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
     clusters = candidates.clusters[ranking.rows]
     table = index.rows(ranking.rows, ["id", "label", "source", "uri", "licence"])
     card = Card(
@@ -160,11 +174,13 @@ def select(
         seed=seed,
         index=index.fingerprint,
         encoder=index.manifest.encoder.name,
-        releases=[release.fingerprint for release in releases],
-        privacy=[release.privacy for release in releases],
-        weights=weights(releases, max_weight).tolist() if releases else [],
+        releases=weighed.fingerprints,
+        privacy=weighed.privacy,
+        combined=rule,
+        weights=weighed.weights.tolist(),
         clusters_covered=len(np.unique(clusters)),
         clusters=index.manifest.clusters,
+        metadata=sorted(candidates.groupings),
     )
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)
@@ -254,14 +270,19 @@ def _markdown(card: Card, selection: pa.Table) -> str:
     ]
     if not card.privacy:
         lines.append("No release was used: nothing private went into this selection.")
+    if len(card.releases) > 1:
+        lines += [f"{len(card.releases):,} releases were combined (`{card.combined}`).", ""]
     weighed = card.weights or [1.0] * len(card.releases)
-    for release, statement, weight in zip(card.releases, card.privacy, weighed, strict=True):
+    named = list(zip(card.releases, card.privacy, weighed, strict=True))
+    for release, statement, weight in named[:_NAMED]:
         lines.append(
             f"* Release `{release[:16]}…`: (ε = {statement.epsilon:.4g}, δ = {statement.delta:.1g})-differentially private, "
             f"unit one {statement.unit}, {statement.adjacency} adjacency, discrete Gaussian noise with σ = {statement.sigma:.4g}, "
             f"ρ = {statement.rho:.4g}. Drawing this set from it costs nothing more."
             + (f" It was scaled to {weight:.3g} of its counts." if weight < 1 else "")
         )
+    if len(named) > _NAMED:
+        lines.append(f"* {len(named) - _NAMED:,} more: `card.json` has them all.")
     for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):
         values = Counter(value for value in selection.column(column).to_pylist() if value is not None)
         lines += ["", f"## {title}", ""]

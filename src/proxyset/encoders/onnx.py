@@ -60,7 +60,7 @@ class OnnxEncoder:
         self.recipe = read_recipe(self.folder)
         weights = read(self.folder / MODEL, LARGEST_MODEL)
         self._sha256 = fingerprint(weights)
-        self._session, self._errors = _session(weights, self.folder, threads)
+        self._session, self._errors = open_session(weights, self.folder / MODEL, threads)
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
         if len(inputs) != 1 or not outputs:
             raise InvalidData(f"{self.folder}: the model must have one input (the images) and an output")
@@ -141,14 +141,26 @@ class OnnxEncoder:
         return pool(output, self.recipe.pooling, self.recipe.dim)[:n]
 
 
-def _session(weights: bytes, folder: Path, threads: int | None) -> tuple[Any, tuple[type[Exception], ...]]:
-    """A session and the errors that ONNX Runtime raises, which have no common base but Exception."""
+def open_session(
+    weights: bytes, path: Path, threads: int | None = None
+) -> tuple[Any, tuple[type[Exception], ...]]:
+    """A session of ONNX Runtime, and the errors that it raises, which have no common base but Exception.
+
+    Args:
+        weights: the model. What keeps its weights in other files is refused before ONNX Runtime sees it.
+        path: where it is from, for errors.
+        threads: as for `OnnxEncoder`.
+
+    Raises:
+        InvalidData: it is damaged, malicious, or nothing that ONNX Runtime can load.
+        MissingExtra: onnxruntime is not installed.
+    """
     try:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
     except ImportError:
-        raise MissingExtra("onnxruntime", "onnx", "ONNX encoders") from None
-    refuse_external_data(weights, folder / MODEL)
+        raise MissingExtra("onnxruntime", "onnx", "ONNX models") from None
+    refuse_external_data(weights, path)
     errors = (
         state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,
         state.NoModel, state.NotFound, state.NotImplemented, state.RuntimeException, ValueError, RuntimeError,
@@ -164,4 +176,4 @@ def _session(weights: bytes, folder: Path, threads: int | None) -> tuple[Any, tu
     try:
         return onnxruntime.InferenceSession(weights, options, providers=providers), errors
     except errors as error:
-        raise InvalidData(f"{folder / MODEL} cannot be loaded: {str(error)[:500]}") from None
+        raise InvalidData(f"{path} cannot be loaded: {str(error)[:500]}") from None

@@ -1,8 +1,8 @@
-"""A look into an ONNX file before ONNX Runtime sees it: does it want to read other files of this machine?
+"""A look into an ONNX file before ONNX Runtime sees it: does it want to read other files, or run more than arithmetic?
 
 A tensor in an ONNX file may say "my values are in that file, at that offset". The name comes from whoever
-made the model, so it could be any file of the data owner. ONNX files are protocol buffers; the field numbers
-below are those of onnx.proto3.
+made the model, so it could be any file of the data owner. An operator may belong to a library outside the standard,
+or be a loop that never ends. ONNX files are protocol buffers; the field numbers below are those of onnx.proto3.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _CHILDREN = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a tensor
+_FUNCTIONS = 25  # of a model
+_OPERATOR, _DOMAIN = 4, 7  # of a node
+_STANDARD = ("", "ai.onnx")
+_CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 _DEEPEST = 64  # nested graphs of real models: three or four
 
 
@@ -32,6 +36,38 @@ def refuse_external_data(model: bytes, path: Path) -> None:
     Raises:
         InvalidData: it points to another file, is cut off, or is no ONNX model.
     """
+    for message, number, value in _parts(model, path):
+        if message == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value)):
+            raise InvalidData(
+                f"{path} keeps weights in another file, which is not accepted: save the model as one"
+            )
+
+
+def refuse_foreign_operators(model: bytes, path: Path) -> None:
+    """Raise unless every operator is of the ONNX standard and the graph runs straight through.
+
+    Raises:
+        InvalidData: it has an operator of another domain, functions of its own, a branch or a loop, is cut off, or is no
+            ONNX model.
+    """
+    for message, number, value in _parts(model, path):
+        if message == "model" and number == _FUNCTIONS:
+            raise InvalidData(f"{path} defines operators of its own, which is not accepted")
+        if message != "node" or not isinstance(value, memoryview):
+            continue
+        name = bytes(value).decode(errors="replace")[:100]
+        if number == _DOMAIN and name not in _STANDARD:
+            raise InvalidData(
+                f"{path} uses an operator of {name!r}; only those of the ONNX standard are accepted: export it without"
+            )
+        if number == _OPERATOR and name in _CONTROL_FLOW:
+            raise InvalidData(
+                f"{path} has the operator {name}, with which a model may run forever: export it without branches and loops"
+            )
+
+
+def _parts(model: bytes, path: Path) -> Iterator[tuple[str, int, memoryview | int]]:
+    """Every field on a way to a tensor: its message, number and value. Raises InvalidData for what is no ONNX model."""
     waiting = [(memoryview(model), "model", 0)]
     while waiting:
         data, message, depth = waiting.pop()
@@ -39,10 +75,7 @@ def refuse_external_data(model: bytes, path: Path) -> None:
             raise InvalidData(f"{path} is no usable ONNX model: graphs are nested more than {_DEEPEST} deep")
         try:
             for number, value in _fields(data):
-                if message == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value)):
-                    raise InvalidData(
-                        f"{path} keeps weights in another file, which is not accepted: save the model as one"
-                    )
+                yield message, number, value
                 child = _CHILDREN.get(message, {}).get(number)
                 if child and isinstance(value, memoryview):
                     waiting.append((value, child, depth + 1))

@@ -194,8 +194,8 @@ class _Sample:
     """The SAMPLE values of lowest priority: a sample without replacement, whatever the batches."""
 
     def __init__(self) -> None:
-        self._priorities = np.empty(0, np.uint64)
-        self._values = np.empty(0)
+        self._priorities: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._values: NDArray[np.float64] = np.empty(0)
         self._waiting: list[tuple[NDArray[np.uint64], NDArray[np.float64]]] = []
 
     def add(self, priorities: NDArray[np.uint64], values: NDArray[np.float64]) -> None:

@@ -10,10 +10,12 @@ from typing import TypeVar
 import httpx2
 
 from proxyset.errors import TransportError
+from proxyset.wire.model import MODEL_LIMIT
 from proxyset.wire.probe import PROBE_LIMIT
 
 PROBE_PATH = "/v1/probe"
 RELEASES_PATH = "/v1/releases"
+MODEL_PATH = "/v1/model"
 _ERROR_TEXT = 300
 Answer = TypeVar("Answer")
 
@@ -36,23 +38,25 @@ class Http:
     attempts: int = 3
 
     def pull(self) -> bytes:
-        return self._retried(self._get)
+        return self._retried(lambda: self._get(PROBE_PATH, "probe", PROBE_LIMIT))
 
     def push(self, release: bytes) -> None:
         self._retried(lambda: self._post(release))
 
-    def _get(self) -> bytes:
+    def pull_model(self) -> bytes:
+        """The model that came of the exchange. Raises TransportError when it cannot be had."""
+        return self._retried(lambda: self._get(MODEL_PATH, "model", MODEL_LIMIT))
+
+    def _get(self, path: str, what: str, limit: int) -> bytes:
         parts, size = [], 0
-        with self._client() as client, client.stream("GET", self._path(PROBE_PATH)) as response:
+        with self._client() as client, client.stream("GET", self._path(path)) as response:
             if response.status_code != 200:
                 response.read()
-                raise TransportError(self._refusal("send its probe", response))
+                raise TransportError(self._refusal(f"send its {what}", response))
             for part in response.iter_bytes():
                 size += len(part)
-                if size > PROBE_LIMIT:
-                    raise TransportError(
-                        f"{self.url} sends more than the {PROBE_LIMIT} bytes a probe may have"
-                    )
+                if size > limit:
+                    raise TransportError(f"{self.url} sends more than the {limit} bytes a {what} may have")
                 parts.append(part)
         return b"".join(parts)
 

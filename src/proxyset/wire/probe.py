@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.arrays import Dtype as Dtype
+from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 
 PROBE_LIMIT = 1 << 30
 _SHA256 = r"^[0-9a-f]{64}$"
 
-Dtype = Literal["float32", "float16", "int8"]
-
 
 class _Header(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.probe/1"] = "proxyset.probe/1"
+    schema_version: Literal["proxyset.probe/2"] = "proxyset.probe/2"
     encoder: EncoderSpec
     encoder_fingerprint: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
@@ -40,8 +40,8 @@ class _Header(BaseModel):
 class Probe:
     """R centroids that the client's items vote for.
 
-    With a projection, an item with features x votes for the centroid nearest to (x − mean) @ projection; without, for
-    the one nearest to x.
+    With a projection, an item with features x votes for the centroid nearest to x @ projection; without, for the one
+    nearest to x. The mean that principal components are taken about is in the centroids already: it moves both alike.
 
     Attributes:
         data: the bytes that travel; the rest is read from them.
@@ -50,7 +50,6 @@ class Probe:
         index: fingerprint of the index that the cloud will select from.
         dtype: how the arrays travel.
         projection: (d, D) float32, or None (then D = d).
-        mean: (d,) float32, or None.
         purpose: what the cloud says it wants the answer for; shown to the owner, never acted upon.
         medoids: the real items that the centroids are, when the cloud committed to its index; their proofs were checked.
     """
@@ -61,7 +60,6 @@ class Probe:
     index: str
     dtype: Dtype
     projection: NDArray[np.float32] | None
-    mean: NDArray[np.float32] | None
     purpose: str
     medoids: Medoids | None = None
 
@@ -79,12 +77,20 @@ class Probe:
     ) -> Probe:
         """Compress centroids into a probe. The result holds what the client will see, rounding included.
 
+        Args:
+            centroids: (R, D), in the space of (x − mean) @ projection.
+            projection, mean: (d, D) and (d,); None for centroids in feature space.
+
         Raises:
             InvalidInput: an unknown dtype.
         """
-        tensors = _compress("centroids", centroids, dtype)
-        if projection is not None and mean is not None:
-            tensors |= _compress("projection", projection, dtype) | {"mean": np.asarray(mean, np.float32)}
+        moved, tensors = np.asarray(centroids, np.float64), {}
+        if projection is not None:
+            tensors = compress("projection", projection, dtype)
+            if mean is not None:  # by the projection as it travels, so that its rounding cancels
+                rounded = decompress("projection", tensors, dtype, projection.shape)
+                moved = moved + np.asarray(mean, np.float64) @ rounded
+        tensors |= compress("centroids", moved, dtype)
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -105,7 +111,6 @@ class Probe:
         index: str,
         *,
         projection: NDArray[np.float32] | None = None,
-        mean: NDArray[np.float32] | None = None,
         purpose: str = "",
     ) -> Probe:
         """A probe whose centroids are committed items, in float32: quantised, their proofs would not hold.
@@ -114,8 +119,8 @@ class Probe:
             medoids: as `wire.medoids.encode` makes them.
         """
         commitment, tensors = medoids
-        if projection is not None and mean is not None:
-            tensors = tensors | {"projection": projection, "mean": mean}
+        if projection is not None:
+            tensors = tensors | {"projection": projection}
         header = _Header(
             encoder=encoder,
             encoder_fingerprint=encoder.fingerprint,
@@ -144,22 +149,19 @@ class Probe:
             raise ArtifactError(
                 f"the probe has centroids of {D} dimensions, its encoder {d}, and no projection"
             )
-        expected = _parts("centroids", header.dtype)
+        expected = parts("centroids", header.dtype)
         if header.commitment:
             expected = TENSORS | (CONTENTS if header.commitment.contents else set())
         if header.projected:
-            expected |= _parts("projection", header.dtype) | {"mean"}
+            expected |= parts("projection", header.dtype)
         if set(tensors) != expected:
             raise ArtifactError(f"the probe holds the tensors {sorted(tensors)}, not {sorted(expected)}")
-        projection = mean = None
-        if header.projected:
-            projection = _decompress("projection", tensors, header.dtype, (d, D))
-            mean = _array("mean", tensors, np.float32, (d,))
+        projection = decompress("projection", tensors, header.dtype, (d, D)) if header.projected else None
         if header.commitment is None:
-            medoids, centroids = None, _decompress("centroids", tensors, header.dtype, (R, D))
+            medoids, centroids = None, decompress("centroids", tensors, header.dtype, (R, D))
         else:
             medoids = decode(header.commitment, tensors, R, d)
-            centroids = _projected(medoids.embeddings, projection, mean)
+            centroids = _projected(medoids.embeddings, projection)
         return cls(
             data,
             centroids,
@@ -167,7 +169,6 @@ class Probe:
             header.index,
             header.dtype,
             projection,
-            mean,
             header.purpose,
             medoids,
         )
@@ -187,59 +188,10 @@ class Probe:
 
     def project(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features (n, d) in the space of the centroids: (n, D) float32."""
-        return _projected(X, self.projection, self.mean)
+        return _projected(X, self.projection)
 
 
-def _projected(
-    X: NDArray[np.float32], projection: NDArray[np.float32] | None, mean: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    if projection is None or mean is None:
+def _projected(X: NDArray[np.float32], projection: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if projection is None:
         return X
-    return np.subtract(X, mean, dtype=np.float32) @ projection
-
-
-def _parts(name: str, dtype: Dtype) -> set[str]:
-    return {name} if dtype == "float32" else {name, f"{name}.offset", f"{name}.scale"}
-
-
-def _compress(name: str, array: NDArray[np.float32], dtype: Dtype) -> Tensors:
-    """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives."""
-    array = np.asarray(array, np.float32)
-    if dtype == "float32":
-        return {name: array}
-    low, high = array.min(axis=0).astype(np.float64), array.max(axis=0).astype(np.float64)
-    offset = ((low + high) / 2).astype(np.float32)
-    reach = np.maximum(high - offset, offset - low)
-    if dtype == "float16":
-        scale = np.where(reach > 0, reach, 1).astype(np.float32)
-        values = ((array.astype(np.float64) - offset) / scale).astype(np.float16)
-    elif dtype == "int8":
-        scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
-        values = np.clip(np.round((array.astype(np.float64) - offset) / scale), -127, 127).astype(np.int8)
-    else:
-        raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
-    return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}
-
-
-def _decompress(name: str, tensors: Tensors, dtype: Dtype, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    values = _array(name, tensors, np.dtype(dtype), shape)
-    if dtype == "float32":
-        return values
-    offset = _array(f"{name}.offset", tensors, np.float32, shape[1:])
-    scale = _array(f"{name}.scale", tensors, np.float32, shape[1:])
-    with np.errstate(over="ignore"):
-        out = (values.astype(np.float64) * scale + offset).astype(np.float32)
-    if not np.isfinite(out).all():
-        raise ArtifactError(f"the probe's {name!r} overflows float32")
-    return out
-
-
-def _array(name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    array = tensors[name]
-    if array.dtype != dtype or array.shape != shape:
-        raise ArtifactError(
-            f"the probe's {name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ArtifactError(f"the probe's {name!r} contains NaN or infinity")
-    return array
+    return np.asarray(X.astype(np.float64) @ projection, np.float32)

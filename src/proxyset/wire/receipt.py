@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
+from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
+from proxyset.wire.signing import verify
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,7 +30,7 @@ class Claim(BaseModel):
     Attributes:
         release, probe, index: fingerprints of what was sent, of what it answers, and of the index behind that.
         server: who asked, as the client calls it.
-        privacy: what the release guarantees.
+        privacy: what the release guarantees: counts or labels.
         policy: SHA-256 of the client's policy text in force, or "" without one.
         head: hash of the ledger entry that stored the release.
         key: the client's Ed25519 public key, hexadecimal.
@@ -41,7 +43,7 @@ class Claim(BaseModel):
     probe: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
     server: str = Field(max_length=SERVER_LIMIT)
-    privacy: PrivacyStatement
+    privacy: PrivacyStatement | LabelStatement
     policy: str = Field(pattern=r"^([0-9a-f]{64})?$")
     head: str = Field(pattern=_SHA256)
     key: str = Field(pattern=_SHA256)
@@ -93,11 +95,11 @@ class Receipt:
             ) from None
         if key is not None and key != signed.claim.key:
             raise ArtifactError(f"this receipt was signed by {signed.claim.key}, not by {key}")
-        _verify(signed.claim, signed.signature)
+        verify(signed.claim.key, signed.signature, _message(signed.claim), "receipt")
         return cls(signed.claim, signed.signature)
 
     @classmethod
-    def of(cls, release: Release, key: str | None = None) -> Receipt | None:
+    def of(cls, release: Release | LabelRelease, key: str | None = None) -> Receipt | None:
         """The receipt that travels with a release, or None when none does.
 
         Args:
@@ -116,7 +118,7 @@ class Receipt:
             )
         return receipt
 
-    def covers(self, release: Release) -> bool:
+    def covers(self, release: Release | LabelRelease) -> bool:
         """Whether this receipt is for exactly that release."""
         claimed = (self.claim.release, self.claim.probe, self.claim.index, self.claim.privacy)
         return claimed == (release.fingerprint, release.probe, release.index, release.privacy)
@@ -124,17 +126,3 @@ class Receipt:
 
 def _message(claim: Claim) -> bytes:
     return b"proxyset receipt\n" + canonical_json(claim.model_dump(mode="json"))
-
-
-def _verify(claim: Claim, signature: str) -> None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(claim.key)).verify(
-            bytes.fromhex(signature), _message(claim)
-        )
-    except (InvalidSignature, ValueError):
-        raise ArtifactError(
-            "the signature of this receipt is wrong: it was changed, or never valid"
-        ) from None

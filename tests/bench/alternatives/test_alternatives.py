@@ -63,7 +63,7 @@ def test_the_start_predicts_as_the_public_model_does(task):
 def test_updates_of_all_participants_equal_those_of_each():
     rng = np.random.default_rng(0)
     X, Y, W = rng.normal(size=(7, 4)), np.eye(3)[rng.integers(0, 3, 7)], rng.normal(size=(4, 3))
-    found = fedavg._updates(X, Y, W)
+    found = fedavg.updates(X, Y, W)
     for x, y, steps in zip(X, Y, found, strict=True):
         local = W.copy()
         for _ in range(fedavg.LOCAL_STEPS):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from proxyset.client import inbox
-from proxyset.client.answer import answer, true_counts
+from proxyset.client.answer import answer
 from proxyset.client.decisions import approve, refuse
 from proxyset.client.ledger import Cap
 from proxyset.client.page.charts import burn_down, cost_bar, counts_chart
 from proxyset.client.page.question import examine, standing, state_of
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
+from proxyset.client.recount import true_counts
 from proxyset.errors import InvalidInput
 
 

@@ -1,21 +1,33 @@
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
+from proxyset.client.ledger import Ledger
+from proxyset.client.receipts import make_key
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
-from proxyset.cloud.select import combine, weights
-from proxyset.errors import InvalidInput
+from proxyset.cloud.select import combine, robust, weigh
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.wire.release import Release
 
 INDEX = "a" * 64
 
 
+statement = cache(privacy_statement)  # its calibration takes longer than the rest of a test
+
+
 def release(counts, epsilon=1.0):
-    return Release(np.array(counts, np.int64), "b" * 64, INDEX, privacy_statement(epsilon))
+    return Release(np.array(counts, np.int64), "b" * 64, INDEX, statement(epsilon))
+
+
+def weights(releases, max_weight=3.0, rule="capped"):
+    return weigh(releases, INDEX, len(releases[0].counts), max_weight, rule).weights
 
 
 def test_few_releases_are_summed_as_they_are():
@@ -27,22 +39,40 @@ def test_few_releases_are_summed_as_they_are():
 
 
 def test_a_heavy_release_is_scaled_and_so_is_its_noise():
-    releases = [release([10, 0]), release([0, 10]), release([-100, 900], 0.5)]
+    releases = [release([10, 0]), release([0, 10]), release([-100, 900])]
     np.testing.assert_allclose(weights(releases, 2), [1, 1, 0.02])
     found = combine(releases, INDEX, 2, 2)
     np.testing.assert_allclose(found.counts, [10 - 2, 10 + 18])
-    one, half = privacy_statement(1.0).sigma, privacy_statement(0.5).sigma
-    assert found.sigma == pytest.approx(np.sqrt(2 * one**2 + (0.02 * half) ** 2))
+    assert found.sigma == pytest.approx(privacy_statement(1.0).sigma * np.sqrt(2 + 0.02**2))
     np.testing.assert_array_equal(weights(releases, float("inf")), [1, 1, 1])
+    np.testing.assert_array_equal(weights(releases, 2, "sum"), [1, 1, 1])
+    np.testing.assert_array_equal(combine(releases, INDEX, 2, 2, "sum").counts, [-90, 910])
+
+
+def test_a_noisier_release_counts_by_its_variance():
+    releases = [release([10, 9]), release([9, 10], 1.0), release([5, -3], 0.1), release([8, 8], 3.0)]
+    one, tenth, three = (privacy_statement(epsilon).sigma for epsilon in (1.0, 0.1, 3.0))
+    expected = [1, 1, (one / tenth) ** 2, 1]
+    np.testing.assert_allclose(weights(releases), expected)
+    found = combine(releases, INDEX, 2)
+    assert found.sigma == pytest.approx(np.sqrt(2 * one**2 + (one**2 / tenth) ** 2 + three**2))
+    assert found.sigma < combine(releases, INDEX, 2, rule="sum").sigma / 4
+    np.testing.assert_allclose(
+        combine(releases, INDEX, 2, rule="robust").sigma, found.sigma * robust.INFLATION
+    )
 
 
 @given(
-    honest=st.lists(st.lists(st.integers(0, 100), min_size=4, max_size=4), min_size=2, max_size=9),
+    honest=st.lists(
+        st.lists(st.integers(0, 100), min_size=4, max_size=4), min_size=2, max_size=9, unique_by=tuple
+    ),
     poison=st.lists(st.integers(-100, 2**53), min_size=4, max_size=4),
     most=st.floats(1, 10),
 )
+@settings(deadline=None)
 def test_one_liar_is_bounded_by_the_largest_honest_client(honest, poison, most):
     """Whatever one of three or more sends, it moves the sum by at most `most` times an honest client's mass."""
+    assume(poison not in honest)
     releases = [release(counts) for counts in honest] + [release(poison)]
     w = weights(releases, most)
     assert ((w > 0) & (w <= 1)).all()
@@ -58,9 +88,26 @@ def test_impossible_combinations():
     ):
         with pytest.raises(InvalidInput, match=why):
             combine(bad, INDEX, 2)
+    with pytest.raises(InvalidInput, match="unknown way"):
+        combine([release([1, 2])], INDEX, 2, rule="median")
     for weight in (0.5, -1.0, float("nan")):
         with pytest.raises(InvalidInput, match="max-weight"):
             combine([release([1, 2])], INDEX, 2, weight)
+
+
+def test_one_client_counts_once(blobs):
+    """Two answers of one ledger: whoever signed both is one client, though the answers differ."""
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
+    probe, X = index.probe(), np.load(blobs / "private.npy")
+    first, second = Ledger.open(blobs / "l0"), Ledger.open(blobs / "l1")
+    make_key(first), make_key(second)
+    ours = [answer(probe, X, epsilon=1, ledger=first, fresh=True) for _ in range(2)]
+    theirs = answer(probe, X, epsilon=1, ledger=second)
+    with pytest.raises(InvalidInput, match="1 and 3 are of one client"):
+        combine([ours[0], theirs, ours[1]], index.fingerprint, 12)
+    assert combine([ours[0], theirs], index.fingerprint, 12) is not None
+    with pytest.raises(ArtifactError, match="receipt"):
+        combine([replace(ours[0], receipt=theirs.receipt)], index.fingerprint, 12)
 
 
 def test_a_poisoned_client_among_ten(blobs, command):
@@ -82,10 +129,20 @@ def test_a_poisoned_client_among_ten(blobs, command):
     assert share_of_the_wanted("open", max_weight=float("inf")) < 0.1
     assert share_of_the_wanted("capped") > 0.6
     assert share_of_the_wanted("strict", max_weight=1.0) > 0.75
+    assert share_of_the_wanted("robust", rule="robust") > 0.9
     files = []
     for number, one in enumerate(releases):
-        files.append(blobs / f"r{number}")
+        files.append(blobs / "r" / f"{number:02d}.safetensors")
+        files[-1].parent.mkdir(exist_ok=True)
         files[-1].write_bytes(one.to_bytes())
+    status, facts, _ = command(
+        *("select", blobs / "index", blobs / "r", "--combine", "robust"),
+        *("--budget", 100, "--strategy", "ecos", "--out", blobs / "folder", "--json"),
+    )
+    assert (status, facts["combined"]) == (0, "robust")
+    assert (blobs / "folder" / "selection.parquet").read_bytes() == (
+        blobs / "robust" / "selection.parquet"
+    ).read_bytes()
     options = ("--budget", 50, "--max-weight", 1, "--out", blobs / "cli", "--json")
     status, facts, _ = command("select", blobs / "index", *files, *options)
     assert status == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from proxyset.cloud.select import find_strategy
-from proxyset.cloud.select.facility_location import facility_location
+from proxyset.cloud.select.facility import facility_location
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.errors import InvalidInput
 
@@ -22,7 +22,7 @@ def slow_greedy(X, C, count, width, weights):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n", "m", "d", "count"), [(1, 1, 1, 1), (50, 40, 3, 40), (300, 200, 8, 60)])
 def test_picks_are_those_of_the_plain_greedy(n, m, d, count, weighted, kept, monkeypatch):
-    monkeypatch.setattr("proxyset.cloud.select.facility_location._KEPT_BYTES", kept)
+    monkeypatch.setattr("proxyset.cloud.select.facility._KEPT_BYTES", kept)
     rng = np.random.default_rng([n, m])
     X, C = (rng.normal(size=(k, d)).astype(np.float32) + 3 for k in (n, m))
     weights = np.exp(rng.normal(size=n)) if weighted else np.ones(n)

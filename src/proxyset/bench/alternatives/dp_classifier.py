@@ -53,7 +53,7 @@ def _minimise(private: NDArray[np.float64], public: NDArray[np.float64]) -> tupl
     """Newton's method with a safeguard: the minimiser and the norm of the gradient there."""
     X = np.concatenate([private, -public])
     weight = np.concatenate([np.ones(len(private)), np.full(len(public), PUBLIC_WEIGHT)])
-    w = np.zeros(X.shape[1])
+    w: NDArray[np.float64] = np.zeros(X.shape[1])
 
     def value(w: NDArray[np.float64]) -> float:
         return float(weight @ np.logaddexp(0, -(X @ w))) + STRENGTH * float(w @ w) / 2

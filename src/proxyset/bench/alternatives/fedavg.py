@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,8 @@ from proxyset.bench.alternatives.linear import Bounded
 from proxyset.bench.outcome import Costs, Outcome
 from proxyset.bench.task import Task
 
+Matrix = NDArray[np.float64]
+Rows = NDArray[np.intp]
 ROUNDS, SAMPLED = 40, 0.25
 LOCAL_STEPS, LOCAL_RATE, CLIP = 5, 0.5, 1.0
 SERVER_RATES = (0.02, 0.1, 0.5, 2.0)
@@ -43,22 +46,41 @@ def dp_fedavg(task: Task, budget: int, epsilon: float) -> Outcome:
     return Outcome(score, budget, None, costs)
 
 
-def _train(
-    task: Task, bounded: Bounded, W: NDArray[np.float64], rate: float, epsilon: float
-) -> NDArray[np.float64]:
+def _train(task: Task, bounded: Bounded, W: Matrix, rate: float, epsilon: float) -> Matrix:
     """Weights (D + 1, K) after all rounds from `W`."""
     X, targets = bounded.X[task.split.client], bounded.targets[task.split.client]
     Y = np.eye(W.shape[1])[targets]
     sigma = _noise(epsilon, task.delta) * CLIP
-    noise = np.random.default_rng()
-    for _ in range(ROUNDS):
-        chosen = noise.random(len(X)) < SAMPLED
-        total = X[chosen].T @ _updates(X[chosen], Y[chosen], W)
-        W = W + rate * (total + noise.normal(0, sigma, W.shape)) / (SAMPLED * len(X))
+
+    def summed(W: Matrix, chosen: Rows) -> Matrix:
+        total: Matrix = X[chosen].T @ updates(X[chosen], Y[chosen], W)
+        return total
+
+    return rounds(summed, len(X), W, rate, sigma, np.random.default_rng())
+
+
+def rounds(
+    summed: Callable[[Matrix, Rows], Matrix],
+    participants: int,
+    W: Matrix,
+    rate: float,
+    sigma: float,
+    rng: np.random.Generator,
+    count: int = ROUNDS,
+) -> Matrix:
+    """The aggregator's side: choose, collect, add noise, step.
+
+    Args:
+        summed: what the chosen participants' clipped updates from W add up to, (D + 1, K).
+        rng: of choices and noise; a seed is for comparisons of two loops alone.
+    """
+    for _ in range(count):
+        chosen = np.flatnonzero(rng.random(participants) < SAMPLED)
+        W = W + rate * (summed(W, chosen) + rng.normal(0, sigma, W.shape)) / (SAMPLED * participants)
     return W
 
 
-def _updates(X: NDArray[np.float64], Y: NDArray[np.float64], W: NDArray[np.float64]) -> NDArray[np.float64]:
+def updates(X: Matrix, Y: Matrix, W: Matrix) -> Matrix:
     """Local training of all participants at once: participant i's clipped update is x_i ⊗ (row i of the result).
 
     Every gradient of one record x is x ⊗ (target − softmax), so an update of several steps has the same form.
@@ -70,7 +92,7 @@ def _updates(X: NDArray[np.float64], Y: NDArray[np.float64], W: NDArray[np.float
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         steps += LOCAL_RATE * (Y - weights / weights.sum(axis=1, keepdims=True))
     lengths = np.sqrt(norms) * np.linalg.norm(steps, axis=1, keepdims=True)
-    clipped: NDArray[np.float64] = steps / np.maximum(1.0, lengths / CLIP)
+    clipped: Matrix = steps / np.maximum(1.0, lengths / CLIP)
     return clipped
 
 

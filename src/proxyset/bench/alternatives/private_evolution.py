@@ -46,7 +46,7 @@ def private_evolution(task: Task, budget: int, epsilon: float) -> Outcome:
     population = rng.permutation(len(Z))[:size]
     draw = mechanism(size, privacy)
     down = up = arithmetic = 0
-    weights = np.zeros(size)
+    weights: NDArray[np.float64] = np.zeros(size)
     for turn in range(ROUNDS):
         if turn:
             parents = rng.choice(population, size, p=weights / weights.sum())

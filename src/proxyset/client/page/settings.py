@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from proxyset.client.answer import Data, name_of
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.client.private_data import Data, dataset_name
 from proxyset.wire.release import PrivacyStatement
 
 
@@ -40,7 +42,11 @@ class Settings:
     @property
     def dataset_name(self) -> str:
         """What the ledger calls the data."""
-        return name_of(self.data) if self.dataset is None else self.dataset
+        if self.dataset is not None:
+            return self.dataset
+        if isinstance(self.data, str | os.PathLike):
+            return str(Path(self.data).resolve())
+        return dataset_name(self.data)
 
     def options(self, epsilon: float) -> dict[str, Any]:
         """Keyword arguments of `answer` at this ε."""

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from proxyset.client import inbox
-from proxyset.client.answer import answer, true_counts
+from proxyset.client.answer import answer
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import approve, refuse
-from proxyset.client.history import Sent, hex_dump, history
+from proxyset.client.history import Sent, SentLabels, hex_dump, history, label_history
 from proxyset.client.inbox import Ask
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.look import check_items
@@ -25,6 +25,7 @@ from proxyset.client.page.question import Question, examine, standing, state_of
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import in_force
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, public_key
+from proxyset.client.recount import true_counts
 from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.fingerprint import fingerprint
@@ -82,7 +83,7 @@ class Owner:
         whole = standing(ledger)
         cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
-        sent = history(ledger)
+        sent = self._everything()
         _, policy = in_force(ledger)
         return self._site.render(
             visit,
@@ -94,8 +95,8 @@ class Owner:
             debits=_debits(entries, cap.rho),
             waiting=[ask for ask, state in asks if state in ("waiting", "approved")],
             refused=[ask for ask, state in asks if state == "refused"],
-            sent=sent[::-1],
-            bytes=sum(len(answer.data) for answer in sent if answer.left),
+            sent=sorted(sent, key=lambda one: -one.entry.seq),
+            bytes=sum(len(one.data) for one in sent if _left(one)),
             policy=policy,
             key=public_key(ledger),
             ledger=str(ledger.path),
@@ -140,7 +141,7 @@ class Owner:
 
     def counts(self, visit: Visit) -> Response:
         """The true counts, computed anew from the data, shown in this one response and kept nowhere."""
-        found = self._found(visit)
+        found = self._counted(visit)
         probe = inbox.probe_of(self._ledger, found.entry.probe)
         if probe is None:
             raise InvalidInput(
@@ -160,9 +161,9 @@ class Owner:
 
     def release(self, visit: Visit) -> Response:
         found = self._found(visit)
-        if not found.left:
+        if not _left(found):
             raise HTTPException(409, "your policy withholds this answer")
-        name = f"release-{found.entry.seq}.safetensors"
+        name = f"{found.entry.kind}-{found.entry.seq}.safetensors"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(found.data, media_type="application/octet-stream", headers=headers)
 
@@ -267,30 +268,43 @@ class Owner:
         epsilon = visit.number("epsilon", self._settings.epsilon)
         return examine(self._ledger, ask, probe, self._settings, epsilon, records)
 
-    def _found(self, visit: Visit) -> Sent:
+    def _everything(self) -> list[Sent | SentLabels]:
+        return [*history(self._ledger), *label_history(self._ledger)]
+
+    def _found(self, visit: Visit) -> Sent | SentLabels:
         number = int(visit.part("seq"))
-        for sent in history(self._ledger):
+        for sent in self._everything():
             if sent.entry.seq == number:
                 return sent
         raise HTTPException(404, f"entry {number} of the ledger is not an answer")
 
+    def _counted(self, visit: Visit) -> Sent:
+        found = self._found(visit)
+        if isinstance(found, SentLabels):
+            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is about labels, not counts")
+        return found
+
     def _show_sent(self, visit: Visit, true: NDArray[np.int64] | None) -> Response:
         found = self._found(visit)
         probe = inbox.probe_of(self._ledger, found.entry.probe)
-        ask = inbox.find(self._ledger, fingerprint([found.entry.probe, found.entry.server]))
+        counts = found.release.counts if isinstance(found, Sent) else None
         receipt = Receipt.of(found.release)
-        rows = _rows(found.release.counts, true, _items(probe, self._kind(probe)) if probe else [])
         return self._site.render(
             visit,
             "sent.html.j2",
             sent=found,
+            left=_left(found),
             entry=found.entry,
             release=found.release,
-            ask=ask,
+            amount=len(found.release.labels if isinstance(found, SentLabels) else found.release.counts),
+            ask=inbox.find(self._ledger, fingerprint([found.entry.probe, found.entry.server])),
             probe=probe,
             receipt=receipt,
-            chart=counts_chart(found.release.counts, true),
-            rows=rows,
+            tally=[] if isinstance(found, Sent) else _tally(found),
+            chart="" if counts is None else counts_chart(counts, true),
+            rows=[]
+            if counts is None
+            else _rows(counts, true, _items(probe, self._kind(probe)) if probe else []),
             counted=true is not None,
             text=json.dumps(_literal(found, receipt), indent=1, ensure_ascii=False),
             dump="\n".join(hex_dump(found.data[:_HEX_BYTES])),
@@ -356,10 +370,30 @@ def _rows(
     ]
 
 
-def _literal(sent: Sent, receipt: Receipt | None) -> dict[str, Any]:
-    release = sent.release
-    fields: dict[str, Any] = {"probe": release.probe, "index": release.index}
-    fields |= {"privacy": release.privacy.model_dump(), "counts": release.counts.tolist()}
+def _left(sent: Sent | SentLabels) -> bool:
+    return sent.left if isinstance(sent, Sent) else True
+
+
+def _tally(sent: SentLabels) -> list[tuple[int, int]]:
+    """How often each class was given, by its number; `ABSTAINED` for none."""
+    values, numbers = np.unique(sent.release.labels, return_counts=True)
+    return list(zip(values.tolist(), numbers.tolist(), strict=True))
+
+
+def _literal(sent: Sent | SentLabels, receipt: Receipt | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"privacy": sent.release.privacy.model_dump(mode="json")}
+    if isinstance(sent, Sent):
+        fields |= {
+            "probe": sent.release.probe,
+            "index": sent.release.index,
+            "counts": sent.release.counts.tolist(),
+        }
+    else:
+        fields |= {
+            "questions": sent.release.probe,
+            "index": sent.release.index,
+            "labels": sent.release.labels.tolist(),
+        }
     if receipt:
         fields["receipt"] = {"claim": receipt.claim.model_dump(mode="json"), "signature": receipt.signature}
     return fields

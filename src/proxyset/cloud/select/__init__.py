@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxyset.cloud.select.baselines import KCenter, Random, UniformCluster
-from proxyset.cloud.select.combine import MAX_WEIGHT, combine, weights
+from proxyset.cloud.select.combine import DEFAULT_RULE, MAX_WEIGHT, RULES, Rule, combine, weigh
 from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.cloud.select.ecos import Ecos
 from proxyset.cloud.select.facility_location import FacilityLocation
@@ -17,16 +17,19 @@ STRATEGIES: dict[str, Strategy] = {
 DEFAULT_STRATEGY = "density-ratio"
 
 __all__ = [
+    "DEFAULT_RULE",
     "DEFAULT_STRATEGY",
     "MAX_WEIGHT",
+    "RULES",
     "STRATEGIES",
     "Candidates",
     "Coverage",
     "Ranking",
+    "Rule",
     "Strategy",
     "combine",
     "find_strategy",
-    "weights",
+    "weigh",
 ]
 
 

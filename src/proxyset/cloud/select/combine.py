@@ -1,81 +1,144 @@
 """Many clients' releases as one coverage, so that no single one decides.
 
-Counts add up, and a client may send any counts. Nobody can tell a lie from a large client, so weight is what is bounded:
-with three releases or more, one whose mass Σ|count| exceeds `max_weight` times the median mass is scaled down to that. Fewer
-than half of the clients cannot move the median beyond what honest ones sent; one poisoned release among n like ones then
-holds at most max_weight / (max_weight + n − 1) of the mass: with the default 3, 60 % of three, 25 % of ten, 3 % of a hundred.
-The price: an honest client that is larger than that is cut, too.
+Each release keeps its own guarantee and carries its own noise; what is done here is post-processing, and nobody is trusted to
+add anything up in secret. Three rules:
+
+    sum       Σ counts. Each client has as much say as it has counts, true or not.
+    capped    Σ w·counts. With three releases or more w bounds what one may bring (the default).
+    robust    as `robust.total`: one client moves no cluster by more than its noise could, or the spread between clients.
+
+Weights, from three releases on (of two, the median is no judge). One that is noisier than the median σ counts by the square
+of that ratio, or its noise would drown all others; lying about σ gains nothing for the same reason. With "capped" one whose
+mass Σ|count| exceeds `max_weight` times the median mass is scaled down to that: nobody can tell a lie from a large client, so
+weight is what is bounded. Fewer than half of the clients cannot move a median beyond what honest ones sent; one poisoned
+release among n like ones then holds at most max_weight / (max_weight + n − 1) of the mass: with the default 3, 60 % of three,
+25 % of ten, 3 % of a hundred. The price: an honest client that is larger than that is cut, too.
+
+Releases are read one after another, twice, and never held together (`robust` holds 16 MiB of counts, and reads more often
+where that is too little): ten thousand need no more memory than ten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select import robust
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.errors import InvalidInput
-from proxyset.wire.release import Release
+from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import PrivacyStatement, Release
 
+Rule = Literal["capped", "robust", "sum"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+DEFAULT_RULE: Rule = "capped"
 MAX_WEIGHT = 3.0
-FEWEST_TO_CAP = 3  # of two, the median is no judge
+FEWEST_TO_WEIGH = 3
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Releases that may be combined, and what each counts.
+
+    Attributes:
+        rule: how they will be combined.
+        fingerprints, privacy: of each release.
+        weights: (n,) in (0, 1].
+    """
+
+    rule: Rule
+    fingerprints: list[str]
+    privacy: list[PrivacyStatement]
+    weights: NDArray[np.float64]
+
+    def total(self, releases: Sequence[Release]) -> Coverage:
+        """Combine the releases that were weighed, in the same order.
+
+        Returns:
+            The sum, and the standard deviation of its noise: √Σ w²σ², times `robust.INFLATION` for that rule.
+        """
+        noise = self.weights * [statement.sigma for statement in self.privacy]
+        if self.rule == "robust" and len(releases) >= FEWEST_TO_WEIGH:
+            return Coverage(*robust.total(releases, self.weights, noise))
+        counts = np.zeros(len(releases[0].counts))
+        for weight, release in zip(self.weights, releases, strict=True):
+            counts += weight * release.counts
+        return Coverage(counts, float(np.linalg.norm(noise)))
 
 
 def combine(
-    releases: Sequence[Release], index: str, clusters: int, max_weight: float = MAX_WEIGHT
+    releases: Sequence[Release],
+    index: str,
+    clusters: int,
+    max_weight: float = MAX_WEIGHT,
+    rule: Rule = DEFAULT_RULE,
 ) -> Coverage | None:
-    """Sum the counts of releases that answer probes of one index; None when there are none.
+    """The releases as one coverage; None when there are none. Arguments and errors are those of `weigh`."""
+    return weigh(releases, index, clusters, max_weight, rule).total(releases) if releases else None
+
+
+def weigh(
+    releases: Sequence[Release],
+    index: str,
+    clusters: int,
+    max_weight: float = MAX_WEIGHT,
+    rule: Rule = DEFAULT_RULE,
+) -> Weighed:
+    """See that releases belong together, and what each counts.
 
     Args:
-        releases: each with its own, independent noise.
+        releases: each with its own, independent noise; may be read from files one by one (`cloud.releases.ReleaseFiles`).
         index: fingerprint of the index.
         clusters: R.
-        max_weight: as for `weights`.
-
-    Returns:
-        Σ w·counts, and the standard deviation √Σ w²σ² of the noise in each.
+        max_weight: for "capped", the most mass of one release, in medians; infinity for no bound.
+        rule: "capped", "robust" or "sum".
 
     Raises:
-        InvalidInput: a release answers another index, has another number of counts, or is given twice; max_weight < 1.
+        InvalidInput: a release answers another index, has another number of counts, or is given twice; two are signed by one
+            client; max_weight < 1; an unknown rule.
+        ArtifactError: the receipt in a release is not valid for it.
     """
-    if not releases:
-        return None
-    seen: set[str] = set()
-    for number, release in enumerate(releases, start=1):
-        if release.index != index:
-            raise InvalidInput(
-                f"release {number} answers a probe of index {release.index[:12]}…, this is index {index[:12]}…: "
-                "select from the index whose probe was answered"
-            )
-        if len(release.counts) != clusters:
-            raise InvalidInput(
-                f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters"
-            )
-        if release.fingerprint in seen:
-            raise InvalidInput(f"release {number} is given twice; each counts once")
-        seen.add(release.fingerprint)
-    w = weights(releases, max_weight)
-    counts = w @ np.array([release.counts for release in releases], np.float64)
-    sigmas = np.array([release.privacy.sigma for release in releases])
-    return Coverage(counts, float(np.linalg.norm(w * sigmas)))
-
-
-def weights(releases: Sequence[Release], max_weight: float = MAX_WEIGHT) -> NDArray[np.float64]:
-    """What each release counts, (n,) in (0, 1]: all 1 for fewer than three.
-
-    Args:
-        releases: one or more, of equally many counts.
-        max_weight: the most mass of one release, in medians; infinity for no bound.
-
-    Raises:
-        InvalidInput: max_weight < 1.
-    """
+    if rule not in RULES:
+        raise InvalidInput(f"unknown way to combine releases {rule!r}: choose one of {', '.join(RULES)}")
     if not max_weight >= 1:
         raise InvalidInput(f"--max-weight must be at least 1 (inf for no bound), not {max_weight}")
-    masses = np.array([np.abs(release.counts.astype(np.float64)).sum() for release in releases])
-    most = max_weight * max(float(np.median(masses)), 1.0)
-    if len(releases) < FEWEST_TO_CAP:
-        return np.ones(len(releases))
-    scaled: NDArray[np.float64] = np.minimum(1.0, most / np.maximum(masses, 1.0))
-    return scaled
+    fingerprints, privacy, masses = [], [], np.empty(len(releases))
+    seen: dict[str, int] = {}
+    for number, release in enumerate(releases, start=1):
+        _check(release, number, index, clusters)
+        fingerprints.append(release.fingerprint)
+        privacy.append(release.privacy)
+        masses[number - 1] = np.abs(release.counts.astype(np.float64)).sum()
+        receipt = Receipt.of(release)
+        for name, what in (
+            (fingerprints[-1], "given twice"),
+            (receipt and receipt.claim.key, "of one client"),
+        ):
+            if name and (first := seen.setdefault(name, number)) != number:
+                raise InvalidInput(
+                    f"releases {first} and {number} are {what}: each counts once, leave one out"
+                )
+    weights = np.ones(len(releases))
+    if len(releases) >= FEWEST_TO_WEIGH and rule != "sum":
+        sigmas = np.array([statement.sigma for statement in privacy])
+        weights = np.minimum(1.0, (np.median(sigmas) / sigmas) ** 2)
+        if rule == "capped":
+            masses = np.maximum(weights * masses, 1.0)
+            weights *= np.minimum(1.0, max_weight * np.median(masses) / masses)
+    return Weighed(rule, fingerprints, privacy, weights)
+
+
+def _check(release: Release, number: int, index: str, clusters: int) -> None:
+    if release.index != index:
+        raise InvalidInput(
+            f"release {number} answers a probe of index {release.index[:12]}…, this is index {index[:12]}…: "
+            "select from the index whose probe was answered"
+        )
+    if len(release.counts) != clusters:
+        raise InvalidInput(
+            f"release {number} has {len(release.counts)} counts, the index has {clusters} clusters"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from proxyset.cloud.select.facility import representatives
 from proxyset.cloud.select.ratio_model import log_density_ratio
+from proxyset.cloud.select.rows import rows_of
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.errors import InvalidInput
 
@@ -51,25 +53,42 @@ class DensityRatio:
     ) -> Ranking:
         if coverage is None:
             raise InvalidInput(f"the strategy {self.name!r} needs a release")
-        ratio = log_density_ratio(candidates, coverage)
         count = min(len(candidates), max(_LEAST, int(self.oversampling * budget)))
-        drawn = draw(ratio / 2, count, rng)
-        weights = np.exp((ratio[drawn] - ratio.max()) / 2)
-        rows = drawn[_rank(candidates.Z[drawn], weights, budget)]
-        return Ranking(rows, ratio[rows], ["density"] * budget)
+        halves = (ratio / 2 for ratio in log_density_ratio(candidates, coverage))
+        drawn, logs = draw(halves, count, rng)
+        picks = _rank(rows_of(candidates.Z, drawn), np.exp(logs - logs.max()), budget)
+        return Ranking(drawn[picks], 2 * logs[picks], ["density"] * budget)
 
 
-def draw(log_weights: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def draw(
+    log_weights: Iterable[NDArray[np.floating]], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Rows drawn one after another without replacement, with probability ∝ exp(log weight).
 
-    By the Gumbel top-k trick (Kool, van Hoof and Welling 2019).
+    By the Gumbel top-k trick (Kool, van Hoof and Welling 2019), in one pass that keeps `count` rows.
+
+    Args:
+        log_weights: of the rows in order, a block at a time; together at least `count`.
+        count: rows to draw.
+        rng: public randomness; how the rows are split into blocks does not matter.
 
     Returns:
-        (count,) distinct row numbers in the order drawn.
+        (count,) distinct row numbers in the order drawn, and (count,) float64 their log weights.
     """
-    keys = log_weights + rng.gumbel(size=len(log_weights))
-    rows = np.argpartition(-keys, count - 1)[:count]
-    return rows[np.argsort(-keys[rows], kind="stable")]
+    rows: NDArray[np.intp] = np.empty(0, np.intp)
+    keys: NDArray[np.float64] = np.empty(0)
+    values: NDArray[np.float64] = np.empty(0)
+    start = 0
+    for block in log_weights:
+        rows = np.concatenate([rows, np.arange(start, start + len(block))])
+        keys = np.concatenate([keys, block + rng.gumbel(size=len(block))])
+        values = np.concatenate([values, block])
+        if len(rows) > count:
+            best = np.sort(np.argpartition(-keys, count - 1)[:count])
+            rows, keys, values = rows[best], keys[best], values[best]
+        start += len(block)
+    order = np.argsort(-keys, kind="stable")
+    return rows[order], values[order]
 
 
 def _rank(Z: NDArray[np.float32], weights: NDArray[np.float64], budget: int) -> NDArray[np.intp]:

@@ -11,7 +11,12 @@ or its standard deviation σ√R where that is more. The centroids serve as indu
 regressors, Quiñonero-Candela and Rasmussen 2005). For each (a, ℓ) of a grid the mode is found by
 Gauss–Newton, and Laplace's approximation gives the evidence p(counts | a, ℓ); the answer is the average of
 the modes weighted by evidence. a = 0, "the release says nothing", is one of them: how strongly to smooth, and
-whether to believe the release at all, follows from σ and the counts, with no constant to tune. Density ratios
+whether to believe the release at all, follows from σ and the counts, with no constant to tune.
+
+A pool that names the source or the label of its items offers more: clusters mix groups in different proportions, so their
+counts tell which groups the client is like. For each such column all models are tried again with one effect for each group,
+Normal(0, 2²), and the evidence says whether the column means anything.
+ Density ratios
 from sums over groups go back to KLIEP (Sugiyama et al. 2008); estimating them from differentially private
 counts in this way is ours.
 
@@ -20,58 +25,87 @@ Guarantee: post-processing of a release; reads no private data.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.select.kcenter import farthest_first
+from proxyset.cloud.select.rows import rows_of
 from proxyset.cloud.select.strategy import Candidates, Coverage
 
 AMPLITUDES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # a: standard deviation of f
 LENGTHS = (1.0, 1.5, 2.0, 3.0, 4.0)  # ℓ in units of the typical distance between neighbouring centroids
+_GROUP = 2.0  # standard deviation of a group's effect
 _LEVEL = 0.5  # standard deviation of β₀: Σ counts knows N only as well as the noise lets it
 _SAMPLE = 6000  # items that stand for the pool while fitting
 _LANDMARKS = 256  # inducing points; more add cost, not detail that counts could show
 _BELIEVED = 0.01  # posterior weight below which a length is left out
+_RECORDS = 1e7  # more are scaled down to that: they would say no more, and no count may exhaust float64
 _BLOCK = 1 << 14
 
 Array = NDArray[np.float64]
 
 
-def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Array:
+def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Array]:
     """Posterior mean of the log-density ratio of every item, up to a constant.
 
     Args:
         candidates: the pool.
         coverage: the counts and their noise. Counts below −5σ are taken as −5σ.
 
-    Returns:
-        (n,) float64, finite; constant when the counts say nothing.
+    Yields:
+        (m,) float64, finite, for the items in order, a block at a time; constant when the counts say nothing.
     """
     fit = _Fit(candidates, coverage)
-    modes = [_Mode(*fit.mode(np.empty((len(fit.sample), 0))), length=0.0)]
-    for length in LENGTHS:
-        features = fit.features(length)
-        modes += [_Mode(*fit.mode(amplitude * features), length, amplitude) for amplitude in AMPLITUDES]
-    evidence = np.array([mode.evidence for mode in modes])
-    weights = np.exp(evidence - evidence.max())
+    level = np.ones((fit.sample.size, 1))
+    groups = {None: np.empty((fit.sample.size, 0))} | {
+        name: np.eye(int(codes.max()) + 1)[codes[fit.sample.ravel()]]
+        for name, codes in candidates.groupings.items()
+    }
+    modes = []
+    for length in (0.0, *LENGTHS):
+        features = fit.features(length) if length else np.empty((fit.sample.size, 0))
+        for grouping, indicators in groups.items():
+            columns = np.concatenate([level, features, indicators], axis=1)
+            for amplitude in AMPLITUDES if length else (0.0,):
+                spread = np.repeat([_LEVEL, amplitude, _GROUP], [1, features.shape[1], indicators.shape[1]])
+                evidence, theta = fit.mode(columns, spread)
+                smooth, effects = np.split(theta[1:], [features.shape[1]])
+                modes.append(_Mode(evidence, length, smooth, grouping, effects))
+    evidences = np.array([mode.evidence for mode in modes])
+    weights = np.exp(evidences - evidences.max())
     weights /= weights.sum()
-    ratio = np.zeros(len(candidates))
+    predictors = []
     for length in LENGTHS:
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
-            mean = np.sum([weight * mode.amplitude * mode.theta[1:] for weight, mode in group], axis=0)
-            ratio += fit.predict(length, mean)
-    return ratio
+            predictors.append(fit.predictor(length, np.sum([w * mode.smooth for w, mode in group], axis=0)))
+    effects = {
+        name: np.sum(
+            [w * mode.effects for w, mode in zip(weights, modes, strict=True) if mode.grouping == name],
+            axis=0,
+        )
+        for name in candidates.groupings
+    }
+    for start in range(0, len(candidates), _BLOCK):
+        block = rows_of(candidates.Z, slice(start, start + _BLOCK))
+        ratio = np.zeros(len(block))
+        for predict in predictors:
+            ratio += predict(block)
+        for name, effect in effects.items():
+            ratio += effect[candidates.groupings[name][start : start + _BLOCK]]
+        yield ratio
 
 
 @dataclass(frozen=True)
 class _Mode:
     evidence: float
-    theta: Array
     length: float
-    amplitude: float = 0.0
+    smooth: Array
+    grouping: str | None
+    effects: Array
 
 
 class _Fit:
@@ -80,18 +114,18 @@ class _Fit:
         filled = np.flatnonzero(sizes)
         each = max(8, _SAMPLE // len(filled))
         members = [_spread(candidates.members(int(j)), each) for j in filled]
-        lengths = np.array([len(rows) for rows in members])
-        self.sample = np.concatenate(members)
-        self._starts = np.cumsum(lengths) - lengths
-        self._items = np.repeat(
-            sizes[filled] / lengths, lengths
-        )  # pool items that each sampled one stands for
-        self._counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
-        self._noise = coverage.sigma**2 + 0.25
+        # (clusters, each): short clusters repeat their first item, which then stands for nothing
+        self.sample = np.array([np.resize(rows, each) for rows in members])
+        lengths = np.array([len(rows) for rows in members])[:, None]
+        # pool items that each sampled one stands for
+        self._items = np.where(np.arange(each) < lengths, sizes[filled][:, None] / lengths, 0.0)
+        counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
+        shrink = min(1.0, _RECORDS / max(float(counts.sum()), 1.0))
+        self._counts, sigma = shrink * counts, shrink * coverage.sigma
+        self._noise = sigma**2 + 0.25
         # N is known no better than the noise in the sum of the counts
-        records = max(self._counts.sum(), coverage.sigma * np.sqrt(len(filled)), 1.0)
+        records = max(self._counts.sum(), sigma * np.sqrt(len(filled)), 1.0)
         self._level = float(np.log(records / len(candidates)))
-        self._Z = candidates.Z
         centroids = candidates.centroids[filled]
         if len(centroids) > _LANDMARKS:
             centroids = centroids[farthest_first(centroids, _LANDMARKS, first=0)[0]]
@@ -100,57 +134,69 @@ class _Fit:
         self._between = between
         neighbours = np.sqrt((between + np.diag(np.full(len(between), np.inf))).min(axis=1))
         self._unit = (float(np.median(neighbours)) if len(between) > 1 else 0.0) or 1.0
-        self._to_sample = _squared_distances(self._Z[self.sample], self._landmarks)
+        self._to_sample = _squared_distances(rows_of(candidates.Z, self.sample.ravel()), self._landmarks)
 
     def features(self, length: float) -> Array:
         """(m, F): features whose inner products are the kernel with a = 1, for the sampled items."""
         return self._kernel(self._to_sample, length) @ self._root(length)
 
-    def predict(self, length: float, theta: Array) -> Array:
-        """(n,): features of all items times `theta`, in blocks."""
+    def predictor(self, length: float, theta: Array) -> Callable[[NDArray[np.float32]], Array]:
+        """What gives, for a block of items, their features times `theta`; in float32."""
         beta = self._root(length) @ theta
-        result = np.empty(len(self._Z))
-        for start in range(0, len(result), _BLOCK):
-            block = _squared_distances(self._Z[start : start + _BLOCK], self._landmarks)
-            result[start : start + _BLOCK] = self._kernel(block, length) @ beta
-        return result
+        unit = np.sqrt(2) * length * self._unit
+        mean = self._landmarks.mean(axis=0)
+        L = (self._landmarks - mean) / unit
+        # one product gives the exponents 2x·l − ‖l‖² − ‖x‖²
+        squares = np.einsum("ij,ij->i", L, L)[:, None]
+        landmarks = np.concatenate([2 * L, -squares, -np.ones_like(squares)], axis=1).T.astype(np.float32)
 
-    def mode(self, features: Array) -> tuple[float, Array]:
-        """Evidence and mode of the model whose f is features · θ, θ ~ Normal(0, I), and a level."""
-        F = np.column_stack([np.full(len(features), _LEVEL), features])
-        theta = np.zeros(F.shape[1])
-        expected, objective = self._objective(F, theta)
+        def predict(Z: NDArray[np.float32]) -> Array:
+            X = (Z - mean.astype(np.float32)) / np.float32(unit)
+            squares = np.einsum("ij,ij->i", X, X)[:, None]
+            kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ landmarks
+            np.exp(kernel, out=kernel)
+            found: Array = kernel @ beta
+            return found
+
+        return predict
+
+    def mode(self, F: Array, spread: Array) -> tuple[float, Array]:
+        """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(spread²))."""
+        theta = np.zeros(len(spread))  # here in units of the prior
+        f = np.zeros(self._items.shape)
+        expected, objective = self._objective(f, theta)
         for _ in range(25):
-            rates, variances, J = self._linearised(expected, F)
-            scaled = J / variances[:, None]
-            hessian = J.T @ scaled + np.eye(len(theta))
-            step = np.linalg.solve(hessian, scaled.T @ (self._counts - rates) - theta)
+            root, misfit = self._linearised(expected, F, spread)
+            step = np.linalg.solve(root.T @ root + np.eye(len(theta)), root.T @ misfit - theta)
+            f_step = (F @ (spread * step)).reshape(f.shape)
             gain = 0.0
-            for halving in range(10):
-                trial = theta + step / 2**halving
-                trial_expected, trial_objective = self._objective(F, trial)
+            for share in 0.5 ** np.arange(10):
+                trial_expected, trial_objective = self._objective(f + share * f_step, theta + share * step)
                 if trial_objective >= objective:
                     gain = trial_objective - objective
-                    theta, expected, objective = trial, trial_expected, trial_objective
+                    f, theta = f + share * f_step, theta + share * step
+                    expected, objective = trial_expected, trial_objective
                     break
             if gain < 1e-2:  # of a log-probability: far below what would move the average
                 break
-        _, variances, J = self._linearised(expected, F)
-        determinant = np.linalg.slogdet(np.eye(len(theta)) + J.T @ (J / variances[:, None]))[1]
-        return objective - 0.5 * float(determinant), theta
+        root, _ = self._linearised(expected, F, spread)
+        determinant = np.linalg.slogdet(np.eye(len(theta)) + root.T @ root)[1]
+        return objective - 0.5 * float(determinant), spread * theta
 
-    def _objective(self, F: Array, theta: Array) -> tuple[Array, float]:
-        """What every sampled item expects, and log p(counts, θ) up to a constant."""
-        expected = self._items * np.exp(np.minimum(self._level + F @ theta, 40))
-        rates = np.add.reduceat(expected, self._starts)
+    def _objective(self, f: Array, theta: Array) -> tuple[Array, float]:
+        """What every sampled item expects, and log p(counts, θ) up to a constant; θ in units of the prior."""
+        expected = self._items * np.exp(np.minimum(self._level + f, 40))
+        rates = expected.sum(axis=1)
         variances = self._noise + rates
         misfit = np.square(self._counts - rates) / variances + np.log(variances)
         return expected, -0.5 * float(misfit.sum() + theta @ theta)
 
-    def _linearised(self, expected: Array, F: Array) -> tuple[Array, Array, Array]:
-        """(R,) rates, (R,) variances and (R, F) derivatives of the rates."""
-        rates = np.add.reduceat(expected, self._starts)
-        return rates, self._noise + rates, np.add.reduceat(expected[:, None] * F, self._starts, axis=0)
+    def _linearised(self, expected: Array, F: Array, spread: Array) -> tuple[Array, Array]:
+        """In standard deviations of the counts: (R, F) derivatives of the rates by θ, and (R,) what the rates lack."""
+        rates = expected.sum(axis=1)
+        deviations = np.sqrt(self._noise + rates)
+        J = (expected[:, None, :] @ F.reshape(*expected.shape, -1))[:, 0]
+        return J * (spread / deviations[:, None]), (self._counts - rates) / deviations
 
     def _kernel(self, squared: Array, length: float) -> Array:
         kernel: Array = np.exp(squared * (-0.5 / (length * self._unit) ** 2))

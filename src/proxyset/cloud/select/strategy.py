@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,13 @@ class Candidates:
         Z: (n, D) float32, principal components in units of the pool's spread.
         clusters: (n,) int32 in [0, R).
         centroids: (R, D) float32.
+        groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
     """
 
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
     centroids: NDArray[np.float32]
+    groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -33,13 +38,27 @@ class Candidates:
         return np.bincount(self.clusters, minlength=len(self.centroids))
 
     @cached_property
-    def _members(self) -> list[NDArray[np.intp]]:
-        order = np.argsort(self.clusters, kind="stable")
-        return np.split(order, np.cumsum(self.sizes)[:-1])
+    def _members(self) -> NDArray[np.signedinteger]:
+        """(n,) row numbers, cluster by cluster; 4 bytes an item where those are enough, and no temporary copy of all."""
+        n = len(self.clusters)
+        order: NDArray[np.signedinteger] = np.empty(n, np.int32 if n < 1 << 31 else np.int64)
+        place = self._starts[:-1].copy()  # where each cluster's next member goes
+        for start in range(0, n, _BLOCK):
+            block = self.clusters[start : start + _BLOCK]
+            rows = np.argsort(block, kind="stable")
+            present, first, counts = np.unique(block[rows], return_index=True, return_counts=True)
+            within = np.arange(len(block)) - np.repeat(first, counts)
+            order[np.repeat(place[present], counts) + within] = start + rows
+            place[present] += counts
+        return order
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def members(self, cluster: int) -> NDArray[np.intp]:
         """Row numbers of a cluster's items, in order."""
-        return self._members[cluster]
+        return self._members[self._starts[cluster] : self._starts[cluster + 1]].astype(np.intp)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,244 @@
+"""proxyset client-label …: the owner labels public items with noisy votes of private records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset import atomic
+from proxyset.cli import options
+from proxyset.cli.options import Adjacency, Unit
+from proxyset.cli.output import emit
+from proxyset.client.label_plan import ENOUGH, plan_labels
+from proxyset.client.label_privacy import DEFAULT_LEAD
+from proxyset.client.labeling import answer_questions
+from proxyset.client.labels import Labels, read_labels
+from proxyset.client.ledger import Ledger
+from proxyset.client.private_data import FOLDER
+from proxyset.cloud.index import Index
+from proxyset.cloud.label_questions import ask_labels, collect_labels, labels_csv
+from proxyset.cloud.proxy_set import ProxySet
+from proxyset.errors import InvalidInput
+from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
+from proxyset.wire.transport import read_message
+
+app = typer.Typer(
+    no_args_is_help=True, help="Label a proxy set with noisy votes of the owner's labeled records."
+)
+
+
+class Rule(StrEnum):
+    bounded_votes = "bounded-votes"
+    private_knn = "private-knn"
+
+
+RuleOption = Annotated[
+    Rule, typer.Option(help="Each record votes on its own nearest questions, or the paper's Private-kNN.")
+]
+Neighbours = Annotated[
+    int | None,
+    typer.Option(
+        help="Votes of a record; k of private-knn. It goes out with the labels.", show_default=False
+    ),
+]
+Screening = Annotated[
+    float, typer.Option(help="Share of the budget for private-knn's noisy screening; 0 for none.")
+]
+
+
+@app.command()
+def ask(
+    proxy: Annotated[Path, typer.Argument(help="Folder of a proxy set.")],
+    index: Annotated[Path, typer.Option(help="The index it was drawn from.")],
+    out: Annotated[Path, typer.Option(help="File of the questions.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Labels to choose from, with commas; those that the pool names.", show_default=False
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Ask about the first ones only.", show_default=False)
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
+    json: options.Json = False,
+) -> None:
+    """The cloud: write questions about a proxy set.
+
+    Example: proxyset client-label ask proxy --index index --classes cat,dog --out questions.safetensors
+    """
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    asked = ask_labels(Index.open(index), ProxySet.open(proxy), classes=names, budget=budget, purpose=purpose)
+    atomic.write_bytes(out, asked.to_bytes())
+    facts = {
+        "questions": str(out),
+        "fingerprint": asked.fingerprint,
+        "items": len(asked),
+        "classes": asked.classes,
+        "bytes": len(asked.data),
+    }
+    emit(facts, f"{out}: {len(asked)} items, {len(asked.classes)} classes, {len(asked.data):,} bytes", json)
+
+
+@app.command()
+def plan(
+    records: Annotated[int, typer.Option(help="About how many labeled private records; a guess does.")],
+    questions: Annotated[int, typer.Option(help="How many public items.")],
+    classes: Annotated[int, typer.Option(help="How many labels there are to choose from.")],
+    epsilon: options.Epsilon,
+    delta: options.Delta = 1e-5,
+    unit: options.UnitOption = Unit.record,
+    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    max_records: options.MaxRecords = 1,
+    rule: RuleOption = Rule.bounded_votes,
+    neighbours: Neighbours = None,
+    screening: Screening = 0.0,
+    json: options.Json = False,
+) -> None:
+    """What noise would do to the votes, before any privacy is spent. Reads no private data; predicts no accuracy.
+
+    Example: proxyset client-label plan --records 1000 --questions 300 --classes 10 --epsilon 4
+    """
+    found = plan_labels(
+        records, questions, classes, epsilon, delta, unit.value, adjacency.value, max_records,
+        rule=rule.value, neighbours=neighbours, screening=screening,
+    )  # fmt: skip
+    privacy = found.privacy
+    lines = [
+        f"σ = {privacy.voting.sigma:.4g} on every count, ρ = {privacy.rho:.4g} in all; a winner needs a lead of "
+        f"{found.needed} records to survive that {ENOUGH:.0%} of the time",
+        f"about {found.votes:.3g} records vote on a question (neighbours {privacy.neighbours}); if all agree, noise leaves "
+        f"their winner with probability {found.survives:.2f}",
+        f"at this ε, up to {found.most_questions} questions keep that above {ENOUGH:.0%}",
+        "how often neighbours agree with the truth is not known before: no accuracy is predicted",
+    ]
+    emit(asdict(found) | {"privacy": privacy.model_dump()}, "\n".join(lines), json)
+
+
+@app.command()
+def answer(
+    questions: Annotated[Path, typer.Argument(help="File of the questions.")],
+    data: options.Data,
+    epsilon: options.Epsilon,
+    out: Annotated[Path, typer.Option(help="File of the answers.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV of the labels, with columns id and label.", show_default=False)
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the data that holds the label.", show_default=False)
+    ] = None,
+    folder_names: Annotated[
+        bool, typer.Option("--folder-names", help="The label is the name of the folder a record lies in.")
+    ] = False,
+    delta: options.Delta = 1e-5,
+    ledger: options.LedgerFile = None,
+    unit: options.UnitOption = Unit.record,
+    max_records: options.MaxRecords = 1,
+    person: options.Person = None,
+    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    rule: RuleOption = Rule.bounded_votes,
+    neighbours: Neighbours = None,
+    screening: Screening = 0.0,
+    threshold: Annotated[
+        int | None,
+        typer.Option(help="Votes that pass the screening; half of the neighbours.", show_default=False),
+    ] = None,
+    lead: Annotated[
+        float, typer.Option(help="Abstain unless the winner leads by this many σ.")
+    ] = DEFAULT_LEAD,
+    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    encoder: options.EncoderOption = None,
+    dataset: options.DatasetName = None,
+    skip_corrupt: options.SkipCorrupt = False,
+    fresh: options.Fresh = False,
+    approve: options.Approve = False,
+    json: options.Json = False,
+) -> None:
+    """The owner: label public items with noisy votes of private records, paid for in the ledger of all answers.
+
+    Example: proxyset client-label answer questions.safetensors --data private/ --folder-names --epsilon 4 --out answers.safetensors
+    """
+    if out.is_dir():
+        raise InvalidInput(f"{out} is a folder: --out takes a file")
+    where = _labels(labels, label_column, folder_names)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    book = Ledger.open(ledger)
+    before = book.spent()
+    release = answer_questions(
+        questions,
+        data,
+        where,
+        epsilon=epsilon,
+        delta=delta,
+        unit=unit.value,
+        max_records=max_records,
+        person=person,
+        adjacency=adjacency.value,
+        rule=rule.value,
+        neighbours=neighbours,
+        screening=screening,
+        threshold=threshold,
+        lead=lead,
+        ledger=book,
+        server=server,
+        dataset=dataset,
+        encoder=encoder,
+        skip_corrupt=skip_corrupt,
+        fresh=fresh,
+        approved=approve,
+    )
+    atomic.write_bytes(out, release.to_bytes())
+    debited, left = book.spent() - before, book.remaining(server)
+    answered = int((release.labels != ABSTAINED).sum())
+    facts = {
+        "answers": str(out),
+        "questions": release.probe,
+        "asked": len(release.labels),
+        "answered": answered,
+        "debited_rho": debited,
+        "remaining_rho": left,
+        "ledger": str(book.path),
+        "receipt": bool(release.receipt),
+        "privacy": release.privacy.model_dump(),
+    }
+    cost = f"at most ε = {epsilon} at δ = {delta} per {unit.value}, ρ = {debited:.4g} debited"
+    if not debited:
+        cost = "the stored answer, nothing debited"
+    emit(
+        facts, f"{out}: {answered} of {len(release.labels)} items labeled; {cost}; ρ = {left:.4g} left", json
+    )
+
+
+@app.command()
+def collect(
+    questions: Annotated[Path, typer.Argument(help="File of the questions.")],
+    answers: Annotated[list[Path], typer.Argument(help="Files of the answers, one for each owner.")],
+    out: Annotated[Path, typer.Option(help="CSV of the labels: id, label.")],
+    json: options.Json = False,
+) -> None:
+    """The cloud: write the labels that came back. Several owners' answers are put to the vote.
+
+    Example: proxyset client-label collect questions.safetensors answers.safetensors --out labels.csv
+    """
+    asked = Questions.from_bytes(read_message(questions, "set of questions", QUESTIONS_LIMIT))
+    found = [LabelRelease.from_bytes(read_message(path, "set of labels", LABELS_LIMIT)) for path in answers]
+    labels = collect_labels(asked, found)
+    atomic.write_bytes(out, labels_csv(labels))
+    facts = {"labels": str(out), "asked": len(asked), "labeled": len(labels), "answers": len(found)}
+    emit(facts, f"{out}: labels of {len(labels)} of {len(asked)} items", json)
+
+
+def _labels(file: Path | None, column: str | None, folders: bool) -> Labels:
+    if (file is not None) + (column is not None) + folders != 1:
+        raise InvalidInput(
+            "say once where the labels are: --labels FILE, --label-column NAME or --folder-names"
+        )
+    if file is not None:
+        return read_labels(file)
+    if column == FOLDER:
+        raise InvalidInput(f"a column cannot be named {FOLDER!r} here: --folder-names means the folders")
+    return column if column is not None else FOLDER

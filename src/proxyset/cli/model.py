@@ -1,0 +1,126 @@
+"""proxyset model …: the cloud describes and signs a model before it goes back to the data owner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset import atomic
+from proxyset.cli import options
+from proxyset.cli.output import emit, warn_private
+from proxyset.cli.predict import describe
+from proxyset.errors import InvalidInput
+from proxyset.fingerprint import canonical_json
+from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Exposure, Model, ModelCard
+from proxyset.wire.signing import make_key, read_key
+from proxyset.wire.transport import read_message
+
+app = typer.Typer(no_args_is_help=True, help="Models on their way back: the cloud's key and signature.")
+
+
+@app.command()
+def key(
+    path: Annotated[Path, typer.Argument(help="File for the private key; it must not exist.")],
+    json: options.Json = False,
+) -> None:
+    """Make the key that signs models. Tell data owners its public half on another way than the server.
+
+    Example: proxyset model key cloud.key
+    """
+    public = make_key(path)
+    emit({"file": str(path), "key": public}, f"{path}: keep it secret. Its public half: {public}", json)
+
+
+@app.command()
+def pack(
+    file: Annotated[Path, typer.Argument(help="ONNX file that proxyset exported.")],
+    out: Annotated[Path, typer.Option(help="Folder for model.onnx and card.json; it must not exist.")],
+    proxy: Annotated[
+        Path | None,
+        typer.Option(
+            help="The proxy set that it was trained on: its ε goes into the card.", show_default=False
+        ),
+    ] = None,
+    spent: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Further ε and δ that went into it, such as those of client labels.", show_default=False
+        ),
+    ] = None,
+    saw_private: Annotated[
+        bool, typer.Option("--saw-private", help="It was trained on private items without a guarantee.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="For people; the file's name.", show_default=False)] = "",
+    licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
+    json: options.Json = False,
+) -> None:
+    """Write the card of a trained model: what it takes, its classes, and what private information went in.
+
+    Example: proxyset model pack trained/model.onnx --proxy proxy --out classifier
+    """
+    from proxyset.cloud.proxy_set import ProxySet
+    from proxyset.jobs.packing import combined, exposure_of
+    from proxyset.jobs.packing import pack as write
+
+    parts = [Exposure(kind="private")] if saw_private else []
+    parts += [exposure_of(ProxySet.open(proxy).card)] if proxy else []
+    if spent:
+        if not (0 < spent[0] < float("inf") and 0 <= spent[1] < 1):
+            raise InvalidInput(f"--spent takes ε > 0 and δ in [0, 1), not {spent[0]} and {spent[1]}")
+        parts.append(Exposure(kind="answers", epsilon=spent[0], delta=spent[1]))
+    data = read_message(file, "model", MODEL_LIMIT)
+    with atomic.new_folder(out) as folder:
+        card = write(
+            data,
+            folder,
+            name=name or file.stem,
+            exposure=combined(parts),
+            licence=licence,
+        )
+    if card.exposure.kind == "private":
+        warn_private("this model saw private items; its card says so")
+    emit({"out": str(out), "card": card.model_dump(mode="json")}, f"{out}: {describe(card)}", json)
+
+
+@app.command()
+def sign(
+    folder: Annotated[Path, typer.Argument(help="Folder with model.onnx and card.json.")],
+    key: Annotated[Path, typer.Option(help="File of the private key.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The one file to hand out; FOLDER.model.", show_default=False)
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Sign a model, and write it as the one file that a server hands out or a stick carries.
+
+    Example: proxyset model sign student --key cloud.key
+    """
+    onnx = read_message(folder / MODEL, "model", MODEL_LIMIT)
+    signed = Model.sign(ModelCard.read(folder), onnx, read_key(key))
+    target = out or folder.with_name(folder.name + ".model")
+    if target.is_dir():
+        raise InvalidInput(f"{target} is a folder; choose another --out")
+    atomic.write_bytes(
+        folder / SIGNATURE, canonical_json({"key": signed.key, "signature": signed.signature}) + b"\n"
+    )
+    atomic.write_bytes(target, signed.to_bytes())
+    facts = {"file": str(target), "key": signed.key, "bytes": len(signed.to_bytes())}
+    emit(facts, f"{target}: signed by {signed.key}. {describe(signed.card)}", json)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="Folder or file of a signed model.")],
+    json: options.Json = False,
+) -> None:
+    """Verify a signed model and say what it is.
+
+    Example: proxyset model show student.model
+    """
+    found = Model.open(path)
+    facts = {"key": found.key, "card": found.card.model_dump(mode="json")}
+    lines = [describe(found.card), f"classes: {', '.join(found.card.classes[:50])}", f"signed by {found.key}"]
+    lines += [f"made by: {found.card.origin}"] if found.card.origin else []
+    emit(facts, "\n".join(lines), json)

@@ -1,0 +1,102 @@
+"""proxyset client fetch-model, predict: the model comes back, and runs where the data are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset.cli import options
+from proxyset.cli.output import emit, note
+from proxyset.client.ledger import Ledger
+from proxyset.client.model import fetch_model as fetch
+from proxyset.client.predict import predict as predict_with
+from proxyset.client.predict import read_labels
+from proxyset.wire.model import Model, ModelCard
+
+
+def fetch_model(
+    origin: Annotated[
+        str, typer.Argument(metavar="URL|FILE", help="The cloud's server, or a file that was carried here.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the model; it must not exist.")],
+    key: Annotated[
+        str | None, typer.Option(help="The public key that must have signed it.", show_default=False)
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="Your name for its maker; the URL.", show_default=False)
+    ] = None,
+    ledger: options.LedgerFile = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
+    json: options.Json = False,
+) -> None:
+    """Fetch the model that the cloud made, verify it, and only then keep it. The first key of a server is pinned.
+
+    Example: proxyset client fetch-model https://cloud.example --out model
+    """
+    found = fetch(origin, out, ledger=Ledger.open(ledger), server=server, key=key, timeout=timeout)
+    facts = {
+        "folder": str(found.folder),
+        "key": found.model.key,
+        "new_key": found.new_key,
+        "card": found.model.card.model_dump(mode="json"),
+    }
+    emit(facts, f"{found.folder}: verified. {describe(found.model.card)}", json)
+    if found.new_key and key is None:
+        note(
+            f"its key is pinned from now on: {found.model.key}. Compare it with what the cloud tells you on another way"
+        )
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder or file of the model.")],
+    data: options.Data,
+    out: Annotated[Path, typer.Option(help="CSV file: id, predicted, confidence and, if known, label.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with id and label, to measure with; the data's own.", show_default=False),
+    ] = None,
+    encoder: options.EncoderOption = None,
+    skip_corrupt: options.SkipCorrupt = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the model; all cores.", min=1, show_default=False)
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Run a fetched model over your own data. The predictions stay here, and are as private as the data.
+
+    Example: proxyset client predict model --data private/ --out predictions.csv
+    """
+    found = predict_with(
+        Model.open(model),
+        data,
+        encoder=encoder,
+        labels=None if labels is None else read_labels(labels),
+        skip_corrupt=skip_corrupt,
+        threads=threads,
+    )
+    found.save(out)
+    accuracy = found.right / found.labelled if found.labelled else None
+    facts = {
+        "out": str(out),
+        "items": len(found.ids),
+        "skipped": found.skipped,
+        "labelled": found.labelled,
+        "accuracy": accuracy,
+    }
+    words = f"{out}: {len(found.ids):,} predictions"
+    if found.skipped:
+        words += f", {found.skipped} items skipped"
+    if accuracy is not None:
+        words += f"; {accuracy:.1%} of {found.labelled:,} labelled items are right"
+    emit(facts, words, json)
+
+
+def describe(card: ModelCard) -> str:
+    """A model in one line."""
+    licence = card.licence or "no licence named"
+    return (
+        f"{card.name}: {len(card.classes)} classes, {card.bytes:,} bytes, takes {card.input.kind}; it saw "
+        f"{card.exposure.words()}; {licence}"
+    )

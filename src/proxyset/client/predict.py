@@ -1,0 +1,247 @@
+"""Predictions on private data, by a model that was fetched: ONNX Runtime alone, nothing leaves the machine."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset import atomic
+from proxyset.encoders import encoder_for
+from proxyset.encoders.images import pixels
+from proxyset.encoders.onnx import open_session
+from proxyset.errors import InvalidData, InvalidInput
+from proxyset.sources import open_source
+from proxyset.sources.remote import is_url
+from proxyset.sources.source import Batch, Items, Kind
+from proxyset.wire.model import MODEL, Features, Model
+
+_CHUNK_PIXELS = 32 * 224 * 224  # in the model at once
+_CHUNK_ROWS = 4096
+Logits = NDArray[np.float32]
+
+
+class Predictor:
+    """A verified model, ready to run.
+
+    Args:
+        model: as `Model.open` returns it.
+        encoder: for a model of features, the owner's own copy of the encoder where it needs weights: "onnx:FOLDER".
+        threads: of ONNX Runtime; None takes all cores.
+
+    Raises:
+        InvalidData: ONNX Runtime cannot load it, or it is not one input and one output of K logits.
+        EncoderMismatch: the encoder at hand is not the model's. MissingExtra: onnxruntime is not installed.
+    """
+
+    def __init__(self, model: Model, encoder: str | None = None, threads: int | None = None) -> None:
+        self.classes = tuple(model.card.classes)
+        self._session, self._errors = open_session(model.onnx, Path(MODEL), threads)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise InvalidData(
+                f"the model has {len(inputs)} inputs and {len(outputs)} outputs; it must have one of each"
+            )
+        self._input = inputs[0].name
+        given = model.card.input
+        self._chunk = _CHUNK_ROWS
+        if isinstance(given, Features):
+            phi = encoder_for(given.encoder, local=encoder)
+            self.kind = cast(Kind, phi.kind)
+            self._prepare: Callable[[Any], tuple[NDArray[Any], dict[int, str]]] = lambda items: (
+                (encoded := phi.encode(items)).embeddings,
+                encoded.problems,
+            )
+        else:
+            if encoder is not None:
+                raise InvalidInput(
+                    f"this model takes pictures as they are: the encoder {encoder!r} has no use"
+                )
+            framing = given.preprocessing
+            self.kind = "image"
+            self._chunk = max(1, min(_CHUNK_PIXELS // (framing.size[0] * framing.size[1]), _CHUNK_ROWS))
+
+            def prepare(items: Any) -> tuple[NDArray[Any], dict[int, str]]:
+                images, problems = pixels(items, framing)
+                return framing.prepare(images), problems
+
+            self._prepare = prepare
+
+    def logits(self, items: Items) -> tuple[Logits, dict[int, str]]:
+        """Scores of the items of one batch.
+
+        Returns:
+            (n, K) float32, zero for what could not be prepared; and row → why not.
+
+        Raises:
+            InvalidData: the model fails, or gives something else than finite (n, K) numbers.
+        """
+        parts: list[Logits] = [np.zeros((0, len(self.classes)), np.float32)]
+        problems: dict[int, str] = {}
+        for start in range(0, len(items), self._chunk):
+            X, wrong = self._prepare(items[start : start + self._chunk])
+            scores = self._run(X)
+            scores[list(wrong)] = 0
+            parts.append(scores)
+            problems |= {start + row: problem for row, problem in wrong.items()}
+        return np.concatenate(parts), problems
+
+    def _run(self, X: NDArray[Any]) -> Logits:
+        try:
+            output = self._session.run(None, {self._input: X})[0]
+        except self._errors as error:
+            raise InvalidData(f"the model cannot be run on this data: {str(error)[:500]}") from None
+        shape = (len(X), len(self.classes))
+        if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.shape != shape:
+            found = getattr(output, "shape", type(output).__name__)
+            raise InvalidData(f"the model's output is {found}, not numbers of shape {shape} as its card says")
+        if not np.isfinite(output).all():
+            raise InvalidData("the model's output is not finite for some items: it is damaged or overflows")
+        return np.array(output, np.float32)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of private items. It is private, too: keep it where the items are.
+
+    Attributes:
+        ids: one an item, in the order of the data.
+        predicted: class of the largest score; the first of equal ones.
+        confidence: (n,) its softmax probability.
+        labels: the known class of each item, None where there is none.
+    """
+
+    ids: list[str]
+    predicted: list[str]
+    confidence: NDArray[np.float64]
+    labels: list[str | None]
+    skipped: int
+
+    @property
+    def labelled(self) -> int:
+        """How many items have a known class."""
+        return sum(label is not None for label in self.labels)
+
+    @property
+    def right(self) -> int:
+        """How many of them were predicted."""
+        return sum(label == guess for label, guess in zip(self.labels, self.predicted, strict=True))
+
+    def save(self, path: Path) -> None:
+        """Write CSV with the columns id, predicted, confidence and, where any class is known, label."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        known = self.labelled > 0
+        writer.writerow(["id", "predicted", "confidence", *["label"] * known])
+        for item, guess, sure, label in zip(
+            self.ids, self.predicted, self.confidence, self.labels, strict=True
+        ):
+            writer.writerow([item, guess, f"{sure:.6f}", *[label or ""] * known])
+        atomic.write_bytes(path, text.getvalue().encode())
+
+
+def predict(
+    model: Model,
+    data: str | Path,
+    *,
+    encoder: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    skip_corrupt: bool = False,
+    threads: int | None = None,
+) -> Predictions:
+    """Run a model over private data.
+
+    Args:
+        model: a verified model.
+        data: path of the private data, of the kind that the card's input takes.
+        encoder, threads: as `Predictor` takes them.
+        labels: id → class, to measure with; None takes the data's own (the folder of an image, the column `label`), as far
+            as they are classes of the model.
+        skip_corrupt: leave out what cannot be read instead of stopping.
+
+    Sensitivity:
+        Unbounded: a prediction is a function of a private item.
+    Unit:
+        None.
+    Guarantee:
+        None for the predictions and their accuracy, which stay with the owner. This function opens no connection.
+    Assumes:
+        ONNX Runtime does what the ONNX standard says with a model that has been checked.
+
+    Raises:
+        InvalidData: there is no data, an item cannot be read, or the model does not fit.
+        InvalidInput: a label is no class of the model, or of no item.
+    """
+    if is_url(data):
+        raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
+    predictor = Predictor(model, encoder, threads)
+    classes = set(predictor.classes)
+    if labels and (unknown := sorted(set(labels.values()) - classes)):
+        raise InvalidInput(
+            f"{len(unknown)} labels are no class of this model, such as {unknown[0]!r}; it knows {', '.join(sorted(classes)[:20])}"
+        )
+    ids: list[str] = []
+    own: list[str | None] = []
+    scores: list[Logits] = [np.zeros((0, len(classes)), np.float32)]
+    bad: list[str] = []
+    for batch in _batches(Path(data), predictor.kind):
+        found, problems = predictor.logits(batch.items)
+        good = [row for row in range(len(batch.ids)) if row not in problems]
+        bad += [f"{batch.ids[row]!r}: {problem}" for row, problem in problems.items()]
+        ids += [batch.ids[row] for row in good]
+        column = batch.columns.get("label", [None] * len(batch.ids))
+        own += [column[row] if column[row] in classes else None for row in good]
+        scores.append(found[good])
+    if bad and not skip_corrupt:
+        raise InvalidData(
+            f"{len(bad)} of {len(ids) + len(bad)} items cannot be read, the first is {bad[0]}: mend or remove them, or leave them "
+            "out with --skip-corrupt"
+        )
+    if not ids:
+        raise InvalidData(f"{data} has no items that can be read")
+    if labels is not None and not set(labels).intersection(ids):
+        raise InvalidInput(f"none of the {len(labels)} labels is of an item of {data}, such as {ids[0]!r}")
+    logits = np.concatenate(scores).astype(np.float64)
+    chosen = logits.argmax(axis=1)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return Predictions(
+        ids,
+        [predictor.classes[row] for row in chosen],
+        weights.max(axis=1) / weights.sum(axis=1),
+        own if labels is None else [labels.get(item) for item in ids],
+        len(bad),
+    )
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Labels from a CSV file with the columns `id` and `label`; rows without a label are left out.
+
+    Raises:
+        InvalidData: it cannot be read, lacks a column, or names an item twice.
+    """
+    found: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"id", "label"} <= set(reader.fieldnames or ()):
+                raise InvalidData(f"{path} needs the columns id and label; it has {reader.fieldnames}")
+            for row in reader:
+                if row["id"] in found:
+                    raise InvalidData(f"{path} names the item {row['id']!r} twice")
+                if row["label"]:
+                    found[row["id"]] = row["label"]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidData(f"cannot read the labels {path}: {error}") from None
+    return found
+
+
+def _batches(path: Path, kind: Kind) -> Iterator[Batch]:
+    source = open_source(path, kind=kind)
+    for shard in source.shards():
+        yield from source.read(shard)

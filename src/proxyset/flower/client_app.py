@@ -1,0 +1,62 @@
+"""The owner's side under Flower: one question, answered as `proxyset answer` does, or not at all.
+
+Flower sends the text of an exception to the server. Ours name private items and counts of them, so none may leave this module:
+whatever fails is logged here, on the owner's machine, and the reply is the same empty one as after a refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from proxyset.client.answer import answer
+from proxyset.flower import messages
+from proxyset.flower.settings import NodeSettings
+from proxyset.wire.probe import Probe
+
+from flwr.app import Context, Message, RecordDict  # isort: skip - messages has told what to install
+from flwr.clientapp import ClientApp  # isort: skip
+
+app = ClientApp()
+log = logging.getLogger("flwr.proxyset")  # under Flower's own logger, so that it is shown
+
+
+@app.query(messages.ACTION)
+def answer_probe(message: Message, context: Context) -> Message:
+    """A release, or nothing.
+
+    Sensitivity:
+        As `client.answer`.
+    Unit:
+        As the owner's settings say.
+    Guarantee:
+        What leaves is a release with the guarantee that it states, or a constant. Nothing of the run's configuration is read.
+    Assumes:
+        This code is what the SuperNode runs: it runs what the SuperLink sends, unless `--trusted-entities` says whose apps.
+    """
+    return Message(_content(message, context), reply_to=message)
+
+
+def _content(message: Message, context: Context) -> RecordDict:
+    try:
+        settings = NodeSettings.of_node(context.node_config)
+        probe = Probe.from_bytes(messages.probe_of(message.content))
+        release = answer(
+            probe,
+            settings.data,
+            epsilon=settings.epsilon,
+            delta=settings.delta,
+            unit=settings.unit,
+            max_records=settings.max_records,
+            person=settings.person,
+            adjacency=settings.adjacency,
+            ledger=settings.ledger,
+            server=settings.server,
+            dataset=settings.dataset,
+            encoder=settings.encoder,
+            skip_corrupt=settings.skip_corrupt,
+            approved=probe.fingerprint in settings.approved,
+        )
+    except Exception as error:  # noqa: BLE001 - Flower would send the text of whatever is not caught here
+        log.error("no answer was sent: %s: %s", type(error).__name__, error)
+        return messages.no_reply()
+    return messages.reply(release.to_bytes())

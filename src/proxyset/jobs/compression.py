@@ -1,0 +1,320 @@
+"""Adaptive model compression: a large teacher, distilled on the proxy set into a student that fits the client's device.
+
+The teacher is trained on the labeled public pool. What it knows of the client's kind of data, it teaches on the items that
+the client's answers chose. The student leaves as ONNX in float32 and int8, each with a card, ready to be signed.
+
+OUT/float32, OUT/int8    model.onnx and card.json, as `proxyset model sign` takes them
+OUT/report.json, .md     what was measured
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from proxyset import atomic
+from proxyset.cloud.proxy_set import ProxySet
+from proxyset.encoders.multiply_adds import graph_multiply_adds
+from proxyset.errors import InvalidData, InvalidInput
+from proxyset.jobs.packing import combined, exposure_of, pack
+from proxyset.sources import open_source
+from proxyset.train.dataset import Images, decode, framing, load
+from proxyset.train.distillation import Teaching, distil
+from proxyset.train.evaluate import wilson
+from proxyset.train.export import about_images, export_onnx
+from proxyset.train.family import Precision, largest_student, size_of
+from proxyset.train.latency import Latency, latency
+from proxyset.train.loop import Run
+from proxyset.train.models import build_model, multiply_adds
+from proxyset.train.onnx_model import OnnxModel
+from proxyset.train.quantise import quantise
+from proxyset.train.settings import Settings
+from proxyset.wire.model import CARD, Exposure, ModelCard
+
+AUTO = "auto"
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+
+
+class Measured(BaseModel):
+    """One of the three models on one machine.
+
+    Attributes:
+        bytes: of the ONNX file.
+        multiply_adds: of one image.
+        microseconds: processor time of one image, one thread.
+        faster: how many times as fast as the teacher, with the middle half of the rounds.
+        agreement: share of the proxy items on which it says what the teacher says (training items, for a student).
+        right, tested: of the labeled test items; None without any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes: int
+    multiply_adds: int
+    microseconds: float
+    faster: tuple[float, float, float]
+    agreement: float
+    right: int | None = None
+    tested: int | None = None
+
+
+class Report(BaseModel):
+    """What came of a compression.
+
+    Attributes:
+        student: its name, such as "cnn-8".
+        precision: of the file that has to fit the budget.
+        max_bytes, max_multiply_adds: the budget; None for none.
+        items: that it was distilled on.
+        settings: of training and distillation.
+        exposure: what private information went in.
+        models: "teacher", "float32" and "int8".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: str = "proxyset.compression/1"
+    student: str
+    precision: Precision
+    max_bytes: int | None
+    max_multiply_adds: int | None
+    items: int
+    settings: dict[str, Any]
+    exposure: Exposure
+    models: dict[str, Measured]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the student may weigh. Without a limit a student has to be named.
+
+    Attributes:
+        max_bytes: of the ONNX file in `precision`.
+        max_multiply_adds: of one image.
+        precision: of the file that has to fit.
+    """
+
+    max_bytes: int | None = None
+    max_multiply_adds: int | None = None
+    precision: Precision = "int8"
+
+
+def compress(
+    proxy: ProxySet,
+    teacher: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    student: str = AUTO,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
+    rule: Teaching | None = None,
+    test: str | os.PathLike[str] | None = None,
+    teacher_saw_private: bool = False,
+    licence: str = "",
+    run: Run | None = None,
+) -> Report:
+    """Distil a teacher into a student on a proxy set of images.
+
+    Args:
+        proxy: the proxy set. Labels are not needed, unless `rule.label_weight` is above 0.
+        teacher: an image classifier that proxyset exported: an ONNX file, or a folder with model.onnx (and card.json).
+        out: a new folder.
+        student: "auto" for the largest CNN within the budget, or a name as `models.build_model` takes it, which must fit.
+        budget: what the student may weigh.
+        settings, rule, run: as `distillation.distil` takes them.
+        test: labeled public images to measure with; never the client's.
+        teacher_saw_private: the teacher was trained on private items without a guarantee.
+        licence: terms of the student's weights.
+
+    Sensitivity:
+        That of the releases behind the proxy set: everything here is post-processing of them and of public data.
+    Unit:
+        The releases'.
+    Guarantee:
+        The card's: the (ε, δ) of all releases and of the teacher together; none at all with `teacher_saw_private`, or when
+        the teacher's own card says so.
+    Assumes:
+        The teacher saw what its card, or the caller, says.
+
+    Raises:
+        InvalidInput: no such teacher, no student that fits, or impossible settings.
+        InvalidData: items or the teacher cannot be read.
+        MissingExtra: torch, onnx or onnxruntime is not installed.
+    """
+    budget, rule, run = budget or Budget(), rule or Teaching(), run or Run()
+    settings = settings or Settings()
+    taught = OnnxModel.read(Path(teacher))
+    if taught.about.input != "image" or proxy.card.kind != "image":
+        raise InvalidInput(
+            f"distillation compresses classifiers of images; this teacher takes {taught.about.input} items and this proxy set "
+            f"holds {proxy.card.kind} items"
+        )
+    classes, side = taught.about.classes, taught.shape[1]
+    if taught.about.framing != framing(side).model_dump(mode="json"):
+        raise InvalidInput(
+            f"the teacher frames its images in another way than training does: {taught.about.framing}; export one that was trained "
+            "by proxyset"
+        )
+    name = _student(student, classes, side, budget)
+    exposure = combined([exposure_of(proxy.card), _of_teacher(Path(teacher), teacher_saw_private)])
+    images = _proxy_images(proxy, side)
+    labels = _numbers(images, classes, f"the proxy set {proxy.folder}") if rule.label_weight else None
+    tested = None if test is None else load(open_source(Path(test), kind="image"), side)
+    truth = None if tested is None else _numbers(tested, classes, str(test))
+    with atomic.new_folder(out) as folder:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            model = build_model(name, len(classes), taught.shape[0], side)
+        distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
+        export_onnx(model, folder / "float32.onnx", about_images(classes, framing(side)))
+        files = {"teacher": taught.data, "float32": (folder / "float32.onnx").read_bytes()}
+        (folder / "float32.onnx").unlink()
+        files["int8"] = quantise(files["float32"], images.pixels)
+        _check_bytes(files[budget.precision], budget)
+        counted = multiply_adds(model, model.shape)
+        counts = {"teacher": graph_multiply_adds(taught.data), "float32": counted, "int8": counted}
+        measured = _measured(files, counts, images, tested, truth)
+        report = Report(
+            student=name,
+            precision=budget.precision,
+            max_bytes=budget.max_bytes,
+            max_multiply_adds=budget.max_multiply_adds,
+            items=len(images.ids),
+            settings=asdict(settings) | asdict(rule),
+            exposure=exposure,
+            models=measured,
+        )
+        for precision in PRECISIONS:
+            (folder / precision).mkdir()
+            pack(
+                files[precision],
+                folder / precision,
+                name=f"{name}, {precision}",
+                exposure=exposure,
+                licence=licence,
+                origin=f"distilled on the proxy set {proxy.card.index[:16]} of {len(images.ids)} items ({proxy.card.strategy})",
+                multiply_adds=counted,
+            )
+        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n")
+        (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    return report
+
+
+def markdown(report: Report) -> str:
+    """The report for people."""
+    lines = [
+        f"# {report.student}, distilled on {report.items:,} proxy items",
+        "",
+        f"What it saw: {report.exposure.words()}.",
+        "",
+        "| model | bytes | multiply-adds | times as fast as the teacher | agrees with the teacher | accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in report.models.items():
+        middle, low, high = found.faster
+        accuracy = ""
+        if found.tested:
+            below, above = wilson(found.right or 0, found.tested)
+            accuracy = f"{(found.right or 0) / found.tested:.1%} ({below:.1%} … {above:.1%})"
+        lines.append(
+            f"| {name} | {found.bytes:,} | {found.multiply_adds:,} | {middle:.2f} ({low:.2f} … {high:.2f}) | "
+            f"{found.agreement:.1%} | {accuracy} |"
+        )
+    lines += [
+        "",
+        "Speed: one image, one thread, the models in turns; in brackets the middle half of the rounds. Agreement: on the proxy "
+        "items themselves. Accuracy: on the test items, with its 95 % interval. How good it is on the client's own data, only the "
+        "client can say: `proxyset client predict`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget) -> str:
+    if student == AUTO:
+        return largest_student(
+            classes,
+            side,
+            max_bytes=budget.max_bytes,
+            max_multiply_adds=budget.max_multiply_adds,
+            precision=budget.precision,
+        )[0]
+    size = size_of(student, classes, side, budget.precision)
+    limits = (
+        ("bytes", size.bytes, budget.max_bytes),
+        ("multiply-adds", size.multiply_adds, budget.max_multiply_adds),
+    )
+    for what, found, allowed in limits:
+        if allowed is not None and found > allowed:
+            raise InvalidInput(
+                f"{student} ({budget.precision}) has {found:,} {what}, more than the {allowed:,} allowed: name a smaller one, or "
+                "auto"
+            )
+    return student
+
+
+def _check_bytes(data: bytes, budget: Budget) -> None:
+    if budget.max_bytes is not None and len(data) > budget.max_bytes:
+        raise InvalidInput(
+            f"the trained student has {len(data):,} bytes ({budget.precision}), more than the {budget.max_bytes:,} allowed, though "
+            "it seemed to fit: allow a little more, or name a smaller student"
+        )
+
+
+def _of_teacher(teacher: Path, saw_private: bool) -> Exposure:
+    if saw_private:
+        return Exposure(kind="private")
+    known = teacher.is_dir() and (teacher / CARD).is_file()
+    return ModelCard.read(teacher).exposure if known else Exposure(kind="public")
+
+
+def _proxy_images(proxy: ProxySet, side: int) -> Images:
+    table = proxy.selection()
+    ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
+    return decode(zip(ids, proxy.items(), labels, strict=True), side)
+
+
+def _numbers(images: Images, classes: tuple[str, ...], where: str) -> NDArray[np.int64]:
+    """Labels as the teacher numbers them."""
+    number = {label: row for row, label in enumerate(classes)}
+    if unknown := [label for label in images.labels if label not in number]:
+        raise InvalidData(
+            f"{len(unknown)} of {len(images.labels)} items of {where} have a label that the teacher does not know, such as "
+            f"{unknown[0]!r}; it knows {', '.join(classes[:20])}"
+        )
+    return np.array([number[str(label)] for label in images.labels], np.int64)
+
+
+def _measured(
+    files: dict[str, bytes],
+    counted: dict[str, int],
+    images: Images,
+    tested: Images | None,
+    truth: NDArray[np.int64] | None,
+) -> dict[str, Measured]:
+    models = {name: OnnxModel.of(data, Path(name)) for name, data in files.items()}
+    said = {name: model.predict(images.pixels) for name, model in models.items()}
+    x = images.pixels[:1].astype(np.float32) / np.float32(255)
+    times: dict[str, Latency] = latency(files, x)
+    found = {}
+    for name, model in models.items():
+        right = None
+        if tested is not None and truth is not None:
+            right = int((model.predict(tested.pixels) == truth).sum())
+        time = times[name]
+        found[name] = Measured(
+            bytes=len(files[name]),
+            multiply_adds=counted[name],
+            microseconds=1e6 * time.seconds,
+            faster=(time.ratio, time.low, time.high),
+            agreement=float((said[name] == said["teacher"]).mean()),
+            right=right,
+            tested=None if truth is None else len(truth),
+        )
+    return found

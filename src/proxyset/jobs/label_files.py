@@ -1,0 +1,127 @@
+"""Labels as files: CSV, JSON and JSON lines with `id`, `label` and, where known, `annotator` and `hash`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from proxyset import atomic
+from proxyset.errors import InvalidData, InvalidInput
+from proxyset.jobs.labels import Answer
+from proxyset.sources.columns import json_object
+from proxyset.sources.delimited import read_header, rows
+from proxyset.sources.files import reading
+from proxyset.sources.lines import open_lines
+
+_COLUMNS = ("id", "label", "annotator", "hash")
+_SUFFIXES = ".csv, .tsv, .json or .jsonl"
+
+
+def read_labels(path: str | os.PathLike[str]) -> list[Answer]:
+    """Read a file of labels; the suffix says which form. Rows with an empty label are kept: they say "not labeled".
+
+    CSV and TSV have a header; JSON is a list of objects, or an object with one under "labels"; JSON lines have one object a
+    line. Other columns are passed over.
+
+    Raises:
+        InvalidData: the file cannot be read, has no `id` or `label`, a row without an id, or no rows.
+        InvalidInput: another suffix.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        records = _delimited(file)
+    elif suffix == ".json":
+        records = _json(file)
+    elif suffix in (".jsonl", ".ndjson"):
+        records = _lines(file)
+    else:
+        raise InvalidInput(f"{file}: a file of labels is named {_SUFFIXES}")
+    answers = [_answer(record, where) for where, record in records]
+    if not answers:
+        raise InvalidData(f"{file} is empty: it has no labels")
+    return answers
+
+
+def write_labels(answers: Iterable[Answer], path: str | os.PathLike[str]) -> None:
+    """Write labels, whole or not at all; the suffix says which form. Columns that are empty throughout are left out.
+
+    Raises:
+        InvalidInput: another suffix than those that `read_labels` takes.
+    """
+    kept = list(answers)
+    names = [name for name in _COLUMNS if name in ("id", "label") or any(getattr(a, name) for a in kept)]
+    records = [{name: getattr(answer, name) for name in names} for answer in kept]
+    suffix = Path(path).suffix.lower()
+    text = io.StringIO(newline="")
+    if suffix in (".csv", ".tsv"):
+        writer = csv.DictWriter(text, names, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    elif suffix == ".json":
+        json.dump(records, text, ensure_ascii=False, indent=1)
+    elif suffix in (".jsonl", ".ndjson"):
+        text.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    else:
+        raise InvalidInput(f"{path}: a file of labels is named {_SUFFIXES}")
+    atomic.write_bytes(path, text.getvalue().encode())
+
+
+def _delimited(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    header = read_header(path)
+    with open_lines(path) as lines:
+        for row in rows(lines, path, header):
+            yield lines.at(), dict(zip(header, row, strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with open_lines(path) as lines:
+        for line in lines:
+            if line.strip():
+                record = json_object(line, lines.at())
+                if record is None:
+                    raise InvalidData(f"{lines.at()}: not an object with the keys id and label")
+                yield lines.at(), record
+
+
+def _json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with reading(path):
+        data = path.read_bytes()
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{path} is not JSON: {error}") from None
+    if isinstance(found, dict):
+        found = found.get("labels")
+    if not isinstance(found, list):
+        raise InvalidData(f"{path} is not a list of objects with the keys id and label")
+    for number, record in enumerate(found):
+        if not isinstance(record, dict):
+            raise InvalidData(f"{path}, item {number}: not an object with the keys id and label")
+        yield f"{path}, item {number}", record
+
+
+def _answer(record: dict[str, Any], where: str) -> Answer:
+    if missing := [name for name in ("id", "label") if name not in record]:
+        raise InvalidData(
+            f"{where}: no {' and no '.join(missing)}, only {', '.join(map(repr, record)) or 'nothing'}; a file of labels has "
+            "the columns id and label, and may have annotator and hash"
+        )
+    values = {name: _text(record.get(name), f"{where}, {name}") for name in _COLUMNS}
+    if not values["id"]:
+        raise InvalidData(f"{where}: no id; it is that of selection.parquet")
+    return Answer(values["id"], values["label"].strip(), values["annotator"].strip(), values["hash"])
+
+
+def _text(value: Any, where: str) -> str:
+    """A text; the numbers of JSON count as the texts they are written as."""
+    if value is None:
+        return ""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidData(f"{where}: {value!r} is not a text")

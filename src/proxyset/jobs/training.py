@@ -1,0 +1,225 @@
+"""One story: labeled proxy set → trained model, measured, exported, reported. Running it again goes on where it stopped.
+
+OUT/checkpoint.safetensors    weights, average, optimizer and step, while and after training
+OUT/model.onnx                the model, with its classes and preprocessing in its metadata
+OUT/metrics.json              what was measured, and everything that it depends on
+OUT/report.html               the same for people
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from proxyset import atomic
+from proxyset.errors import InvalidInput
+from proxyset.jobs.training_set import TrainingSet, left_out
+from proxyset.train.dataset import Images, framing
+from proxyset.train.evaluate import Evaluation, evaluate, predict
+from proxyset.train.export import About, about_images, export_onnx
+from proxyset.train.fixmatch import Unlabeled, fixmatch
+from proxyset.train.loop import Fitted, Run
+from proxyset.train.models import Classifier, build_model, linear_model, multiply_adds
+from proxyset.train.report import Report, pick_samples, render
+from proxyset.train.settings import Settings
+from proxyset.train.supervised import Loss, supervised
+
+Method = Literal["supervised", "fixmatch"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        model: as `models.build_model` takes it; embeddings always get a linear head.
+        method: "fixmatch" needs unlabeled images.
+        loss: of supervised training.
+        rule: FixMatch's options.
+    """
+
+    model: str = "cnn-16"
+    method: Method = "supervised"
+    loss: Loss = "cross-entropy"
+    settings: Settings = field(default_factory=Settings)
+    rule: Unlabeled = field(default_factory=Unlabeled)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is in the folder.
+
+    Attributes:
+        folder: OUT.
+        evaluation: None without test data.
+        metrics: as in metrics.json.
+        resumed_at: the step at which this call took up an earlier one; 0 for a new training.
+    """
+
+    folder: Path
+    evaluation: Evaluation | None
+    metrics: dict[str, Any]
+    resumed_at: int
+
+
+def train_model(
+    data: TrainingSet,
+    out: Path,
+    plan: Plan,
+    *,
+    unlabeled: Images | None = None,
+    test: TrainingSet | None = None,
+    run: Run | None = None,
+) -> Trained:
+    """Train, measure, export and report.
+
+    Args:
+        data: labeled items.
+        out: folder to write to; may hold an earlier run with the same plan and data, which then goes on.
+        plan: how.
+        unlabeled: images for FixMatch, of the training images' size.
+        test: labeled items to measure on; without them nothing is known about how good the model is. The report shows
+            some of their images.
+        run: device, tracker and progress; its folder is `out`.
+
+    Raises:
+        InvalidInput: as the training functions; FixMatch without unlabeled images or on embeddings.
+        ArtifactError: the checkpoint is damaged.
+        MissingExtra: a library is not installed.
+    """
+    run = dataclasses.replace(run or Run(), folder=out)
+    model = _model(data, plan)
+    shape = model.shape
+    fitted = _fit(model, data, plan, unlabeled, run)
+    found = fitted.model
+    assert isinstance(found, Classifier)
+    difference = export_onnx(found, out / "model.onnx", _about(data))
+    probabilities = None if test is None else predict(found, test.items, fitted.device)
+    evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
+    notes = _notes(data, unlabeled, test, fitted)
+    metrics = {
+        "model": plan.model if data.encoder is None else "linear",
+        "method": plan.method,
+        "loss": plan.loss,
+        "classes": list(data.classes),
+        "labeled": len(data.items),
+        "unlabeled": 0 if unlabeled is None else len(unlabeled.pixels),
+        "settings": dataclasses.asdict(plan.settings),
+        "fixmatch": dataclasses.asdict(plan.rule) if plan.method == "fixmatch" else None,
+        "input": list(shape),
+        "parameters": sum(parameter.numel() for parameter in found.parameters()),
+        "multiply_adds": multiply_adds(found, shape),
+        "device": str(fitted.device),
+        "parts": fitted.parts,
+        "final_loss": fitted.loss if fitted.resumed_at < fitted.steps else None,
+        "onnx_difference": difference,
+        "test": None if evaluation is None else evaluation.summary(data.classes),
+        "privacy": [statement.model_dump(mode="json") for statement in data.proxy.card.privacy]
+        if data.proxy
+        else [],
+        "notes": list(notes),
+    }
+    atomic.write_bytes(
+        out / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode()
+    )
+    mistakes, samples = (
+        pick_samples(test.items, test.labels, probabilities, data.classes)
+        if test is not None and probabilities is not None and data.encoder is None
+        else ((), ())
+    )
+    report = Report(
+        title=f"A model of {len(data.classes)} classes from {len(data.items):,} labeled items",
+        facts=_facts(data, metrics),
+        classes=data.classes,
+        evaluation=evaluation,
+        tested_on=f"{evaluation.items:,} test items" if evaluation else "",
+        mistakes=mistakes,
+        samples=samples,
+        notes=notes,
+    )
+    atomic.write_bytes(out / "report.html", render(report).encode())
+    return Trained(out, evaluation, metrics, fitted.resumed_at)
+
+
+def _model(data: TrainingSet, plan: Plan) -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.settings.seed)
+        if data.encoder is not None:
+            return linear_model(data.items, len(data.classes))
+        return build_model(plan.model, len(data.classes), size=data.items.shape[-1])
+
+
+def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | None, run: Run) -> Fitted:
+    if plan.method == "supervised":
+        return supervised(model, data.items, data.labels, plan.settings, loss=plan.loss, run=run)
+    if unlabeled is None:
+        raise InvalidInput("FixMatch needs unlabeled images: give the pool with --unlabeled")
+    return fixmatch(model, data.items, data.labels, unlabeled.pixels, plan.settings, plan.rule, run=run)
+
+
+def _about(data: TrainingSet) -> About:
+    if data.encoder is None:
+        return about_images(data.classes, framing(data.items.shape[-1]))
+    return About(data.classes, "embedding", encoder=data.encoder.spec.model_dump(mode="json"))
+
+
+def _notes(
+    data: TrainingSet, unlabeled: Images | None, test: TrainingSet | None, fitted: Fitted
+) -> tuple[str, ...]:
+    memory = (f"Memory ran out, so each batch came in {fitted.parts} parts.",) if fitted.parts > 1 else ()
+    about_test: tuple[str, ...] = ()
+    if test is not None:
+        if shared := _shared(data, test):
+            about_test = (
+                f"{shared} of {len(test.items)} test items are among the training items, so the accuracy is too good: "
+                "leave them out of one of the two",
+            )
+        about_test += tuple(f"Test data: {note}" for note in test.notes)
+    about_pool = tuple(f"Unlabeled data: {note}" for note in (left_out(unlabeled) if unlabeled else ()))
+    return (*data.notes, *about_pool, *about_test, *memory)
+
+
+def _shared(data: TrainingSet, test: TrainingSet) -> int:
+    """How many test items are also training items, pixel for pixel or number for number."""
+    known = {item.tobytes() for item in data.items}
+    return sum(item.tobytes() in known for item in test.items)
+
+
+def _facts(data: TrainingSet, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    settings = metrics["settings"]
+    card = data.proxy.card if data.proxy else None
+    spent = "; ".join(f"ε = {p['epsilon']:.3g}, δ = {p['delta']:.0e}" for p in metrics["privacy"])
+    privacy = f"{spent}: spent by the release that chose the items; training adds nothing" if spent else ""
+    return tuple(
+        (name, value)
+        for name, value in (
+            ("labeled items", f"{metrics['labeled']:,}"),
+            ("unlabeled items", f"{metrics['unlabeled']:,}" if metrics["unlabeled"] else ""),
+            ("chosen by", f"{card.strategy}, from a pool of {card.pool_items:,}" if card else ""),
+            ("privacy", privacy),
+            ("method", metrics["method"]),
+            (
+                "model",
+                f"{metrics['model']}: {metrics['parameters']:,} parameters, {_mega(metrics)} multiply-adds",
+            ),
+            ("steps", f"{settings['steps']:,} of {settings['batch_size']} labeled items"),
+            (
+                "learning rate",
+                f"{settings['lr']:g}, {settings['optimizer']}, weight decay {settings['weight_decay']:g}",
+            ),
+            ("seed", str(settings["seed"])),
+            ("device", metrics["device"]),
+            ("ONNX against torch", f"logits differ by at most {metrics['onnx_difference']:.1e}"),
+        )
+        if value
+    )
+
+
+def _mega(metrics: dict[str, Any]) -> str:
+    count = metrics["multiply_adds"]
+    return f"{count / 1e6:.1f} million" if count >= 1e6 else f"{count:,}"

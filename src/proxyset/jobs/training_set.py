@@ -1,0 +1,207 @@
+"""From a proxy set and its labels to arrays that a training takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset.cloud.proxy_set import ProxySet
+from proxyset.encoders import Encoder, load_encoder
+from proxyset.errors import InvalidData, InvalidInput
+from proxyset.jobs.label_files import read_labels
+from proxyset.jobs.labels import Answer, LabelSet, match_labels
+from proxyset.sources import Source, open_source
+from proxyset.train.dataset import Images, decode, load
+
+_ENCODERS = {"embedding": "embeddings", "text": "wordllama", "table": "tabular"}
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labeled items.
+
+    Attributes:
+        items: (n, 3, S, S) uint8 pixels, or (n, d) float32 embeddings.
+        labels: (n,) int64, positions in `classes`.
+        classes: (K,) names.
+        encoder: that made the embeddings; None for pixels.
+        proxy: the proxy set, None for a plain folder.
+        notes: what was left out, in sentences.
+    """
+
+    items: NDArray[Any]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    encoder: Encoder | None = None
+    proxy: ProxySet | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_training_set(
+    path: str | os.PathLike[str],
+    labels: Path | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    size: int = 32,
+) -> TrainingSet:
+    """Read a proxy set, or any labeled images (a folder of folders, Parquet with a column `label`, WebDataset).
+
+    Args:
+        path: PROXY, or labeled images.
+        labels: a file of labels for a proxy set (`label_files.read_labels`); None takes those that the pool came with.
+        classes: the class list; None takes the labels that occur, sorted.
+        size: pixels that an image is scaled to.
+
+    Raises:
+        InvalidData: no labels, one class only, an unknown class, labels of another project, or too many corrupt images.
+        ArtifactError: the proxy set is damaged.
+    """
+    if (Path(path) / "card.json").is_file():
+        return _of_proxy_set(ProxySet.open(path), labels, classes, size)
+    if labels is not None:
+        raise InvalidInput(
+            f"{path} is not a proxy set, so {labels} has nothing to refer to: labels of plain images are their folders' names"
+        )
+    source = open_source(path)
+    if source.kind != "image":
+        raise InvalidInput(
+            f"{path} is no proxy set and holds {source.kind} items: only labeled images work here"
+        )
+    images = load(source, size)
+    known, codes = _codes(images.ids, images.labels, classes, str(path))
+    return TrainingSet(images.pixels, codes, known, notes=left_out(images))
+
+
+def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
+    """Read labeled items to measure on, as the training set's items are.
+
+    Raises:
+        InvalidData: items of another kind, without labels, or of a class that the model does not know.
+    """
+    if (Path(path) / "card.json").is_file():
+        return read_training_set(path, classes=like.classes, size=size)
+    source = open_source(path)
+    if like.encoder is None:
+        images = load(source, size)
+        _, codes = _codes(images.ids, images.labels, like.classes, path)
+        return TrainingSet(images.pixels, codes, like.classes, notes=left_out(images))
+    ids, X, names = _embedded(source, like.encoder)
+    _, codes = _codes(ids, names, like.classes, path)
+    return TrainingSet(X, codes, like.classes, like.encoder)
+
+
+def _of_proxy_set(
+    proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int
+) -> TrainingSet:
+    matched = match_labels(read_labels(file) if file else _own_labels(proxy), proxy, classes=classes)
+    notes = _unlabeled(matched, len(proxy.selection()))
+    if proxy.card.kind == "image":
+        chosen = set(matched.rows.tolist())
+        items = ((row, item) for row, item in enumerate(proxy.items()) if row in chosen)
+        images = decode(
+            ((name, item, None) for name, (_, item) in zip(matched.ids, items, strict=True)), size
+        )
+        codes = matched.codes[images.rows]
+        return TrainingSet(images.pixels, codes, matched.classes, proxy=proxy, notes=notes + left_out(images))
+    encoder = _encoder(proxy)
+    encoded = encoder.encode(_items(proxy))
+    if encoded.problems:
+        row, reason = next(iter(encoded.problems.items()))
+        raise InvalidData(f"{len(encoded.problems)} items cannot be encoded, such as row {row}: {reason}")
+    return TrainingSet(
+        encoded.embeddings[matched.rows], matched.codes, matched.classes, encoder, proxy, notes
+    )
+
+
+def _own_labels(proxy: ProxySet) -> list[Answer]:
+    """The labels that the pool came with."""
+    selection = proxy.selection()
+    ids, labels = (selection.column(name).to_pylist() for name in ("id", "label"))
+    if not any(labels):
+        raise InvalidData(
+            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file with --labels"
+        )
+    return [Answer(item, label or "") for item, label in zip(ids, labels, strict=True)]
+
+
+def _encoder(proxy: ProxySet) -> Encoder:
+    """As the pool was encoded where that needs no files; a table's statistics are those of the proxy set, which is public."""
+    kind = proxy.card.kind
+    files = {"embedding": "embeddings.npy", "text": "items.jsonl", "table": "items.parquet"}
+    source = open_source(proxy.folder / "items" / files[kind], kind=kind)
+    return load_encoder(_ENCODERS[kind], source=source)
+
+
+def _items(proxy: ProxySet) -> Any:
+    items = list(proxy.items())
+    if proxy.card.kind == "table":
+        import pyarrow as pa
+
+        return pa.concat_tables(items)
+    return np.stack(items) if proxy.card.kind == "embedding" else items
+
+
+def _embedded(source: Source, encoder: Encoder) -> tuple[list[str], NDArray[np.float32], list[str | None]]:
+    ids: list[str] = []
+    labels: list[str | None] = []
+    parts = []
+    for shard in source.shards():
+        for batch in source.read(shard):
+            encoded = encoder.encode(batch.items)
+            if encoded.problems:
+                row, reason = next(iter(encoded.problems.items()))
+                raise InvalidData(f"{source.path}: {batch.ids[row]} cannot be encoded: {reason}")
+            parts.append(encoded.embeddings)
+            ids += batch.ids
+            labels += batch.columns.get("label") or [None] * len(batch.ids)
+    return ids, np.concatenate(parts), labels
+
+
+def _codes(
+    ids: Sequence[str], labels: Sequence[str | None], classes: Sequence[str] | None, where: str
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    if missing := [name for name, label in zip(ids, labels, strict=True) if not label]:
+        raise InvalidData(
+            f"{len(missing)} of {len(ids)} items of {where} have no label{_list(missing)}: label them or leave them out"
+        )
+    found = sorted({label for label in labels if label})
+    known = tuple(classes or found)
+    if unknown := [label for label in found if label not in known]:
+        raise InvalidData(
+            f"{where} has {len(unknown)} classes that the model does not know{_list(unknown)}; it knows {', '.join(known)}"
+        )
+    number = {label: code for code, label in enumerate(known)}
+    return known, np.array([number[str(label)] for label in labels], np.int64)
+
+
+def _unlabeled(matched: LabelSet, items: int) -> tuple[str, ...]:
+    notes = []
+    if matched.unlabeled:
+        notes.append(
+            f"{len(matched.unlabeled)} of {items} items have no label and were left out{_list(matched.unlabeled)}"
+        )
+    if matched.ties:
+        notes.append(f"{len(matched.ties)} items have a tie and were left out{_list(matched.ties)}")
+    if matched.elsewhere:
+        notes.append(f"{len(matched.elsewhere)} labels are of items outside this proxy set")
+    return tuple(notes)
+
+
+def left_out(images: Images) -> tuple[str, ...]:
+    """A sentence about images that could not be decoded; nothing when there are none."""
+    if not images.problems:
+        return ()
+    listed = "; ".join(f"{name}: {reason}" for name, reason in images.problems.items())
+    return (f"{len(images.problems)} images cannot be decoded and were left out: {listed}",)
+
+
+def _list(names: Iterable[str]) -> str:
+    shown = list(names)
+    return f" ({', '.join(shown[:_NAMED])}{', …' if len(shown) > _NAMED else ''})"

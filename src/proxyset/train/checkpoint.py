@@ -1,0 +1,118 @@
+"""Checkpoints: one safetensors file, no pickle, whole or not there.
+
+Tensors: model.NAME, average.NAME, optimizer.NUMBER.NAME. The header carries the step, the number of parts that a batch comes in,
+and what was trained on what. States of random generators are not needed: every step's randomness is a function of the seed
+and the step (`batches`), so a run that goes on gives the weights, bit for bit on a CPU, that it would have given anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from proxyset import atomic
+from proxyset.errors import ArtifactError, InvalidInput
+
+SCHEMA = "proxyset.checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: finished steps.
+        parts: that a batch comes in, more than 1 after memory ran out.
+    """
+
+    step: int = 0
+    parts: int = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run's state on disk.
+
+    Attributes:
+        path: the file; need not be there yet.
+        identity: fingerprint of everything that the weights depend on (settings, data, method).
+    """
+
+    path: Path
+    identity: str
+
+    def write(
+        self, progress: Progress, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Replace the file."""
+        tensors = {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in _tensors(model, average, optimizer)
+        }
+        about = {
+            "schema": SCHEMA,
+            "identity": self.identity,
+            "step": str(progress.step),
+            "parts": str(progress.parts),
+        }
+        atomic.write_bytes(self.path, save(tensors, about))
+
+    def read(self, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Put the stored state into what was just built; Progress() and nothing done when there is no file.
+
+        Raises:
+            InvalidInput: the file is of a run with other settings, data, model or method.
+            ArtifactError: the file is damaged.
+        """
+        if not self.path.exists():
+            return Progress()
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except SafetensorError as error:
+            raise ArtifactError(f"{self.path} is damaged ({error}): delete it and train again") from None
+        if about.get("schema") != SCHEMA:
+            raise ArtifactError(f"{self.path} is not a checkpoint of this version: delete it and train again")
+        if about["identity"] != self.identity:
+            raise InvalidInput(
+                f"{self.path} belongs to a run with other settings, data, labels or another model: choose another output "
+                "folder, or remove it to train anew"
+            )
+        try:
+            model.load_state_dict(_below(tensors, "model."))
+            average.load_state_dict(_below(tensors, "average."))
+            for number, parameter in enumerate(_parameters(optimizer)):
+                if state := _below(tensors, f"optimizer.{number}."):
+                    optimizer.state[parameter] = {
+                        name: value if name == "step" else value.to(parameter.device)
+                        for name, value in state.items()
+                    }
+            return Progress(int(about["step"]), int(about["parts"]))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise ArtifactError(f"{self.path} does not fit the model ({error}): delete it") from None
+
+
+def _tensors(
+    model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> Iterator[tuple[str, Tensor]]:
+    for prefix, module in (("model.", model), ("average.", average)):
+        for name, tensor in module.state_dict().items():
+            yield prefix + name, tensor
+    for number, parameter in enumerate(_parameters(optimizer)):
+        for name, value in optimizer.state[parameter].items():
+            yield f"optimizer.{number}.{name}", value
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,102 @@
+"""From a trained model to one ONNX file that says itself how to use it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from proxyset import atomic
+from proxyset.encoders.images import Framing
+from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+from proxyset.train.models import Classifier
+
+OPSET = 17
+AGREEMENT = 1e-4  # largest difference of a logit between torch and ONNX Runtime, of the largest logit or of 1
+SCHEMA = "proxyset.classifier/1"
+
+
+@dataclass(frozen=True)
+class About:
+    """What an exported file says of itself, as JSON in its metadata under "proxyset".
+
+    Attributes:
+        classes: in the order of the logits.
+        input: "image": float32 (n, 3, S, S), RGB, in [0, 1], framed as `framing` says; or "embedding": float32 (n, d).
+        framing: of images (see `encoders.images.Framing`); None for embeddings.
+        encoder: what embeddings come from (see `encoders.EncoderSpec`); None for images.
+        schema: of this record.
+    """
+
+    classes: tuple[str, ...]
+    input: str
+    framing: dict[str, Any] | None = None
+    encoder: dict[str, Any] | None = None
+    schema: str = SCHEMA
+
+
+def about_images(classes: Sequence[str], framing: Framing) -> About:
+    """The record of an image classifier."""
+    return About(tuple(classes), "image", framing.model_dump(mode="json"))
+
+
+def export_onnx(model: Classifier, path: Path, about: About) -> float:
+    """Write `model` as ONNX: opset 17, one input "input" of any number of items, one output "logits" (n, K).
+
+    ONNX Runtime's logits are compared with torch's before the file appears. The model is left as it was.
+
+    Returns:
+        The largest difference that was seen.
+
+    Raises:
+        InvalidInput: the classes are not as many as the logits.
+        InvalidData: ONNX Runtime computes something else.
+        MissingExtra: onnx or onnxruntime is not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "onnx", "train", "exports to ONNX") from None
+    module = copy.deepcopy(model).cpu().eval()
+    rng = np.random.default_rng(0)
+    images = about.input == "image"
+    x = (rng.random if images else rng.standard_normal)((5, *model.shape), dtype=np.float32)
+    with torch.inference_mode():
+        expected = module(torch.from_numpy(x)).numpy()
+    if expected.shape[1] != len(about.classes):
+        raise InvalidInput(
+            f"the model has {expected.shape[1]} outputs; {len(about.classes)} classes are named"
+        )
+    with atomic.replacing(path) as temporary:
+        with warnings.catch_warnings(action="ignore"):
+            # torch warns that it has a newer exporter; the outputs are compared below
+            torch.onnx.export(
+                module,
+                (torch.from_numpy(x[:2]),),
+                temporary,
+                input_names=["input"],
+                output_names=["logits"],
+                dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        written = onnx.load(temporary)
+        onnx.helper.set_model_props(written, {"proxyset": json.dumps(vars(about), ensure_ascii=False)})
+        temporary.write_bytes(written.SerializeToString())
+        session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
+        actual = session.run(["logits"], {"input": x})[0]
+        worst = float(np.abs(actual - expected).max() / max(1.0, float(np.abs(expected).max())))
+        if not worst <= AGREEMENT:
+            raise InvalidData(
+                f"the exported model differs from the original by {worst:.2g}, more than {AGREEMENT:g}: an ONNX trace "
+                "cannot hold a model that branches on its input"
+            )
+    return worst

@@ -1,0 +1,108 @@
+"""Which student fits: the largest of a family of CNNs within a budget of bytes or of multiply-adds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from proxyset.errors import InvalidInput
+from proxyset.train.dataset import framing
+from proxyset.train.export import about_images, export_onnx
+from proxyset.train.models import build_model, multiply_adds
+from proxyset.train.quantise import quantise
+
+Precision = Literal["float32", "int8"]
+WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
+_ZERO_POINTS = 16  # of activations; the CNNs have 11
+FAMILY = tuple(f"cnn-{width}" for width in WIDTHS)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a model weighs.
+
+    Attributes:
+        bytes: of its ONNX file.
+        multiply_adds: of one image.
+    """
+
+    bytes: int
+    multiply_adds: int
+
+
+def size_of(name: str, classes: Sequence[str], side: int, precision: Precision) -> Size:
+    """The size of a model: it is built with random numbers, exported and quantised, and its file is weighed.
+
+    An int8 file's zero points take a byte or two each; the size allows for two.
+
+    Raises:
+        InvalidInput: an unknown name, or fewer than two classes.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(name, len(classes), size=side).eval()
+        for (
+            parameter
+        ) in model.parameters():  # the exporter writes equal tensors once, and trained ones never are
+            torch.nn.init.normal_(parameter, std=0.1)
+    with tempfile.TemporaryDirectory(prefix="proxyset-") as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(model, path, about_images(classes, framing(side)))
+        data = path.read_bytes()
+    if precision == "int8":
+        data = quantise(data, np.random.default_rng(0).integers(0, 256, (8, *model.shape), np.uint8))
+        return Size(len(data) + _ZERO_POINTS, multiply_adds(model, model.shape))
+    return Size(len(data), multiply_adds(model, model.shape))
+
+
+def largest_student(
+    classes: Sequence[str],
+    side: int,
+    *,
+    max_bytes: int | None = None,
+    max_multiply_adds: int | None = None,
+    precision: Precision = "int8",
+    family: Sequence[str] = FAMILY,
+) -> tuple[str, Size]:
+    """The largest member that is within both budgets.
+
+    Args:
+        classes: their names are in the file, too.
+        side: of the square images, pixels.
+        max_bytes: of the ONNX file in `precision`; None for any.
+        max_multiply_adds: of one image; None for any.
+        family: from small to large in bytes and multiply-adds.
+
+    Raises:
+        InvalidInput: there is no budget, or not even the smallest member fits.
+    """
+    if max_bytes is None and max_multiply_adds is None:
+        raise InvalidInput("a student is chosen by a budget: say how many bytes or multiply-adds it may have")
+    most_bytes = float("inf") if max_bytes is None else max_bytes
+    most = float("inf") if max_multiply_adds is None else max_multiply_adds
+    chosen: tuple[str, Size] | None = None
+    first, last = 0, len(family)  # members below `first` fit, those from `last` on do not
+    while first < last:
+        middle = (first + last) // 2
+        size = size_of(family[middle], classes, side, precision)
+        if size.bytes <= most_bytes and size.multiply_adds <= most:
+            chosen, first = (family[middle], size), middle + 1
+        else:
+            last = middle
+    if chosen is None:
+        smallest = size_of(family[0], classes, side, precision)
+        raise InvalidInput(
+            f"no student fits: the smallest, {family[0]}, has {smallest.bytes:,} bytes ({precision}) and "
+            f"{smallest.multiply_adds:,} multiply-adds an image of {side}×{side}; allowed are {_words(max_bytes)} and "
+            f"{_words(max_multiply_adds)}"
+        )
+    return chosen
+
+
+def _words(limit: int | None) -> str:
+    return "any" if limit is None else f"{limit:,}"

@@ -1,0 +1,152 @@
+"""The models: a family of small CNNs, any image model of timm, and a linear head on frozen embeddings.
+
+Every model is a `Classifier`: the preprocessing is inside, so what is exported takes plain pixels in [0, 1].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from proxyset.errors import InvalidInput, MissingExtra
+
+_CNN = re.compile(r"cnn-([1-9][0-9]{0,3})")
+
+
+class Classifier(nn.Module):
+    """logits = head(body((x − mean) / std)).
+
+    Attributes:
+        body: from normalised input to (n, d) features.
+        head: from features to (n, K) logits.
+        shape: of one input, (3, S, S) or (d,).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, body: nn.Module, head: nn.Module, mean: Tensor, std: Tensor, shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.body, self.head, self.shape = body, head, shape
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(n, d) features of float32 input (n, *shape)."""
+        found: Tensor = self.body((x - self.mean) / self.std)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, K) logits of float32 input (n, *shape)."""
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+
+def build_model(name: str, classes: int, channels: int = 3, size: int = 32) -> Classifier:
+    """An untrained image classifier.
+
+    Initial weights come from torch's global generator: seed it (the training functions do not).
+
+    Args:
+        name: "cnn-W" for a CNN whose first layer has W filters ("cnn-8", "cnn-16", "cnn-32" … multiply-adds grow with W²);
+            "timm:NAME" for any image model of timm (random weights: nothing is downloaded).
+        classes: K ≥ 2.
+        channels: of the input.
+        size: side of the square input, pixels, at least 8.
+
+    Raises:
+        InvalidInput: an unknown name, or a size or number of classes that cannot work.
+        MissingExtra: timm is not installed.
+    """
+    if classes < 2:
+        raise InvalidInput(f"a classifier needs at least two classes; there is {classes}")
+    if size < 8:
+        raise InvalidInput(f"images must be at least 8 pixels wide; the size asked for is {size}")
+    if match := _CNN.fullmatch(name):
+        width = int(match[1])
+        centre = torch.full((1, channels, 1, 1), 0.5)
+        body, head = _cnn(width, channels), nn.Linear(4 * width, classes)
+        return Classifier(body, head, centre, centre / 2, (channels, size, size))
+    if name.startswith("timm:"):
+        return _timm(name.removeprefix("timm:"), classes, channels, size)
+    raise InvalidInput(f"unknown model {name!r}: choose cnn-8, cnn-16, cnn-32 … or timm:NAME")
+
+
+def linear_model(X: NDArray[np.float32], classes: int) -> Classifier:
+    """An untrained linear head on frozen embeddings, which it standardises.
+
+    Args:
+        X: (n, d) the training embeddings.
+        classes: K ≥ 2.
+    """
+    if classes < 2:
+        raise InvalidInput(f"a classifier needs at least two classes; there is {classes}")
+    std = np.maximum(X.std(axis=0, keepdims=True), 1e-6)
+    head = nn.Linear(X.shape[1], classes)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    mean = torch.from_numpy(X.mean(axis=0, keepdims=True))
+    return Classifier(nn.Identity(), head, mean, torch.from_numpy(std), (X.shape[1],))
+
+
+def multiply_adds(model: nn.Module, shape: Sequence[int]) -> int:
+    """Multiply-adds of one input through the convolutions and linear layers of a model.
+
+    Args:
+        model: left in the mode it was in.
+        shape: of one input, (C, H, W) or (d,).
+    """
+    total = 0
+
+    def count(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        weight = layer.weight
+        assert isinstance(weight, Tensor)
+        places = output[0].numel() // (output.shape[1] if isinstance(layer, nn.Conv2d) else output.shape[-1])
+        total += places * weight.numel()
+
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = model.training
+    device = next(model.parameters()).device
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, *shape, device=device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+def _cnn(width: int, channels: int) -> nn.Module:
+    """Four 3×3 convolutions, each but the last followed by halving, then the mean over places."""
+    layers: list[nn.Module] = []
+    wide = [channels, width, 2 * width, 4 * width, 4 * width]
+    for number, (before, after) in enumerate(pairwise(wide)):
+        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        if number < 3:
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def _timm(name: str, classes: int, channels: int, size: int) -> Classifier:
+    try:
+        import timm
+    except ModuleNotFoundError:
+        raise MissingExtra("timm", "timm", "timm's models") from None
+    try:
+        body = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InvalidInput(f"timm has no usable model {name!r}: {error}") from None
+    config = timm.data.resolve_model_data_config(body)
+    mean, std = (torch.tensor(config[key]).reshape(1, -1, 1, 1) for key in ("mean", "std"))
+    return Classifier(body, nn.Linear(body.num_features, classes), mean, std, (channels, size, size))

@@ -1,0 +1,87 @@
+"""Supervised training: labeled items, one loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from proxyset.fingerprint import fingerprint
+from proxyset.train import augment, batches, losses
+from proxyset.train.checks import check_items, check_labels
+from proxyset.train.loop import Fitted, Run, fit
+from proxyset.train.settings import Settings
+
+Loss = Literal["cross-entropy", "generalised-cross-entropy"]
+
+
+def supervised(
+    model: nn.Module,
+    items: NDArray[Any],
+    labels: NDArray[np.int64],
+    settings: Settings | None = None,
+    *,
+    loss: Loss = "cross-entropy",
+    run: Run | None = None,
+) -> Fitted:
+    """Train a model on labeled items.
+
+    Args:
+        model: trained in place; seed torch before it is built.
+        items: (n, 3, S, S) uint8 pixels or (n, d) float32 embeddings.
+        labels: (n,) int64 classes, 0 … K − 1.
+        loss: "generalised-cross-entropy" where labels may be wrong.
+
+    Raises:
+        InvalidInput: nothing to train on, an unlabeled row (< 0), one class only, or as `loop.fit`.
+    """
+    settings, run = settings or Settings(), run or Run()
+    check_labels(items, labels)
+    return fit(model, Supervised(items, labels, settings, loss), settings, run)
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """The objective; see `loop.Objective`."""
+
+    items: NDArray[Any]
+    labels: NDArray[np.int64]
+    settings: Settings
+    kind: Loss = "cross-entropy"
+
+    def __post_init__(self) -> None:
+        check_items(self.items)
+
+    def identity(self) -> object:
+        return ["supervised", self.kind, *(digest(array) for array in (self.items, self.labels))]
+
+    def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
+        chosen = batches.rows(len(self.items), self.settings.batch_size, step, self.settings.seed).numpy()
+        x = batches.as_input(batches.as_tensor(self.items[chosen]), device)
+        y = batches.as_tensor(self.labels[chosen]).to(device)
+        return changed(x, step, self.settings), y
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        x, y = batch
+        logits = model(x)
+        robust = self.kind == "generalised-cross-entropy"
+        found = (losses.generalised_cross_entropy if robust else losses.cross_entropy)(logits, y)
+        return found, {"accuracy": (logits.detach().argmax(dim=1) == y).float().mean()}
+
+
+def changed(x: Tensor, step: int, settings: Settings) -> Tensor:
+    """The step's augmentation, as the settings say."""
+    if settings.augment == "none" or x.ndim != 4:
+        return x
+    rng = batches.generator(settings.seed, batches.CHANGES, step)
+    return (augment.strong if settings.augment == "strong" else augment.weak)(x, rng, flip=settings.flip)
+
+
+def digest(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's type, shape and values."""
+    head = f"{array.dtype.str} {array.shape} ".encode()
+    return fingerprint(head + np.ascontiguousarray(array).tobytes())

@@ -1,0 +1,239 @@
+"""Questions about public items, and the noisy labels that answer them: the messages of client labeling.
+
+Questions carry features and names of chosen public items and the classes to choose from. The answer carries one int16 a
+question, the number of a class or −1 for "abstained", and the statement of what it cost. Its size depends on the number of
+questions and the owner's settings alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire.arrays import compress, decompress, parts
+from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement
+
+QUESTIONS_LIMIT = 1 << 30
+LABELS_LIMIT = 8 << 20
+MOST_QUESTIONS = 100_000
+MOST_CLASSES = 10_000
+ABSTAINED = -1
+_SHA256 = r"^[0-9a-f]{64}$"
+
+Rule = Literal["private-knn", "bounded-votes"]
+
+
+class _QuestionsHeader(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.questions/1"] = "proxyset.questions/1"
+    encoder: EncoderSpec
+    encoder_fingerprint: str = Field(pattern=_SHA256)
+    index: str = Field(pattern=_SHA256)
+    proxy: str = Field(pattern=_SHA256)
+    questions: int = Field(ge=1, le=MOST_QUESTIONS)
+    classes: list[str] = Field(min_length=2, max_length=MOST_CLASSES)
+    purpose: str = Field(default="", max_length=500)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """m public items that the cloud would like to have labeled.
+
+    Attributes:
+        data: the bytes that travel; the rest is read from them.
+        X: (m, d) float32, the items' features after decompression.
+        ids: their m names in the public pool.
+        classes: the labels to choose from, at least two, each once.
+        encoder: φ, the same on both sides.
+        index, proxy: fingerprints of the index and of the proxy set they were chosen from.
+        purpose: what the cloud says it wants the labels for; shown to the owner, never acted upon.
+    """
+
+    data: bytes = field(repr=False)
+    X: NDArray[np.float32]
+    ids: list[str]
+    classes: list[str]
+    encoder: EncoderSpec
+    index: str
+    proxy: str
+    purpose: str = ""
+
+    @classmethod
+    def build(
+        cls,
+        X: NDArray[np.float32],
+        ids: Sequence[str],
+        classes: Sequence[str],
+        encoder: EncoderSpec,
+        *,
+        index: str,
+        proxy: str,
+        purpose: str = "",
+    ) -> Questions:
+        """Pack questions; features travel as float16, centred and scaled by column.
+
+        Raises:
+            InvalidInput: no or too many questions, fewer than two or too many classes, or one twice.
+        """
+        if not 1 <= len(X) == len(ids) <= MOST_QUESTIONS:
+            raise InvalidInput(f"between 1 and {MOST_QUESTIONS} items can be asked about, not {len(X)}")
+        if not 2 <= len(classes) <= MOST_CLASSES or len(set(classes)) != len(classes) or "" in classes:
+            raise InvalidInput(
+                f"between 2 and {MOST_CLASSES} different classes can be asked for, each with a name; "
+                f"these are {len(classes)}, {len(set(classes))} of them different"
+            )
+        if len(purpose) > 500:
+            raise InvalidInput(f"the purpose has {len(purpose)} characters, more than 500")
+        header = _QuestionsHeader(
+            encoder=encoder,
+            encoder_fingerprint=encoder.fingerprint,
+            index=index,
+            proxy=proxy,
+            questions=len(X),
+            classes=list(classes),
+            purpose=purpose,
+        )
+        names = np.frombuffer(canonical_json(list(ids)), np.uint8)
+        return cls.from_bytes(pack(header, compress("items", X, "float16") | {"ids": names}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Questions:
+        """Decode and validate.
+
+        Raises:
+            ArtifactError: not questions, damaged, of another version, or with arrays of impossible shape or value.
+        """
+        header, tensors = unpack(data, _QuestionsHeader, "set of questions", QUESTIONS_LIMIT)
+        if header.encoder.fingerprint != header.encoder_fingerprint:
+            raise ArtifactError("the questions' encoder does not match its own fingerprint")
+        if len(set(header.classes)) != len(header.classes) or "" in header.classes:
+            raise ArtifactError("the questions name a class twice, or one without a name")
+        if set(tensors) != (expected := parts("items", "float16") | {"ids"}):
+            raise ArtifactError(f"the questions hold the tensors {sorted(tensors)}, not {sorted(expected)}")
+        shape = (header.questions, header.encoder.dim)
+        X = decompress("items", tensors, "float16", shape, "set of questions")
+        ids = _names(tensors["ids"], header.questions)
+        return cls(data, X, ids, header.classes, header.encoder, header.index, header.proxy, header.purpose)
+
+    def to_bytes(self) -> bytes:
+        return self.data
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes that travel."""
+        return fingerprint(self.data)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+class LabelStatement(BaseModel):
+    """What labels guarantee, in numbers that anyone can check.
+
+    Attributes:
+        rule: "private-knn": the k nearest private records of a question vote on it. "bounded-votes": each private record
+            votes on its own nearest questions.
+        neighbours: k of the first rule, the votes of one record under the second.
+        threshold: of the noisy screening: a question is answered if its noisy largest count is above it.
+        lead: a question is answered if the noisy counts' winner leads by more than this many σ. Post-processing.
+        screening: the draw that screens all questions; None where there is none.
+        voting: the draw that labels them, if all pass the screening.
+        rho: of both together, at most.
+        epsilon, delta: what that ρ implies.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rule: Rule
+    neighbours: int = Field(ge=1)
+    threshold: int = Field(ge=0)
+    lead: float = Field(ge=0, allow_inf_nan=False)
+    screening: PrivacyStatement | None
+    voting: PrivacyStatement
+    rho: float = Field(gt=0, allow_inf_nan=False)
+    epsilon: float = Field(gt=0, allow_inf_nan=False)
+    delta: float = Field(gt=0, lt=1)
+
+
+class _LabelsHeader(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.labels/1"] = "proxyset.labels/1"
+    questions: str = Field(pattern=_SHA256)
+    index: str = Field(pattern=_SHA256)
+    privacy: LabelStatement
+
+
+@dataclass(frozen=True)
+class LabelRelease:
+    """The answer to questions.
+
+    Attributes:
+        labels: (m,) int16, the number of a class in the questions' list, or ABSTAINED. Always 2 bytes each.
+        probe: fingerprint of the questions; receipts and ledgers call whatever was answered a probe.
+        index: fingerprint of the index behind them, as they said.
+        privacy: what it guarantees.
+        receipt: as in `release.Release`.
+    """
+
+    labels: NDArray[np.int16]
+    probe: str
+    index: str
+    privacy: LabelStatement
+    receipt: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        return self._packed(self.receipt)
+
+    def _packed(self, receipt: bytes) -> bytes:
+        tensors: Tensors = {"labels": self.labels}
+        if receipt:
+            tensors["receipt"] = np.frombuffer(receipt, np.uint8)
+        return pack(_LabelsHeader(questions=self.probe, index=self.index, privacy=self.privacy), tensors)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LabelRelease:
+        """Decode and validate.
+
+        Raises:
+            ArtifactError: not labels, damaged, or of another version.
+        """
+        header, tensors = unpack(data, _LabelsHeader, "set of labels", LABELS_LIMIT)
+        labels, receipt = tensors.pop("labels", None), tensors.pop("receipt", np.empty(0, np.uint8))
+        if tensors or labels is None or labels.dtype != np.int16 or labels.ndim != 1 or not len(labels):
+            raise ArtifactError(
+                "labels are one tensor, 'labels', of int16 and shape (m,), and perhaps a receipt"
+            )
+        if receipt.dtype != np.uint8 or receipt.ndim != 1 or len(receipt) > RECEIPT_LIMIT:
+            raise ArtifactError(f"the receipt in a set of labels is at most {RECEIPT_LIMIT} bytes")
+        if labels.min() < ABSTAINED or labels.max() >= MOST_CLASSES:
+            raise ArtifactError(f"labels from {labels.min()} to {labels.max()}: no question has such classes")
+        return cls(labels, header.questions, header.index, header.privacy, receipt.tobytes())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes that travel, less the receipt, which names it."""
+        return fingerprint(self._packed(b""))
+
+
+def _names(tensor: NDArray[np.uint8], count: int) -> list[str]:
+    try:
+        names = json.loads(tensor.tobytes()) if tensor.dtype == np.uint8 else None
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"the questions' ids cannot be read: {error}") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ArtifactError("the questions' ids are not a list of names")
+    if len(names) != count or len(set(names)) != count:
+        raise ArtifactError(f"{count} questions need as many different ids; these are {len(set(names))}")
+    return names

@@ -1,0 +1,86 @@
+"""The job on pixels with real images; small and short, so accuracies mean nothing here."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from proxyset.bench.experiment import Experiment
+from proxyset.bench.features import Features
+from proxyset.bench.jobs import JOBS, find_job, fixmatch_gain, selective
+from proxyset.bench.registry import find
+from proxyset.bench.report import write_report
+from proxyset.bench.runner import run_experiment
+from proxyset.bench.store import Store
+from proxyset.errors import InvalidInput
+from proxyset.train.settings import Settings
+
+SMALL = {
+    "name": "small",
+    "title": "Small",
+    "seeds": [0],
+    "clusters": [20],
+    "methods": ["random", "ecos", "local"],
+    "data": [{"name": "digits-small", "budgets": [40, 80], "domains": ["mnist"], "most": 250}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    for name in ("SUPERVISED", "FIXMATCH"):
+        monkeypatch.setattr(
+            selective, name, dataclasses.replace(getattr(selective, name), steps=4, batch_size=8)
+        )
+
+
+@pytest.mark.parametrize("job", ["selective", "selective-fixmatch"])
+def test_cells_are_trained_on_pixels_and_kept(job, tmp_path):
+    experiment = Experiment.model_validate(SMALL | {"job": job})
+    store = Store(tmp_path / "results")
+    assert run_experiment(experiment, store) == 0
+    (group,) = experiment.groups()
+    first = store.read(group)
+    assert {cell.method for cell in first} == {"random", "ecos", "local"}
+    assert all(0 <= result.outcome.score <= 1 for result in first.values())
+    again = Store(tmp_path / "again")
+    (tmp_path / "again").mkdir()
+    (tmp_path / "results" / "releases").rename(tmp_path / "again" / "releases")
+    run_experiment(experiment, again)
+    assert {c: r.outcome for c, r in again.read(group).items()} == {c: r.outcome for c, r in first.items()}
+    files = {path.name: path for path in write_report(experiment, store, tmp_path / "report")}
+    assert "labels saved against random" in files["small.md"].read_text()
+
+
+def test_results_of_another_job_are_not_mixed(tmp_path):
+    store = Store(tmp_path)
+    store.settle(Experiment.model_validate(SMALL | {"job": "selective"}))
+    with pytest.raises(InvalidInput, match="selective"):
+        store.settle(Experiment.model_validate(SMALL | {"job": "selective-fixmatch"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"job": "cooking"}, "there is no job 'cooking'"),
+        ({"job": "selective", "methods": ["random", "upload"]}, "picks no items"),
+        ({"job": "selective", "data": [{"name": "sentiment", "budgets": [10]}]}, "sentiment has none"),
+    ],
+)
+def test_experiments_that_cannot_work(changes, words):
+    with pytest.raises(ValueError, match=words):
+        Experiment.model_validate(SMALL | changes)
+
+
+def test_jobs_by_name():
+    assert all(callable(find_job(name)) for name in JOBS)
+    with pytest.raises(InvalidInput, match="choose selective"):
+        find_job("cooking")
+
+
+def test_what_unlabeled_images_are_worth_runs_on_real_images():
+    features = Features.of(find("digits-small"))
+    rows = np.flatnonzero(features.domains == "mnist")[:400]
+    X, y = features.pixels(28)[rows], features.labels[rows].astype(np.int64)
+    scores = fixmatch_gain.run(X, y, 0, Settings(steps=4, batch_size=8), tests=100)
+    assert tuple(scores) == fixmatch_gain.METHODS
+    assert all(0 <= score <= 1 for score in scores.values())

@@ -1,0 +1,176 @@
+"""The real thing: a SuperLink and SuperNodes as processes, on loopback only; and Flower's simulation."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proxyset.client.ledger import Ledger
+from proxyset.client.policy import adopt
+from proxyset.cloud.proxy_set import ProxySet
+from proxyset.wire.release import Release
+
+APP = Path(__file__).parents[2] / "examples" / "flower"
+BIN = Path(sys.executable).parent
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+
+
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@contextmanager
+def running(command, log, environment):
+    """A process in a group of its own; the whole group is gone afterwards."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            for word in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(process.pid, word)
+                except ProcessLookupError:
+                    break
+                if word is signal.SIGTERM:
+                    wait_for(lambda: process.poll() is not None, 5)
+            process.wait()
+
+
+def wait_for(met, seconds):
+    until = time.monotonic() + seconds
+    while not met() and time.monotonic() < until:
+        time.sleep(0.1)
+    return met()
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Flower's programs on the path, its own state here, and nothing sent to its makers."""
+    source = Path(sys.modules["proxyset"].__file__).parents[1]
+    return os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(source),
+        "FLWR_HOME": str(tmp_path / "flwr"),
+        "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
+    }
+
+
+def end_all_of(folder):
+    """Kill whatever these processes started in groups of their own: all carry this test's FLWR_HOME, nothing else does."""
+    mark = f"FLWR_HOME={folder / 'flwr'}\0".encode()
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in place.read_bytes():
+                os.kill(int(place.parent.name), signal.SIGKILL)
+        except OSError:
+            continue  # gone, or not ours to read
+
+
+@contextmanager
+def superlink(folder, environment, *options):
+    """Yields its address, ready."""
+    port = free_port()
+    command = [BIN / "flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", port]
+    command += ["--disable-runtime-dependency-installation", *options]
+    (folder / "flwr").mkdir()
+    (folder / "flwr" / "config.toml").write_text(
+        f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+    )
+    try:
+        with running(command, folder / "superlink.log", environment):
+            assert wait_for(lambda: listens(port), 60), (folder / "superlink.log").read_text()
+            yield f"127.0.0.1:{port}"
+    finally:
+        end_all_of(folder)
+
+
+def listens(port):
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run_campaign(folder, environment, nodes, *options):
+    """`flwr run` of the example, until its proxy set is there."""
+    configuration = (
+        f'index="{folder / "index"}" out="{folder / "proxy"}" budget=60 nodes={nodes} timeout=90.0'
+    )
+    command = [BIN / "flwr", "run", APP, "--run-config", configuration, *options]
+    started = subprocess.run(
+        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert started.returncode == 0, started.stdout + started.stderr
+    if not wait_for(lambda: (folder / "proxy" / "card.json").exists(), 120):
+        pytest.fail("\n".join(log.read_text()[-4000:] for log in sorted(folder.glob("*.log"))))
+    return ProxySet.open(folder / "proxy")
+
+
+def share_of_the_wanted(proxy):
+    return np.mean([int(item) % 6 < 2 for item in proxy.selection().column("id").to_pylist()])
+
+
+def test_superlink_and_supernodes(fleet, environment):
+    """Four nodes: two answer, one refuses by policy, one has a record that cannot be counted."""
+    folder, _ = fleet
+    adopt(Ledger.open(folder / "ledger-2.sqlite"), b'unit = "record"\nmost_epsilon = 0.1')
+    spoilt = np.load(folder / "private-3.npy")
+    spoilt[77] = np.nan
+    np.save(folder / "private-3.npy", spoilt)
+    with superlink(folder, environment) as address:
+        nodes = []
+        for number in range(4):
+            command = [BIN / "flower-supernode", "--insecure", "--superlink", address]
+            command += ["--host", "127.0.0.1", "--port", free_port()]
+            command += ["--node-config", f'settings="{folder / f"node-{number}.toml"}"']
+            nodes.append(running(command, folder / f"node-{number}.log", environment))
+        with nodes[0], nodes[1], nodes[2], nodes[3]:
+            proxy = run_campaign(folder, environment, 4)
+    assert proxy.card.combined == "robust"
+    assert len(proxy.card.releases) == 2
+    assert share_of_the_wanted(proxy) > 0.6
+    sent = [Release.from_bytes(path.read_bytes()) for path in (folder / "proxy.releases").iterdir()]
+    assert {one.fingerprint for one in sent} == set(proxy.card.releases)
+    for number in (0, 1):
+        ledger = Ledger.open(folder / f"ledger-{number}.sqlite")
+        assert ledger.spent() == pytest.approx(sent[0].privacy.rho)
+    for number, why in ((2, "Refused"), (3, "'77'")):
+        assert why in (folder / f"node-{number}.log").read_text()
+        assert why not in (folder / "superlink.log").read_text()
+        assert not Ledger.open(folder / f"ledger-{number}.sqlite").spent()
+
+
+def test_simulation(fleet, environment):
+    """Flower's simulation engine runs the same apps, a settings file each."""
+    folder, _ = fleet
+    environment["PROXYSET_FLOWER_SETTINGS"] = str(folder / "node-{partition}.toml")
+    with superlink(folder, environment, "--simulation"):
+        simulated = "num-supernodes=4 init-args-num-cpus=2 client-resources-num-cpus=1"
+        proxy = run_campaign(folder, environment, 4, "--federation-config", simulated)
+    assert len(proxy.card.releases) == 4
+    assert share_of_the_wanted(proxy) > 0.6
+
+
+def test_the_example_asks_for_what_a_campaign_has():
+    from proxyset.flower.server_app import Campaign
+
+    config = tomllib.loads((APP / "pyproject.toml").read_text())["tool"]["flwr"]["app"]["config"]
+    assert Campaign.of_run(config).nodes == 2

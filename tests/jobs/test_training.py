@@ -1,0 +1,230 @@
+"""From a proxy set on disk to a model in a folder, through the command line where a person would use it."""
+
+import csv
+import json
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from proxyset.cloud.build import build_index
+from proxyset.cloud.proxy_set import select
+from proxyset.errors import InvalidData, InvalidInput
+from proxyset.jobs.training import Plan, train_model
+from proxyset.jobs.training_set import read_test_set, read_training_set
+from proxyset.sources import open_source
+from proxyset.train.dataset import load
+from proxyset.train.loop import Run
+from proxyset.train.settings import Settings
+
+CPU = Run(device="cpu")
+
+
+def draw(folder, n, seed, labeled=True):
+    """Bars that lie or stand, on noise."""
+    rng = np.random.default_rng(seed)
+    for number in range(n):
+        image = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
+        lying, place = number % 2 == 0, rng.integers(3, 13)
+        image[place if lying else slice(None), slice(None) if lying else place] = 255
+        target = folder / (("lying" if lying else "standing") if labeled else ".")
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(target / f"{number:03}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """pool/ and test/ of labeled images, index/ and proxy/ of 60 of the pool's 100."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw(folder / "pool", 100, 0)
+    draw(folder / "test", 40, 1)
+    index = build_index(folder / "pool", folder / "index", encoder="hog", clusters=5)
+    select(index, [], folder / "proxy", budget=60, strategy="random")
+    return folder
+
+
+def ids(folder):
+    return pq.read_table(folder / "proxy" / "selection.parquet").column("id").to_pylist()
+
+
+def write_csv(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "label"), *rows])
+    return path
+
+
+def test_the_command_trains_measures_exports_and_goes_on(drawn, tmp_path, command):
+    out = tmp_path / "model"
+    arguments = (
+        "train", drawn / "proxy", "--test", drawn / "test", "--size", 16, "--model", "cnn-8", "--device", "cpu",
+        "--steps", 60, "--batch-size", 16, "--out", out, "--json",
+    )  # fmt: skip
+    status, told, _ = command(*arguments)
+    assert status == 0
+    assert told["accuracy"] > 0.9
+    assert told["labeled"] == 60
+    assert told["classes"] == ["lying", "standing"]
+    assert told["resumed_at"] == 0
+    metrics = json.loads((out / "metrics.json").read_bytes())
+    assert metrics["test"]["items"] == 40
+    assert np.sum(metrics["test"]["confusion"]) == 40
+    assert metrics["settings"]["steps"] == 60
+    assert metrics["notes"] == []
+    report = (out / "report.html").read_text()
+    assert "random, from a pool of 100" in report
+    before = (out / "model.onnx").read_bytes()
+    status, told, _ = command(*arguments)
+    assert (status, told["resumed_at"]) == (0, 60)
+    assert (out / "model.onnx").read_bytes() == before
+    session = onnxruntime.InferenceSession(before)
+    test = load(open_source(drawn / "test"), 16)
+    logits = session.run(None, {"input": test.pixels.astype(np.float32) / 255})[0]
+    names = np.array(told["classes"])[logits.argmax(axis=1)]
+    assert np.mean(names == np.array(test.labels)) == told["accuracy"]
+    status, _, error = command(*arguments[:-1], "--lr", 0.1)
+    assert status == 1
+    assert "other settings" in error
+
+
+def test_fixmatch_with_the_pool_and_a_file_of_labels(drawn, tmp_path, command):
+    some = [(name, name.split("/")[0]) for name in ids(drawn)[:10]]
+    labels = write_csv(tmp_path / "labels.csv", some)
+    status, told, error = command(
+        "train", drawn / "proxy", "--labels", labels, "--unlabeled", drawn / "pool", "--test", drawn / "test", "--size",
+        16, "--model", "cnn-8", "--device", "cpu", "--steps", 20, "--batch-size", 8, "--out", tmp_path / "m", "--json",
+    )  # fmt: skip
+    assert status == 0
+    assert told["labeled"] == 10
+    assert "50 of 60 items have no label and were left out" in error
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_bytes())
+    assert (metrics["method"], metrics["unlabeled"]) == ("fixmatch", 100)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "words"),
+    [
+        ([("elsewhere/1.png", "lying"), ("elsewhere/2.png", "standing")], (), "labels of another project"),
+        ("all lying", (), "the same class, 'lying'"),
+        ("one wrong", ("--classes", "lying,standing"), "not in the class list: 'slanted'"),
+        ("right", ("--method", "fixmatch"), "FixMatch needs unlabeled images"),
+        ("right", ("--model", "resnet"), "unknown model 'resnet'"),
+        ("right", ("--lr", "1e9", "--steps", "50"), "lower the learning rate"),
+        ("right", ("--test", "{drawn}/other"), "classes that the model does not know (slanted)"),
+        ("right", ("--test", "{drawn}/flat"), "have no label"),
+    ],
+)
+def test_what_is_refused(rows, options, words, drawn, tmp_path, command):
+    given = {
+        "all lying": [(name, "lying") for name in ids(drawn)],
+        "one wrong": [
+            (name, "slanted" if n == 3 else name.split("/")[0]) for n, name in enumerate(ids(drawn))
+        ],
+        "right": [(name, name.split("/")[0]) for name in ids(drawn)],
+    }
+    labels = write_csv(tmp_path / "labels.csv", rows if isinstance(rows, list) else given[rows])
+    if not (drawn / "other").exists():
+        draw(drawn / "other" / "slanted", 1, 3, labeled=False)
+        draw(drawn / "flat", 2, 3, labeled=False)
+    status, _, error = command(
+        "train", drawn / "proxy", "--labels", labels, "--steps", 3, "--size", 16, "--device", "cpu", "--out",
+        tmp_path / "m", *(option.format(drawn=drawn) for option in options),
+    )  # fmt: skip
+    assert status == 1
+    assert words in error
+    assert not (tmp_path / "m" / "model.onnx").exists()
+
+
+def test_a_plain_folder_of_labeled_images(drawn, tmp_path):
+    data = read_training_set(drawn / "pool", size=16)
+    assert data.items.shape == (100, 3, 16, 16)
+    assert data.classes == ("lying", "standing")
+    plan = Plan(model="cnn-4", settings=Settings(steps=2, batch_size=8))
+    trained = train_model(data, tmp_path / "m", plan, run=CPU)
+    assert trained.evaluation is None
+    assert "no test data" in (tmp_path / "m" / "report.html").read_text()
+    with pytest.raises(InvalidInput, match="is not a proxy set, so labels"):
+        read_training_set(drawn / "pool", write_csv(tmp_path / "labels.csv", []).relative_to(tmp_path))
+
+
+def test_test_items_that_were_trained_on_are_told(drawn, tmp_path):
+    data = read_training_set(drawn / "proxy", size=16)
+    test = read_test_set(str(drawn / "pool"), data, size=16)
+    plan = Plan(model="cnn-4", settings=Settings(steps=2, batch_size=8))
+    trained = train_model(data, tmp_path / "m", plan, test=test, run=CPU)
+    assert trained.metrics["notes"][0].startswith("60 of 100 test items are among the training items")
+
+
+def test_a_corrupt_image_in_the_proxy_set_is_named(drawn, tmp_path):
+    index = build_index(drawn / "pool", tmp_path / "index", encoder="hog", clusters=5)
+    proxy = select(index, [], tmp_path / "proxy", budget=60, strategy="random")
+    broken = proxy.selection().to_pylist()[4]
+    (tmp_path / "proxy" / "items" / broken["file"]).write_bytes(b"no image")
+    with pytest.raises(InvalidData, match=f"1 of 60 images cannot be decoded.*{broken['id']}"):
+        read_training_set(tmp_path / "proxy", size=16)
+
+
+def test_unlabeled_pool_without_a_file(tmp_path):
+    draw(tmp_path / "pool", 20, 0, labeled=False)
+    index = build_index(tmp_path / "pool", tmp_path / "index", encoder="hog", clusters=2)
+    select(index, [], tmp_path / "proxy", budget=5, strategy="random")
+    with pytest.raises(InvalidData, match="has no labels: have its items labeled"):
+        read_training_set(tmp_path / "proxy")
+
+
+def test_embeddings_get_a_linear_head(words, tmp_path):
+    _, proxy, truth = words
+    labels = write_csv(tmp_path / "labels.csv", [(row["id"], truth[row["id"]]) for row in _rows(proxy)])
+    data = read_training_set(proxy.folder, labels)
+    assert data.items.shape == (40, 6)
+    assert [data.classes[code] for code in data.labels] == [truth[row["id"]] for row in _rows(proxy)]
+    plan = Plan(settings=Settings(steps=100, batch_size=16, lr=0.05))
+    trained = train_model(data, tmp_path / "m", plan, test=data, run=CPU)
+    assert trained.evaluation.accuracy > 0.95
+    assert trained.metrics["model"] == "linear"
+    about = json.loads(
+        onnxruntime.InferenceSession(tmp_path / "m" / "model.onnx")
+        .get_modelmeta()
+        .custom_metadata_map["proxyset"]
+    )
+    assert about["input"] == "embedding"
+    assert about["encoder"]["name"] == "embeddings"
+    with pytest.raises(InvalidInput, match="images of one size"):
+        train_model(
+            data,
+            tmp_path / "n",
+            Plan(method="fixmatch"),
+            unlabeled=load(open_source(draw(tmp_path / "p", 4, 0)), 16),
+        )
+
+
+def _rows(proxy):
+    return proxy.selection().to_pylist()
+
+
+def test_tables_and_texts(tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = np.arange(80) % 2
+    table = pa.table(
+        {
+            "id": [str(n) for n in range(80)],
+            "height": kinds * 3 + rng.normal(size=80),
+            "label": [f"k{k}" for k in kinds],
+        }
+    )
+    pq.write_table(table, tmp_path / "rows.parquet")
+    texts = [("good and fine", "plus"), ("bad and awful", "minus")] * 40
+    lines = (json.dumps({"id": str(n), "text": f"{t} {n}", "label": k}) for n, (t, k) in enumerate(texts))
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+    for name, encoder in (("rows.parquet", "tabular"), ("texts.jsonl", "wordllama")):
+        index = build_index(tmp_path / name, tmp_path / f"{encoder}-index", encoder=encoder, clusters=4)
+        select(index, [], tmp_path / encoder, budget=40, strategy="random")
+        data = read_training_set(tmp_path / encoder)
+        test = read_test_set(str(tmp_path / name), data)
+        plan = Plan(settings=Settings(steps=60, batch_size=16, lr=0.05))
+        trained = train_model(data, tmp_path / f"{encoder}-m", plan, test=test, run=CPU)
+        assert trained.evaluation.items == 80
+        assert trained.evaluation.accuracy > 0.85

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.train.models import build_model, linear_model, multiply_adds
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+@pytest.mark.parametrize("size", [8, 28, 33])
+def test_the_cnn_family(width, size):
+    model = build_model(f"cnn-{width}", 7, size=size).eval()
+    x = torch.rand(3, 3, size, size)
+    assert model(x).shape == (3, 7)
+    assert model.features(x).shape == (3, 4 * width)
+    assert torch.equal(model.head(model.features(x)), model(x))
+
+
+def slow_multiply_adds(width, size, classes):
+    total, before, side = 0, 3, size
+    for number, after in enumerate([width, 2 * width, 4 * width, 4 * width]):
+        total += side * side * after * before * 9
+        before = after
+        side = side // 2 if number < 3 else side
+    return total + before * classes
+
+
+@pytest.mark.parametrize(("width", "size"), [(8, 32), (16, 28), (5, 19)])
+def test_multiply_adds_are_those_of_the_arithmetic(width, size):
+    model = build_model(f"cnn-{width}", 10, size=size).train()
+    assert multiply_adds(model, (3, size, size)) == slow_multiply_adds(width, size, 10)
+    assert model.training
+
+
+def test_a_wide_teacher_costs_ten_times_its_student():
+    student, teacher = (multiply_adds(build_model(f"cnn-{w}", 10), (3, 32, 32)) for w in (8, 32))
+    assert teacher >= 10 * student
+
+
+def test_a_linear_head_standardises_and_starts_even():
+    X = np.random.default_rng(0).normal(5, 3, (200, 6)).astype(np.float32)
+    X[:, 2] = 1.0
+    model = linear_model(X, 3)
+    features = model.features(torch.from_numpy(X)).numpy()
+    assert np.allclose(features.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(np.delete(features.std(axis=0), 2), 1, atol=1e-4)
+    assert np.isfinite(features).all()
+    assert not model(torch.from_numpy(X)).any()
+    assert multiply_adds(model, (6,)) == 18
+
+
+@pytest.mark.parametrize("name", ["resnet", "cnn", "cnn-0", "cnn--4", "cnn-16x", ""])
+def test_unknown_names(name):
+    with pytest.raises(InvalidInput, match="unknown model"):
+        build_model(name, 3)
+
+
+def test_one_class_and_tiny_images():
+    with pytest.raises(InvalidInput, match="at least two classes"):
+        build_model("cnn-8", 1)
+    with pytest.raises(InvalidInput, match="at least two classes"):
+        linear_model(np.zeros((3, 2), np.float32), 1)
+    with pytest.raises(InvalidInput, match="at least 8 pixels"):
+        build_model("cnn-8", 2, size=7)
+
+
+def test_timm_is_an_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(MissingExtra, match="timm"):
+        build_model("timm:resnet18", 2)
+
+
+def test_a_model_of_timm():
+    pytest.importorskip("timm")
+    model = build_model("timm:mobilenetv3_small_050", 4, size=64).eval()
+    assert model(torch.rand(2, 3, 64, 64)).shape == (2, 4)
+    with pytest.raises(InvalidInput, match="no usable model"):
+        build_model("timm:no-such-model", 4)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.wire.signing import make_key, read_key, verify
+
+
+def test_a_key_is_its_owners_and_stays(tmp_path: Path) -> None:
+    public = make_key(tmp_path / "cloud.key")
+    assert (tmp_path / "cloud.key").stat().st_mode & 0o777 == 0o600
+    assert read_key(tmp_path / "cloud.key").public_key().public_bytes_raw().hex() == public
+    with pytest.raises(InvalidInput, match="never replaced"):
+        make_key(tmp_path / "cloud.key")
+    (tmp_path / "short").write_bytes(b"abc")
+    with pytest.raises(InvalidInput, match="3 bytes"):
+        read_key(tmp_path / "short")
+    with pytest.raises(InvalidInput, match="model key"):
+        read_key(tmp_path / "none")
+
+
+def test_a_signature_is_of_one_message_by_one_key(tmp_path: Path) -> None:
+    public, other = make_key(tmp_path / "a"), make_key(tmp_path / "b")
+    signature = read_key(tmp_path / "a").sign(b"text").hex()
+    verify(public, signature, b"text", "model")
+    for key, message in ((other, b"text"), (public, b"texts"), ("00" * 31, b"text")):
+        with pytest.raises(ArtifactError, match="signature of this model"):
+            verify(key, signature, message, "model")
