@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from proxyset.client import inbox
+from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.page.app import owner_page
 from proxyset.client.page.settings import Settings
@@ -23,6 +24,7 @@ from proxyset.cloud.server import create_app
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.probe import PROBE_LIMIT, _Header
 from proxyset.wire.release import Release
+from tests.client.asking import make_questions, make_records
 from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
 from tests.e2e.worlds import HOSTILE, draw_private, picture_index
 
@@ -422,3 +424,18 @@ def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger
         time.sleep(0.05)
     assert "is not what it claims" in client.get(f"/asks/{ask.name}/progress").text
     assert ledger.spent() == 0
+
+
+def test_labels_that_left_are_shown_too(page, visitor, ledger):
+    client, csrf = visitor
+    X, labels = make_records()
+    release = answer_questions(make_questions(), X, labels, epsilon=1.0, ledger=ledger, server="a")
+    seq = ledger.entries()[-1].seq
+    assert f"{len(release.labels)} noisy labels" in client.get("/").text
+    shown = client.get(f"/sent/{seq}")
+    assert (shown.status_code, "class no." in shown.text) == (200, True)
+    assert client.get(f"/sent/{seq}/release").content == release.to_bytes()
+    origin = {"origin": site_of(page)}
+    assert client.post(f"/sent/{seq}/verify", headers=origin, data={"csrf": csrf}).status_code == 303
+    assert "The receipt is genuine" in client.get(f"/sent/{seq}").text
+    assert client.post(f"/sent/{seq}/counts", headers=origin, data={"csrf": csrf}).status_code == 404

@@ -12,6 +12,7 @@ from proxyset.cloud.page.gain import estimate
 from proxyset.cloud.proxy_set import select
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.errors import InvalidInput
+from proxyset.wire.release import PrivacyStatement, Release
 
 
 @pytest.fixture
@@ -34,10 +35,20 @@ def world(tmp_path):
     return tmp_path, index, Coverage(share.astype(float), 1.0)
 
 
-def test_the_right_domain_is_seen_to_gain(world, monkeypatch):
+def test_the_right_domain_is_seen_to_gain(world):
     folder, index, coverage = world
-    monkeypatch.setattr("proxyset.cloud.proxy_set.combine", lambda *_: coverage)
-    proxy = select(index, [], folder / "proxy", budget=60, strategy="ecos")
+    privacy = PrivacyStatement(
+        unit="record",
+        adjacency="add-remove",
+        max_records=1,
+        sigma=1.0,
+        l2_sensitivity=1.0,
+        rho=0.5,
+        epsilon=4.0,
+        delta=1e-5,
+    )
+    release = Release(coverage.counts.astype(np.int64), "0" * 64, index.fingerprint, privacy)
+    proxy = select(index, release, folder / "proxy", budget=60, strategy="ecos")
     gain = estimate(index, proxy, coverage)
     assert gain.proxy > 0.9 and gain.points > 20
     assert (gain.labels, gain.trained, len(gain.random)) == (2, 60, 5)
