@@ -13,9 +13,11 @@ from proxyset.client.receipts import signing_key
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.state import State
+from proxyset.wire.model import Model
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization
 from tests.e2e.serving import POLICY, PROGRAM, blobs, certificate, enrolled, kill, proxyset, serving, until
+from tests.wire.models import PUBLIC, model
 
 STRICT = POLICY.replace("most_epsilon = 1.0", "most_epsilon = 0.1")
 
@@ -230,3 +232,20 @@ def test_a_service_needs_a_policy(cloud):
     proxyset("client", "enroll", url, "--token-file", home / "token", "--ledger", home / "ledger")
     run = ["client", "run", "--data", folder / "private.npy", "--epsilon", 0.9, "--ledger", home / "ledger"]
     proxyset(*run, "--once", check=1)
+
+
+def test_a_model_comes_back(cloud):
+    """To the enrolled clients of its campaign, and, from the open server, to anybody."""
+    folder, state, url, _ = cloud
+    ledger = enrolled(folder, "home", state, url)
+    fetch = ["client", "fetch-model", url, "--campaign", "one", "--ledger", ledger]
+    proxyset(*fetch, "--out", folder / "early", check=1)
+    (folder / "student.model").write_bytes(model().to_bytes())
+    proxyset("campaign", "publish-model", "one", folder / "student.model", "--state", state)
+    assert proxyset(*fetch, "--out", folder / "model")["key"] == PUBLIC
+    assert Model.open(folder / "model") == model()
+    (folder / "none").write_bytes(b"not a model")
+    proxyset("campaign", "publish-model", "one", folder / "none", "--state", state, check=1)
+    with serving(folder / "index", "--model", folder / "student.model") as (server, _):
+        fetch = ["client", "fetch-model", server["url"], "--ledger", folder / "ledger"]
+        assert proxyset(*fetch, "--out", folder / "again")["key"] == PUBLIC

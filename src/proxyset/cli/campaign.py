@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
 from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput, StateError
 from proxyset.wire.campaign import Ask
+from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
 from proxyset.wire.transport import read_message
 
@@ -252,17 +254,16 @@ def export(
 @app.command("publish-model")
 def publish_model(
     name: Name,
-    model: Annotated[Path, typer.Argument(help="File that the campaign's clients may fetch.")],
+    model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
     state: StateOption = Path("state"),
     json: Json = False,
 ) -> None:
-    """Let the clients of a campaign fetch a model; it replaces the one before.
+    """Let the clients of a campaign fetch a signed model; it replaces the one before.
 
     Example: proxyset campaign publish-model lung-ct detector.model
     """
     book = State.open(state, create=False)
-    with model.open("rb") as file:
-        published = book.publish_model(name, file, model.name)
+    published = book.publish_model(name, io.BytesIO(Model.open(model).to_bytes()), model.name)
     facts = {"campaign": name, "sha256": published.sha256, "bytes": published.bytes}
     emit(facts, f"{model}: {published.bytes:,} bytes, SHA-256 {published.sha256}", json)
 

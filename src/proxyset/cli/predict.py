@@ -27,6 +27,9 @@ def fetch_model(
     server: Annotated[
         str | None, typer.Option(help="Your name for its maker; the URL.", show_default=False)
     ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="Whose model, of a server you are enrolled with.", show_default=False)
+    ] = None,
     ledger: options.LedgerFile = None,
     timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
     json: options.Json = False,
@@ -35,7 +38,8 @@ def fetch_model(
 
     Example: proxyset client fetch-model https://cloud.example --out model
     """
-    found = fetch(origin, out, ledger=Ledger.open(ledger), server=server, key=key, timeout=timeout)
+    book = Ledger.open(ledger)
+    found = fetch(origin, out, ledger=book, server=server, key=key, campaign=campaign, timeout=timeout)
     facts = {
         "folder": str(found.folder),
         "key": found.model.key,

@@ -13,6 +13,7 @@ from proxyset.cli.output import emit, note
 from proxyset.cloud import app as campaigns
 from proxyset.cloud import server
 from proxyset.cloud.index import Index
+from proxyset.cloud.model import add_model_route
 from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput
 
@@ -58,6 +59,9 @@ def serve(
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
         "releases"
     ),
+    model: Annotated[
+        Path | None, typer.Option(help="Signed model to hand out beside an INDEX.", show_default=False)
+    ] = None,
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
@@ -70,6 +74,8 @@ def serve(
     """
     if (index is None) == (state is None):
         raise InvalidInput("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
+    if state and model:
+        raise InvalidInput("--model goes with an INDEX; a campaign's model: proxyset campaign publish-model")
     if (tls_cert is None) != (tls_key is None):
         raise InvalidInput("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):
@@ -96,6 +102,8 @@ def serve(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
         )
         app = server.create_app(probe, releases, limits)
+        if model is not None:
+            add_model_route(app, model)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
         words = f"serving {index}; releases go to {releases}"
     with listen(host, port) as listener:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxyset import atomic
+from proxyset.client import enrolment
 from proxyset.client.ledger import Ledger
 from proxyset.client.pins import check_key, pin_key
 from proxyset.client.policy import in_force
@@ -39,6 +40,7 @@ def fetch_model(
     ledger: Ledger,
     server: str | None = None,
     key: str | None = None,
+    campaign: str | None = None,
     timeout: float = 30.0,
 ) -> Fetched:
     """Fetch a signed model, verify it, and keep it in a new folder.
@@ -49,6 +51,7 @@ def fetch_model(
         ledger: where the server's key is pinned.
         server: the owner's name for whoever made it; the URL, or "" for a file.
         key: the public key that must have signed it, hexadecimal; None takes the pinned one, or pins the first.
+        campaign: whose model, where `origin` is a server that this ledger is enrolled with.
         timeout: seconds for each step of a request.
 
     Sensitivity:
@@ -61,7 +64,7 @@ def fetch_model(
         The key is that of the cloud meant. That the model is good, or newer than another one, no signature says.
 
     Raises:
-        InvalidInput: `key` is not a key, or `out` is taken.
+        InvalidInput: `key` is not a key, `out` is taken, or a campaign is named of a server without enrolment.
         TransportError: it cannot be had. ArtifactError: it is damaged, wrongly signed, or not accepted.
         Refused: another key has signed it, or the policy does not allow this one. LedgerError: the pin cannot be read or written.
     """
@@ -69,11 +72,12 @@ def fetch_model(
         raise InvalidInput(f"{key!r} is not a public key: it has 64 hexadecimal digits")
     remote = is_url(origin)
     server = server if server is not None else str(origin) if remote else ""
-    data = (
-        Http(str(origin), timeout).pull_model()
-        if remote
-        else read_message(Path(origin), "model", MODEL_LIMIT)
-    )
+    if campaign is not None:
+        data = enrolment.service(ledger, str(origin), timeout).model(campaign)
+    elif remote:
+        data = Http(str(origin), timeout).pull_model()
+    else:
+        data = read_message(Path(origin), "model", MODEL_LIMIT)
     model = Model.from_bytes(data)
     policy, _ = in_force(ledger)
     if policy:

@@ -257,7 +257,7 @@ class State:
         rows = self._rows(
             f"SELECT {_RELEASE} FROM releases WHERE campaign = ? ORDER BY received, fingerprint", campaign
         )
-        return [ReleaseRecord(*row[:7], _time(row[7]), row[8]) for row in rows]
+        return [ReleaseRecord(*statement, _time(at), size) for *statement, at, size in rows]
 
     def release(self, campaign: str, fingerprint: str) -> bytes:
         """The literal bytes of a release, receipt and all. Raises UnknownName."""
@@ -311,7 +311,9 @@ class State:
         rows = self._rows(
             "SELECT campaign, sha256, bytes, name, published FROM models WHERE campaign = ?", campaign
         )
-        return Model(*rows[0][:4], _time(rows[0][4])) if rows else None
+        for campaign, sha256, size, name, at in rows:
+            return Model(campaign, sha256, size, name, _time(at))
+        return None
 
     def model_file(self, model: Model) -> Path:
         """Where the bytes of a published model lie."""
@@ -328,7 +330,10 @@ class State:
     def selections(self, campaign: str) -> list[Selection]:
         """The proxy sets that were drawn from a campaign, oldest first."""
         rows = self._rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
-        return [Selection(row[0], row[1], Path(row[2]), *row[3:8], _time(row[8])) for row in rows]
+        return [
+            Selection(id, campaign, Path(folder), *counted, _time(at))
+            for id, campaign, folder, *counted, at in rows
+        ]
 
     # Operators
 
@@ -402,6 +407,7 @@ class State:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: each checkpoint flushes twice more
         return db
 
     @contextmanager

@@ -23,6 +23,7 @@ from proxyset.wire.campaign import (
     Offer,
     Offers,
 )
+from proxyset.wire.model import MODEL_LIMIT
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.signed_request import audience_of, authorization
 
@@ -80,11 +81,9 @@ class Service:
         path = f"/v1/campaigns/{campaign}/releases"
         return _parsed(Acknowledgement, self._call("POST", path, _ANSWER_LIMIT, release)).release
 
-    @contextmanager
-    def model(self, campaign: str) -> Iterator[Iterator[bytes]]:
-        """The bytes of the model that was published for a campaign, in pieces as they arrive."""
-        with self._request("GET", f"/v1/campaigns/{campaign}/model", b"") as response:
-            yield response.iter_bytes()
+    def model(self, campaign: str) -> bytes:
+        """The model that was published for a campaign, as received."""
+        return self._call("GET", f"/v1/campaigns/{campaign}/model", MODEL_LIMIT)
 
     def _call(self, method: str, path: str, most: int, body: bytes = b"") -> bytes:
         parts = bytearray()

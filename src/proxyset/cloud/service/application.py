@@ -28,8 +28,10 @@ operations = APIRouter(tags=["operations"])
 
 @operations.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
-    """Whether the server answers and can read its state."""
-    context_of(request).state.release_counts()
+    """Whether the server answers, can read its state, and can store a release."""
+    context = context_of(request)
+    context.state.indexes()
+    context.writer.check()
     return {"status": "ok"}
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
+from proxyset.wire.model import MODEL_LIMIT
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -34,7 +36,7 @@ class Limits:
     enrol_burst: float = 10.0
     body_seconds: float = 20.0
     head_seconds: float = 10.0
-    model_bytes: int = 4 << 30
+    model_bytes: int = MODEL_LIMIT
     connections: int = 4000
 
 

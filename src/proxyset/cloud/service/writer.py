@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
+import time
 from collections.abc import Callable
 
 from proxyset.cloud.records import Outcome, Submission
@@ -13,6 +15,8 @@ from proxyset.errors import StateError
 
 _BATCH = 500
 _WAITING = 20_000
+_SWITCH_SECONDS = 0.0005
+_GATHER_SECONDS = 0.005  # a release waits this long for others to share the flush, which takes longer
 
 _Waiting = tuple[Submission, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
 
@@ -27,6 +31,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
+        # SQLite gives up the interpreter's lock at every step; by default a busy event loop keeps it for 5 ms each time
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._thread.start()
 
     def stop(self) -> None:
@@ -34,12 +40,18 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
 
+    def check(self) -> None:
+        """Raises StateError when the thread is not running, so that nobody waits for it."""
+        if not self._thread.is_alive():
+            raise StateError("the writer has ended: start the server again")
+
     async def store(self, submission: Submission) -> Outcome:
         """Store one release; it is on the disk when this returns.
 
         Raises:
             StateError: it could not be written, or too many wait already.
         """
+        self.check()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         try:
@@ -50,6 +62,7 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
+            time.sleep(_GATHER_SECONDS)
             batch, last = [first], False
             while len(batch) < _BATCH and not self._queue.empty():
                 if (item := self._queue.get()) is None:
@@ -64,8 +77,10 @@ class Writer:
         loop = batch[0][2]
         try:
             outcomes = self._state.store([submission for submission, _, _ in batch])
-        except StateError as error:
+        except BaseException as error:
             loop.call_soon_threadsafe(_fail, batch, str(error))
+            if not isinstance(error, StateError):
+                raise  # a bug ends the thread, and `check` tells
         else:
             self._batch_stored(len(batch))
             loop.call_soon_threadsafe(_resolve, batch, outcomes)
