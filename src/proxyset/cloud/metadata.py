@@ -39,7 +39,7 @@ def groupings(read: Callable[[], Iterable[pa.RecordBatch]], count: int) -> dict[
         for name, counter in values.items()
         if len(counter) > 1
     }
-    found_codes = {name: np.zeros(count, np.uint8) for name in codes}
+    found_codes: dict[str, NDArray[np.uint8]] = {name: np.zeros(count, np.uint8) for name in codes}
     start = 0
     for batch in read() if codes else ():
         for name, known in codes.items():

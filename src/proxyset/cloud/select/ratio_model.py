@@ -82,7 +82,7 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Ar
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
             predictors.append(fit.predictor(length, np.sum([w * mode.smooth for w, mode in group], axis=0)))
-    effects = {
+    group_effects = {
         name: np.sum(
             [w * mode.effects for w, mode in zip(weights, modes, strict=True) if mode.grouping == name],
             axis=0,
@@ -94,7 +94,7 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Ar
         ratio = np.zeros(len(block))
         for predict in predictors:
             ratio += predict(block)
-        for name, effect in effects.items():
+        for name, effect in group_effects.items():
             ratio += effect[candidates.groupings[name][start : start + _BLOCK]]
         yield ratio
 
