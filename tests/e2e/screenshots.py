@@ -39,7 +39,12 @@ FORMS = {  # name → what the browser is
     "dark": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "device_scale_factor": 2},
 }
-WHOLE = {"owner-home-light", "owner-ask-light", "operator-campaign-light", "operator-set-light"}  # at full size in the docs
+WHOLE = {
+    "owner-home-light",
+    "owner-ask-light",
+    "operator-campaign-light",
+    "operator-set-light",
+}  # at full size in the docs
 _TALLEST = 1300  # pixels of a picture in the docs; a phone's gallery goes on for long
 Shoot = Callable[[str], None]
 
@@ -172,7 +177,10 @@ def lay_side_by_side(light: Path) -> None:
             small = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
             pictures.append(small.crop((0, 0, small.width, min(small.height, _TALLEST))))
     gap = 12
-    width, height = sum(p.width for p in pictures) + gap * (len(pictures) - 1), max(p.height for p in pictures)
+    width, height = (
+        sum(p.width for p in pictures) + gap * (len(pictures) - 1),
+        max(p.height for p in pictures),
+    )
     sheet, at = Image.new("RGB", (width, height), "#fbfaf7"), 0
     for picture in pictures:
         sheet.paste(picture, (at, 0))

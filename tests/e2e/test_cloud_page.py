@@ -369,3 +369,14 @@ def test_no_path_leads_out(cloud):
             "/static/..%2fpage.js",
         ):
             assert client.get(path).status_code == 404
+
+
+def test_progress_follows_what_is_built(cloud):
+    client, _, _ = visitor(cloud)
+    with closing(client):
+        before = client.get("/progress/now")
+        MetricsFile(cloud.folder / "run", 10).log(7, {"loss": 0.25})
+        after = client.get("/progress/now")
+    assert "3 of 10 steps" in before.text and "7 of 10 steps" in after.text
+    assert before.headers["x-done"] == "no"
+    assert HOSTILE not in before.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import re
 import socket
@@ -11,6 +12,7 @@ from contextlib import closing
 import httpx2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from proxyset.client import inbox
 from proxyset.client.labeling import answer_questions
@@ -21,8 +23,9 @@ from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
 from proxyset.cloud.index import Index
 from proxyset.cloud.server import create_app
+from proxyset.encoders.encoder import EncoderSpec
 from proxyset.wire.container import pack, unpack
-from proxyset.wire.probe import PROBE_LIMIT, _Header
+from proxyset.wire.probe import PROBE_LIMIT, Probe, _Header
 from proxyset.wire.release import Release
 from tests.client.asking import make_questions, make_records
 from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
@@ -34,9 +37,9 @@ PURPOSE = f"to sort drawings {HOSTILE}"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """An index with a hostile name among its medoids or not, a probe of it, and 120 private drawings."""
+    """An index with hostile names, a probe of it, and 120 private drawings."""
     folder = tmp_path_factory.mktemp("owner")
-    index = picture_index(folder, each=30, clusters=12)
+    index = picture_index(folder, each=30, clusters=12, hostile=True)
     draw_private(folder / "private", 120)
     (folder / "probe").write_bytes(index.probe(purpose=PURPOSE).data)
     return folder
@@ -93,8 +96,9 @@ def tab(browser):
     tab.on("console", lambda message: tab.complaints.append(message.text))
     tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
     yield tab
+    title = tab.title()
     context.close()
-    assert tab.complaints == []
+    assert (tab.complaints, "pwned" in title) == ([], False)
 
 
 def site_of(page):
@@ -108,6 +112,8 @@ def test_an_owner_approves_a_probe_and_the_ledger_shows_it(process, ledger, tab,
     assert tab.title().startswith("Overview")
     tab.locator(".cards a").click()
     assert tab.locator("blockquote").first.inner_text() == PURPOSE  # shown, not run
+    names = tab.locator(".pictures .name").all_inner_texts()
+    assert any(HOSTILE in name for name in names)
     pictures = tab.locator(".pictures img")
     assert pictures.count() == 12
     assert pictures.first.evaluate("image => image.naturalWidth") > 0
@@ -439,3 +445,18 @@ def test_labels_that_left_are_shown_too(page, visitor, ledger):
     assert client.post(f"/sent/{seq}/verify", headers=origin, data={"csrf": csrf}).status_code == 303
     assert "The receipt is genuine" in client.get(f"/sent/{seq}").text
     assert client.post(f"/sent/{seq}/counts", headers=origin, data={"csrf": csrf}).status_code == 404
+
+
+def test_an_encoder_that_is_not_here_is_told_and_the_name_of_a_server_does_not_run(page, visitor, ledger):
+    with pytest.raises(ValidationError):  # the name of an encoder cannot even be said
+        EncoderSpec(name=HOSTILE, dim=3)
+    client, csrf = visitor
+    C = np.eye(3, dtype=np.float32)
+    probe = Probe.build(C, EncoderSpec(name="unknown", dim=3), "a" * 64)
+    ask = inbox.put(ledger, probe.data, HOSTILE)
+    shown = client.get(f"/asks/{ask.name}").text
+    assert HOSTILE not in shown and html.escape(HOSTILE) in shown
+    assert "cannot be compared" in shown
+    answer = client.post(f"/asks/{ask.name}/approve", headers={"origin": site_of(page)}, data={"csrf": csrf})
+    assert (answer.status_code, ledger.spent()) == (409, 0)
+    assert HOSTILE not in client.get("/").text

@@ -48,13 +48,13 @@ def draw(shape: str, seed: int) -> Image.Image:
     return image
 
 
-def draw_pool(folder: Path, each: int) -> Path:
-    """A folder of pictures, `each` of a shape, and one with a hostile name."""
+def draw_pool(folder: Path, each: int, hostile: bool = False) -> Path:
+    """A folder of pictures, `each` of a shape; perhaps the rings have names that would run in a careless page."""
     for shape in SHAPES:
         (folder / shape).mkdir(parents=True)
         for seed in range(each):
-            draw(shape, seed).save(folder / shape / f"{seed:03d}.png")
-    (folder / f"{HOSTILE}.png").write_bytes((folder / "ring" / "000.png").read_bytes())
+            name = f"{HOSTILE}{seed:03d}" if hostile and shape == "ring" else f"{seed:03d}"
+            draw(shape, seed).save(folder / shape / f"{name}.png")
     return folder
 
 
@@ -67,10 +67,10 @@ def draw_private(folder: Path, count: int, seed: int = 50_000) -> Path:
     return folder
 
 
-def picture_index(folder: Path, each: int = 40, clusters: int = 20, medoids: bool = True) -> Index:
-    """An index of pictures under `folder`, whose pool is `folder/pool`."""
-    pool = draw_pool(folder / "pool", each)
-    return build_index(pool, folder / "index", encoder="hog", clusters=clusters, medoids=medoids)
+def picture_index(folder: Path, each: int, clusters: int, hostile: bool = False) -> Index:
+    """An index of pictures under `folder`, whose pool is `folder/pool` and whose probes carry real items."""
+    pool = draw_pool(folder / "pool", each, hostile)
+    return build_index(pool, folder / "index", encoder="hog", clusters=clusters, medoids=True)
 
 
 def labelled_pool(path: Path, each: int, hostile: bool = True) -> Path:

@@ -16,6 +16,7 @@ from proxyset.client.page.settings import Settings
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
 from proxyset.client.policy import in_force
+from proxyset.encoders import encoder_for
 from proxyset.errors import ProxysetError, Refused
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
@@ -152,7 +153,7 @@ def examine(
         decision=decision(ledger, ask.probe, ask.server),
         shares=_shares(ledger, ask.server, cost),
         worth=_worth(probe.clusters, cost.sigma, records),
-        checks=_checks(ledger, ask, probe, cost, new_index),
+        checks=_checks(ledger, ask, probe, settings, cost, new_index),
         answers=[s for s in history(ledger) if (s.entry.probe, s.entry.server) == (ask.probe, ask.server)],
         stored=ledger.stored(ask.probe, name, cost) is not None,
         new_index=new_index,
@@ -182,7 +183,9 @@ def _changes_index(ledger: Ledger, probe: Probe, server: str) -> bool:
     return False
 
 
-def _checks(ledger: Ledger, ask: Ask, probe: Probe, cost: PrivacyStatement, new_index: bool) -> list[Check]:
+def _checks(
+    ledger: Ledger, ask: Ask, probe: Probe, settings: Settings, cost: PrivacyStatement, new_index: bool
+) -> list[Check]:
     policy, _ = in_force(ledger)
     checks = []
     if policy is None:
@@ -193,6 +196,8 @@ def _checks(ledger: Ledger, ask: Ask, probe: Probe, cost: PrivacyStatement, new_
         if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))
+    if missing := _refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
+        checks.append(Check("bad", f"Your records cannot be compared with these reference points: {missing}"))
     over = _refusal(lambda: ledger.check(cost, ask.server))
     checks.append(Check("bad", over) if over else Check("good", "It fits into what is left of your budget."))
     if new_index:
