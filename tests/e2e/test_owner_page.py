@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import http.client
 import re
 import socket
@@ -12,6 +11,7 @@ from contextlib import closing
 import httpx2
 import numpy as np
 import pytest
+from markupsafe import escape
 from pydantic import ValidationError
 
 from proxyset.client import inbox
@@ -455,7 +455,7 @@ def test_an_encoder_that_is_not_here_is_told_and_the_name_of_a_server_does_not_r
     probe = Probe.build(C, EncoderSpec(name="unknown", dim=3), "a" * 64)
     ask = inbox.put(ledger, probe.data, HOSTILE)
     shown = client.get(f"/asks/{ask.name}").text
-    assert HOSTILE not in shown and html.escape(HOSTILE) in shown
+    assert HOSTILE not in shown and escape(HOSTILE) in shown
     assert "cannot be compared" in shown
     answer = client.post(f"/asks/{ask.name}/approve", headers={"origin": site_of(page)}, data={"csrf": csrf})
     assert (answer.status_code, ledger.spent()) == (409, 0)
