@@ -24,7 +24,7 @@ def serving(file: Path) -> Iterator[str]:
 
     app = FastAPI()
     add_model_route(app, file)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -72,7 +72,13 @@ def test_only_this_machine_is_called_without_tls(ledger: Ledger, tmp_path: Path)
     from proxyset.client.receipts import signing_key
 
     key = signing_key(ledger)
-    for url in ("http://cloud.example", "http://localhost.example", "http://127.0.0.1.example", "ftp://cloud.example", "cloud.example"):
+    for url in (
+        "http://cloud.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "ftp://cloud.example",
+        "cloud.example",
+    ):
         with pytest.raises(InvalidInput):
             Service(url, key)
     for url in ("https://cloud.example", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"):
