@@ -7,9 +7,11 @@ import pytest
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.decisions import approve, decision, is_approved, refuse
+from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import adopt
 from proxyset.errors import Refused
+from tests.client.asking import make_questions, make_records
 
 POLICY = b'unit = "record"\napprove_above = 0.1\n'
 
@@ -74,3 +76,16 @@ def test_decisions_cost_nothing_and_the_ledger_verifies(ledger, probe):
     refuse(ledger, probe.fingerprint, "a")
     assert ledger.spent() == 0
     assert ledger.verify().kind == "refusal"
+
+
+def test_labels_respect_decisions_too(ledger):
+    X, labels = make_records()
+    questions, options = make_questions(), {"epsilon": 1.0, "ledger": ledger, "server": "a"}
+    adopt(ledger, POLICY + b"most_questions = 100\n")
+    with pytest.raises(Refused, match="approval"):
+        answer_questions(questions, X, labels, **options)
+    approve(ledger, questions.fingerprint, "a", privacy_statement(1.0))
+    answer_questions(questions, X, labels, **options)
+    refuse(ledger, questions.fingerprint, "a")
+    with pytest.raises(Refused, match="the owner refused"):
+        answer_questions(questions, X, labels, **options, approved=True)

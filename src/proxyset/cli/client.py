@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli import agent, history, options, predict
+from proxyset.cli import agent, history, options, owner, predict
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.agent import exchange
@@ -170,6 +170,7 @@ app.command()(agent.run)
 app.command()(history.history)
 app.command()(history.verify)
 app.command()(history.look)
+app.command()(owner.serve)
 app.command()(predict.fetch_model)
 app.command()(predict.predict)
 

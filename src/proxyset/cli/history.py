@@ -10,7 +10,7 @@ import typer
 from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.output import emit
-from proxyset.client.history import Sent, SentLabels, label_history
+from proxyset.client.history import Sent, SentLabels, hex_dump, label_history
 from proxyset.client.history import history as sent_from
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items, write_items
@@ -189,7 +189,7 @@ def _meaning(sent: Sent | SentLabels) -> list[str]:
     ]
     if receipt := Receipt.of(release):
         lines.append(f"  a receipt signed by {receipt.claim.key}, naming ledger entry {receipt.claim.head}")
-    return [*lines, "literally:", *_dump(data)]
+    return [*lines, "literally:", *hex_dump(data)]
 
 
 def _cost(privacy: PrivacyStatement) -> str:
@@ -198,10 +198,3 @@ def _cost(privacy: PrivacyStatement) -> str:
         f"{privacy.adjacency}), σ = {privacy.sigma:g}, ρ = {privacy.rho:.4g}"
     )
 
-
-def _dump(data: bytes) -> list[str]:
-    def shown(byte: int) -> str:
-        return chr(byte) if 32 <= byte < 127 else "."
-
-    rows = [(at, data[at : at + 16]) for at in range(0, len(data), 16)]
-    return [f"{at:08x}  {row.hex(' '):<47}  {''.join(map(shown, row))}" for at, row in rows]

@@ -49,6 +49,13 @@ def serve(
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
     log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --state: folder of an index or a training run whose progress the page shows; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
         "releases"
     ),
@@ -82,8 +89,12 @@ def serve(
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     log_to_stderr(log_level)
     book = State.open(state, create=False) if state else None
+    desk = None
     if book is not None:
+        from proxyset.cloud.page.app import mount_page
+
         app = campaigns.create_app(book, public_url=public_url, limits=limits)
+        desk = mount_page(app, book, public_url=public_url, watched=watch or ())
         facts: dict[str, object] = {"state": str(state)}
         words = f"serving the campaigns of {state}"
     elif index is not None:
@@ -101,6 +112,8 @@ def serve(
         if not host.startswith(_LOCAL):
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         server_of(app, limits, tls=tls, proxies=proxies).run(sockets=[listener])
+    if desk is not None:
+        desk.work.close()
     if book is not None:
         book.close()
 

@@ -71,6 +71,16 @@ def label_history(ledger: Ledger) -> list[SentLabels]:
     ]
 
 
+def hex_dump(data: bytes) -> list[str]:
+    """Lines of 16 bytes: position, hexadecimal, and what is printable."""
+
+    def shown(byte: int) -> str:
+        return chr(byte) if 32 <= byte < 127 else "."
+
+    rows = [(at, data[at : at + 16]) for at in range(0, len(data), 16)]
+    return [f"{at:08x}  {row.hex(' '):<47}  {''.join(map(shown, row))}" for at, row in rows]
+
+
 def _left(entry: Entry, release: Release, policies: list[tuple[int, int]]) -> bool:
     """Whether the policy in force when it was drawn, or a later one, let it go; a replay asks the later ones."""
     before = [fewest for seq, fewest in policies if seq < entry.seq]

@@ -32,6 +32,7 @@ class Ask(BaseModel):
         probe: its fingerprint.
         server: who asked, as the ledger calls it; "" for a file of unknown origin.
         url: of an open server, which takes the release there; "" when an agent or a person carries it.
+        agent: whether an agent put it here and answers it as soon as it is approved.
         time: when it came, UTC, ISO 8601.
         size: bytes of the probe.
     """
@@ -41,6 +42,7 @@ class Ask(BaseModel):
     probe: str = Field(pattern=r"^[0-9a-f]{64}$")
     server: str = Field(max_length=SERVER_LIMIT)
     url: str
+    agent: bool
     time: str
     size: int
 
@@ -50,13 +52,13 @@ class Ask(BaseModel):
         return fingerprint([self.probe, self.server])
 
 
-def put(ledger: Ledger, data: bytes, server: str = "", url: str = "") -> Ask:
+def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: bool = False) -> Ask:
     """Keep a probe for the owner to decide about. The same probe of the same server is kept once.
 
     Args:
         ledger: whose inbox.
         data: bytes of the probe.
-        server, url: as in `Ask`.
+        server, url, agent: as in `Ask`.
 
     Raises:
         ArtifactError: not a probe. InvalidInput: an impossible name of a server.
@@ -67,7 +69,7 @@ def put(ledger: Ledger, data: bytes, server: str = "", url: str = "") -> Ask:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if len(server) > SERVER_LIMIT:
         raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    ask = Ask(probe=probe.fingerprint, server=server, url=url, time=now, size=len(data))
+    ask = Ask(probe=probe.fingerprint, server=server, url=url, agent=agent, time=now, size=len(data))
     if (known := find(ledger, ask.name)) is not None:
         return known
     if len(waiting(ledger)) >= MOST_WAITING:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit
 from proxyset.client.chain import Entry
+from proxyset.client.decisions import is_approved
 from proxyset.client.knn import bounded_rows, label_votes
 from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement, voting_of
 from proxyset.client.labels import Labels, class_numbers, label_reader
@@ -126,6 +127,8 @@ def answer_questions(
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
+    whole = privacy.voting.model_copy(update={"epsilon": privacy.epsilon, "delta": privacy.delta})
+    approved = is_approved(ledger, asked.fingerprint, server, whole) or approved
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check_questions(asked, privacy, server, approved)

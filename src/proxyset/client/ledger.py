@@ -32,6 +32,7 @@ from proxyset.client.budget import (
     Account,
     Cap,
     account_of,
+    cap_entry,
     cap_fields,
     cap_in,
     refuse_above_cap,
@@ -94,6 +95,13 @@ class Ledger(LedgerFile):
         return ledger
 
     # Reading
+
+    def cap(self, server: str = "") -> Cap | None:
+        """The cap in force for `server`, or in all when that is "", as (ε, δ); None without one."""
+        entry = cap_entry(self.entries(), server)
+        if entry is None or entry.epsilon is None or entry.delta is None:
+            return None
+        return Cap(entry.epsilon, entry.delta)
 
     def cap_rho(self, server: str = "") -> float | None:
         """The cap in force for `server`, or in all when that is "": ρ, or None without one."""

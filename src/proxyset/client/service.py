@@ -194,7 +194,7 @@ class Agent:
                 skip_corrupt=terms.skip_corrupt,
             )
         except ApprovalNeeded:
-            inbox.put(self.ledger, data, self.service.url)
+            inbox.put(self.ledger, data, self.service.url, agent=True)
             raise
         acknowledged = self.service.send(offer.campaign, release.to_bytes())
         if acknowledged != release.fingerprint:

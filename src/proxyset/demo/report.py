@@ -47,12 +47,12 @@ def render(results: Results, data_set: DataSet) -> str:
         MissingExtra: Jinja is not installed.
     """
     try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
         from markupsafe import Markup
     except ModuleNotFoundError:
         raise MissingExtra("jinja2", "demo", "reports") from None
     environment = Environment(
-        loader=PackageLoader("proxyset.demo"),
+        loader=ChoiceLoader([PackageLoader("proxyset.demo"), PackageLoader("proxyset.page", "static")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

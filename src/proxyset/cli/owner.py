@@ -1,0 +1,105 @@
+"""proxyset client serve: the owner's page, on this machine for this machine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxyset.cli import options
+from proxyset.cli.options import Adjacency, Unit
+from proxyset.cli.output import emit, note
+from proxyset.client import inbox
+from proxyset.client.ledger import Ledger
+from proxyset.errors import MissingExtra, TransportError
+from proxyset.wire.probe import PROBE_LIMIT
+from proxyset.wire.transport import read_message
+
+_LOOPBACK = "127.0.0.1"
+
+
+def serve(
+    data: options.Data,
+    ledger: options.LedgerArgument = None,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 8765,
+    probe: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of a probe to decide about; may be repeated.", show_default=False),
+    ] = None,
+    epsilon: Annotated[float, typer.Option(help="What a form begins with.")] = 0.58,
+    records: Annotated[
+        int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
+    ] = None,
+    delta: options.Delta = 1e-5,
+    unit: options.UnitOption = Unit.record,
+    max_records: options.MaxRecords = 1,
+    person: options.Person = None,
+    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    encoder: options.EncoderOption = None,
+    dataset: options.DatasetName = None,
+    skip_corrupt: options.SkipCorrupt = False,
+    json: options.Json = False,
+) -> None:
+    """Show what is asked of your data, what it would cost and what has left, and let you approve or refuse.
+
+    Only this machine can open the page, with a link that works once; every time one is used, a new one is printed.
+
+    Example: proxyset client serve ledger.sqlite --data private/ --probe probe.safetensors
+    """
+    try:
+        import jinja2  # noqa: F401
+        import python_multipart  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtra(error.name or "starlette", "page", "The owner's pages") from None
+    from proxyset.client.page.app import owner_page
+    from proxyset.client.page.settings import Settings
+
+    book = Ledger.open(ledger)
+    settings = Settings(
+        data,
+        epsilon,
+        delta,
+        unit.value,
+        max_records,
+        person,
+        adjacency.value,
+        dataset,
+        encoder,
+        skip_corrupt,
+        records,
+    )
+    settings.statement(epsilon)  # an impossible setting is told here, not on the page
+    for file in probe or []:
+        inbox.put(book, read_message(file, "probe", PROBE_LIMIT))
+    listener = _listen(port)
+    port = listener.getsockname()[1]
+
+    def link() -> str:
+        return f"http://{_LOOPBACK}:{port}/login?token={page.token.value}"
+
+    page = owner_page(book, settings, port, used=lambda: note(f"for another browser: {link()}"))
+    emit(
+        {"url": link(), "ledger": str(book.path)},
+        f"open {link()}\nThe link works once. Stop with Ctrl-C.",
+        json,
+    )
+    try:
+        uvicorn.Server(uvicorn.Config(page.app, log_level="warning", server_header=False)).run(
+            sockets=[listener]
+        )
+    finally:
+        page.close()
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((_LOOPBACK, port))
+    except OSError as error:
+        raise TransportError(f"cannot listen on {_LOOPBACK}:{port}: {error.strerror or error}") from None
+    return listener

@@ -1,0 +1,63 @@
+"""What the owner chose when the page was started: the data, and how answers are to be given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.client.private_data import Data, dataset_name
+from proxyset.wire.release import PrivacyStatement
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How answers are given.
+
+    Attributes:
+        data: the private data, as `answer` takes them.
+        epsilon: what a form begins with; the owner may change it for each answer.
+        delta, unit, max_records, person, adjacency, dataset, encoder, skip_corrupt: as `answer` takes them.
+        records: about how many records there are, for predictions; None when the owner did not say.
+    """
+
+    data: Data
+    epsilon: float
+    delta: float = 1e-5
+    unit: Unit = "record"
+    max_records: int = 1
+    person: str | None = None
+    adjacency: Adjacency = "add-remove"
+    dataset: str | None = None
+    encoder: str | None = None
+    skip_corrupt: bool = False
+    records: int | None = None
+
+    def statement(self, epsilon: float) -> PrivacyStatement:
+        """What an answer at this ε would state. Raises InvalidInput for an impossible one."""
+        return privacy_statement(epsilon, self.delta, self.unit, self.adjacency, self.max_records)
+
+    @property
+    def dataset_name(self) -> str:
+        """What the ledger calls the data."""
+        if self.dataset is not None:
+            return self.dataset
+        if isinstance(self.data, str | os.PathLike):
+            return str(Path(self.data).resolve())
+        return dataset_name(self.data)
+
+    def options(self, epsilon: float) -> dict[str, Any]:
+        """Keyword arguments of `answer` at this ε."""
+        return {
+            "epsilon": epsilon,
+            "delta": self.delta,
+            "unit": self.unit,
+            "max_records": self.max_records,
+            "person": self.person,
+            "adjacency": self.adjacency,
+            "dataset": self.dataset,
+            "encoder": self.encoder,
+            "skip_corrupt": self.skip_corrupt,
+        }

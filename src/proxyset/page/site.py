@@ -1,0 +1,228 @@
+"""A site: routes, templates and logins, with everything guarded that can be guarded in one place.
+
+Every view is a plain function that runs in a thread and gets a `Visit`. Without a session only what is marked public can
+be seen; a POST is looked at only when its Origin is this site and its form carries the token of its session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http import HTTPStatus
+from importlib import resources
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from proxyset.errors import LedgerError, ProxysetError, Refused, TransportError
+from proxyset.page import words
+from proxyset.page.guard import Guard, same_origin
+from proxyset.page.lines import spark
+from proxyset.page.sessions import Session, Sessions
+
+# "page.css" begins with the colours that the demo's report shares
+_PARTS = {"page.css": ("colours.css", "page.css")}
+_STATIC = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+_STATUS = ((Refused, 409), (TransportError, 502), (LedgerError, 503), (ProxysetError, 422))
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a view gets to know.
+
+    Attributes:
+        request: as Starlette has it.
+        session: of the visitor; a public view may get None.
+        form: of a POST; empty otherwise.
+    """
+
+    request: Request
+    session: Session | None = None
+    form: FormData = field(default_factory=FormData)
+
+    def text(self, name: str) -> str:
+        """A field of the form, or of the address, as text; "" when it is missing or a file."""
+        value = self.form.get(name, self.request.query_params.get(name, ""))
+        return value.strip() if isinstance(value, str) else ""
+
+    def part(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def number(self, name: str, default: float) -> float:
+        """A field as a number; `default` when it is empty.
+
+        Raises:
+            HTTPException: 422, it is something else.
+        """
+        try:
+            return float(self.text(name) or default)
+        except ValueError:
+            raise HTTPException(422, f"{name} must be a number, not {self.text(name)!r}") from None
+
+    def say(self, message: str) -> None:
+        """Tell the visitor at the top of the next page."""
+        if self.session:
+            self.session.say(message)
+
+
+View = Callable[[Visit], Response]
+
+
+class Site:
+    """Routes, templates and sessions of one site.
+
+    Args:
+        package: whose folder `templates` has its templates; those of this package are found too.
+        cookie: name of the session's cookie.
+        is_ours: whether a Host header names this site.
+        prefix: where it is mounted, "" or "/name".
+        most: bytes of a request's body.
+        values: what every template gets.
+    """
+
+    def __init__(
+        self,
+        package: str,
+        *,
+        cookie: str,
+        is_ours: Callable[[str], bool],
+        prefix: str = "",
+        most: int = 64 << 10,
+        **values: Any,
+    ) -> None:
+        self.sessions = Sessions()
+        self.prefix = prefix
+        self._cookie, self._is_ours, self._most = cookie, is_ours, most
+        self._routes: list[Route] = []
+        self._templates = Environment(
+            loader=ChoiceLoader([PackageLoader(package), PackageLoader("proxyset.page")]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(words.FILTERS)
+        folder = resources.files("proxyset.page") / "static"
+        self._files = {
+            name: b"\n".join((folder / part).read_bytes() for part in _PARTS.get(name, (name,)))
+            for name in _STATIC
+        }
+        versions = {name: sha256(data).hexdigest()[:12] for name, data in self._files.items()}
+        self._templates.filters["spark"] = spark
+        self._templates.globals.update(values, base=prefix, versions=versions)
+        self.get("/static/{name}", self._static, public=True)
+
+    def get(self, path: str, view: View, *, public: bool = False) -> None:
+        """Show `view` at `path`."""
+
+        async def endpoint(request: Request) -> Response:
+            session = self._session(request)
+            if session is None and not public:
+                return self.redirect("/login")
+            return await self._run(view, Visit(request, session))
+
+        self._routes.append(Route(path, endpoint, methods=["GET"]))
+
+    def post(self, path: str, view: View, *, public: bool = False) -> None:
+        """Let forms be sent to `path`. Public ones (a login) have no session's token, but the check of the origin."""
+
+        async def endpoint(request: Request) -> Response:
+            headers, session = request.headers, self._session(request)
+            if not same_origin(headers.get("origin", ""), headers.get("host", "")):
+                raise HTTPException(403, "this form was not sent from this site")
+            if session is None and not public:
+                raise HTTPException(403, "log in first")
+            async with request.form(max_files=1, max_fields=50) as form:
+                offered = form.get("csrf", "")
+                if not public and not (session and _equal(offered, session.csrf)):
+                    raise HTTPException(403, "this form is not of your session: load the page again")
+                return await self._run(view, Visit(request, session, form))
+
+        self._routes.append(Route(path, endpoint, methods=["POST"]))
+
+    def render(self, visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page. Values are escaped unless they are Markup."""
+        session = visit.session
+        text = self._templates.get_template(template).render(
+            session=session, messages=session.take_messages() if session else [], **values
+        )
+        return HTMLResponse(text, status)
+
+    def fragment(self, template: str, done: bool, **values: Any) -> HTMLResponse:
+        """A part of a page that is asked for again and again until `done`."""
+        text = self._templates.get_template(template).render(**values)
+        return HTMLResponse(text, headers={"x-done": "yes" if done else "no"})
+
+    def redirect(self, path: str) -> RedirectResponse:
+        """On to another page of this site, with GET."""
+        return RedirectResponse(self.prefix + path, 303)
+
+    def log_in(self, visit: Visit, name: str) -> Response:
+        """Begin a session and go on to the first page. Over HTTPS the cookie is for HTTPS only."""
+        response = self.redirect("/")
+        response.set_cookie(
+            self._cookie,
+            self.sessions.begin(name),
+            path=self.prefix or "/",
+            httponly=True,
+            samesite="strict",
+            secure=visit.request.url.scheme == "https",
+        )
+        return response
+
+    def log_out(self, visit: Visit) -> Response:
+        """End the session."""
+        self.sessions.end(visit.request.cookies.get(self._cookie, ""))
+        response = self.redirect("/login")
+        response.delete_cookie(self._cookie, path=self.prefix or "/")
+        return response
+
+    def app(self) -> ASGIApp:
+        """The site as an ASGI application."""
+        handlers: dict[Any, Any] = {HTTPException: self._http_error}
+        return Guard(Starlette(routes=self._routes, exception_handlers=handlers), self._is_ours, self._most)
+
+    async def _run(self, view: View, visit: Visit) -> Response:
+        try:
+            return await run_in_threadpool(view, visit)
+        except ProxysetError as error:
+            status = next(status for kind, status in _STATUS if isinstance(error, kind))
+            return self._error(visit.request, status, str(error))
+
+    async def _http_error(self, request: Request, error: HTTPException) -> Response:
+        return self._error(request, error.status_code, error.detail)
+
+    def _error(self, request: Request, status: int, message: str) -> Response:
+        visit = Visit(request, self._session(request))
+        title = "Refused" if status in (403, 409) else HTTPStatus(status).phrase
+        return self.render(visit, "error.html.j2", status, title=title, message=message)
+
+    def _session(self, request: Request) -> Session | None:
+        return self.sessions.find(request.cookies.get(self._cookie, ""))
+
+    def _static(self, visit: Visit) -> Response:
+        name = visit.part("name")
+        if name not in self._files:
+            raise HTTPException(404, f"there is no {name!r} here")
+        return Response(
+            self._files[name], media_type=_STATIC[name], headers={"cache-control": "max-age=86400"}
+        )
+
+
+def _equal(offered: object, secret: str) -> bool:
+    return isinstance(offered, str) and secrets.compare_digest(offered.encode(), secret.encode())

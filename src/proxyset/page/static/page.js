@@ -1,0 +1,34 @@
+// Everything works without this file; it keeps what is in progress up to date.
+"use strict";
+
+for (const region of document.querySelectorAll("[data-poll]")) {
+  const look = async () => {
+    const answer = await fetch(region.dataset.poll, { credentials: "same-origin", redirect: "error" });
+    if (!answer.ok) return;
+    const text = await answer.text();
+    if (text !== region.dataset.shown) region.innerHTML = text; // escaped by the server, as all of the page is
+    region.dataset.shown = text;
+    if (answer.headers.get("x-done") === "yes") {
+      if (region.dataset.then === "reload") location.reload();
+      return;
+    }
+    setTimeout(() => look().catch(() => {}), Number(region.dataset.every || 1000));
+  };
+  look().catch(() => {});
+}
+
+// A map: what a circle holds is shown beside it, for the pointer and for the keyboard.
+const near = document.getElementById("near");
+if (near) {
+  let wanted = "";
+  const show = async (event) => {
+    const link = event.target.closest("[data-near]");
+    if (!link || link.dataset.near === wanted) return;
+    wanted = link.dataset.near;
+    const answer = await fetch(wanted, { credentials: "same-origin", redirect: "error" });
+    if (answer.ok && link.dataset.near === wanted) near.innerHTML = await answer.text();
+  };
+  for (const kind of ["pointerover", "focusin"]) {
+    document.addEventListener(kind, (event) => show(event).catch(() => {}));
+  }
+}

@@ -1,0 +1,82 @@
+"""A real Chromium for the tests and pictures of the pages, and servers in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PROGRAM = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", "from proxyset.cli import main; main()"]
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser with a fresh profile."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def serving(*arguments: object, state: Path) -> Iterator[dict[str, Any]]:
+    """A command of proxyset that serves until the block ends; yields its JSON line."""
+    environment = os.environ | {"XDG_STATE_HOME": str(state)}
+    process = subprocess.Popen(
+        [*PROGRAM, *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout and process.stderr
+    try:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        yield json.loads(line)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@contextmanager
+def listening(app: Any, listener: socket.socket) -> Iterator[None]:
+    """An ASGI application on a real socket, served by a thread of this process."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds on the page as it is now, one line a rule and element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found: Sequence[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{page.url} {v['id']}: {node['html'][:150]} {node['failureSummary'][:200]}"
+        for v in found
+        for node in v["nodes"]
+    ]

@@ -1,0 +1,200 @@
+"""Pictures of every page of the owner and of the operator, in both themes and at phone width.
+
+    python -m tests.e2e.screenshots OUT [--docs]
+
+With --docs, what docs/pages.md shows: each page once, its three forms side by side at half size and with few colours, and a few
+whole.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from proxyset.client import inbox
+from proxyset.client.ledger import Cap, Ledger
+from proxyset.client.page.app import owner_page
+from proxyset.client.page.settings import Settings
+from proxyset.client.receipts import make_key
+from proxyset.cloud import campaigns
+from proxyset.cloud.app import create_app
+from proxyset.cloud.index import Index
+from proxyset.cloud.page.app import mount_page
+from proxyset.cloud.records import Scope
+from proxyset.cloud.service.limits import Limits
+from proxyset.train.metrics_file import MetricsFile
+from tests.e2e.browser import chromium, listening
+from tests.e2e.worlds import draw_private, operator_state, picture_index
+
+FORMS = {  # name → what the browser is
+    "light": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "device_scale_factor": 2},
+}
+WHOLE = {
+    "owner-home-light",
+    "owner-ask-light",
+    "operator-campaign-light",
+    "operator-set-light",
+}  # at full size in the docs
+_TALLEST = 1300  # pixels of a picture in the docs; a phone's gallery goes on for long
+Shoot = Callable[[str], None]
+
+
+def main(out: Path, docs: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
+        home = Path(name)
+        os.environ["HOME"] = name  # the page shows places below it as ~
+        index = picture_index(home / "public", each=60, clusters=24)
+        for form, options in FORMS.items():
+            (home / form).mkdir()
+            for who, walk in (("owner", owner), ("operator", operator)):
+                context = browser.new_context(**options)
+                tab = context.new_page()
+
+                def shoot(page: str, tab: Any = tab, prefix: str = who, form: str = form) -> None:
+                    loaded(tab)
+                    save(tab.screenshot(full_page=True), out / f"{prefix}-{page}-{form}.png")
+
+                walk(tab, shoot, home / form, index)
+                context.close()
+    if docs:
+        for light in sorted(out.glob("*-light.png")):
+            lay_side_by_side(light)
+        for picture in out.glob("*-*-*.png"):
+            if picture.stem in WHOLE:
+                with_few_colours(picture)
+            else:
+                picture.unlink()
+
+
+def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
+    """Everything an owner sees, from the link in the terminal to a refusal."""
+    ledger = Ledger.open(home / "ledger.sqlite", cap=Cap(2))
+    make_key(ledger)
+    data = draw_private(home / "drawings", 240)
+    for purpose, server in (("", ""), ("To train a sorter of drawn shapes.", "https://cloud.example")):
+        inbox.put(ledger, index.probe(purpose=purpose).data, server)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    page = owner_page(ledger, Settings(str(data), 0.5, records=240), port)
+    site = f"http://127.0.0.1:{port}"
+    with listening(page.app, listener):
+        tab.goto(f"{site}/login")
+        shoot("login")
+        tab.goto(f"{site}/login?token={page.token.value}")
+        tab.get_by_role("link", name="https://cloud.example").click()
+        shoot("ask")
+        for epsilon in ("0.5", "0.3", "0.7"):
+            tab.get_by_label("Privacy loss").fill(epsilon)
+            tab.get_by_role("button", name="Work it out").click()
+            tab.get_by_role("button", name="Approve").click()
+            tab.get_by_text("was debited").wait_for()
+        tab.get_by_role("link", name="see exactly what left").last.click()
+        tab.get_by_role("button", name="Count again").click()
+        shoot("sent")
+        tab.goto(f"{site}/")
+        shoot("home")
+        tab.goto(f"{site}/nothing")
+        shoot("error")
+    page.close()
+
+
+def operator(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
+    """Everything an operator sees, from the login to the proxy set."""
+    state = operator_state(home / "cloud", each=80, clusters=40, hostile=False)
+    run = MetricsFile(home / "sorter", 400)
+    for step in range(10, 260, 10):
+        run.log(step, {"loss": 2.3 * 0.99**step, "accuracy": 0.93 - 0.8 * 0.985**step})
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(state, limits=Limits(address=0))
+    desk = mount_page(app, state, watched=[home / "cloud" / "index", home / "sorter"])
+    site = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
+    with listening(app, listener):
+        tab.goto(f"{site}/login")
+        shoot("login")
+        tab.get_by_label("Operator’s token").fill(state.create_operator("ada", list(Scope)))
+        tab.get_by_role("button", name="Log in").click()
+        tab.get_by_role("link", name="Begin a campaign").click()
+        shoot("new")
+        campaigns.draw(state, "drawings", budget=48)
+        tab.goto(f"{site}/campaigns/drawings")
+        tab.locator(".map a").nth(3).focus()
+        tab.locator("#near img").last.evaluate(
+            "i => i.complete || new Promise(done => i.onload = () => done(true))"
+        )
+        shoot("campaign")
+        tab.get_by_role("link", name="set 1").click()
+        tab.get_by_role("button", name="Estimate the gain").click()
+        tab.get_by_text("estimated accuracy").wait_for()
+        shoot("set")
+        tab.goto(f"{site}/campaigns/drawings/clusters/7")
+        shoot("cluster")
+        tab.goto(f"{site}/clients")
+        shoot("clients")
+        tab.goto(f"{site}/progress")
+        tab.locator(".card").last.wait_for()
+        shoot("progress")
+        tab.goto(f"{site}/")
+        shoot("home")
+    desk.work.close()
+    state.close()
+
+
+def loaded(tab: Any) -> None:
+    """Wait for every picture, also those that load when they come into view."""
+    tab.evaluate("""async () => {
+        for (const image of document.images) {
+            image.loading = "eager";
+            if (!image.complete) await new Promise(done => { image.onload = image.onerror = done; });
+        }
+    }""")
+
+
+def save(png: bytes, file: Path) -> None:
+    """Write a picture; a phone's has two pixels for one."""
+    with Image.open(io.BytesIO(png)) as image:
+        picture = image.convert("RGB")
+    if "phone" in file.name:
+        picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
+    picture.save(file)
+
+
+def lay_side_by_side(light: Path) -> None:
+    """The three forms of a page as one picture, at half size."""
+    pictures = []
+    for form in FORMS:
+        with Image.open(light.with_name(light.name.replace("light", form))) as image:
+            small = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+            pictures.append(small.crop((0, 0, small.width, min(small.height, _TALLEST))))
+    gap = 12
+    width, height = (
+        sum(p.width for p in pictures) + gap * (len(pictures) - 1),
+        max(p.height for p in pictures),
+    )
+    sheet, at = Image.new("RGB", (width, height), "#fbfaf7"), 0
+    for picture in pictures:
+        sheet.paste(picture, (at, 0))
+        at += picture.width + gap
+    file = light.with_name(light.name.replace("-light", ""))
+    sheet.save(file)
+    with_few_colours(file)
+
+
+def with_few_colours(file: Path) -> None:
+    with Image.open(file) as image:
+        few = image.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), "--docs" in sys.argv[2:])
