@@ -26,6 +26,7 @@ class Loss(StrEnum):
 
 
 class Track(StrEnum):
+    file = "file"
     none = "none"
     lines = "lines"
     tensorboard = "tensorboard"
@@ -65,7 +66,7 @@ def train(
         typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    track: Annotated[Track, typer.Option(help="Where losses go while it trains.")] = Track.none,
+    track: Annotated[Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")] = Track.file,
     json: Json = False,
 ) -> None:
     """Train a model on a labeled proxy set, measure it, and export it to ONNX.
@@ -95,7 +96,7 @@ def train(
     with progress() as advance:
         run = Run(
             device=device,
-            tracker=_tracker(track, out),
+            tracker=_tracker(track, out, steps),
             on_step=lambda done, total: advance("training", done, total),
             warn=note,
         )
@@ -120,11 +121,14 @@ def train(
     emit(facts, words, json)
 
 
-def _tracker(track: Track, out: Path) -> Tracker:
+def _tracker(track: Track, out: Path, steps: int) -> Tracker:
+    from proxyset.train.metrics_file import MetricsFile
     from proxyset.train.tracker import Lines, MLflow, Silent, TensorBoard
 
     if track is Track.tensorboard:
         return TensorBoard(out / "tensorboard")
     if track is Track.mlflow:
         return MLflow(out.name)
+    if track is Track.file:
+        return MetricsFile(out, steps)
     return Lines(note) if track is Track.lines else Silent()
