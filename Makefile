@@ -5,7 +5,7 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test label-studio check bench fuzz format clean
+.PHONY: demo test label-studio screenshots check bench fuzz format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
@@ -17,6 +17,9 @@ test: .venv/dev
 label-studio: .venv/dev
 	$(BIN)/python -m tests.e2e.label_studio
 	$(BIN)/python -m pytest -m label_studio
+
+screenshots: .venv/dev
+	$(BIN)/python -m tests.e2e.screenshots docs/images --docs
 
 check: .venv/dev
 	$(BIN)/ruff check src tests
