@@ -238,7 +238,15 @@ class _Exchange:
         """Rows picked at the largest budget, best first."""
         out = f"cloud/proxy-{method}"
         commands.run(
-            *("select", "cloud/index", f"cloud/releases/{released}.safetensors", "--strategy", method),
+            # the pool names the domain of each item; no rule shall know more than the paper's
+            *(
+                "select",
+                "cloud/index",
+                f"cloud/releases/{released}.safetensors",
+                "--strategy",
+                method,
+                "--no-metadata",
+            ),
             *("--budget", str(max(self._setting.budgets)), "--seed", str(self._seed), "--out", out),
         )
         selection = pq.read_table(self._folder / out / "selection.parquet", columns=["id", "rank"]).sort_by(
