@@ -102,7 +102,7 @@ def serve(
         if not host.startswith(_LOCAL):
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         gc.freeze()  # with what never goes away left out, and a thousand requests at once no reason to look,
-        gc.set_threshold(50_000, 20, 20)  # collecting takes hundreds of microseconds a request less
+        gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
         server_of(app, limits, tls=tls, proxies=proxies).run(sockets=[listener])
     if book is not None:
         book.close()
