@@ -26,7 +26,7 @@ class Plain(APIRoute):
     way, which would cost as much as the answer itself."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in self.methods:
+        if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)  # 405
             return
         request = Request(scope, receive, send)
