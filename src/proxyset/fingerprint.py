@@ -6,12 +6,14 @@ import hashlib
 import json
 from typing import Any
 
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode  # made once: json.dumps makes one a call
+
 
 def canonical_json(value: Any) -> bytes:
     """One value, one byte string: sorted keys, no spaces, UTF-8, no NaN or infinity."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _encode(value).encode()
 
 
 def fingerprint(value: Any) -> str:

@@ -232,6 +232,10 @@ class State:
         rows = self._rows("SELECT key, name, enrolled, revoked FROM clients WHERE key = ?", key)
         return _client(rows[0]) if rows else None
 
+    def revoked(self) -> set[str]:
+        """The keys of all clients that were revoked."""
+        return {key for (key,) in self._rows("SELECT key FROM clients WHERE revoked IS NOT NULL")}
+
     def revoke_client(self, key: str) -> Client:
         """Answer this key no more; what it sent stays. Raises UnknownName."""
         with self._writing() as db:

@@ -59,7 +59,7 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         size = int.from_bytes(data[:8], "little")
         if len(data) < 8 or not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
             raise ValueError("no safetensors header")
-        record = _parse(_parse(data[8 : 8 + size])["__metadata__"]["proxyset"])
+        record = _parse(_parse(data[8 : 8 + size].decode())["__metadata__"]["proxyset"])
         fields, digest = record["header"], record["sha256"]
         version = fields["schema_version"]
         text = canonical_json(fields)  # a ValueError for half a surrogate pair, which has no UTF-8
@@ -86,15 +86,14 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
 
 
-def _parse(text: Any) -> Any:
-    def finite(number: str) -> float:
-        value = float(number)
-        if not math.isfinite(value):
-            raise ValueError(f"{number} is not a finite number")
-        return value
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a finite number")
+    return value
 
-    return json.loads(text, parse_constant=finite, parse_float=finite)
 
+_parse = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 
 _name = lru_cache(maxsize=64)(str)  # NumPy takes longer to name a type than to hash a release
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -11,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
 from proxyset.cloud.records import Campaign, Outcome
 from proxyset.cloud.service.auth import agent, agent_scheme, parsed, use, verify
@@ -25,12 +25,13 @@ class Plain(APIRoute):
     """A route whose handler does its own checks: FastAPI describes it in the OpenAPI document and otherwise stays out of the
     way, which would cost as much as the answer itself."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(request, **request.path_params)
-            return response
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)  # 405
+            return
+        request = Request(scope, receive, send)
+        response: Response = await self.endpoint(request, **request.path_params)
+        await response(scope, receive, send)
 
 
 router = APIRouter(tags=["agent"], route_class=Plain)

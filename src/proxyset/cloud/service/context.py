@@ -17,6 +17,7 @@ from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
 
 RECENT_SECONDS = 1.0
+_CLIENTS = 20_000
 _PROBE_MEMORY = 256 << 20
 Value = TypeVar("Value")
 
@@ -76,17 +77,26 @@ class Context:
     nonces: Nonces = field(default_factory=Nonces)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)
-    _clients: Recent[Client | None] = field(init=False)
+    _pinned: dict[str, Client] = field(default_factory=dict)
+    _revoked: Recent[set[str]] = field(init=False)
     _campaigns: Recent[Campaign] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._clients, self._campaigns = Recent(self.state.client), Recent(self.state.campaign)
+        self._revoked = Recent(lambda _: self.state.revoked())
+        self._campaigns = Recent(self.state.campaign)
         self.clients = Buckets(self.limits.client, self.limits.client_burst)
         self.enrolments = Buckets(self.limits.enrol, self.limits.enrol_burst)
 
     def client(self, key: str) -> Client | None:
-        """The client of a key as of the last second; strangers are not remembered."""
-        return self._clients[key] or self.state.client(key)
+        """The client of a key as of the last second. A pinned key stays pinned; all that can change is that it is revoked."""
+        if key in self._pinned and key not in self._revoked["clients"]:
+            return self._pinned[key]
+        client = self.state.client(key)
+        if client is not None:  # strangers are not remembered
+            if len(self._pinned) >= _CLIENTS:
+                self._pinned.clear()
+            self._pinned[key] = client
+        return client
 
     def campaign(self, id: str) -> Campaign:
         """A campaign as of the last second. Raises UnknownName."""

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from fastapi import HTTPException, Request
-from starlette.requests import ClientDisconnect
 
 from proxyset.wire.model import MODEL_LIMIT
 
@@ -119,12 +118,15 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
-            async for part in request.stream():
-                body += part
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise HTTPException(400, "the sender went away")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(body) > most:
                     raise HTTPException(413, f"at most {most} bytes are accepted here", stop)
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {seconds:g} s", stop) from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the sender went away") from None
     return bytes(body)

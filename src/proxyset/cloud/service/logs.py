@@ -6,25 +6,33 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 
 LOGGER = logging.getLogger("proxyset.service")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@lru_cache(maxsize=2)
+def _clock(second: int) -> str:
+    return time.strftime("%FT%T", time.gmtime(second))
 
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, event, and the facts given as `extra={"facts": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at, milliseconds = time.strftime("%FT%T", time.gmtime(record.created)), int(record.msecs)
         line: dict[str, Any] = {
-            "time": f"{at}.{milliseconds:03d}Z",
+            "time": f"{_clock(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return _encode(line)
 
 
 def log_to_stderr(level: str = "info") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from proxyset.errors import StateError
 
 _BATCH = 500
 _WAITING = 20_000
-_SWITCH_SECONDS = 0.0005
 _GATHER_SECONDS = 0.005  # a release waits this long for others to share the flush, which takes longer
 
 _Waiting = tuple[Submission, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
@@ -31,8 +29,6 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
-        # SQLite gives up the interpreter's lock at every step; by default a busy event loop keeps it for 5 ms each time
-        sys.setswitchinterval(_SWITCH_SECONDS)
         self._thread.start()
 
     def stop(self) -> None:
