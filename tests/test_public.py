@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import proxyset
 
 
@@ -19,3 +21,15 @@ def test_importing_the_client_brings_no_heavy_library_and_no_cloud():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[] False"
+
+
+@pytest.mark.parametrize("module", ["training", "compression"])
+def test_without_torch_the_jobs_name_the_extra(module: str) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from proxyset.errors import MissingExtra\n"
+        f"try: import proxyset.jobs.{module}\n"
+        "except MissingExtra as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "proxyset[train]" in said

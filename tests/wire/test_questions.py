@@ -93,3 +93,9 @@ def test_a_flipped_byte_never_passes(data: st.DataObject) -> None:
         changed[data.draw(st.integers(0, len(message) - 1))] ^= data.draw(st.integers(1, 255))
         with pytest.raises(ArtifactError):
             kind.from_bytes(bytes(changed))
+
+
+def test_a_message_of_another_kind_says_what_it_is() -> None:
+    data = release([0, 1]).to_bytes()
+    with pytest.raises(ArtifactError, match=r"not a set of questions: its schema is 'proxyset\.labels/1'"):
+        Questions.from_bytes(data)

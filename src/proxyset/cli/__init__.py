@@ -35,6 +35,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,6 +110,8 @@ def run(arguments: list[str]) -> int:
         )
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug gets one line too
         return _fail(f"{type(error).__name__}: {error}. This is a bug; --debug shows where", FAILED, debug)
+    if status == _INTERRUPTED:
+        return _fail("stopped", FAILED)
     return status if isinstance(status, int) else DONE
 
 

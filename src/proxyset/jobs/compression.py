@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +24,7 @@ from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.packing import combined, exposure_of, pack
 from proxyset.sources import open_source
+from proxyset.train import torch
 from proxyset.train.dataset import Images, decode, framing, load
 from proxyset.train.distillation import Teaching, distil
 from proxyset.train.evaluate import wilson

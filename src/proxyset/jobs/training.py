@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from proxyset import atomic
 from proxyset.errors import InvalidInput
 from proxyset.jobs.training_set import TrainingSet, left_out
+from proxyset.train import torch
 from proxyset.train.dataset import Images, framing
 from proxyset.train.evaluate import Evaluation, evaluate, predict
 from proxyset.train.export import About, about_images, export_onnx

@@ -66,6 +66,8 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"this is not a {what}, or it was cut off: {len(data)} bytes, {error}") from None
     expected = header_type.model_fields["schema_version"].default
+    if str(version).partition("/")[0] != expected.partition("/")[0]:
+        raise ArtifactError(f"this is not a {what}: its schema is {version!r}, not {expected!r}")
     if version != expected:
         raise ArtifactError(
             f"this {what} has schema {version!r}, this proxyset reads {expected!r}: use equal versions"

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from proxyset.cli import FAILED, run
+
+
+def test_ctrl_c_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "receipt.json")  # nobody writes to it: the command waits
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert run(["ledger", "receipt", str(tmp_path / "receipt.json")]) == FAILED
+    assert capsys.readouterr().err.split() == ["error:", "stopped"]
