@@ -66,6 +66,9 @@ def test_answers_that_do_not_fit(drawn: tuple[Index, ProxySet]) -> None:
         collect_labels(asked, answer(other, [0, 1, 1]))
     with pytest.raises(InvalidInput, match="no answer"):
         collect_labels(asked, [])
+    one = answer(asked, [0] + [1] * (len(asked) - 1))
+    with pytest.raises(InvalidInput, match="one owner"):
+        collect_labels(asked, [one, one])
     for labels in ([0, 1], [0, 1, 2, 0]):
         with pytest.raises(ArtifactError):
             collect_labels(asked, answer(asked, labels))

@@ -103,8 +103,7 @@ def test_contrast_in_light_and_dark():
     colours = files("proxyset.page").joinpath("static", "colours.css").read_text()
     style = files("proxyset.demo").joinpath("templates", "report.css").read_text()
     light, dark = (
-        dict(re.findall(r"--(\w+): (#\w{6});", block))
-        for block in re.findall(r":root \{([^}]*)\}", colours)
+        dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in re.findall(r":root \{([^}]*)\}", colours)
     )
     marks = re.findall(r"--mark: (#\w{6})", style)
     for theme in (light, dark):

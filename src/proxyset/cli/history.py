@@ -197,4 +197,3 @@ def _cost(privacy: PrivacyStatement) -> str:
         f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for one {privacy.unit} (at most {privacy.max_records} records, "
         f"{privacy.adjacency}), σ = {privacy.sigma:g}, ρ = {privacy.rho:.4g}"
     )
-

@@ -13,7 +13,7 @@ from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client import inbox
 from proxyset.client.ledger import Ledger
-from proxyset.errors import MissingExtra, TransportError
+from proxyset.errors import InvalidInput, MissingExtra, TransportError
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.transport import read_message
 
@@ -60,6 +60,10 @@ def serve(
     from proxyset.client.page.app import owner_page
     from proxyset.client.page.settings import Settings
 
+    if not Path(data).exists():
+        raise InvalidInput(
+            f"there is no {data}: --data names the private data that approved questions are answered from"
+        )
     book = Ledger.open(ledger)
     settings = Settings(
         data,

@@ -74,11 +74,11 @@ def serve(
     Example: proxyset serve --state state --host 0.0.0.0 --port 8443 --tls-cert cert.pem --tls-key key.pem
     """
     if (index is None) == (state is None):
-        raise InvalidInput("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
+        raise typer.BadParameter("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
     if state and model:
         raise InvalidInput("--model goes with an INDEX; a campaign's model: proxyset campaign publish-model")
     if (tls_cert is None) != (tls_key is None):
-        raise InvalidInput("--tls-cert and --tls-key go together")
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     campaigns.require_extra()

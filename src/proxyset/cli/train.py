@@ -66,7 +66,9 @@ def train(
         typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    track: Annotated[Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")] = Track.file,
+    track: Annotated[
+        Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")
+    ] = Track.file,
     json: Json = False,
 ) -> None:
     """Train a model on a labeled proxy set, measure it, and export it to ONNX.

@@ -13,6 +13,7 @@ from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
+from proxyset.wire.receipt import Receipt
 
 
 def ask_labels(
@@ -69,14 +70,20 @@ def collect_labels(questions: Questions, answers: LabelRelease | Sequence[LabelR
             place.
 
     Raises:
-        InvalidInput: no answer, or one to other questions.
+        InvalidInput: no answer, one to other questions, one given twice, or two signed by one owner.
         ArtifactError: an answer is of another length, or names a class that was not asked for.
     """
     answers = [answers] if isinstance(answers, LabelRelease) else list(answers)
     if not answers:
         raise InvalidInput("there is no answer to collect")
     votes = np.zeros((len(questions), len(questions.classes)), np.int64)
+    seen: set[str] = set()
     for answer in answers:
+        receipt = Receipt.of(answer)
+        names = {answer.fingerprint} | ({receipt.claim.key} if receipt else set())
+        if names & seen:
+            raise InvalidInput("two of these answers are of one owner: each counts once, leave one out")
+        seen |= names
         if (answer.probe, answer.index) != (questions.fingerprint, questions.index):
             raise InvalidInput(
                 f"this answer is to the questions {answer.probe[:12]}, not to {questions.fingerprint[:12]}"
