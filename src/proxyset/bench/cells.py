@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from proxyset.bench.ablation import ABLATIONS
 from proxyset.bench.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset.bench.experiment import Cell
 from proxyset.bench.methods import needs
@@ -55,7 +56,7 @@ def _run(task: Task, cell: Cell) -> Outcome:
 def _select(task: Task, cell: Cell) -> Outcome:
     """A strategy on what a real exchange brought, or on nothing."""
     need = needs(cell.method)
-    strategy = find_strategy(need.name)
+    strategy = ABLATIONS.get(need.name) or find_strategy(need.name)
     index, candidates = task.index(cell.clusters), task.candidates(cell.clusters)
     if need.sources:
         candidates = replace(candidates, groupings={"source": task.sources()})

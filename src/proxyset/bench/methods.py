@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from proxyset.bench.ablation import ABLATIONS
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput
 
@@ -104,12 +105,13 @@ def needs(method: str) -> Needs:
     if method in ALTERNATIVES:
         return ALTERNATIVES[method]
     match = _NAME.fullmatch(method)
-    if match is None or match["name"] not in STRATEGIES:
-        known = ", ".join([*STRATEGIES, *BASELINES, *ALTERNATIVES])
+    strategy = None if match is None else (STRATEGIES | ABLATIONS).get(match["name"])
+    if match is None or strategy is None:
+        known = ", ".join([*STRATEGIES, *ABLATIONS, *BASELINES, *ALTERNATIVES])
         raise InvalidInput(
             f"unknown method {method!r}: choose {known}; a strategy may carry ':clear' (no noise), ':sources' and '@R'"
         )
-    asks = STRATEGIES[match["name"]].needs_release
+    asks = strategy.needs_release
     clear = match["clear"] is not None
     if not asks and (clear or match["clusters"]):
         raise InvalidInput(f"{match['name']!r} asks the client nothing, so {method!r} has no meaning")

@@ -1,6 +1,6 @@
 """Measure fleets and write the tables and the figure of docs/fleets.md.
 
-    python -m proxyset.bench.fleets benchmarks/fleets.toml --out fleets.jsonl --page docs/fleets.md
+    python -m proxyset.bench.fleets benchmarks/fleets/digits.toml --out fleets.jsonl --page docs/fleets.md
 
 Results are kept line by line; the same command goes on where it was stopped. Noise has no seed, so two runs differ by it.
 """
