@@ -14,7 +14,7 @@ from proxyset.bench.tables import method_name
 from proxyset.bench.training import TRAININGS
 
 _WIDTH, _HEIGHT = 520, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 30, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
 _COLOURS = (
     "#3f7fc1",
     "#c46a1b",
@@ -78,10 +78,14 @@ def curve(title: str, axis: str, lines: Sequence[Line]) -> str:
     """The metric over a logarithmic axis; a method without a value on it is a level line. Bars are ± 1 sd."""
     label, value = _AXES[axis]
     curves = []
-    for name in dict.fromkeys(line.setting.method for line in lines):
-        own = [line for line in lines if line.setting.method == name]
+    several = axis != "clusters" and len({line.setting.clusters for line in lines} - {None}) > 1
+    groups: dict[tuple[str, int | None], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.setting.method, line.setting.clusters if several else None), []).append(line)
+    for (name, clusters), own in groups.items():
         points = [(at, line.accuracy) for line in own if (at := value(line)) is not None]
-        curves.append(Curve(method_name(name), points, own[0].accuracy))
+        shown = method_name(name) + (f", R = {clusters}" if clusters else "")
+        curves.append(Curve(shown, points, own[0].accuracy))
     return draw(title, label, curves)
 
 
