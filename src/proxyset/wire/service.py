@@ -28,7 +28,7 @@ from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.signed_request import audience_of, authorization
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 Message = TypeVar("Message", bound=BaseModel)
 _ERROR_TEXT = 300
@@ -51,7 +51,7 @@ class Service:
     """
 
     url: str
-    key: Ed25519PrivateKey
+    key: SigningKey
     ca: Path | None = None
     timeout: float = 30.0
 

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.wire.signing import public_half, sign
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 SCHEME = "Proxyset-Ed25519"
 WINDOW_SECONDS = 60
@@ -43,7 +44,7 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Credential:
-    """What an Authorization header of this scheme says. Nothing is verified until `verify`."""
+    """What an Authorization header of this scheme says. Nothing is verified: SIGNATURE should be KEY's, of `text`."""
 
     key: str
     time: int
@@ -59,23 +60,12 @@ class Credential:
         key, at, nonce, digest, signature = match.groups()
         return cls(key, int(at), nonce, digest, signature)
 
-    def verify(self, method: str, audience: str, path: str) -> None:
-        """Raises ArtifactError when KEY did not sign exactly this request."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        text = _signed(method, audience, path, self.digest, self.time, self.nonce)
-        try:
-            Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key)).verify(
-                bytes.fromhex(self.signature), text
-            )
-        except (InvalidSignature, ValueError):
-            raise ArtifactError(
-                f"the signature is not that of {method} {path} at {audience or 'this server'}"
-            ) from None
+    def text(self, method: str, audience: str, path: str) -> bytes:
+        """What KEY must have signed for this request."""
+        return _signed(method, audience, path, self.digest, self.time, self.nonce)
 
 
-def authorization(key: Ed25519PrivateKey, method: str, url: str, body: bytes = b"") -> str:
+def authorization(key: SigningKey, method: str, url: str, body: bytes = b"") -> str:
     """The Authorization header for one request; each call takes a new nonce.
 
     Args:
@@ -90,8 +80,8 @@ def authorization(key: Ed25519PrivateKey, method: str, url: str, body: bytes = b
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     digest, at, nonce = hashlib.sha256(body).hexdigest(), time.time_ns() // 1_000_000, os.urandom(16).hex()
-    signature = key.sign(_signed(method, audience_of(url), path, digest, at, nonce)).hex()
-    public = key.public_key().public_bytes_raw().hex()
+    signature = sign(key, _signed(method, audience_of(url), path, digest, at, nonce))
+    public = public_half(key)
     return f"{SCHEME} {public}.{at}.{nonce}.{digest}.{signature}"
 
 

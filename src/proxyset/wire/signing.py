@@ -9,7 +9,7 @@ from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidInput
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 _KEY_BYTES = 32
 
@@ -21,24 +21,24 @@ def make_key(path: Path) -> str:
         InvalidInput: the file is there already: a key is never replaced.
         OSError: it cannot be written.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
     if path.exists():
         raise InvalidInput(f"{path} already exists; a key is never replaced: choose another name")
-    key = Ed25519PrivateKey.generate()
+    key = SigningKey.generate()
     with atomic.replacing(path) as temporary:  # made with mode 600, and back to it after the rename
-        temporary.write_bytes(key.private_bytes_raw())
+        temporary.write_bytes(bytes(key))
     path.chmod(0o600)
-    return key.public_key().public_bytes_raw().hex()
+    return public_half(key)
 
 
-def read_key(path: Path) -> Ed25519PrivateKey:
+def read_key(path: Path) -> SigningKey:
     """The private key in a file that `make_key` wrote.
 
     Raises:
         InvalidInput: there is none, or it is something else.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
     try:
         data = path.read_bytes()
@@ -48,7 +48,17 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         ) from None
     if len(data) != _KEY_BYTES:
         raise InvalidInput(f"{path} is no key: it has {len(data)} bytes, a key has {_KEY_BYTES}")
-    return Ed25519PrivateKey.from_private_bytes(data)
+    return SigningKey(data)
+
+
+def public_half(key: SigningKey) -> str:
+    """The public half of a key, 32 bytes in hexadecimal."""
+    return bytes(key.verify_key).hex()
+
+
+def sign(key: SigningKey, message: bytes) -> str:
+    """The key's signature of a message, 64 bytes in hexadecimal. It takes no randomness: the same gives the same."""
+    return key.sign(message).signature.hex()
 
 
 def verify(key: str, signature: str, message: bytes, what: str) -> None:
@@ -62,12 +72,12 @@ def verify(key: str, signature: str, message: bytes, what: str) -> None:
     Raises:
         ArtifactError: it is not this key's signature of this message.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.exceptions import BadSignatureError
+    from nacl.signing import VerifyKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), message)
-    except (InvalidSignature, ValueError):
+        VerifyKey(bytes.fromhex(key)).verify(message, bytes.fromhex(signature))
+    except (BadSignatureError, ValueError):
         raise ArtifactError(
             f"the signature of this {what} is wrong: it was changed, or never valid"
         ) from None

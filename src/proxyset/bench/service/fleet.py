@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.records import Campaign, now
@@ -18,6 +18,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization
+from proxyset.wire.signing import public_half
 
 CLUSTERS, FEATURES = 100, 512  # in float16, 102,400 bytes of centroids
 _INDEX = "a" * 64
@@ -29,7 +30,7 @@ class Fleet:
 
     folder: Path
     probe: Probe
-    keys: list[Ed25519PrivateKey]
+    keys: list[SigningKey]
 
     @classmethod
     def enrolled(cls, folder: Path, clients: int, campaigns: int) -> Fleet:
@@ -42,9 +43,9 @@ class Fleet:
             name = f"campaign-{number}"
             made = Campaign(name, _INDEX, probe.fingerprint, "", Ask(), 1, "ecos", None, now(), None)
             state.add_campaign(made, probe)
-        keys = [Ed25519PrivateKey.generate() for _ in range(clients)]
+        keys = [SigningKey.generate() for _ in range(clients)]
         for number, key in enumerate(keys):
-            state.add_client(key.public_key().public_bytes_raw().hex(), f"client {number}")
+            state.add_client(public_half(key), f"client {number}")
         state.close()
         return cls(folder, probe, keys)
 
@@ -61,7 +62,7 @@ class Fleet:
             privacy=privacy,
             policy="",
             head="0" * 64,
-            key=key.public_key().public_bytes_raw().hex(),
+            key=public_half(key),
         )
         return Release(counts, bare.probe, bare.index, privacy, Receipt.sign(claim, key).to_bytes())
 
@@ -83,7 +84,7 @@ class Fleet:
         ]
 
 
-def request(key: Ed25519PrivateKey, method: str, url: str, body: bytes) -> bytes:
+def request(key: SigningKey, method: str, url: str, body: bytes) -> bytes:
     """One HTTP/1.1 request, signed."""
     host, _, path = url.partition("://")[2].partition("/")
     head = (

@@ -18,6 +18,7 @@ from proxyset.bench.service.fleet import Fleet
 from proxyset.cloud.state import FILE, State
 from proxyset.errors import TransportError
 from proxyset.wire.release import Release
+from proxyset.wire.signing import public_half
 
 _LINES = 16  # connections at once
 
@@ -55,7 +56,7 @@ class _Sending:
         return fleet.push(self.client, self.campaign, url, self.release.to_bytes())
 
     def row(self, fleet: Fleet) -> tuple[str, str, str]:
-        key = fleet.keys[self.client].public_key().public_bytes_raw().hex()
+        key = public_half(fleet.keys[self.client])
         return f"campaign-{self.campaign}", key, self.release.fingerprint
 
 

@@ -38,7 +38,7 @@ def parsed(request: Request) -> Credential:
         raise unauthorized(SCHEME, str(error)) from None
 
 
-def verify(credential: Credential, request: Request) -> None:
+async def verify(credential: Credential, request: Request) -> None:
     """See that its key signed this request, lately. The nonce is not used yet.
 
     Raises:
@@ -53,10 +53,12 @@ def verify(credential: Credential, request: Request) -> None:
         )
     if credential.time < context.started:
         raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
-    try:
-        credential.verify(request.method, _audience(request, context), _path(request))
-    except ArtifactError as error:
-        raise unauthorized(SCHEME, str(error)) from None
+    audience, path = _audience(request, context), _path(request)
+    text = credential.text(request.method, audience, path)
+    if not await context.keeper.verify(credential.key, credential.signature, text):
+        raise unauthorized(
+            SCHEME, f"the signature is not that of {request.method} {path} at {audience or 'this server'}"
+        )
 
 
 def use(credential: Credential, context: Context) -> None:
@@ -72,7 +74,7 @@ def use(credential: Credential, context: Context) -> None:
         raise unauthorized(SCHEME, "this request came before: sign each one anew")
 
 
-def agent(request: Request) -> tuple[Client, Credential]:
+async def agent(request: Request) -> tuple[Client, Credential]:
     """The enrolled client that signed this request, and what it signed; the body is still to be compared with the digest.
 
     Raises:
@@ -83,7 +85,7 @@ def agent(request: Request) -> tuple[Client, Credential]:
     client = context.client(credential.key)  # cheaper than a signature
     if client is None:
         raise unauthorized(SCHEME, "this key is not enrolled here")
-    verify(credential, request)
+    await verify(credential, request)
     if client.revoked:
         raise HTTPException(403, "this key was revoked", {"connection": "close"})
     use(credential, context)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import cast
 
 from fastapi import Request
 
 from proxyset.cloud.records import Campaign, Client
+from proxyset.cloud.service.keeper import Keeper
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
-from proxyset.cloud.service.writer import Writer
+from proxyset.cloud.service.recent import Recent
 from proxyset.cloud.state import State
 
-RECENT_SECONDS = 1.0
 _CLIENTS = 20_000
 _PROBE_MEMORY = 256 << 20
-Value = TypeVar("Value")
 
 
 class Probes:
@@ -39,30 +36,12 @@ class Probes:
         return self._held[fingerprint]
 
 
-class Recent(Generic[Value]):
-    """What was looked up within the last second. The state judges again when a release is stored."""
-
-    def __init__(self, look_up: Callable[[str], Value], most: int = 20_000) -> None:
-        self._look_up, self._most = look_up, most
-        self._held: dict[str, Value] = {}
-        self._since = 0.0
-
-    def __getitem__(self, name: str) -> Value:
-        now = time.monotonic()
-        if now - self._since > RECENT_SECONDS or len(self._held) > self._most:
-            self._held.clear()
-            self._since = now
-        if name not in self._held:
-            self._held[name] = self._look_up(name)
-        return self._held[name]
-
-
 @dataclass
 class Context:
     """One server.
 
     Attributes:
-        state: read by any thread; releases are written by `writer` alone.
+        state: read by any thread; releases are stored by `keeper` alone.
         audience: host and port that clients sign, or "" to take the Host header's word.
         started: milliseconds since 1970. Requests signed before are refused, because a restart forgets nonces.
     """
@@ -70,7 +49,7 @@ class Context:
     state: State
     limits: Limits
     metrics: Metrics
-    writer: Writer
+    keeper: Keeper
     probes: Probes
     audience: str
     started: int

@@ -40,7 +40,7 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
-                present = {name.lower() for name, _ in headers}
+                present = {name for name, _ in headers}  # lower case, as ASGI demands
                 headers += [pair for pair in ours if pair[0] not in present]
             else:
                 sent += len(message.get("body", b""))

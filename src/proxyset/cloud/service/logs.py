@@ -37,7 +37,8 @@ class JsonLines(logging.Formatter):
 
 def log_to_stderr(level: str = "info") -> None:
     """Send our lines, and uvicorn's, to standard error."""
-    logging._srcfile = None  # documented: then no record looks for its caller
+    logging._srcfile = None  # documented, as these are: then a record does not look for what no line tells
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in (LOGGER.name, "uvicorn.error"):
