@@ -66,7 +66,10 @@ class Keeper(asyncio.Protocol):
         self._flush()
         if self._transport is not None and self._process is not None:
             self._transport.write_eof()
-            await asyncio.to_thread(self._process.wait, _END_SECONDS)
+            try:
+                await asyncio.to_thread(self._process.wait, _END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
     def check(self) -> None:
         """Raises StateError when there is no process, so that nobody waits for it."""
@@ -140,7 +143,9 @@ class Keeper(asyncio.Protocol):
         for each in waiting.values():
             if not each.done():
                 each.set_exception(StateError("the process that stores releases ended: send it again"))
-        if not self._stopping:
+        if not self._stopping and self._process is not None:
+            self._process.kill()  # if it has not ended, but only stopped to listen
+            self._process.wait()
             LOGGER.error("the keeper ended by itself; another is started")
             self._loop.call_later(_AGAIN_SECONDS, self._again)
 

@@ -2,53 +2,74 @@
 
     python -m proxyset.cloud.service.keeper_process DIR        its standard input is a socket to the server
 
-It ends when the server does, however that ends; what it had begun to store is then complete or undone.
+Releases that come in at about the same time share one flush of the disk. The process ends when the server does, however that
+ends; what it had begun to store is then complete or undone.
 """
 
 from __future__ import annotations
 
-import os
+import gc
+import select
 import signal
 import socket
 import sys
-import threading
+import time
 import traceback
 from functools import lru_cache
 
-from proxyset.cloud.records import Campaign, Outcome
+from proxyset.cloud.records import Campaign, Submission
 from proxyset.cloud.service.frames import Answer, Frames, Question, Verdict, framed
 from proxyset.cloud.service.recent import Recent
 from proxyset.cloud.service.submission import check_submission
-from proxyset.cloud.service.writer import Settled, Writer
 from proxyset.cloud.state import State
 from proxyset.errors import ArtifactError, StateError
 from proxyset.wire.signing import verify
 
 _TOGETHER = 16  # answers: who waits for the first does not wait for hundreds
 _READ = 1 << 18
-_SWITCH_SECONDS = 0.0005  # the writer needs the interpreter often and briefly
+_BATCH = 500
+_GATHER = 4  # times as long as the last commit took: the disk has a fifth of this process's time
+_LEAST_GATHER, _MOST_GATHER = 0.005, 0.1
 
 
 class Process:
-    """Answers the questions that come over a socket until its other end closes."""
+    """Answers the questions that come over a socket until its other end closes.
+
+    A release waits a moment for others: nothing else is done during a commit, so commits should be few where the disk is slow.
+    """
 
     def __init__(self, state: State, line: socket.socket) -> None:
-        self._line, self._sending = line, threading.Lock()
+        self._state, self._line = state, line
         self._campaigns: Recent[Campaign] = Recent(state.campaign)
         self._clusters = lru_cache(maxsize=1000)(lambda probe: state.probe_size(probe)[1])
-        self._names: dict[int, str] = {}
-        self._writer = Writer(state, self._settle)
+        self._batch: list[tuple[int, Submission]] = []
+        self._due, self._gather = 0.0, _LEAST_GATHER
 
     def run(self) -> None:
         """Until the server closes its end; what waits then is stored."""
-        self._writer.start()
         frames = Frames()
-        while data := self._line.recv(_READ):
-            for questions in frames.feed(data):
-                for start in range(0, len(questions), _TOGETHER):
-                    asked = questions[start : start + _TOGETHER]
-                    self._send([answer for question in asked if (answer := self._answer(question))])
-        self._writer.stop()
+        while True:
+            if self._batch and not self._more_to_read():
+                self._commit()
+            elif data := self._line.recv(_READ):
+                for questions in frames.feed(data):
+                    self._consider(questions)
+            else:
+                break
+        if self._batch:
+            self._commit()
+
+    def _more_to_read(self) -> bool:
+        """Whether there is something before the batch is due."""
+        left = max(0.0, self._due - time.monotonic())
+        return bool(select.select([self._line], [], [], left)[0])
+
+    def _consider(self, questions: list[Question]) -> None:
+        for start in range(0, len(questions), _TOGETHER):
+            asked = questions[start : start + _TOGETHER]
+            self._send([answer for question in asked if (answer := self._answer(question))])
+            if self._batch and (len(self._batch) >= _BATCH or time.monotonic() >= self._due):
+                self._commit()
 
     def _answer(self, question: Question) -> Answer | None:
         ticket, kind, first, second, data = question
@@ -74,24 +95,30 @@ class Process:
             submission = check_submission(release, asked, self._clusters(asked.probe), client)
         except ArtifactError as error:
             return ticket, Verdict.unfit.value, str(error)
-        self._names[ticket] = submission.fingerprint
-        self._writer.store(ticket, submission)
-        return None
+        if not self._batch:
+            self._due = time.monotonic() + self._gather
+        self._batch.append((ticket, submission))
+        return None  # after the commit
 
-    def _settle(self, settled: Settled) -> None:
-        answers: list[Answer] = []
-        for ticket, outcome in settled:
-            name = self._names.pop(ticket)
-            if isinstance(outcome, Outcome):
-                answers.append((ticket, outcome.value, name))
-            else:
-                answers.append((ticket, Verdict.failed.value, str(outcome)))
+    def _commit(self) -> None:
+        batch, self._batch = self._batch, []
+        begin = time.monotonic()
+        try:
+            outcomes = self._state.store([submission for _, submission in batch])
+        except StateError as error:
+            answers = [(ticket, Verdict.failed.value, str(error)) for ticket, _ in batch]
+        else:
+            told = zip(batch, outcomes, strict=True)
+            answers = [
+                (ticket, outcome.value, submission.fingerprint) for (ticket, submission), outcome in told
+            ]
+        took = time.monotonic() - begin
+        self._gather = min(max(_LEAST_GATHER, _GATHER * took), _MOST_GATHER)
         self._send(answers)
 
     def _send(self, answers: list[Answer]) -> None:
         if answers:
-            with self._sending:
-                self._line.sendall(framed(answers))
+            self._line.sendall(framed(answers))
 
 
 def main() -> None:
@@ -100,9 +127,9 @@ def main() -> None:
         signal.SIGTERM,
     ):  # they are sent to the server too, which closes its end when it is done
         signal.signal(each, signal.SIG_IGN)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    threading.excepthook = _end
     state = State.open(sys.argv[1], create=False)
+    gc.freeze()  # as the server does (`cli.serve`)
+    gc.set_threshold(100_000, 20, 20)
     try:
         with socket.socket(fileno=0) as line:
             Process(state, line).run()
@@ -110,12 +137,6 @@ def main() -> None:
         sys.exit(1)
     finally:
         state.close()
-
-
-def _end(failed: threading.ExceptHookArgs) -> None:
-    """Without its writer this process is of no use: the server sees it end, and starts another."""
-    threading.__excepthook__(failed)
-    os._exit(1)
 
 
 if __name__ == "__main__":
