@@ -36,7 +36,7 @@ def main() -> None:
     else:
         tally = kill_again_and_again(arguments.times)
         _say(
-            f"{tally.kills} kills; {len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} cut off"
+            f"{tally.kills} kills of the server, {tally.keepers} of its keeper; {len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} cut off"
         )
         _say(
             f"{tally.stored:,} stored, {tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"

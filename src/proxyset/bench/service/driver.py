@@ -84,7 +84,7 @@ def echoing(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def cpu_seconds(pid: int) -> float:
     """Core-seconds that a process and its children have used, kernel time included."""
     used = 0.0
-    for each in _family(pid):
+    for each in family(pid):
         for task in Path(f"/proc/{each}/task").iterdir():
             used += int((task / "schedstat").read_text().split()[0]) / 1e9
     return used
@@ -92,11 +92,12 @@ def cpu_seconds(pid: int) -> float:
 
 def resident(pid: int) -> float:
     """MiB of a process and its children in memory."""
-    status = [Path(f"/proc/{each}/status").read_text() for each in _family(pid)]
+    status = [Path(f"/proc/{each}/status").read_text() for each in family(pid)]
     return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status) / 1024
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
 
