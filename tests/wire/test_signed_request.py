@@ -15,7 +15,7 @@ HERE = ("POST", "cloud.example:8443", "/v1/campaigns?x=1")
 
 
 def check(credential, method, audience, path):
-    verify(credential.key, credential.signature, credential.text(method, audience, path), "request")
+    verify(credential.key, credential.proof, credential.text(method, audience, path), "request")
 
 
 def test_a_signed_request_is_verified():

@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.records import Campaign, now
+from proxyset.cloud.service.identity import server_key
 from proxyset.cloud.state import State
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.wire.campaign import Ask
@@ -26,14 +27,22 @@ _INDEX = "a" * 64
 
 @dataclass(frozen=True)
 class Fleet:
-    """Clients of the campaigns in a state. The counts of their releases are made up; all else is real."""
+    """Clients of the campaigns in a state. The counts of their releases are made up; all else is real.
+
+    Attributes:
+        folder: of the state.
+        probe: what all campaigns ask.
+        keys: the clients'.
+        server: the server's public key, which they learnt when they enrolled; with "" they sign every request.
+    """
 
     folder: Path
     probe: Probe
     keys: list[SigningKey]
+    server: str
 
     @classmethod
-    def enrolled(cls, folder: Path, clients: int, campaigns: int) -> Fleet:
+    def enrolled(cls, folder: Path, clients: int, campaigns: int, signed: bool = False) -> Fleet:
         """A new state with so many clients and campaigns, which all ask the same probe."""
         state = State.open(folder)
         C = np.random.default_rng(0).normal(size=(CLUSTERS, FEATURES)).astype(np.float32)
@@ -47,7 +56,7 @@ class Fleet:
         for number, key in enumerate(keys):
             state.add_client(public_half(key), f"client {number}")
         state.close()
-        return cls(folder, probe, keys)
+        return cls(folder, probe, keys, "" if signed else public_half(server_key(folder)))
 
     def release(self, client: int) -> Release:
         """One answer of a client, with its receipt."""
@@ -68,11 +77,11 @@ class Fleet:
 
     def pull(self, client: int, campaign: int, url: str) -> bytes:
         """The bytes of a request for a probe, signed now."""
-        return request(self.keys[client], "GET", f"{url}/v1/campaigns/campaign-{campaign}/probe", b"")
+        return self._request(client, "GET", f"{url}/v1/campaigns/campaign-{campaign}/probe", b"")
 
     def push(self, client: int, campaign: int, url: str, body: bytes) -> bytes:
         """The bytes of a request that hands over a release, signed now."""
-        return request(self.keys[client], "POST", f"{url}/v1/campaigns/campaign-{campaign}/releases", body)
+        return self._request(client, "POST", f"{url}/v1/campaigns/campaign-{campaign}/releases", body)
 
     def story(self, client: int, campaigns: Iterator[int], url: str) -> list[bytes]:
         """What one client sends: for each campaign, pull and push."""
@@ -83,12 +92,8 @@ class Fleet:
             for step in (self.pull(client, number, url), self.push(client, number, url, body))
         ]
 
-
-def request(key: SigningKey, method: str, url: str, body: bytes) -> bytes:
-    """One HTTP/1.1 request, signed."""
-    host, _, path = url.partition("://")[2].partition("/")
-    head = (
-        f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {authorization(key, method, url, body)}\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    def _request(self, client: int, method: str, url: str, body: bytes) -> bytes:
+        host, _, path = url.partition("://")[2].partition("/")
+        proof = authorization(self.keys[client], method, url, body, self.server)
+        head = f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {proof}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return head.encode() + body

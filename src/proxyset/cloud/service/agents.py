@@ -11,12 +11,14 @@ from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
 from proxyset.cloud.records import Campaign, Outcome
-from proxyset.cloud.service.auth import agent, agent_scheme, parsed, use, verify
+from proxyset.cloud.service.auth import agent, agent_scheme, parsed, unauthorized, use, verify
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.cloud.service.limits import address_of, read_body
 from proxyset.cloud.service.submission import size_limit
 from proxyset.errors import ArtifactError
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolled, Enrolment, Offer, Offers
+from proxyset.wire.signed_request import SCHEME
+from proxyset.wire.signing import public_half
 
 router = APIRouter(tags=["agent"])
 _SIGNED: dict[str, Any] = {"security": [{"agent": []}]}
@@ -54,6 +56,8 @@ async def enroll(request: Request) -> Response:
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
     credential = parsed(request)
+    if credential.scheme != SCHEME:  # the receipts that this key is pinned for are signed too
+        raise unauthorized(SCHEME, "an enrolment is signed")
     await verify(credential, request)
     use(credential, context)
     body = await _signed_body(request, _ENROLMENT_LIMIT, credential.digest, context)
@@ -64,7 +68,7 @@ async def enroll(request: Request) -> Response:
     client = await run_in_threadpool(context.state.enroll, enrolment.token, credential.key)
     if client is None:
         raise HTTPException(403, "the token is unknown, expired or used")
-    return _json(Enrolled(client=client.key, name=client.name))
+    return _json(Enrolled(client=client.key, name=client.name, server=public_half(context.key)))
 
 
 @router.get("/v1/campaigns", response_model=Offers, responses=_responses(), openapi_extra=_SIGNED)

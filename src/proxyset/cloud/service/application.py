@@ -16,6 +16,7 @@ from proxyset.cloud.service.auth import operator
 from proxyset.cloud.service.context import Context, Probes, context_of
 from proxyset.cloud.service.direct import Direct
 from proxyset.cloud.service.front import Front
+from proxyset.cloud.service.identity import server_key
 from proxyset.cloud.service.keeper import Keeper
 from proxyset.cloud.service.limits import Buckets, Limits
 from proxyset.cloud.service.logs import LOGGER, event
@@ -50,6 +51,7 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
         limits=limits,
         metrics=metrics,
         keeper=Keeper(state.folder, metrics.commit),
+        key=server_key(state.folder),
         probes=Probes(state),
         audience=audience_of(public_url) if public_url else "",
         started=time.time_ns() // 1_000_000,

@@ -1,10 +1,11 @@
-"""Who asks: an agent by the signature of its pinned key, an operator by a bearer token. docs/service.md has the table of rights.
+"""Who asks: an agent by its pinned key, an operator by a bearer token. docs/service.md has the table of rights.
 
 A refusal comes before the body is read, costs a look-up and at most one signature, and says only what the asker knows.
 """
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,13 +15,13 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from proxyset.cloud.records import Client, Operator, Scope
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.errors import ArtifactError
-from proxyset.wire.signed_request import SCHEME, WINDOW_SECONDS, Credential
+from proxyset.wire.signed_request import CODED, SCHEME, WINDOW_SECONDS, Credential, code
 
 agent_scheme = APIKeyHeader(
     name="Authorization",
     scheme_name="agent",
     auto_error=False,
-    description=f"{SCHEME} KEY.TIME.NONCE.DIGEST.SIGNATURE, see docs/service.md",
+    description=f"{SCHEME} KEY.TIME.NONCE.DIGEST.SIGNATURE or {CODED} KEY.TIME.NONCE.DIGEST.CODE, see docs/service.md",
 )
 operator_scheme = HTTPBearer(scheme_name="operator", auto_error=False)
 _SKEW_MS = 1000 * WINDOW_SECONDS
@@ -55,9 +56,14 @@ async def verify(credential: Credential, request: Request) -> None:
         raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
     audience, path = _audience(request, context), _path(request)
     text = credential.text(request.method, audience, path)
-    if not await context.keeper.verify(credential.key, credential.signature, text):
+    if credential.scheme == CODED:
+        proven = hmac.compare_digest(code(context.secret(credential.key), text), credential.proof)
+    else:
+        proven = await context.keeper.verify(credential.key, credential.proof, text)
+    if not proven:
+        what = "code" if credential.scheme == CODED else "signature"
         raise unauthorized(
-            SCHEME, f"the signature is not that of {request.method} {path} at {audience or 'this server'}"
+            SCHEME, f"the {what} is not that of {request.method} {path} at {audience or 'this server'}"
         )
 
 

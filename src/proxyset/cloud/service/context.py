@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
+from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Campaign, Client
 from proxyset.cloud.service.keeper import Keeper
@@ -14,6 +15,7 @@ from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.recent import Recent
 from proxyset.cloud.state import State
+from proxyset.wire.signing import agreed
 
 _CLIENTS = 20_000
 _PROBE_MEMORY = 256 << 20
@@ -42,6 +44,7 @@ class Context:
 
     Attributes:
         state: read by any thread; releases are stored by `keeper` alone.
+        key: the server's own.
         audience: host and port that clients sign, or "" to take the Host header's word.
         started: milliseconds since 1970. Requests signed before are refused, because a restart forgets nonces.
     """
@@ -50,12 +53,14 @@ class Context:
     limits: Limits
     metrics: Metrics
     keeper: Keeper
+    key: SigningKey
     probes: Probes
     audience: str
     started: int
     nonces: Nonces = field(default_factory=Nonces)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)
+    _secrets: dict[str, bytes] = field(default_factory=dict)
     _pinned: dict[str, Client] = field(default_factory=dict)
     _revoked: Recent[set[str]] = field(init=False)
     _campaigns: Recent[Campaign] = field(init=False)
@@ -76,6 +81,14 @@ class Context:
                 self._pinned.clear()
             self._pinned[key] = client
         return client
+
+    def secret(self, key: str) -> bytes:
+        """What an enrolled client's key and the server's agree on; finding it takes as long as a signature."""
+        if key not in self._secrets:
+            if len(self._secrets) >= _CLIENTS:
+                self._secrets.clear()
+            self._secrets[key] = agreed(self.key, key)
+        return self._secrets[key]
 
     def campaign(self, id: str) -> Campaign:
         """A campaign as of the last second. Raises UnknownName."""

@@ -30,12 +30,14 @@ _READ = 1 << 18
 _BATCH = 500
 _GATHER = 4  # times as long as the last commit took: the disk has a fifth of this process's time
 _LEAST_GATHER, _MOST_GATHER = 0.005, 0.1
+_IDLE_SECONDS = 0.002
 
 
 class Process:
     """Answers the questions that come over a socket until its other end closes.
 
-    A release waits a moment for others: nothing else is done during a commit, so commits should be few where the disk is slow.
+    A release waits for others, but not when there is nothing else to do. Nothing is done during a commit, so while questions
+    keep coming there are the fewer commits, the slower the disk is.
     """
 
     def __init__(self, state: State, line: socket.socket) -> None:
@@ -60,9 +62,9 @@ class Process:
             self._commit()
 
     def _more_to_read(self) -> bool:
-        """Whether there is something before the batch is due."""
+        """Whether something comes before the batch is due, or before it is clear that nothing does."""
         left = max(0.0, self._due - time.monotonic())
-        return bool(select.select([self._line], [], [], left)[0])
+        return bool(select.select([self._line], [], [], min(left, _IDLE_SECONDS))[0])
 
     def _consider(self, questions: list[Question]) -> None:
         for start in range(0, len(questions), _TOGETHER):
