@@ -55,5 +55,5 @@ def test_a_flood_is_refused(ledger, monkeypatch):
     monkeypatch.setattr(inbox, "MOST_WAITING", 3)
     for seed in range(3):
         inbox.put(ledger, make_probe(seed=seed).data)
-    with pytest.raises(Refused, match="3 probes wait"):
+    with pytest.raises(Refused, match="3 questions wait"):
         inbox.put(ledger, make_probe(seed=4).data)

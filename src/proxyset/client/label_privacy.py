@@ -133,6 +133,23 @@ def voting_of(privacy: LabelStatement, kept: int) -> PrivacyStatement:
     return _draw(voting.unit, voting.adjacency, voting.max_records, voting.sigma, 2 * kept, voting.delta)
 
 
+def whole_cost(privacy: LabelStatement) -> PrivacyStatement:
+    """Every draw, with every question kept, as one cost: what a cap must have room for, and what an owner approves.
+
+    Sensitivity:
+        That of the voting; ρ, ε and δ are of all draws together.
+    Unit:
+        That of the statement.
+    Guarantee:
+        No run of these labels debits more.
+    Assumes:
+        Nothing.
+    """
+    return privacy.voting.model_copy(
+        update={"rho": privacy.rho, "epsilon": privacy.epsilon, "delta": privacy.delta}
+    )
+
+
 def _draw(
     unit: Unit, adjacency: Adjacency, max_records: int, sigma: float, moved: int, delta: float
 ) -> PrivacyStatement:
