@@ -27,13 +27,12 @@ from proxyset.cloud.records import Campaign, Operator, Scope, Selection
 from proxyset.cloud.select import STRATEGIES
 from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput, UnknownName
-from proxyset.page.pictures import thumbnail
+from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
 from proxyset.page.work import Work
 from proxyset.wire.campaign import Ask
 
 _PAGE = 120
-_FOREVER = {"cache-control": "private, max-age=3600"}
 
 
 class Desk:
@@ -412,10 +411,9 @@ class Desk:
 
 
 def _picture(item: object) -> Response:
-    png = thumbnail(item) if isinstance(item, bytes) else None
-    if png is None:
+    if not isinstance(item, bytes):
         raise HTTPException(404, "there is no such picture")
-    return Response(png, media_type="image/png", headers=_FOREVER)
+    return picture(item)
 
 
 def _texts(proxy: ProxySet, page: int) -> list[str]:
