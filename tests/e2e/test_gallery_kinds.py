@@ -48,7 +48,7 @@ def pool_of(kind, folder, seed):
         np.save(folder / f"{seed}.npy", (rng.normal(size=(COUNT, 5)) + 9 * (np.arange(COUNT) % 2)[:, None]))
         return folder / f"{seed}.npy"
     if kind == "text":
-        words = ("engine valve piston torque gearbox".split(), "violin sonata concert piano melody".split())
+        words = ["engine", "valve", "piston", "torque"], ["violin", "sonata", "concert", "piano"]
         texts = [f"{' '.join(rng.choice(words[n % 2], 5))}\nsecond line & {SCRIPT}" for n in range(COUNT)]
         lines = [json.dumps({"id": f"text {SCRIPT}{n}", "text": text}) for n, text in enumerate(texts)]
         (folder / f"{seed}.jsonl").write_text("\n".join(lines))
