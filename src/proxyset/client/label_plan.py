@@ -29,7 +29,7 @@ from proxyset.wire.questions import MOST_QUESTIONS, LabelStatement, Rule
 
 ENOUGH = 0.95
 _LIMIT = 1e6
-_Z = np.linspace(-8, 8, 321)  # of the quadratures
+_Z: NDArray[np.float64] = np.linspace(-8, 8, 321, dtype=np.float64)  # of the quadratures
 _MASS = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 
 
@@ -149,8 +149,8 @@ def labelled(votes: float, privacy: LabelStatement, classes: int) -> float:
     """
     w, lead = votes / privacy.voting.sigma, privacy.lead
     wins = _below(_Z + w - lead) ** (classes - 1)
-    loses = (classes - 1) * _below(_Z - lead) ** (classes - 2) * _below(_Z - w - lead)
-    share = float((wins + loses) @ _MASS)
+    loses = _below(_Z - lead) ** (classes - 2) * _below(_Z - w - lead)
+    share = float((wins + (classes - 1) * loses) @ _MASS)
     if privacy.screening:
         share *= float(_below(np.array([(votes - privacy.threshold) / privacy.screening.sigma]))[0])
     return share
