@@ -19,7 +19,9 @@ from proxyset.client.receipts import make_key
 from proxyset.cloud import campaigns
 from proxyset.cloud.app import create_app
 from proxyset.cloud.build import build_index
+from proxyset.cloud.label_questions import ask_labels
 from proxyset.cloud.page.app import mount_page
+from proxyset.cloud.proxy_set import select
 from proxyset.cloud.records import Scope
 from proxyset.cloud.service.limits import Limits
 from proxyset.cloud.state import State
@@ -187,5 +189,27 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
         tab.get_by_role("button", name="Count again").click()
         assert tab.locator("#counts ~ .scroll tbody tr").count() == 4
         found += look(tab)
+    served.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_questions_about_labels(indexes, tab, kind, tmp_path):
+    index, private = indexes[kind]
+    ledger = Ledger.open(tmp_path / "ledger", cap=Cap(4))
+    proxy = select(index, [], tmp_path / "proxy", budget=9, strategy="random")
+    asked = ask_labels(index, proxy, classes=[SCRIPT, "other"], items=True)
+    ask = inbox.put_questions(ledger, asked.data, "cloud")
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    served = owner_page(ledger, Settings(str(private), 1.0), port)
+    with listening(served.app, listener):
+        tab.goto(f"http://127.0.0.1:{port}/login?token={served.token.value}")
+        tab.goto(f"http://127.0.0.1:{port}/asks/{ask.name}")
+        assert SCRIPT in tab.locator("#question ~ p .tag").first.inner_text()
+        items = tab.locator(".pictures blockquote" if kind == "text" else ".names li")
+        assert items.count() == 9
+        assert kind != "text" or SCRIPT in items.first.inner_text()
+        found = look(tab)
     served.close()
     assert found == []
