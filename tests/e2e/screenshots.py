@@ -117,7 +117,7 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         tab.get_by_role("button", name="Approve").click()
         tab.get_by_role("link", name="see exactly what left").click()
         tab.get_by_text("Item by item").click()
-        shoot("labels-sent")
+        shoot("labelled")
         tab.goto(f"{site}/")
         shoot("home")
         tab.goto(f"{site}/nothing")
