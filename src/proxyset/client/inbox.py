@@ -27,6 +27,7 @@ from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
 from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.transport import read_message
 
+Kind = Literal["probe", "questions"]
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
 
 
@@ -45,7 +46,7 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    kind: Literal["probe", "questions"] = "probe"
+    kind: Kind = "probe"
     probe: str = Field(pattern=r"^[0-9a-f]{64}$")
     server: str = Field(max_length=SERVER_LIMIT)
     url: str
@@ -72,20 +73,7 @@ def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: boo
         Refused: too many wait already.
         LedgerError: it cannot be kept.
     """
-    probe = Probe.from_bytes(data).fingerprint
-    return _put(
-        ledger,
-        data,
-        Ask(
-            kind="probe",
-            probe=probe,
-            server=_named(server),
-            url=url,
-            agent=agent,
-            time=_now(),
-            size=len(data),
-        ),
-    )
+    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent)
 
 
 def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
@@ -94,20 +82,7 @@ def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
     Raises:
         ArtifactError: not questions. The others as `put`.
     """
-    questions = Questions.from_bytes(data).fingerprint
-    return _put(
-        ledger,
-        data,
-        Ask(
-            kind="questions",
-            probe=questions,
-            server=_named(server),
-            url="",
-            agent=False,
-            time=_now(),
-            size=len(data),
-        ),
-    )
+    return _put(ledger, data, "questions", Questions.from_bytes(data).fingerprint, server)
 
 
 def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
@@ -115,7 +90,13 @@ def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
     return (put_questions if schema_of(data) == "proxyset.questions" else put)(ledger, data, server)
 
 
-def _put(ledger: Ledger, data: bytes, ask: Ask) -> Ask:
+def _put(
+    ledger: Ledger, data: bytes, kind: Kind, name: str, server: str, url: str = "", agent: bool = False
+) -> Ask:
+    if len(server) > SERVER_LIMIT:
+        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data))
     if (known := find(ledger, ask.name)) is not None:
         return known
     if len(waiting(ledger)) >= MOST_WAITING:
@@ -203,15 +184,5 @@ def _folder(ledger: Ledger) -> Path:
     return ledger.path.with_name(ledger.path.name + ".inbox")
 
 
-def _file(ledger: Ledger, fingerprint: str, kind: str) -> Path:
+def _file(ledger: Ledger, fingerprint: str, kind: Kind) -> Path:
     return _folder(ledger) / f"{fingerprint}.{kind}"
-
-
-def _named(server: str) -> str:
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    return server
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
