@@ -87,6 +87,18 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
 
 
+def schema_of(data: bytes) -> str:
+    """What kind of message these bytes say they are: the name of its schema without the version, or "". Nothing is validated."""
+    size = int.from_bytes(data[:8], "little")
+    if not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
+        return ""
+    try:
+        record = _parse(_parse(data[8 : 8 + size].decode())["__metadata__"]["proxyset"])
+        return str(record["header"]["schema_version"]).partition("/")[0]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def _finite(number: str) -> float:
     value = float(number)
     if not math.isfinite(value):
