@@ -110,12 +110,7 @@ async def probe(request: Request, campaign: CampaignId) -> Response:
     await agent(request)
     context = context_of(request)
     asked = _open(context, campaign)
-    data, _ = context.probes[asked.probe]
-    return Response(
-        data,
-        media_type="application/octet-stream",
-        headers={"etag": f'"{asked.probe}"'},
-    )
+    return context.probes[asked.probe].answer
 
 
 @router.post(
@@ -139,8 +134,8 @@ async def release(request: Request, campaign: CampaignId) -> Response:
     client, credential = await agent(request)
     context = context_of(request)
     asked = _known(context, campaign)
-    _, clusters = context.probes[asked.probe]
-    body = await _signed_body(request, size_limit(clusters), credential.digest, context)
+    most = size_limit(context.probes[asked.probe].clusters)
+    body = await _signed_body(request, most, credential.digest, context)
     try:
         kept = await context.keeper.store(asked.id, client.key, body)
     except ArtifactError as error:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import cast
 
-from fastapi import Request
+from fastapi import Request, Response
 from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Campaign, Client
@@ -21,21 +21,35 @@ _CLIENTS = 20_000
 _PROBE_MEMORY = 256 << 20
 
 
+@dataclass(frozen=True)
+class Held:
+    """A probe in memory: the response that sends it, and R."""
+
+    answer: Response
+    clusters: int
+
+
 class Probes:
-    """The newest probes in memory, as (bytes, clusters); a probe never changes."""
+    """The probes asked for last; a probe never changes."""
 
     def __init__(self, state: State, most: int = _PROBE_MEMORY) -> None:
         self._state, self._most = state, most
-        self._held: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+        self._held: OrderedDict[str, Held] = OrderedDict()
 
-    def __getitem__(self, fingerprint: str) -> tuple[bytes, int]:
+    def __getitem__(self, fingerprint: str) -> Held:
         if fingerprint not in self._held:
             _, clusters = self._state.probe_size(fingerprint)
-            self._held[fingerprint] = (self._state.probe(fingerprint), clusters)
-            while len(self._held) > 1 and sum(len(data) for data, _ in self._held.values()) > self._most:
+            headers = {"etag": f'"{fingerprint}"'}
+            data = self._state.probe(fingerprint)
+            answer = Response(data, media_type="application/octet-stream", headers=headers)
+            self._held[fingerprint] = Held(answer, clusters)
+            while len(self._held) > 1 and self._bytes() > self._most:
                 self._held.popitem(last=False)
         self._held.move_to_end(fingerprint)
         return self._held[fingerprint]
+
+    def _bytes(self) -> int:
+        return sum(len(held.answer.body) for held in self._held.values())
 
 
 @dataclass
