@@ -28,7 +28,7 @@ from proxyset.wire.signing import verify
 _TOGETHER = 16  # answers: who waits for the first does not wait for hundreds
 _READ = 1 << 18
 _BATCH = 500
-_GATHER = 4  # times as long as the last commit took: the disk has a fifth of this process's time
+_GATHER = 1  # times as long as the last commit took, so that a slow disk has half of the time at most
 _LEAST_GATHER, _MOST_GATHER = 0.005, 0.1
 _IDLE_SECONDS = 0.002
 
