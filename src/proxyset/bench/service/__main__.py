@@ -1,11 +1,14 @@
-"""python -m proxyset.bench.service load|memory|kill"""
+"""python -m proxyset.bench.service load|memory|kill|combine"""
 
 from __future__ import annotations
 
 import argparse
 import statistics
 import sys
+import tempfile
+from pathlib import Path
 
+from proxyset.bench.service.combine import costs, fill
 from proxyset.bench.service.kill import kill_again_and_again
 from proxyset.bench.service.load import Load, compare, growth, memory
 
@@ -23,6 +26,9 @@ def main() -> None:
     longer.add_argument("--minutes", type=float, default=10)
     killing = commands.add_parser("kill", help="kill -9 under load")
     killing.add_argument("--times", type=int, default=50)
+    combining = commands.add_parser("combine", help="time and peak memory of combining a campaign's releases")
+    combining.add_argument("--releases", type=int, nargs="+", default=[10, 1_000, 10_000])
+    combining.add_argument("--clusters", type=int, default=1_000)
     arguments = parser.parse_args()
     if arguments.command == "load":
         _load(arguments.clients, arguments.campaigns, arguments.rounds)
@@ -33,6 +39,9 @@ def main() -> None:
         _say(
             f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})"
         )
+    elif arguments.command == "combine":
+        for releases in arguments.releases:
+            _combine(releases, arguments.clusters)
     else:
         tally = kill_again_and_again(arguments.times)
         _say(
@@ -55,6 +64,16 @@ def _load(clients: int, campaigns: int, rounds: int) -> None:
             f"{name}: {statistics.median(ratios):.2f} of the echo's ({min(ratios):.2f} to {max(ratios):.2f})"
         )
     _say(f"{sum(ours.errors for ours, _ in found)} errors")
+
+
+def _combine(releases: int, clusters: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder), releases, clusters)
+        for cost in costs(Path(folder)):
+            _say(
+                f"{releases:>7,} releases of {clusters:,} counts, {cost.rule:6s}: {cost.seconds:,.2f} s, "
+                f"{cost.core_seconds:,.2f} core-seconds, {cost.mib:,.0f} MiB"
+            )
 
 
 def _words(name: str, load: Load) -> str:
