@@ -66,7 +66,11 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StateError(f"the state in {self.path.parent} could not be {verb}: {error}") from error
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            advice = "; make room there and do the same again" if full else ""
+            raise StateError(
+                f"the state in {self.path.parent} could not be {verb}: {error}{advice}"
+            ) from error
 
     def close(self) -> None:
         """Close the connections of all threads; none of them may be using one."""
