@@ -1,4 +1,4 @@
-"""python -m proxyset.bench.service load|memory|kill|combine"""
+"""python -m proxyset.bench.service load|memory|kill|combine|look"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from proxyset.bench.service.combine import costs, fill
 from proxyset.bench.service.kill import kill_again_and_again
 from proxyset.bench.service.load import Load, compare, growth, memory
+from proxyset.bench.service.look import looks
 
 
 def main() -> None:
@@ -29,6 +30,8 @@ def main() -> None:
     combining = commands.add_parser("combine", help="time and peak memory of combining a campaign's releases")
     combining.add_argument("--releases", type=int, nargs="+", default=[10, 1_000, 10_000])
     combining.add_argument("--clusters", type=int, default=1_000)
+    looking = commands.add_parser("look", help="what the page takes to look at a large pool")
+    looking.add_argument("--items", type=int, default=1_000_000)
     arguments = parser.parse_args()
     if arguments.command == "load":
         _load(arguments.clients, arguments.campaigns, arguments.rounds)
@@ -42,6 +45,8 @@ def main() -> None:
     elif arguments.command == "combine":
         for releases in arguments.releases:
             _combine(releases, arguments.clusters)
+    elif arguments.command == "look":
+        _look(arguments.items)
     else:
         tally = kill_again_and_again(arguments.times)
         _say(
@@ -73,6 +78,14 @@ def _combine(releases: int, clusters: int) -> None:
             _say(
                 f"{releases:>7,} releases of {clusters:,} counts, {cost.rule:6s}: {cost.seconds:,.2f} s, "
                 f"{cost.core_seconds:,.2f} core-seconds, {cost.mib:,.0f} MiB"
+            )
+
+
+def _look(items: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, look in zip(("first", "again"), looks(Path(folder), items), strict=True):
+            _say(
+                f"{items:,} items, {name}: {look.seconds:.3f} s, {look.core_seconds:.3f} core-seconds, {look.mib:,.0f} MiB"
             )
 
 
