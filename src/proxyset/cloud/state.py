@@ -3,6 +3,7 @@
     DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit
     DIR/models/SHA256      model files that clients may fetch
     DIR/proxies/           proxy sets drawn from campaigns
+    DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 
 Commands, web pages and the server open the same folder at the same time. What a method has returned is on the disk; a kill -9
 or a crash at any moment loses nothing that was returned and leaves no half of anything. Secrets are kept as SHA-256 only: they
