@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from proxyset.client.label_plan import ENOUGH, plan_labels, survival
+from proxyset.client.label_plan import ENOUGH, labelled, plan_labels, survival
 from proxyset.client.label_privacy import label_statement
 from proxyset.client.noise import gaussian
 from proxyset.errors import InvalidInput
@@ -45,3 +45,26 @@ def test_impossible_plans() -> None:
     for records, questions, classes in ((0, 10, 3), (10, 0, 3), (10, 10, 1)):
         with pytest.raises(InvalidInput):
             plan_labels(records, questions, classes, 1.0)
+
+
+@pytest.mark.parametrize("lead", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize(("votes", "classes"), [(0, 2), (0, 10), (8, 10), (30, 3)])
+def test_how_many_get_a_label_is_what_the_shipped_noise_gives(votes: int, classes: int, lead: float) -> None:
+    """4,000 draws at σ > 5: standard error ≤ 0.008; off by 0.05 with probability below 1e-8."""
+    trials = 4000
+    privacy = label_statement(100, 2.0, neighbours=3, lead=lead)
+    counts = np.zeros((trials, classes), np.int64)
+    counts[:, 0] = votes
+    noisy = np.sort(gaussian(counts.size, privacy.voting)(counts.ravel()).reshape(counts.shape))
+    share = (noisy[:, -1] - noisy[:, -2] > lead * privacy.voting.sigma).mean()
+    expected = labelled(votes, privacy, classes)
+    # a draw of whole numbers ties, which a normal one does not: at lead 0 that many get none
+    ties = (noisy[:, -1] == noisy[:, -2]).mean() if lead == 0 else 0.0
+    assert expected == pytest.approx(share + ties, abs=0.05)
+
+
+def test_a_screening_lets_fewer_through() -> None:
+    plain = plan_labels(1000, 100, 5, 4.0, rule="private-knn")
+    screened = plan_labels(1000, 100, 5, 4.0, rule="private-knn", screening=0.3)
+    assert screened.answered < plain.answered
+    assert screened.by_noise < 0.5 * plain.by_noise  # nobody votes: mostly below the threshold

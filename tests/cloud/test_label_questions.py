@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from proxyset.client.label_privacy import label_statement
+from proxyset.client.look import check_questions
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels, labels_csv
 from proxyset.cloud.proxy_set import ProxySet, select
+from proxyset.encoders import encoder_for
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.wire.questions import LabelRelease, Questions
 
@@ -72,3 +75,19 @@ def test_answers_that_do_not_fit(drawn: tuple[Index, ProxySet]) -> None:
     for labels in ([0, 1], [0, 1, 2, 0]):
         with pytest.raises(ArtifactError):
             collect_labels(asked, answer(asked, labels))
+
+
+def test_texts_and_pictures_travel_when_told_and_embeddings_never(
+    drawn: tuple[Index, ProxySet], tmp_path: Path
+) -> None:
+    assert ask_labels(*drawn, classes=["x", "y"], budget=4, items=True).contents is None
+    lines = [json.dumps({"id": str(n), "text": f"text number {n}, ö"}) for n in range(12)]
+    (tmp_path / "pool.jsonl").write_text("\n".join(lines))
+    index = build_index(tmp_path / "pool.jsonl", tmp_path / "texts", clusters=2)
+    proxy = select(index, [], tmp_path / "set", budget=6, strategy="random")
+    asked = ask_labels(index, proxy, classes=["x", "y"], budget=4, items=True)
+    assert asked.contents == tuple(f"text number {name}, ö".encode() for name in asked.ids)
+    assert ask_labels(index, proxy, classes=["x", "y"], budget=4).contents is None
+    encoder = encoder_for(index.manifest.encoder)
+    assert check_questions(asked, encoder) == 4
+    assert check_questions(asked, encoder, first=2) == 2

@@ -13,6 +13,7 @@ from proxyset.cloud.model import check_model
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.model import Model
+from proxyset.wire.signing import sign
 from tests.wire.models import KEY, PUBLIC, card_of, linear, model, picture_model
 
 
@@ -49,7 +50,7 @@ def test_a_model_that_is_well_signed_and_runs_what_clients_refuse():
     foreign = [helper.make_node("Run", ["x", "W"], ["y"], domain="evil")]
     onnx = linear(np.eye(3, 2), foreign, opsets=[helper.make_opsetid("evil", 1)])
     card = card_of(onnx)
-    signature = KEY.sign(b"proxyset model\n" + canonical_json(card.model_dump(mode="json"))).hex()
+    signature = sign(KEY, b"proxyset model\n" + canonical_json(card.model_dump(mode="json")))
     with pytest.raises(ArtifactError, match="not accepted"):
         check_model(io.BytesIO(Model(card, onnx, PUBLIC, signature).to_bytes()))
 

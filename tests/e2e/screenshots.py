@@ -23,6 +23,8 @@ from proxyset.client import inbox
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.page.app import owner_page
 from proxyset.client.page.settings import Settings
+from proxyset.client.policy import adopt
+from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key
 from proxyset.cloud import campaigns
 from proxyset.cloud.app import create_app
@@ -32,7 +34,7 @@ from proxyset.cloud.records import Scope
 from proxyset.cloud.service.limits import Limits
 from proxyset.train.metrics_file import MetricsFile
 from tests.e2e.browser import chromium, listening
-from tests.e2e.worlds import draw_private, operator_state, picture_index
+from tests.e2e.worlds import draw_labelled, operator_state, picture_index, picture_questions
 
 FORMS = {  # name → what the browser is
     "light": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "light"},
@@ -42,9 +44,11 @@ FORMS = {  # name → what the browser is
 WHOLE = {
     "owner-home-light",
     "owner-ask-light",
+    "owner-label-light",
     "operator-campaign-light",
     "operator-set-light",
 }  # at full size in the docs
+POLICY = b'unit = "record"\nmost_questions = 200\n[cap]\nepsilon = 2.0\ndelta = 1e-5\n'
 _TALLEST = 1300  # pixels of a picture in the docs; a phone's gallery goes on for long
 Shoot = Callable[[str], None]
 
@@ -78,15 +82,18 @@ def main(out: Path, docs: bool) -> None:
 
 
 def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
-    """Everything an owner sees, from the link in the terminal to a refusal."""
+    """Everything an owner sees, from the link in the terminal to what left."""
     ledger = Ledger.open(home / "ledger.sqlite", cap=Cap(2))
     make_key(ledger)
-    data = draw_private(home / "drawings", 240)
+    data = draw_labelled(home / "drawings", 48)
     for purpose, server in (("", ""), ("To train a sorter of drawn shapes.", "https://cloud.example")):
         inbox.put(ledger, index.probe(purpose=purpose).data, server)
+    adopt(ledger, POLICY)
+    questions = picture_questions(home / "proxy", index, 40, "To train a sorter of drawn shapes.")
+    inbox.put_questions(ledger, questions.data, "studio.example")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    page = owner_page(ledger, Settings(str(data), 0.5, records=240), port)
+    page = owner_page(ledger, Settings(str(data), 0.5, records=240, labels=FOLDER), port)
     site = f"http://127.0.0.1:{port}"
     with listening(page.app, listener):
         tab.goto(f"{site}/login")
@@ -102,6 +109,15 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         tab.get_by_role("link", name="see exactly what left").last.click()
         tab.get_by_role("button", name="Count again").click()
         shoot("sent")
+        tab.goto(f"{site}/")
+        tab.get_by_role("link", name="studio.example").click()
+        tab.get_by_label("Privacy loss").fill("1.4")
+        tab.get_by_role("button", name="Work it out").click()
+        shoot("label")
+        tab.get_by_role("button", name="Approve").click()
+        tab.get_by_role("link", name="see exactly what left").click()
+        tab.get_by_text("Item by item").click()
+        shoot("labelled")
         tab.goto(f"{site}/")
         shoot("home")
         tab.goto(f"{site}/nothing")

@@ -16,6 +16,7 @@ from proxyset.cloud.state import State
 from proxyset.wire.model import Model
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization
+from proxyset.wire.signing import public_half
 from tests.e2e.serving import POLICY, PROGRAM, blobs, certificate, enrolled, kill, proxyset, serving, until
 from tests.wire.models import PUBLIC, model
 
@@ -106,7 +107,7 @@ def test_a_campaign_with_three_agents(tmp_path):
 def replay_is_refused(ledger, url, cert, book):
     """The very bytes of a request, sent twice; then a new request for the same release, which is welcome."""
     signer = signing_key(Ledger.open(ledger))
-    (mine,) = (r for r in book.releases("blobs") if r.client == signer.public_key().public_bytes_raw().hex())
+    (mine,) = (r for r in book.releases("blobs") if r.client == public_half(signer))
     data, target = book.release("blobs", mine.fingerprint), f"{url}/v1/campaigns/blobs/releases"
     with httpx2.Client(verify=ssl.create_default_context(cafile=cert)) as http:
         headers = {"authorization": authorization(signer, "POST", target, data)}
@@ -127,7 +128,7 @@ def check_ledgers(folder, state, north, south, west, probe):
         assert kinds(ledger).count("debit") == kinds(ledger).count("release") == 1
         ((entry, release),) = Ledger.open(ledger).releases()
         assert entry.probe == probe
-        key = signing_key(Ledger.open(ledger)).public_key().public_bytes_raw().hex()
+        key = public_half(signing_key(Ledger.open(ledger)))
         proxyset("client", "verify", sent[release.fingerprint], "--key", key, "--ledger", ledger)
     proxyset("ledger", "verify", south)
     assert "debit" not in kinds(south)
@@ -200,7 +201,7 @@ def test_an_agent_outlives_its_server(cloud):
 def test_a_server_that_answers_no_more(cloud):
     folder, state, url, _ = cloud
     ledger = enrolled(folder, "gone", state, url)
-    key = signing_key(Ledger.open(ledger)).public_key().public_bytes_raw().hex()
+    key = public_half(signing_key(Ledger.open(ledger)))
     proxyset("clients", "revoke", key, "--state", state)
     run = ["client", "run", "--data", folder / "private.npy", "--epsilon", 0.9, "--ledger", ledger, "--once"]
     proxyset(*run, check=1)

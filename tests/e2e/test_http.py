@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx2
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.client.agent import exchange
 from proxyset.client.ledger import Ledger
@@ -24,6 +24,7 @@ from proxyset.wire.http import Http
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
+from proxyset.wire.signing import public_half
 from proxyset.wire.transport import Files, InProcess
 
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
@@ -179,6 +180,6 @@ def test_the_receipt_travels_and_is_kept(cloud, tmp_path, command):
 
 def forged(release):
     """A valid receipt for the same release, by somebody else's key."""
-    key = Ed25519PrivateKey.generate()
-    claim = Receipt.of(release).claim.model_copy(update={"key": key.public_key().public_bytes_raw().hex()})
+    key = SigningKey.generate()
+    claim = Receipt.of(release).claim.model_copy(update={"key": public_half(key)})
     return Receipt.sign(claim, key).to_bytes()

@@ -16,8 +16,11 @@ from proxyset.client.receipts import make_key
 from proxyset.cloud import campaigns
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
+from proxyset.cloud.label_questions import ask_labels
+from proxyset.cloud.proxy_set import select
 from proxyset.cloud.state import State
 from proxyset.wire.campaign import Ask
+from proxyset.wire.questions import Questions
 
 SHAPES = ("disc", "square", "cross", "stripes", "ring")
 HOSTILE = "<img src=x onerror=document.title='pwned'>"
@@ -65,6 +68,21 @@ def draw_private(folder: Path, count: int, seed: int = 50_000) -> Path:
         shape = "disc" if number % 3 else "ring"
         draw(shape, seed + number).save(folder / f"{number:03d}.png")
     return folder
+
+
+def draw_labelled(folder: Path, each: int, seed: int = 70_000) -> Path:
+    """Drawings that are in no pool, `each` of a shape, in a folder named after it."""
+    for shape in SHAPES:
+        (folder / shape).mkdir(parents=True)
+        for number in range(each):
+            draw(shape, seed + number).save(folder / shape / f"{number:03d}.png")
+    return folder
+
+
+def picture_questions(folder: Path, index: Index, count: int, purpose: str = "") -> Questions:
+    """Questions about `count` pictures of the pool: which shape is it?"""
+    proxy = select(index, [], folder, budget=count, strategy="uniform-cluster")
+    return ask_labels(index, proxy, classes=SHAPES, purpose=purpose, items=True)
 
 
 def picture_index(folder: Path, each: int, clusters: int, hostile: bool = False) -> Index:

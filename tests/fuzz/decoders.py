@@ -35,6 +35,7 @@ from safetensors.numpy import load
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.container import _digest
 from proxyset.wire.receipt import Claim
+from proxyset.wire.signing import sign
 from tests.fuzz.messages import KEY, messages
 
 MUTANTS: list[Any] = [
@@ -110,7 +111,7 @@ class Parts:
         """The receipt, signed by a key that the fuzzer has, if its claim can be signed at all."""
         signature = "0" * 128
         with contextlib.suppress(*BROKEN):
-            signature = KEY.sign(_message(Claim.model_validate_json(json.dumps(self.value)))).hex()
+            signature = sign(KEY, _message(Claim.model_validate_json(json.dumps(self.value))))
         return json.dumps({"claim": self.value, "signature": signature}).encode()
 
 

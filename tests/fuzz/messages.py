@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.encoders.encoder import EncoderSpec
@@ -14,8 +14,9 @@ from proxyset.wire.merkle import HashTree, item_leaf
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import Release
+from proxyset.wire.signing import public_half
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEY = SigningKey(b"k" * 32)
 POLICY = b'unit = "person"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
 
 
@@ -48,7 +49,7 @@ def messages() -> list[tuple[int, bytes]]:
         privacy=release.privacy,
         policy="",
         head="c" * 64,
-        key=KEY.public_key().public_bytes_raw().hex(),
+        key=public_half(KEY),
     )
     receipt = Receipt.sign(claim, KEY)
     return [

@@ -14,7 +14,7 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.training import Plan, train_model
-from proxyset.jobs.training_set import read_test_set, read_training_set
+from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
 from proxyset.sources import open_source
 from proxyset.train.dataset import load
 from proxyset.train.loop import Run
@@ -90,18 +90,19 @@ def test_the_command_trains_measures_exports_and_goes_on(drawn, tmp_path, comman
     assert "other settings" in error
 
 
-def test_fixmatch_with_the_pool_and_a_file_of_labels(drawn, tmp_path, command):
+@pytest.mark.parametrize(("unlabeled", "images"), [("pool", 100), ("proxy", 60)])
+def test_fixmatch_with_other_images_and_a_file_of_labels(drawn, tmp_path, command, unlabeled, images):
     some = [(name, name.split("/")[0]) for name in ids(drawn)[:10]]
     labels = write_csv(tmp_path / "labels.csv", some)
     status, told, error = command(
-        "train", drawn / "proxy", "--labels", labels, "--unlabeled", drawn / "pool", "--test", drawn / "test", "--size",
+        "train", drawn / "proxy", "--labels", labels, "--unlabeled", drawn / unlabeled, "--test", drawn / "test", "--size",
         16, "--model", "cnn-8", "--device", "cpu", "--steps", 20, "--batch-size", 8, "--out", tmp_path / "m", "--json",
     )  # fmt: skip
     assert status == 0
     assert told["labeled"] == 10
     assert "50 of 60 items have no label and were left out" in error
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_bytes())
-    assert (metrics["method"], metrics["unlabeled"]) == ("fixmatch", 100)
+    assert (metrics["method"], metrics["unlabeled"]) == ("fixmatch", images)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,8 @@ def test_embeddings_get_a_linear_head(words, tmp_path):
     )
     assert about["input"] == "embedding"
     assert about["encoder"]["name"] == "embeddings"
+    with pytest.raises(InvalidInput, match="holds embedding items, not images"):
+        read_unlabeled(str(proxy.folder))
     with pytest.raises(InvalidInput, match="images of one size"):
         train_model(
             data,

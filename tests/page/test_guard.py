@@ -72,3 +72,8 @@ def test_what_is_not_is_sent_away_unseen(headers, status):
 )
 def test_same_origin(origin, host, same):
     assert same_origin(origin, host) is same
+
+
+def test_a_page_without_tls_is_no_part_of_a_site_with_it():
+    assert same_origin("https://here", "here", secure=True)
+    assert not same_origin("http://here", "here", secure=True)

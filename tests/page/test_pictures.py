@@ -43,3 +43,9 @@ def test_nothing_of_the_file_but_its_pixels_comes_through():
     Image.new("RGB", (40, 40)).save(file, "JPEG", comment=b"<script>")
     png = pictures.thumbnail(file.getvalue())
     assert png is not None and b"script" not in png
+
+
+def test_what_cannot_be_drawn_is_shown_as_such():
+    drawn, none = pictures.picture(encoded((9, 9))), pictures.picture(b"<svg onload=alert(1)>")
+    assert (drawn.media_type, none.media_type) == ("image/png", "image/svg+xml")
+    assert b"onload" not in bytes(none.body)

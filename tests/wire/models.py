@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from onnx import TensorProto, helper, numpy_helper
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.model import Exposure, Features, Model, ModelCard, Pictures
+from proxyset.wire.signing import public_half
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
-PUBLIC = KEY.public_key().public_bytes_raw().hex()
+KEY = SigningKey(b"k" * 32)
+OTHER = SigningKey(b"o" * 32)
+PUBLIC = public_half(KEY)
 
 
 def linear(W: np.ndarray, nodes: list[onnx.NodeProto] | None = None, **options) -> bytes:  # type: ignore[no-untyped-def]
@@ -58,7 +59,7 @@ def card_of(onnx_bytes: bytes, dim: int = 3, **changes) -> ModelCard:  # type: i
     return ModelCard(**(fields | changes))
 
 
-def model(key: Ed25519PrivateKey = KEY, seed: int = 0) -> Model:
+def model(key: SigningKey = KEY, seed: int = 0) -> Model:
     """A linear model on three features."""
     data = linear(np.random.default_rng(seed).normal(size=(3, 2)))
     return Model.sign(card_of(data), data, key)

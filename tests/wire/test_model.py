@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 
 from proxyset.errors import ArtifactError, TransportError
 from proxyset.wire.model import Exposure, Model, check_onnx
+from proxyset.wire.signing import sign
 from tests.wire.models import KEY, OTHER, PUBLIC, card_of, linear, model, picture_model, unsigned
 
 W = np.eye(3, 2)
@@ -116,7 +117,7 @@ def test_a_signature_does_not_make_a_model_harmless() -> None:
             Model.sign(card_of(data), data, KEY)
         genuine = model()
         card = card_of(data)
-        forged = replace(genuine, card=card, onnx=data, signature=KEY.sign(_message(card)).hex())
+        forged = replace(genuine, card=card, onnx=data, signature=sign(KEY, _message(card)))
         with pytest.raises(ArtifactError, match=why):
             Model.from_bytes(forged.to_bytes())
 

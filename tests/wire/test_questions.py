@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 from proxyset.client.label_privacy import label_statement
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
-from proxyset.wire.container import pack
-from proxyset.wire.questions import LabelRelease, Questions, _LabelsHeader
+from proxyset.wire.container import pack, unpack
+from proxyset.wire.questions import (
+    QUESTIONS_LIMIT,
+    LabelRelease,
+    Questions,
+    _LabelsHeader,
+    _QuestionsHeader,
+)
 from tests.client.asking import CLASSES, make_questions
 
 SPEC = EncoderSpec(name="embeddings", dim=2)
@@ -55,6 +61,32 @@ def test_ids_must_be_different() -> None:
         Questions.build(
             np.zeros((2, 2), np.float32), ["x", "x"], CLASSES, SPEC, index="a" * 64, proxy="b" * 64
         )
+
+
+def built(items: list[bytes] | None) -> Questions:
+    X = np.zeros((3, 2), np.float32)
+    return Questions.build(X, list("abc"), CLASSES, SPEC, index="a" * 64, proxy="b" * 64, items=items)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.binary(max_size=40), min_size=3, max_size=3))
+def test_items_travel(items: list[bytes]) -> None:
+    asked = built(items)
+    assert Questions.from_bytes(asked.to_bytes()).contents == tuple(items)
+    assert built(None).contents is None
+    assert asked.fingerprint != built(None).fingerprint
+
+
+def test_items_that_do_not_fit() -> None:
+    with pytest.raises(InvalidInput, match="2 items were given for 3"):
+        built([b"x", b"y"])
+    header, tensors = unpack(built([b"x", b"yy", b""]).data, _QuestionsHeader, "", QUESTIONS_LIMIT)
+    for ends in ([1, 3], [1, 3, 4], [3, 1, 3], [-1, 3, 3]):
+        with pytest.raises(ArtifactError, match="do not fit"):
+            Questions.from_bytes(pack(header, tensors | {"items.ends": np.array(ends, np.int64)}))
+    del tensors["items.ends"]
+    with pytest.raises(ArtifactError, match="hold the tensors"):
+        Questions.from_bytes(pack(header, tensors))
 
 
 def test_labels_travel_and_their_size_depends_on_m_alone() -> None:

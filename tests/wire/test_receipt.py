@@ -5,17 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import ArtifactError
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, Release
+from proxyset.wire.signing import public_half
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-PUBLIC = KEY.public_key().public_bytes_raw().hex()
+KEY = SigningKey(b"k" * 32)
+PUBLIC = public_half(KEY)
 RELEASE = Release(np.arange(4), "a" * 64, "b" * 64, privacy_statement(0.58))
 
 
@@ -47,7 +48,7 @@ def test_another_key() -> None:
     with pytest.raises(ArtifactError, match="signed by"):
         Receipt.from_bytes(receipt_of().to_bytes(), "0" * 64)
     stolen = json.loads(receipt_of().to_bytes())
-    stolen["claim"]["key"] = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+    stolen["claim"]["key"] = public_half(SigningKey.generate())
     with pytest.raises(ArtifactError, match="signature"):
         Receipt.from_bytes(json.dumps(stolen).encode())
 

@@ -71,7 +71,7 @@ def _select(task: Task, cell: Cell) -> Outcome:
         if need.clear:
             coverage = task.clear_coverage(probe)
         else:
-            release = task.release(cell, probe)
+            release = task.release(cell.epsilon or 0.0, probe)
             coverage = task.coverage(release, index)
             costs = replace(costs, bytes_up=len(release.to_bytes()), epsilon=release.privacy.epsilon)
     budget = min(cell.budget or 0, len(candidates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from proxyset.bench.statistics import paired_gain, spread
 from proxyset.bench.store import Store
 from proxyset.bench.tables import Table, method_name, signed
 
-_SHARE = "accuracy"
+_SHARE, _GAIN = "accuracy", "gain"
 _Line = tuple[str, int | None, float | None]  # method, budget, ε
 _Pair = tuple[str, str, int]  # data set, private domain, seed
 
@@ -21,7 +22,8 @@ def details_table(experiment: Experiment, store: Store) -> Table | None:
     """Means of every detail over private domains and seeds, by method; None when no cell has any.
 
     Accuracies come in percent with their standard deviation over seeds (of the mean over domains) and, where random runs of the
-    same budget are there, the paired gain over them with Student's 95 % interval.
+    same budget are there, the paired gain over them with Student's 95 % interval; gains, differences within a run, in points
+    with the same interval.
     """
     found: dict[_Line, dict[_Pair, Result]] = defaultdict(dict)
     for group in experiment.groups():
@@ -54,7 +56,7 @@ def details_table(experiment: Experiment, store: Store) -> Table | None:
         ("method", "budget", "ε", *names),
         tuple(rows),
         "Means over private domains and seeds. Accuracies: percent, ± standard deviation over seeds; in brackets the gain over "
-        "random with its 95 % interval, over pairs of domain and seed.",
+        "random with its 95 % interval, over pairs of domain and seed. Gains: points, and the same interval.",
     )
 
 
@@ -64,6 +66,8 @@ def _value(name: str, runs: dict[_Pair, Result], others: dict[_Pair, Result]) ->
     }
     if not values:
         return ""
+    if name.endswith(_GAIN):
+        return _points(list(values.values()))
     mean = float(np.mean(list(values.values())))
     if not name.endswith(_SHARE):
         return f"{mean:,.0f}" if mean >= 100 else f"{mean:.2f}"
@@ -77,8 +81,10 @@ def _value(name: str, runs: dict[_Pair, Result], others: dict[_Pair, Result]) ->
         for pair, value in values.items()
         if pair in others and name in others[pair].outcome.details
     ]
-    if not differences:
-        return text
+    return f"{text} ({_points(differences)})" if differences else text
+
+
+def _points(differences: Sequence[float]) -> str:
     gain = paired_gain(differences)
     half = "" if gain.half_width is None else f" ± {100 * gain.half_width:.1f}"
-    return f"{text} ({signed(100 * gain.mean, 1)}{half})"
+    return f"{signed(100 * gain.mean, 1)}{half}"

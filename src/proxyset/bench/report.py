@@ -31,9 +31,11 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
         raise InvalidInput(
             f"no cell of {experiment.name} has finished: run it with `proxyset bench run` first"
         )
-    shown = [*tables(experiment, lines), assumptions(lines)]
+    shown = tables(experiment, lines)
     if job := details_table(experiment, store):
-        shown.insert(-1, job)
+        shown.append(job)
+    if assumed := assumptions(lines):
+        shown.append(assumed)
     if experiment.job:
         shown += savings(experiment, store)
     if quoted := published(experiment):

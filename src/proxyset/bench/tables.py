@@ -75,11 +75,11 @@ def tables(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
     return out
 
 
-def assumptions(lines: Sequence[Line]) -> Table:
-    """What each method takes for granted."""
+def assumptions(lines: Sequence[Line]) -> Table | None:
+    """What each method takes for granted; None when none takes anything."""
     methods = dict.fromkeys(line.setting.method for line in lines)
     rows = tuple((method_name(m), needs(m).assumes) for m in methods if needs(m).assumes)
-    return Table("What the methods assume", ("method", "assumes"), rows)
+    return Table("What the methods assume", ("method", "assumes"), rows) if rows else None
 
 
 def published(experiment: Experiment) -> Table | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from proxyset import atomic
 from proxyset.bench.classifier import Labels
-from proxyset.bench.experiment import Cell, Data, Group
+from proxyset.bench.experiment import Data, Group
 from proxyset.bench.features import Features
 from proxyset.bench.outcome import Job, classify
 from proxyset.bench.splits import Rows, Split, split
@@ -129,17 +129,17 @@ class Task:
         index = self.index(clusters)
         return index.probe(dim=None if dim is None else min(dim, index.manifest.dim), dtype=dtype)
 
-    def release(self, cell: Cell, probe: Probe) -> Release:
+    def release(self, epsilon: float, probe: Probe) -> Release:
         """The client's answer: kept from an earlier run, or drawn now through a ledger that is thrown away."""
-        who = [*cell.group, self.data.records] if self.data.records else [*cell.group]
-        name = fingerprint([*who, probe.fingerprint, cell.epsilon, self.delta])[:24]
+        who = [*self.group, self.data.records] if self.data.records else [*self.group]
+        name = fingerprint([*who, probe.fingerprint, epsilon, self.delta])[:24]
         path = self.releases / f"{name}.safetensors"
         if not path.exists():
             ledger = self.work / f"{name}-{time.monotonic_ns()}.sqlite"
             found = answer(
                 probe,
                 self.X[self.split.client],
-                epsilon=cell.epsilon or 0.0,
+                epsilon=epsilon,
                 delta=self.delta,
                 ledger=ledger,
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +10,23 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli import options
+from proxyset.cli.label_options import (
+    FolderNames,
+    LabelColumn,
+    LabelsFile,
+    Lead,
+    Neighbours,
+    Rule,
+    RuleOption,
+    Screening,
+    labels_of,
+)
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.label_plan import ENOUGH, plan_labels
 from proxyset.client.label_privacy import DEFAULT_LEAD
 from proxyset.client.labeling import answer_questions
-from proxyset.client.labels import Labels, read_labels
 from proxyset.client.ledger import Ledger
-from proxyset.client.private_data import FOLDER
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels, labels_csv
 from proxyset.cloud.proxy_set import ProxySet
@@ -29,25 +37,6 @@ from proxyset.wire.transport import read_message
 app = typer.Typer(
     no_args_is_help=True, help="Label a proxy set with noisy votes of the owner's labeled records."
 )
-
-
-class Rule(StrEnum):
-    bounded_votes = "bounded-votes"
-    private_knn = "private-knn"
-
-
-RuleOption = Annotated[
-    Rule, typer.Option(help="Each record votes on its own nearest questions, or the paper's Private-kNN.")
-]
-Neighbours = Annotated[
-    int | None,
-    typer.Option(
-        help="Votes of a record; k of private-knn. It goes out with the labels.", show_default=False
-    ),
-]
-Screening = Annotated[
-    float, typer.Option(help="Share of the budget for private-knn's noisy screening; 0 for none.")
-]
 
 
 @app.command()
@@ -65,6 +54,10 @@ def ask(
         int | None, typer.Option(help="Ask about the first ones only.", show_default=False)
     ] = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
+    items: Annotated[
+        bool,
+        typer.Option("--items/--no-items", help="Whether pictures and texts travel, for the owner to see."),
+    ] = True,
     json: options.Json = False,
 ) -> None:
     """The cloud: write questions about a proxy set.
@@ -72,7 +65,9 @@ def ask(
     Example: proxyset client-label ask proxy --index index --classes cat,dog --out questions.safetensors
     """
     names = None if classes is None else [name.strip() for name in classes.split(",")]
-    asked = ask_labels(Index.open(index), ProxySet.open(proxy), classes=names, budget=budget, purpose=purpose)
+    asked = ask_labels(
+        Index.open(index), ProxySet.open(proxy), classes=names, budget=budget, purpose=purpose, items=items
+    )
     atomic.write_bytes(out, asked.to_bytes())
     facts = {
         "questions": str(out),
@@ -97,6 +92,7 @@ def plan(
     rule: RuleOption = Rule.bounded_votes,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
+    lead: Lead = DEFAULT_LEAD,
     json: options.Json = False,
 ) -> None:
     """What noise would do to the votes, before any privacy is spent. Reads no private data; predicts no accuracy.
@@ -105,7 +101,7 @@ def plan(
     """
     found = plan_labels(
         records, questions, classes, epsilon, delta, unit.value, adjacency.value, max_records,
-        rule=rule.value, neighbours=neighbours, screening=screening,
+        rule=rule.value, neighbours=neighbours, screening=screening, lead=lead,
     )  # fmt: skip
     privacy = found.privacy
     lines = [
@@ -113,6 +109,8 @@ def plan(
         f"{found.needed} records to survive that {ENOUGH:.0%} of the time",
         f"about {found.votes:.3g} records vote on a question (neighbours {privacy.neighbours}); if all agree, noise leaves "
         f"their winner with probability {found.survives:.2f}",
+        f"about {found.answered:.0f} of {questions} questions would get a label if all that vote on each agree; "
+        f"{found.by_noise:.0f} by noise alone, where nobody votes",
         f"at this ε, up to {found.most_questions} questions keep that above {ENOUGH:.0%}",
         "how often neighbours agree with the truth is not known before: no accuracy is predicted",
     ]
@@ -125,15 +123,9 @@ def answer(
     data: options.Data,
     epsilon: options.Epsilon,
     out: Annotated[Path, typer.Option(help="File of the answers.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV of the labels, with columns id and label.", show_default=False)
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the data that holds the label.", show_default=False)
-    ] = None,
-    folder_names: Annotated[
-        bool, typer.Option("--folder-names", help="The label is the name of the folder a record lies in.")
-    ] = False,
+    labels: LabelsFile = None,
+    label_column: LabelColumn = None,
+    folder_names: FolderNames = False,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
     unit: options.UnitOption = Unit.record,
@@ -147,9 +139,7 @@ def answer(
         int | None,
         typer.Option(help="Votes that pass the screening; half of the neighbours.", show_default=False),
     ] = None,
-    lead: Annotated[
-        float, typer.Option(help="Abstain unless the winner leads by this many σ.")
-    ] = DEFAULT_LEAD,
+    lead: Lead = DEFAULT_LEAD,
     server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
@@ -164,7 +154,9 @@ def answer(
     """
     if out.is_dir():
         raise InvalidInput(f"{out} is a folder: --out takes a file")
-    where = _labels(labels, label_column, folder_names)
+    where = labels_of(labels, label_column, folder_names)
+    if where is None:
+        raise InvalidInput("say where the labels are: --labels FILE, --label-column NAME or --folder-names")
     out.parent.mkdir(parents=True, exist_ok=True)
     book = Ledger.open(ledger)
     before = book.spent()
@@ -230,15 +222,3 @@ def collect(
     atomic.write_bytes(out, labels_csv(labels))
     facts = {"labels": str(out), "asked": len(asked), "labeled": len(labels), "answers": len(found)}
     emit(facts, f"{out}: labels of {len(labels)} of {len(asked)} items", json)
-
-
-def _labels(file: Path | None, column: str | None, folders: bool) -> Labels:
-    if (file is not None) + (column is not None) + folders != 1:
-        raise InvalidInput(
-            "say once where the labels are: --labels FILE, --label-column NAME or --folder-names"
-        )
-    if file is not None:
-        return read_labels(file)
-    if column == FOLDER:
-        raise InvalidInput(f"a column cannot be named {FOLDER!r} here: --folder-names means the folders")
-    return column if column is not None else FOLDER

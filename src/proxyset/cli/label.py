@@ -178,7 +178,8 @@ def curve_command(
     test: Annotated[str, typer.Option(help="Labeled items to measure on, like the client's.")],
     out: Annotated[Path, typer.Option(help="Folder; each model lies in a folder of it.")],
     unlabeled: Annotated[
-        str | None, typer.Option(help="Images for FixMatch, such as the pool.", show_default=False)
+        str | None,
+        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
     ] = None,
     classes: Classes = "",
     model: Annotated[str, typer.Option(help="As proxyset train takes it.")] = "cnn-16",

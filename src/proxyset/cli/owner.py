@@ -9,12 +9,25 @@ from typing import Annotated
 import typer
 
 from proxyset.cli import options
+from proxyset.cli.label_options import (
+    FolderNames,
+    LabelColumn,
+    LabelsFile,
+    Lead,
+    Neighbours,
+    Rule,
+    RuleOption,
+    Screening,
+    labels_of,
+)
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client import inbox
+from proxyset.client.label_privacy import DEFAULT_LEAD
 from proxyset.client.ledger import Ledger
 from proxyset.errors import InvalidInput, MissingExtra, TransportError
 from proxyset.wire.probe import PROBE_LIMIT
+from proxyset.wire.questions import QUESTIONS_LIMIT
 from proxyset.wire.transport import read_message
 
 _LOOPBACK = "127.0.0.1"
@@ -30,6 +43,13 @@ def serve(
         list[Path] | None,
         typer.Option(help="File of a probe to decide about; may be repeated.", show_default=False),
     ] = None,
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of questions about labels to decide about; may be repeated.", show_default=False
+        ),
+    ] = None,
+    server: Annotated[str, typer.Option(help="Who gave you these files; caps can be set for each.")] = "",
     epsilon: Annotated[float, typer.Option(help="What a form begins with.")] = 0.58,
     records: Annotated[
         int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
@@ -42,6 +62,13 @@ def serve(
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     skip_corrupt: options.SkipCorrupt = False,
+    labels: LabelsFile = None,
+    label_column: LabelColumn = None,
+    folder_names: FolderNames = False,
+    rule: RuleOption = Rule.bounded_votes,
+    neighbours: Neighbours = None,
+    screening: Screening = 0.0,
+    lead: Lead = DEFAULT_LEAD,
     json: options.Json = False,
 ) -> None:
     """Show what is asked of your data, what it would cost and what has left, and let you approve or refuse.
@@ -77,10 +104,18 @@ def serve(
         encoder,
         skip_corrupt,
         records,
+        labels_of(labels, label_column, folder_names),
+        rule.value,
+        neighbours,
+        screening,
+        lead,
     )
     settings.statement(epsilon)  # an impossible setting is told here, not on the page
+    settings.label_statement(1, epsilon)
     for file in probe or []:
-        inbox.put(book, read_message(file, "probe", PROBE_LIMIT))
+        inbox.put(book, read_message(file, "probe", PROBE_LIMIT), server)
+    for file in questions or []:
+        inbox.put_questions(book, read_message(file, "set of questions", QUESTIONS_LIMIT), server)
     listener = _listen(port)
     port = listener.getsockname()[1]
 

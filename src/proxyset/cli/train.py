@@ -47,7 +47,7 @@ def train(
     ] = "",
     unlabeled: Annotated[
         str | None,
-        typer.Option(help="Images without labels for FixMatch, such as the pool.", show_default=False),
+        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
     ] = None,
     method: Annotated[
         Method | None,
@@ -79,9 +79,7 @@ def train(
     Example: proxyset train proxy --labels labels.csv --unlabeled pool --test held-out --out model
     """
     from proxyset.jobs.training import Plan, train_model
-    from proxyset.jobs.training_set import read_test_set, read_training_set
-    from proxyset.sources import open_source
-    from proxyset.train.dataset import load
+    from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
     from proxyset.train.loop import Run
     from proxyset.train.settings import Settings
 
@@ -89,7 +87,7 @@ def train(
     file = None if labels == "column" else Path(labels)
     data = read_training_set(proxy, file, classes=names, size=size)
     held_out = None if test is None else read_test_set(test, data, size)
-    others = None if unlabeled is None else load(open_source(unlabeled), size)
+    others = None if unlabeled is None else read_unlabeled(unlabeled, size)
     chosen = method or (Method.fixmatch if others is not None else Method.supervised)
     settings = Settings(steps=steps, batch_size=batch_size, lr=lr, seed=seed, flip=flip)
     plan = Plan(model=model, method=chosen.value, loss=loss.value, settings=settings)

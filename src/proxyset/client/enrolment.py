@@ -22,6 +22,7 @@ class Server(BaseModel):
         name: what the server's operator calls this client.
         ca: absolute path of the authority's certificate, or "" for those the system trusts.
         since: UTC, ISO 8601.
+        key: the server's public key, or "" when it told none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class Server(BaseModel):
     name: str
     ca: str
     since: str
+    key: str = ""
 
 
 _FILE = TypeAdapter(list[Server])
@@ -46,7 +48,8 @@ def enroll(ledger: Ledger, url: str, token: str, ca: Path | None = None, timeout
     url = url.rstrip("/")
     enrolled = Service(url, signing_key(ledger), ca, timeout).enroll(token)
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    server = Server(url=url, name=enrolled.name, ca=str(ca.absolute()) if ca else "", since=since)
+    authority = str(ca.absolute()) if ca else ""
+    server = Server(url=url, name=enrolled.name, ca=authority, since=since, key=enrolled.server)
     with ledger.exclusive():
         others = [known for known in servers(ledger) if known.url != url]
         try:
@@ -80,7 +83,8 @@ def service(ledger: Ledger, url: str | None = None, timeout: float = 30.0) -> Se
         what = f"is not enrolled with {url}" if url else "needs to be told which server"
         raise InvalidInput(f"the ledger {ledger.path} {what} (enrolled: {names}): proxyset client enroll URL")
     (server,) = known
-    return Service(server.url, signing_key(ledger), Path(server.ca) if server.ca else None, timeout)
+    ca = Path(server.ca) if server.ca else None
+    return Service(server.url, signing_key(ledger), ca, timeout, server.key)
 
 
 def _path(ledger: Ledger) -> Path:

@@ -1,15 +1,18 @@
-"""The inbox: probes that wait for their owner, and those that were decided about, in `LEDGER.inbox/`.
+"""The inbox: what waits for its owner, and what was decided about, in `LEDGER.inbox/`.
 
-    ASK.json       who asked, when, and where its answer goes
-    PROBE.probe    the bytes of the probe, named by its fingerprint
+    ASK.json              who asked, when, and where its answer goes
+    PROBE.probe           the bytes of a probe, named by its fingerprint
+    PROBE.questions       the bytes of questions about labels, likewise
 
-What became of an ask is in the ledger: a decision, a debit, a release. Probes are public; nothing private lies here.
+What became of an ask is in the ledger: a decision, a debit, a release. Probes and questions are public; nothing private lies
+here.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,18 +21,22 @@ from proxyset.client.decisions import decision
 from proxyset.client.ledger import Ledger
 from proxyset.errors import InvalidInput, LedgerError, Refused
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import schema_of
 from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
 from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.transport import read_message
 
+Kind = Literal["probe", "questions"]
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
 
 
 class Ask(BaseModel):
-    """A probe and who asked.
+    """A probe, or a set of questions, and who asked.
 
     Attributes:
-        probe: its fingerprint.
+        kind: which of the two. Questions travel as files: with them, `url` is "" and `agent` False.
+        probe: its fingerprint; ledgers call whatever is answered a probe.
         server: who asked, as the ledger calls it; "" for a file of unknown origin.
         url: of an open server, which takes the release there; "" when an agent or a person carries it.
         agent: whether an agent put it here and answers it as soon as it is approved.
@@ -39,6 +46,7 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    kind: Kind = "probe"
     probe: str = Field(pattern=r"^[0-9a-f]{64}$")
     server: str = Field(max_length=SERVER_LIMIT)
     url: str
@@ -65,19 +73,38 @@ def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: boo
         Refused: too many wait already.
         LedgerError: it cannot be kept.
     """
-    probe = Probe.from_bytes(data)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent)
+
+
+def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
+    """Keep questions about labels for the owner to decide about, as `put` keeps a probe.
+
+    Raises:
+        ArtifactError: not questions. The others as `put`.
+    """
+    return _put(ledger, data, "questions", Questions.from_bytes(data).fingerprint, server)
+
+
+def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
+    """Keep what an owner was handed, a probe or questions: `put` or `put_questions`, by what the bytes say they are."""
+    return (put_questions if schema_of(data) == "proxyset.questions" else put)(ledger, data, server)
+
+
+def _put(
+    ledger: Ledger, data: bytes, kind: Kind, name: str, server: str, url: str = "", agent: bool = False
+) -> Ask:
     if len(server) > SERVER_LIMIT:
         raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    ask = Ask(probe=probe.fingerprint, server=server, url=url, agent=agent, time=now, size=len(data))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data))
     if (known := find(ledger, ask.name)) is not None:
         return known
     if len(waiting(ledger)) >= MOST_WAITING:
         raise Refused(
-            f"{MOST_WAITING} probes wait for a decision already: approve, refuse or remove some first"
+            f"{MOST_WAITING} questions wait for a decision already: approve, refuse or remove some first"
         )
     try:
-        atomic.write_bytes(_probe_file(ledger, ask), data)
+        atomic.write_bytes(_file(ledger, ask.probe, ask.kind), data)
         atomic.write_bytes(_folder(ledger) / f"{ask.name}.json", ask.model_dump_json().encode())
     except OSError as error:
         raise LedgerError(f"the inbox of {ledger.path} cannot be written: {error}") from error
@@ -112,7 +139,7 @@ def probe_of(ledger: Ledger, fingerprint: str) -> Probe | None:
     Raises:
         ArtifactError: it is damaged.
     """
-    file = _folder(ledger) / f"{fingerprint}.probe"
+    file = _file(ledger, fingerprint, "probe")
     if not file.is_file():
         return None
     probe = Probe.from_bytes(read_message(file, "probe", PROBE_LIMIT))
@@ -121,11 +148,26 @@ def probe_of(ledger: Ledger, fingerprint: str) -> Probe | None:
     return probe
 
 
+def questions_of(ledger: Ledger, fingerprint: str) -> Questions | None:
+    """Kept questions by their fingerprint, or None.
+
+    Raises:
+        ArtifactError: they are damaged.
+    """
+    file = _file(ledger, fingerprint, "questions")
+    if not file.is_file():
+        return None
+    questions = Questions.from_bytes(read_message(file, "set of questions", QUESTIONS_LIMIT))
+    if questions.fingerprint != fingerprint:
+        raise LedgerError(f"{file} was changed: remove it, and ask for the questions again")
+    return questions
+
+
 def remove(ledger: Ledger, ask: Ask) -> None:
     """Forget an ask; its probe goes with the last ask for it. What the ledger says of it stays."""
     (_folder(ledger) / f"{ask.name}.json").unlink(missing_ok=True)
     if all(other.probe != ask.probe for other in asks(ledger)):
-        _probe_file(ledger, ask).unlink(missing_ok=True)
+        _file(ledger, ask.probe, ask.kind).unlink(missing_ok=True)
 
 
 def _read(file: Path) -> Ask:
@@ -142,5 +184,5 @@ def _folder(ledger: Ledger) -> Path:
     return ledger.path.with_name(ledger.path.name + ".inbox")
 
 
-def _probe_file(ledger: Ledger, ask: Ask) -> Path:
-    return _folder(ledger) / f"{ask.probe}.probe"
+def _file(ledger: Ledger, fingerprint: str, kind: Kind) -> Path:
+    return _folder(ledger) / f"{fingerprint}.{kind}"

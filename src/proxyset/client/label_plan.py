@@ -4,6 +4,12 @@ A vote of w records for one class against noise of scale σ in C classes, the ot
 
     P = E_z [Φ((w + σ z) / σ)^(C − 1)],   z standard normal.
 
+It gets a label when the first of the noisy counts leads the second by more than L σ (`lead`, L), whichever that is:
+
+    A(w) = E_z [Φ(z + w/σ − L)^(C − 1) + (C − 1) · Φ(z − L)^(C − 2) · Φ(z − w/σ − L)],
+
+and, with a screening, when its noisy largest count passes that first. A(0) is what noise answers by itself.
+
 That is all that can be known beforehand: whether the neighbours of a public item are of its class is what nobody has measured
 yet, so a plan predicts no accuracy.
 """
@@ -14,14 +20,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit
-from proxyset.client.label_privacy import DEFAULT_RULE, label_statement
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement
 from proxyset.errors import InvalidInput
 from proxyset.wire.questions import MOST_QUESTIONS, LabelStatement, Rule
 
 ENOUGH = 0.95
 _LIMIT = 1e6
+_Z: NDArray[np.float64] = np.linspace(-8, 8, 321, dtype=np.float64)  # of the quadratures
+_MASS = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class LabelPlan:
         needed: the smallest lead, in records, that survives the noise with probability ENOUGH.
         votes: how many records vote on a question: k under private-knn; under bounded-votes the mean, n · b / m.
         survives: the probability that noise leaves the winner when all of these agree.
+        answered: how many questions would get a label if all that vote on each agree; the others are abstained from.
+        by_noise: how many would get one though no record votes on them.
         most_questions: the most questions for which that is still ENOUGH, up to 100,000, with the rule's neighbours as given or
             by default; 0 when it never is.
     """
@@ -41,6 +52,8 @@ class LabelPlan:
     needed: int
     votes: float
     survives: float
+    answered: float
+    by_noise: float
     most_questions: int
 
 
@@ -57,6 +70,8 @@ def plan_labels(
     rule: Rule = DEFAULT_RULE,
     neighbours: int | None = None,
     screening: float = 0.0,
+    threshold: int | None = None,
+    lead: float = DEFAULT_LEAD,
 ) -> LabelPlan:
     """What labels would be worth.
 
@@ -83,7 +98,7 @@ def plan_labels(
     def planned(m: int) -> tuple[LabelStatement, float, float]:
         privacy = label_statement(
             m, epsilon, delta, unit, adjacency, max_records,
-            rule=rule, neighbours=neighbours, screening=screening,
+            rule=rule, neighbours=neighbours, screening=screening, threshold=threshold, lead=lead,
         )  # fmt: skip
         k = privacy.neighbours
         votes = float(min(k, records)) if rule == "private-knn" else records * k / m
@@ -94,7 +109,15 @@ def plan_labels(
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if planned(middle)[2] >= ENOUGH else (low, middle - 1)
-    return LabelPlan(privacy, _needed(privacy.voting.sigma, classes), votes, survives, low)
+    return LabelPlan(
+        privacy=privacy,
+        needed=_needed(privacy.voting.sigma, classes),
+        votes=votes,
+        survives=survives,
+        answered=questions * labelled(votes, privacy, classes),
+        by_noise=questions * labelled(0, privacy, classes),
+        most_questions=low,
+    )
 
 
 def survival(votes: float, sigma: float, classes: int) -> float:
@@ -109,10 +132,33 @@ def survival(votes: float, sigma: float, classes: int) -> float:
     Assumes:
         Normal noise: within 0.02 of the discrete for σ ≥ 1 (the tests).
     """
-    z = np.linspace(-8, 8, 2001)
-    mass = np.exp(-(z**2) / 2)
-    below = np.array([0.5 * math.erfc(-(votes / sigma + x) / math.sqrt(2)) for x in z])
-    return float((below ** (classes - 1)) @ mass / mass.sum())
+    return float(_below(votes / sigma + _Z) ** (classes - 1) @ _MASS)
+
+
+def labelled(votes: float, privacy: LabelStatement, classes: int) -> float:
+    """The probability that a question gets a label, right or wrong, when its `votes` are all for one class: A(w) above.
+
+    Sensitivity:
+        None: see `plan_labels`.
+    Unit:
+        None.
+    Guarantee:
+        None needed.
+    Assumes:
+        As `survival`.
+    """
+    w, lead = votes / privacy.voting.sigma, privacy.lead
+    wins = _below(_Z + w - lead) ** (classes - 1)
+    loses = _below(_Z - lead) ** (classes - 2) * _below(_Z - w - lead)
+    share = float((wins + (classes - 1) * loses) @ _MASS)
+    if privacy.screening:
+        share *= float(_below(np.array([(votes - privacy.threshold) / privacy.screening.sigma]))[0])
+    return share
+
+
+def _below(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Φ."""
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in x])
 
 
 def _needed(sigma: float, classes: int) -> int:

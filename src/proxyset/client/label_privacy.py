@@ -21,6 +21,7 @@ ledger adds up: it would be paid for in full. So none is done; every record may 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement, zcdp_epsilon, zcdp_rho
 from proxyset.errors import InvalidInput
@@ -72,7 +73,7 @@ def label_statement(
     Raises:
         InvalidInput: a value out of range, or a screening for bounded votes.
     """
-    privacy_statement(epsilon, delta, unit, adjacency, max_records)  # checks what it shares with counts
+    rho = _budget(epsilon, delta, unit, adjacency, max_records)
     if not 1 <= questions <= MOST_QUESTIONS:
         raise InvalidInput(f"between 1 and {MOST_QUESTIONS} questions can be answered, not {questions}")
     if rule not in ("private-knn", "bounded-votes"):
@@ -87,7 +88,6 @@ def label_statement(
         raise InvalidInput(f"a threshold of {threshold} votes needs a screening, and cannot be negative")
     if not 0 <= lead < math.inf:
         raise InvalidInput(f"the lead must be 0 or more, not {lead}")
-    rho = zcdp_rho(epsilon, delta)
 
     def draw(moved: int, share: float) -> PrivacyStatement:
         sensitivity = max_records * math.sqrt(moved)
@@ -131,6 +131,30 @@ def voting_of(privacy: LabelStatement, kept: int) -> PrivacyStatement:
     if privacy.rule == "bounded-votes":
         return voting
     return _draw(voting.unit, voting.adjacency, voting.max_records, voting.sigma, 2 * kept, voting.delta)
+
+
+def whole_cost(privacy: LabelStatement) -> PrivacyStatement:
+    """Every draw, with every question kept, as one cost: what a cap must have room for, and what an owner approves.
+
+    Sensitivity:
+        That of the voting; ρ, ε and δ are of all draws together.
+    Unit:
+        That of the statement.
+    Guarantee:
+        No run of these labels debits more.
+    Assumes:
+        Nothing.
+    """
+    return privacy.voting.model_copy(
+        update={"rho": privacy.rho, "epsilon": privacy.epsilon, "delta": privacy.delta}
+    )
+
+
+@lru_cache(maxsize=64)  # a plan asks for the same of many numbers of questions
+def _budget(epsilon: float, delta: float, unit: Unit, adjacency: Adjacency, max_records: int) -> float:
+    """ρ of (ε, δ), after the checks that labels share with counts."""
+    privacy_statement(epsilon, delta, unit, adjacency, max_records)
+    return zcdp_rho(epsilon, delta)
 
 
 def _draw(

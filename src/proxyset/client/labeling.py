@@ -26,9 +26,16 @@ from proxyset.client.calibration import Adjacency, Unit
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import is_approved
 from proxyset.client.knn import bounded_rows, label_votes
-from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement, voting_of
+from proxyset.client.label_privacy import (
+    DEFAULT_LEAD,
+    DEFAULT_RULE,
+    label_statement,
+    voting_of,
+    whole_cost,
+)
 from proxyset.client.labels import Labels, class_numbers, label_reader
 from proxyset.client.ledger import Ledger
+from proxyset.client.look import check_questions
 from proxyset.client.noise import gaussian
 from proxyset.client.policy import in_force
 from proxyset.client.private_data import (
@@ -127,21 +134,21 @@ def answer_questions(
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
-    whole = privacy.voting.model_copy(update={"epsilon": privacy.epsilon, "delta": privacy.delta})
-    approved = is_approved(ledger, asked.fingerprint, server, whole) or approved
+    approved = is_approved(ledger, asked.fingerprint, server, whole_cost(privacy)) or approved
     policy, policy_hash = in_force(ledger)
     if policy:
         policy.check_questions(asked, privacy, server, approved)
+    check_questions(asked, encoder)
     if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
         return _signed(stored, ledger)
-    ledger.check(_all(privacy), server)
+    ledger.check(whole_cost(privacy), server)
     records = encoded_records(batches_of(source), encoder, person, skip_corrupt, label_reader(labels))
     votes = _votes(list(records), asked, privacy, unit)
 
     with ledger.exclusive():
         if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
             return _signed(stored, ledger)
-        ledger.check(_all(privacy), server)
+        ledger.check(whole_cost(privacy), server)
 
         def pay(draw: PrivacyStatement, note: str) -> Entry:
             return ledger.debit(
@@ -195,11 +202,6 @@ def _votes(records: Sequence[Records], asked: Questions, privacy: LabelStatement
         rows = bounded_rows(persons, contents, labels, privacy.voting.max_records)
         X, labels = X[rows], labels[rows]
     return label_votes(asked.X, X, labels, len(asked.classes), privacy.rule, privacy.neighbours)
-
-
-def _all(privacy: LabelStatement) -> PrivacyStatement:
-    """Every draw, with every question kept, as one cost."""
-    return privacy.voting.model_copy(update={"rho": privacy.rho, "epsilon": privacy.epsilon})
 
 
 def _opened(questions: Questions | str | os.PathLike[str] | bytes) -> Questions:

@@ -1,4 +1,4 @@
-"""Look at a probe of medoids: are its items what the server claims, and what are they?
+"""Look at a probe of medoids, or at questions: are their items what the server claims, and what are they?
 
 The hash tree binds an item's id and features. The item itself, a picture or a text, is bound by encoding it again here: if
 the features differ from the claimed ones, the server shows one thing and asks about another.
@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxyset import atomic
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import InvalidInput, Refused
 from proxyset.wire.medoids import Medoids
 from proxyset.wire.probe import Probe
+from proxyset.wire.questions import Questions
 
 TOLERANCE = 0.1
 
@@ -47,26 +49,63 @@ def check_items(probe: Probe, encoder: Encoder) -> int:
     Raises:
         Refused: an item cannot be encoded, or its features are not those claimed.
     """
-    if probe.medoids is None or probe.medoids.contents is None:
+    medoids = probe.medoids
+    if medoids is None or medoids.contents is None:
         return 0
-    for item, content in enumerate(probe.medoids.contents):
-        name, claimed = probe.medoids.ids[item], probe.medoids.embeddings[item].astype(np.float64)
+    return _check("probe", medoids.ids, medoids.contents, medoids.embeddings, encoder)
+
+
+def check_questions(questions: Questions, encoder: Encoder, first: int | None = None) -> int:
+    """Encode the items that questions carry, and return how many were checked; 0 when they carry none.
+
+    Args:
+        questions: whose items are checked.
+        encoder: the owner's own, with the questions' fingerprint.
+        first: check so many only; all by default.
+
+    Sensitivity:
+        None: it looks at the questions alone.
+    Unit:
+        None.
+    Guarantee:
+        The features of every item checked are those of the item shown, to 10 % of their length. No hash tree binds them: that
+        the item is of a public pool is the cloud's word.
+    Assumes:
+        As `check_items`.
+
+    Raises:
+        Refused: an item cannot be encoded, or its features are not those claimed.
+    """
+    if questions.contents is None:
+        return 0
+    return _check("set of questions", questions.ids[:first], questions.contents, questions.X, encoder)
+
+
+def _check(
+    what: str,
+    ids: Sequence[str],
+    contents: Sequence[bytes],
+    claims: NDArray[np.float32],
+    encoder: Encoder,
+) -> int:
+    for item, name in enumerate(ids):
+        claimed = claims[item].astype(np.float64)
         try:
-            value = content.decode() if encoder.kind == "text" else content
+            value = contents[item].decode() if encoder.kind == "text" else contents[item]
             encoded = encoder.encode([value])
             problem = encoded.problems.get(0, "")
         except UnicodeDecodeError:
             problem = "not UTF-8"
         if problem:
-            raise Refused(f"the probe's item {name!r} cannot be encoded ({problem}): do not answer it")
+            raise Refused(f"the {what}'s item {name!r} cannot be encoded ({problem}): do not answer it")
         own = encoded.embeddings[0].astype(np.float64)
         distance, size = float(np.linalg.norm(own - claimed)), float(np.linalg.norm(own))
         if distance > TOLERANCE * size:
             raise Refused(
-                f"the probe's item {name!r} is not what it claims: its features are {distance:.3g} away from the claimed "
-                f"ones, of length {size:.3g}; {TOLERANCE:.0%} is accepted. Do not answer this probe"
+                f"the {what}'s item {name!r} is not what it claims: its features are {distance:.3g} away from the claimed "
+                f"ones, of length {size:.3g}; {TOLERANCE:.0%} is accepted. Do not answer this {what}"
             )
-    return len(probe.medoids.contents)
+    return len(ids)
 
 
 def write_items(probe: Probe, out: str | os.PathLike[str]) -> list[Path]:

@@ -18,10 +18,11 @@ from proxyset.errors import ArtifactError, LedgerError
 from proxyset.wire.questions import LabelRelease
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, Release
+from proxyset.wire.signing import public_half
 from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 
 def make_key(ledger: Ledger) -> str:
@@ -32,12 +33,12 @@ def make_key(ledger: Ledger) -> str:
     """
     with ledger.exclusive():
         if not _key_file(ledger).exists():
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+            from nacl.signing import SigningKey
 
             try:
                 with atomic.replacing(_key_file(ledger)) as temporary:
                     temporary.chmod(0o600)
-                    temporary.write_bytes(Ed25519PrivateKey.generate().private_bytes_raw())
+                    temporary.write_bytes(bytes(SigningKey.generate()))
                 _key_file(ledger).chmod(0o600)
             except OSError as error:
                 raise LedgerError(f"the key of {ledger.path} cannot be written: {error}") from error
@@ -47,10 +48,10 @@ def make_key(ledger: Ledger) -> str:
 def public_key(ledger: Ledger) -> str:
     """The public half of the ledger's key, or "" without one."""
     key = _key(ledger)
-    return key.public_key().public_bytes_raw().hex() if key else ""
+    return public_half(key) if key else ""
 
 
-def signing_key(ledger: Ledger) -> Ed25519PrivateKey:
+def signing_key(ledger: Ledger) -> SigningKey:
     """The ledger's key; it signs receipts, and the agent's requests to servers it enrolled with.
 
     Raises:
@@ -80,7 +81,7 @@ def issue(ledger: Ledger, release: Release | LabelRelease) -> Receipt | None:
         privacy=release.privacy,
         policy=entry.policy,
         head=entry.hash,
-        key=key.public_key().public_bytes_raw().hex(),
+        key=public_half(key),
     )
     receipt = Receipt.sign(claim, key)
     try:
@@ -146,13 +147,13 @@ def _entry_of(ledger: Ledger, release: Release | LabelRelease) -> Entry:
     raise LedgerError(f"the release {release.fingerprint[:12]} is not in the ledger {ledger.path}")
 
 
-def _key(ledger: Ledger) -> Ed25519PrivateKey | None:
+def _key(ledger: Ledger) -> SigningKey | None:
     if not _key_file(ledger).exists():
         return None
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
     try:
-        return Ed25519PrivateKey.from_private_bytes(_key_file(ledger).read_bytes())
+        return SigningKey(_key_file(ledger).read_bytes())
     except (OSError, ValueError) as error:
         raise LedgerError(f"the key of {ledger.path} cannot be read: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def ask_labels(
     classes: Sequence[str] | None = None,
     budget: int | None = None,
     purpose: str = "",
+    items: bool = False,
 ) -> Questions:
     """Questions about the first items of a proxy set, in order of rank.
 
@@ -32,6 +34,8 @@ def ask_labels(
         classes: the labels to choose from; by default those that its items already have in the pool.
         budget: how many items; all by default. Fewer questions get less noise each.
         purpose: what to tell the owner.
+        items: whether pictures and texts travel with their questions, so that the owner sees what is asked about; other kinds
+            never do.
 
     Raises:
         InvalidInput: the proxy set is of another index, budget < 1, or fewer than two classes.
@@ -50,6 +54,7 @@ def ask_labels(
             raise InvalidInput(f"the pool names {len(classes)} classes: say which there are with --classes")
     names: list[str] = selection.column("id").to_pylist()
     ids = names[:budget]
+    shown = items and proxy.card.kind in ("image", "text")
     return Questions.build(
         index.embeddings(ids),
         ids,
@@ -58,7 +63,12 @@ def ask_labels(
         index=index.fingerprint,
         proxy=fingerprint([proxy.card.model_dump(mode="json"), names]),
         purpose=purpose,
+        items=[_as_bytes(item) for item in islice(proxy.items(), len(ids))] if shown else None,
     )
+
+
+def _as_bytes(item: bytes | str) -> bytes:
+    return item.encode() if isinstance(item, str) else item
 
 
 def collect_labels(questions: Questions, answers: LabelRelease | Sequence[LabelRelease]) -> dict[str, str]:

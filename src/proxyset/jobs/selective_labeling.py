@@ -67,7 +67,7 @@ def selective_labeling(
         out: folder; a round lies in OUT/first-N.
         test: labeled items like the client's, as `proxyset train --test` takes them.
         first: the values of N, in any order.
-        unlabeled: images for FixMatch, such as the pool; without them training is supervised.
+        unlabeled: images for FixMatch, as `training_set.read_unlabeled` takes them; without them training is supervised.
         classes: the class list; None takes all labels that occur.
         size: pixels that images are scaled to.
         plan: how to train; its method is chosen by `unlabeled`.
@@ -79,24 +79,22 @@ def selective_labeling(
         MissingExtra: torch is not installed.
     """
     from proxyset.jobs.training import Plan, train_model
-    from proxyset.jobs.training_set import read_test_set, read_training_set
-    from proxyset.sources import open_source
-    from proxyset.train.dataset import load
+    from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
 
     if not first or min(first) < 1:
         raise InvalidInput(f"--first takes numbers of items from 1 on, not {list(first)}")
     answers = read_labels(labels)
     known = match_labels(answers, proxy, classes=classes).classes
     ranked: list[str] = proxy.selection().column("id").to_pylist()
-    pool = load(open_source(unlabeled), size) if unlabeled else None
-    plan = replace(plan or Plan(), method="fixmatch" if pool else "supervised")
+    others = read_unlabeled(unlabeled, size) if unlabeled else None
+    plan = replace(plan or Plan(), method="fixmatch" if others else "supervised")
     rounds = []
     for count in sorted({min(n, len(ranked)) for n in first}):
         folder, counted = Path(out) / f"first-{count}", set(ranked[:count])
         write_labels((answer for answer in answers if answer.id in counted), folder / "labels.csv")
         data = read_training_set(proxy.folder, folder / "labels.csv", classes=known, size=size)
         trained = train_model(
-            data, folder, plan, unlabeled=pool, test=read_test_set(test, data, size), run=run
+            data, folder, plan, unlabeled=others, test=read_test_set(test, data, size), run=run
         )
         found = trained.evaluation
         assert found  # there are test items

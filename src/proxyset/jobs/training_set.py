@@ -97,6 +97,17 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
     return TrainingSet(X, codes, like.classes, like.encoder)
 
 
+def read_unlabeled(path: str, size: int = 32) -> Images:
+    """Read images for FixMatch: the pool, or a proxy set, such as a wider one drawn from the same release.
+
+    Raises:
+        InvalidData: no images, or too many that cannot be decoded.
+        InvalidInput: items of another kind.
+    """
+    is_proxy_set = (Path(path) / "card.json").is_file()
+    return load(open_source(Path(path) / "items" if is_proxy_set else path), size)
+
+
 def _of_proxy_set(
     proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int
 ) -> TrainingSet:

@@ -61,10 +61,18 @@ class Guard:
             await self.app(scope, receive, with_headers)
 
 
-def same_origin(origin: str, host: str) -> bool:
-    """Whether an Origin header names the host that the request was sent to. Without the header: no."""
+def same_origin(origin: str, host: str, secure: bool = False) -> bool:
+    """Whether an Origin header names the host that the request was sent to. Without the header: no.
+
+    A page without TLS is no part of a `secure` site. The other way round it is one: a proxy in front may have the TLS.
+    """
     scheme, found, rest = origin.partition("://")
-    return bool(found) and scheme in ("http", "https") and bool(host) and rest.lower() == host.lower()
+    return (
+        bool(found)
+        and scheme in (("https",) if secure else ("http", "https"))
+        and bool(host)
+        and rest.lower() == host.lower()
+    )
 
 
 def _at_most(length: str, most: int) -> bool:

@@ -143,7 +143,8 @@ class Site:
 
         async def endpoint(request: Request) -> Response:
             headers, session = request.headers, self._session(request)
-            if not same_origin(headers.get("origin", ""), headers.get("host", "")):
+            secure = request.url.scheme == "https"
+            if not same_origin(headers.get("origin", ""), headers.get("host", ""), secure):
                 raise HTTPException(403, "this form was not sent from this site")
             if session is None and not public:
                 raise HTTPException(403, "log in first")
@@ -173,23 +174,20 @@ class Site:
         return RedirectResponse(self.prefix + path, 303)
 
     def log_in(self, visit: Visit, name: str) -> Response:
-        """Begin a session and go on to the first page. Over HTTPS the cookie is for HTTPS only."""
+        """Begin a session and go on to the first page. Over HTTPS the cookie is for HTTPS and for this very host only: neither
+        a page without TLS nor a neighbour's subdomain can put another in its place."""
         response = self.redirect("/")
         response.set_cookie(
-            self._cookie,
-            self.sessions.begin(name),
-            path=self.prefix or "/",
-            httponly=True,
-            samesite="strict",
-            secure=visit.request.url.scheme == "https",
+            value=self.sessions.begin(name), samesite="strict", **self._cookie_of(visit.request)
         )
         return response
 
     def log_out(self, visit: Visit) -> Response:
         """End the session."""
-        self.sessions.end(visit.request.cookies.get(self._cookie, ""))
+        cookie = self._cookie_of(visit.request)
+        self.sessions.end(visit.request.cookies.get(cookie["key"], ""))
         response = self.redirect("/login")
-        response.delete_cookie(self._cookie, path=self.prefix or "/")
+        response.delete_cookie(samesite="strict", **cookie)
         return response
 
     def app(self) -> ASGIApp:
@@ -213,7 +211,13 @@ class Site:
         return self.render(visit, "error.html.j2", status, title=title, message=message)
 
     def _session(self, request: Request) -> Session | None:
-        return self.sessions.find(request.cookies.get(self._cookie, ""))
+        return self.sessions.find(request.cookies.get(self._cookie_of(request)["key"], ""))
+
+    def _cookie_of(self, request: Request) -> dict[str, Any]:
+        """Name and attributes of the session's cookie. The prefix __Host- has browsers demand Secure and the path /."""
+        if request.url.scheme == "https":
+            return {"key": f"__Host-{self._cookie}", "path": "/", "secure": True, "httponly": True}
+        return {"key": self._cookie, "path": self.prefix or "/", "secure": False, "httponly": True}
 
     def _static(self, visit: Visit) -> Response:
         name = visit.part("name")

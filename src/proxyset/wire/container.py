@@ -31,10 +31,9 @@ def pack(header: BaseModel, tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """Serialize a header and its tensors. The same values give the same bytes."""
     from safetensors.numpy import save
 
-    fields = header.model_dump(mode="json")
+    fields = canonical_json(header.model_dump(mode="json"))
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    digest = _digest(canonical_json(fields), ordered)
-    record = canonical_json({"header": fields, "sha256": digest}).decode()
+    record = f'{{"header":{fields.decode()},"sha256":"{_digest(fields, ordered)}"}}'  # canonical JSON too
     return bytes(save(ordered, metadata={"proxyset": record}))
 
 
@@ -88,6 +87,18 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
 
 
+def schema_of(data: bytes) -> str:
+    """What kind of message these bytes say they are: the name of its schema without the version, or "". Nothing is validated."""
+    size = int.from_bytes(data[:8], "little")
+    if not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
+        return ""
+    try:
+        record = _parse(_parse(data[8 : 8 + size].decode())["__metadata__"]["proxyset"])
+        return str(record["header"]["schema_version"]).partition("/")[0]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def _finite(number: str) -> float:
     value = float(number)
     if not math.isfinite(value):
@@ -97,13 +108,16 @@ def _finite(number: str) -> float:
 
 _parse = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 
-_name = lru_cache(maxsize=64)(str)  # NumPy takes longer to name a type than to hash a release
+
+@lru_cache(maxsize=1000)  # NumPy takes longer to name a type than to hash a release
+def _described(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return canonical_json([name, str(dtype), list(shape)])
 
 
 def _digest(header: bytes, tensors: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256(header)
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
-        digest.update(canonical_json([name, _name(tensor.dtype), list(tensor.shape)]))
-        digest.update(tensor.tobytes())
+        digest.update(_described(name, tensor.dtype, tensor.shape))
+        digest.update(tensor.data)
     return digest.hexdigest()

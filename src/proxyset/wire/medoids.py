@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.errors import ArtifactError
+from proxyset.wire import contents
 from proxyset.wire.container import Tensors
 from proxyset.wire.merkle import HASH_BYTES, HashTree, depth, item_leaf, proves
 
 TENSORS = {"medoids", "medoids.positions", "medoids.proofs"}
-CONTENTS = {"medoids.contents", "medoids.ends"}
+CONTENTS = contents.names_of("medoids.")
 
 
 class Commitment(BaseModel):
@@ -59,18 +60,17 @@ def encode(
     positions: NDArray[np.int64],
     ids: Sequence[str],
     embeddings: NDArray[np.float32],
-    contents: Sequence[bytes] | None,
+    items: Sequence[bytes] | None,
 ) -> tuple[Commitment, Tensors]:
     """Header and tensors for medoids at `positions` (R,) of the tree, with (R, d) float32 embeddings."""
-    commitment = Commitment(root=tree.root, items=tree.size, ids=list(ids), contents=contents is not None)
+    commitment = Commitment(root=tree.root, items=tree.size, ids=list(ids), contents=items is not None)
     tensors: Tensors = {
         "medoids": embeddings,
         "medoids.positions": positions,
         "medoids.proofs": np.stack([tree.proof(int(position)) for position in positions]),
     }
-    if contents is not None:
-        tensors["medoids.contents"] = np.frombuffer(b"".join(contents), np.uint8)
-        tensors["medoids.ends"] = np.cumsum([len(content) for content in contents], dtype=np.int64)
+    if items is not None:
+        tensors |= contents.join("medoids.", items)
     return commitment, tensors
 
 
@@ -99,15 +99,5 @@ def decode(commitment: Commitment, tensors: Tensors, clusters: int, d: int) -> M
             raise ArtifactError(
                 f"medoid {j} ({name!r}) is not in the index that the server committed to: do not answer this probe"
             )
-    contents = _contents(tensors, clusters) if commitment.contents else None
-    return Medoids(commitment.root, commitment.items, tuple(commitment.ids), embeddings, contents)
-
-
-def _contents(tensors: Tensors, clusters: int) -> tuple[bytes, ...]:
-    data, ends = tensors["medoids.contents"], tensors["medoids.ends"]
-    fits = data.dtype == np.uint8 and data.ndim == 1 and ends.dtype == np.int64 and ends.shape == (clusters,)
-    starts = np.concatenate([[0], ends[:-1]]) if fits else ends
-    if not fits or (ends < starts).any() or int(ends[-1]) != len(data):
-        raise ArtifactError("the probe's medoid items do not fit their number and sizes")
-    raw = data.tobytes()
-    return tuple(raw[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+    items = contents.split("medoids.", tensors, clusters, "probe") if commitment.contents else None
+    return Medoids(commitment.root, commitment.items, tuple(commitment.ids), embeddings, items)

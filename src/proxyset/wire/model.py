@@ -20,11 +20,11 @@ from proxyset.encoders.onnx_file import refuse_external_data, refuse_foreign_ope
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
 from proxyset.fingerprint import canonical_json, fingerprint
-from proxyset.wire.signing import verify
+from proxyset.wire.signing import public_half, sign, verify
 from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 MODEL, CARD, SIGNATURE = "model.onnx", "card.json", "signature.json"
 MODEL_LIMIT = 1 << 30
@@ -155,14 +155,14 @@ class Model:
     signature: str
 
     @classmethod
-    def sign(cls, card: ModelCard, onnx: bytes, key: Ed25519PrivateKey) -> Model:
+    def sign(cls, card: ModelCard, onnx: bytes, key: SigningKey) -> Model:
         """Sign a model.
 
         Raises:
             ArtifactError: the card is of another ONNX file, or the file would be refused by whoever gets it.
         """
-        public = key.public_key().public_bytes_raw().hex()
-        return _checked(cls(card, onnx, public, key.sign(_message(card)).hex()))
+        public = public_half(key)
+        return _checked(cls(card, onnx, public, sign(key, _message(card))))
 
     def to_bytes(self) -> bytes:
         """The model as one file. The same model gives the same bytes."""

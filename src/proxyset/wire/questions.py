@@ -1,6 +1,7 @@
 """Questions about public items, and the noisy labels that answer them: the messages of client labeling.
 
-Questions carry features and names of chosen public items and the classes to choose from. The answer carries one int16 a
+Questions carry features and names of chosen public items and the classes to choose from, and perhaps the items themselves, for
+the owner to look at. The answer carries one int16 a
 question, the number of a class or −1 for "abstained", and the statement of what it cost. Its size depends on the number of
 questions and the owner's settings alone.
 """
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire import contents
 from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement
@@ -58,6 +60,7 @@ class Questions:
         encoder: φ, the same on both sides.
         index, proxy: fingerprints of the index and of the proxy set they were chosen from.
         purpose: what the cloud says it wants the labels for; shown to the owner, never acted upon.
+        contents: the m items as the pool has them (file bytes, or UTF-8 text), or None.
     """
 
     data: bytes = field(repr=False)
@@ -68,6 +71,7 @@ class Questions:
     index: str
     proxy: str
     purpose: str = ""
+    contents: tuple[bytes, ...] | None = field(default=None, repr=False)
 
     @classmethod
     def build(
@@ -80,11 +84,13 @@ class Questions:
         index: str,
         proxy: str,
         purpose: str = "",
+        items: Sequence[bytes] | None = None,
     ) -> Questions:
-        """Pack questions; features travel as float16, centred and scaled by column.
+        """Pack questions; features travel as float16, centred and scaled by column, `items` as they are.
 
         Raises:
-            InvalidInput: no or too many questions, fewer than two or too many classes, or one twice.
+            InvalidInput: no or too many questions, fewer than two or too many classes, one twice, or too large to be read
+                again.
         """
         if not 1 <= len(X) == len(ids) <= MOST_QUESTIONS:
             raise InvalidInput(f"between 1 and {MOST_QUESTIONS} items can be asked about, not {len(X)}")
@@ -104,8 +110,17 @@ class Questions:
             classes=list(classes),
             purpose=purpose,
         )
+        if items is not None and len(items) != len(X):
+            raise InvalidInput(f"{len(items)} items were given for {len(X)} questions")
         names = np.frombuffer(canonical_json(list(ids)), np.uint8)
-        return cls.from_bytes(pack(header, compress("items", X, "float16") | {"ids": names}))
+        tensors = compress("items", X, "float16") | {"ids": names}
+        data = pack(header, tensors | (contents.join("items.", items) if items else {}))
+        if len(data) > QUESTIONS_LIMIT:
+            raise InvalidInput(
+                f"these questions have {len(data)} bytes, more than the {QUESTIONS_LIMIT} that are read: ask about fewer items, "
+                "or send none of them along (--no-items)"
+            )
+        return cls.from_bytes(data)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Questions:
@@ -119,12 +134,17 @@ class Questions:
             raise ArtifactError("the questions' encoder does not match its own fingerprint")
         if len(set(header.classes)) != len(header.classes) or "" in header.classes:
             raise ArtifactError("the questions name a class twice, or one without a name")
-        if set(tensors) != (expected := parts("items", "float16") | {"ids"}):
+        expected = parts("items", "float16") | {"ids"}
+        shown = set(tensors) == expected | contents.names_of("items.")
+        if set(tensors) != expected and not shown:
             raise ArtifactError(f"the questions hold the tensors {sorted(tensors)}, not {sorted(expected)}")
         shape = (header.questions, header.encoder.dim)
         X = decompress("items", tensors, "float16", shape, "set of questions")
         ids = _names(tensors["ids"], header.questions)
-        return cls(data, X, ids, header.classes, header.encoder, header.index, header.proxy, header.purpose)
+        items = contents.split("items.", tensors, len(ids), "set of questions") if shown else None
+        return cls(
+            data, X, ids, header.classes, header.encoder, header.index, header.proxy, header.purpose, items
+        )
 
     def to_bytes(self) -> bytes:
         return self.data

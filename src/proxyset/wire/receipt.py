@@ -15,10 +15,10 @@ from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
-from proxyset.wire.signing import verify
+from proxyset.wire.signing import sign, verify
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 SERVER_LIMIT = 1000
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -64,9 +64,9 @@ class Receipt:
     signature: str
 
     @classmethod
-    def sign(cls, claim: Claim, key: Ed25519PrivateKey) -> Receipt:
+    def sign(cls, claim: Claim, key: SigningKey) -> Receipt:
         """Sign a claim. Ed25519 takes no randomness: the same claim gives the same bytes."""
-        return cls(claim, key.sign(_message(claim)).hex())
+        return cls(claim, sign(key, _message(claim)))
 
     def to_bytes(self) -> bytes:
         fields: dict[str, Any] = {"claim": self.claim.model_dump(mode="json"), "signature": self.signature}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -28,7 +28,7 @@ from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.signed_request import audience_of, authorization
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 Message = TypeVar("Message", bound=BaseModel)
 _ERROR_TEXT = 300
@@ -48,12 +48,14 @@ class Service:
         key: the client's; the server pinned its public half.
         ca: PEM file of the authority that signed the server's certificate; None for those the system trusts.
         timeout: seconds for each step of a request.
+        server: the server's public key, as it told when this client enrolled; "" signs every request.
     """
 
     url: str
-    key: Ed25519PrivateKey
+    key: SigningKey
     ca: Path | None = None
     timeout: float = 30.0
+    server: str = ""
 
     def __post_init__(self) -> None:
         audience_of(self.url)
@@ -96,22 +98,34 @@ class Service:
 
     @contextmanager
     def _request(self, method: str, path: str, body: bytes) -> Iterator[httpx2.Response]:
+        try:
+            with httpx2.Client(
+                timeout=self.timeout, follow_redirects=False, verify=self._trusted()
+            ) as client:
+                response = self._sent(client, method, path, body, self.server)
+                if response.status_code == 401 and self.server:  # perhaps the server has a new key
+                    response.close()
+                    response = self._sent(client, method, path, body, "")
+                with closing(response):
+                    if response.status_code not in (200, 201):
+                        raise self._refusal(method, path, response)
+                    yield response
+        except httpx2.HTTPError as error:
+            raise TransportError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+
+    def _sent(
+        self, client: httpx2.Client, method: str, path: str, body: bytes, server: str
+    ) -> httpx2.Response:
         url = self.url.rstrip("/") + path
-        headers = {"user-agent": "proxyset", "authorization": authorization(self.key, method, url, body)}
+        headers = {
+            "user-agent": "proxyset",
+            "authorization": authorization(self.key, method, url, body, server),
+        }
         if body:
             headers["content-type"] = (
                 "application/json" if path == "/v1/enroll" else "application/octet-stream"
             )
-        try:
-            with (
-                httpx2.Client(timeout=self.timeout, follow_redirects=False, verify=self._trusted()) as client,
-                client.stream(method, url, content=body, headers=headers) as response,
-            ):
-                if response.status_code not in (200, 201):
-                    raise self._refusal(method, path, response)
-                yield response
-        except httpx2.HTTPError as error:
-            raise TransportError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+        return client.send(client.build_request(method, url, content=body, headers=headers), stream=True)
 
     def _trusted(self) -> ssl.SSLContext | bool:
         if self.ca is None:

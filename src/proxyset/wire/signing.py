@@ -1,7 +1,8 @@
-"""Ed25519 (RFC 8032): the key in a file of its owner alone, a signature, and its check."""
+"""Ed25519 (RFC 8032): the key in a file of its owner alone, a signature and its check, and a secret that two keys agree on."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidInput
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
 _KEY_BYTES = 32
 
@@ -21,24 +22,24 @@ def make_key(path: Path) -> str:
         InvalidInput: the file is there already: a key is never replaced.
         OSError: it cannot be written.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
     if path.exists():
         raise InvalidInput(f"{path} already exists; a key is never replaced: choose another name")
-    key = Ed25519PrivateKey.generate()
+    key = SigningKey.generate()
     with atomic.replacing(path) as temporary:  # made with mode 600, and back to it after the rename
-        temporary.write_bytes(key.private_bytes_raw())
+        temporary.write_bytes(bytes(key))
     path.chmod(0o600)
-    return key.public_key().public_bytes_raw().hex()
+    return public_half(key)
 
 
-def read_key(path: Path) -> Ed25519PrivateKey:
+def read_key(path: Path) -> SigningKey:
     """The private key in a file that `make_key` wrote.
 
     Raises:
         InvalidInput: there is none, or it is something else.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
     try:
         data = path.read_bytes()
@@ -48,7 +49,17 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         ) from None
     if len(data) != _KEY_BYTES:
         raise InvalidInput(f"{path} is no key: it has {len(data)} bytes, a key has {_KEY_BYTES}")
-    return Ed25519PrivateKey.from_private_bytes(data)
+    return SigningKey(data)
+
+
+def public_half(key: SigningKey) -> str:
+    """The public half of a key, 32 bytes in hexadecimal."""
+    return bytes(key.verify_key).hex()
+
+
+def sign(key: SigningKey, message: bytes) -> str:
+    """The key's signature of a message, 64 bytes in hexadecimal. It takes no randomness: the same gives the same."""
+    return key.sign(message).signature.hex()
 
 
 def verify(key: str, signature: str, message: bytes, what: str) -> None:
@@ -62,12 +73,37 @@ def verify(key: str, signature: str, message: bytes, what: str) -> None:
     Raises:
         ArtifactError: it is not this key's signature of this message.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.exceptions import BadSignatureError
+    from nacl.signing import VerifyKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), message)
-    except (InvalidSignature, ValueError):
+        VerifyKey(bytes.fromhex(key)).verify(message, bytes.fromhex(signature))
+    except (BadSignatureError, ValueError):
         raise ArtifactError(
             f"the signature of this {what} is wrong: it was changed, or never valid"
         ) from None
+
+
+def agreed(key: SigningKey, other: str) -> bytes:
+    """The secret, 32 bytes, that the owner of this key and the owner of the other one have in common and nobody else.
+
+    X25519 (RFC 7748) of the two keys in their Montgomery form, hashed with both public halves by BLAKE2b. One key may serve
+    for Ed25519 and X25519 (Thormarker, On using the same key pair for Ed25519 and an X25519 based KEM, 2021).
+
+    Args:
+        other: the other's public half, hexadecimal.
+
+    Raises:
+        ArtifactError: that is not a public key.
+    """
+    from nacl.bindings import crypto_scalarmult
+    from nacl.exceptions import CryptoError
+    from nacl.signing import VerifyKey
+
+    try:
+        theirs = VerifyKey(bytes.fromhex(other)).to_curve25519_public_key()
+        shared = crypto_scalarmult(bytes(key.to_curve25519_private_key()), bytes(theirs))
+    except (CryptoError, ValueError):
+        raise ArtifactError(f"{other[:12]}… is not a public key") from None
+    halves = "".join(sorted((public_half(key), other)))
+    return hashlib.blake2b(shared + halves.encode(), digest_size=32, person=b"proxyset request").digest()

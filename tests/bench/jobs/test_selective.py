@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from proxyset.bench.details import details_table
 from proxyset.bench.experiment import Experiment
 from proxyset.bench.features import Features
 from proxyset.bench.jobs import JOBS, find_job, fixmatch_gain, selective
@@ -27,10 +28,9 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    for name in ("SUPERVISED", "FIXMATCH"):
-        monkeypatch.setattr(
-            selective, name, dataclasses.replace(getattr(selective, name), steps=4, batch_size=8)
-        )
+    monkeypatch.setattr(
+        selective, "SUPERVISED", dataclasses.replace(selective.SUPERVISED, steps=4, batch_size=8)
+    )
 
 
 @pytest.mark.parametrize("job", ["selective", "selective-fixmatch"])
@@ -49,6 +49,30 @@ def test_cells_are_trained_on_pixels_and_kept(job, tmp_path):
     assert {c: r.outcome for c, r in again.read(group).items()} == {c: r.outcome for c, r in first.items()}
     files = {path.name: path for path in write_report(experiment, store, tmp_path / "report")}
     assert "labels saved against random" in files["small.md"].read_text()
+
+
+def test_unlabeled_items_of_the_same_release_are_compared_on_the_same_labels(tmp_path):
+    data = [{"name": "digits-small", "budgets": [40], "domains": ["mnist"], "most": 250}]
+    changes = {
+        "job": "selective-fixmatch",
+        "methods": ["ecos"],
+        "clusters": [selective.CLUSTERS],
+        "data": data,
+    }
+    experiment, store = Experiment.model_validate(SMALL | changes), Store(tmp_path / "results")
+    run_experiment(experiment, store)
+    assert len(list(store.releases.iterdir())) == 1  # nothing was asked of the client twice
+    (result,) = store.read(next(experiment.groups())).values()
+    found = result.outcome.details
+    kinds = ["supervised", "rest of the pool", "wider proxy set", "own kind"]
+    assert [name for name in found if name.endswith("accuracy")] == [f"{kind}, accuracy" for kind in kinds]
+    assert found["rest of the pool, accuracy"] == result.outcome.score
+    gain = "wider proxy set over rest of the pool, gain"
+    assert found[gain] == found["wider proxy set, accuracy"] - found["rest of the pool, accuracy"]
+    table = details_table(experiment, store)
+    assert table is not None
+    shown = dict(zip(table.columns, table.rows[0], strict=True))
+    assert float(shown[gain].replace("−", "-")) == pytest.approx(100 * found[gain], abs=0.051)
 
 
 def test_results_of_another_job_are_not_mixed(tmp_path):

@@ -12,6 +12,7 @@ from proxyset.cloud import campaigns
 from proxyset.cloud.page.library import Kept, Library
 from proxyset.cloud.service.submission import submission_of
 from proxyset.cloud.state import State
+from proxyset.wire.signing import public_half
 
 
 def test_each_value_is_made_once_by_many_threads():
@@ -65,7 +66,7 @@ def test_releases_are_combined_again_only_when_more_have_come(tmp_path):
     assert library.coverage("campaign-0") is None
 
     def send(client):
-        release, key = fleet.release(client), fleet.keys[client].public_key().public_bytes_raw().hex()
+        release, key = fleet.release(client), public_half(fleet.keys[client])
         state.store([submission_of(release, release.to_bytes(), campaign, key)])
 
     for client in range(4):

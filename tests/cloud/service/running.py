@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.cloud import campaigns
 from proxyset.cloud.app import create_app
@@ -21,6 +21,7 @@ from proxyset.cloud.service.sockets import listen, server_of, url_of
 from proxyset.cloud.state import State
 from proxyset.wire.campaign import Ask
 from proxyset.wire.signed_request import authorization
+from proxyset.wire.signing import public_half
 
 CLUSTERS = 5
 GENEROUS = Limits(address=0, client=0, enrol=0)
@@ -52,19 +53,17 @@ def running(state: State, limits: Limits = GENEROUS, public_url: str = "") -> It
             assert not thread.is_alive()
 
 
-def new_client(state: State, name: str = "client") -> Ed25519PrivateKey:
-    key = Ed25519PrivateKey.generate()
+def new_client(state: State, name: str = "client") -> SigningKey:
+    key = SigningKey.generate()
     state.add_client(public(key), name)
     return key
 
 
-def public(key: Ed25519PrivateKey) -> str:
-    return key.public_key().public_bytes_raw().hex()
+def public(key: SigningKey) -> str:
+    return public_half(key)
 
 
-def signed(
-    key: Ed25519PrivateKey, method: str, url: str, body: bytes = b"", **headers: Any
-) -> httpx2.Response:
+def signed(key: SigningKey, method: str, url: str, body: bytes = b"", **headers: Any) -> httpx2.Response:
     """One signed request, as an agent makes it."""
     headers = {"authorization": authorization(key, method, url, body)} | headers
     return httpx2.request(method, url, content=body, headers=headers)

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import httpx2
 
-from proxyset.cloud.service.context import RECENT_SECONDS
+from proxyset.cloud.service.recent import RECENT_SECONDS
 from proxyset.cloud.state import State
 from tests.cloud.service.running import begin, new_client, public, running, signed, tiny_index
 

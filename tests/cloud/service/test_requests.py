@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Scope
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces, address_of
@@ -41,7 +41,7 @@ def test_signatures(state):
         assert httpx2.get(target, headers={"authorization": header}).status_code == 200
         for name, wrong in {
             "again": header,
-            "stranger": authorization(Ed25519PrivateKey.generate(), "GET", target),
+            "stranger": authorization(SigningKey.generate(), "GET", target),
             "another method": authorization(key, "POST", target),
             "another path": authorization(key, "GET", target + "?x=1"),
             "another server": authorization(key, "GET", "http://cloud.example/v1/campaigns"),
@@ -90,7 +90,7 @@ def test_requests_for_another_server_are_refused(state):
 def test_enrolling(state):
     with running(state) as url:
         target, token = f"{url}/v1/enroll", state.create_token("north")
-        first, second = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+        first, second = SigningKey.generate(), SigningKey.generate()
         body = json.dumps({"token": token}).encode()
         for _ in range(2):
             answer = signed(first, "POST", target, body)
@@ -115,7 +115,7 @@ def test_rates(state):
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[-1].headers["x-content-type-options"] == "nosniff"
     with running(state, replace(GENEROUS, enrol=0.001, enrol_burst=2)) as url:
-        key, target = Ed25519PrivateKey.generate(), f"{url}/v1/enroll"
+        key, target = SigningKey.generate(), f"{url}/v1/enroll"
         body = json.dumps({"token": "x" * 43}).encode()
         assert [signed(key, "POST", target, body).status_code for _ in range(3)] == [403, 403, 429]
 
@@ -193,7 +193,7 @@ def test_those_who_send_too_much(state):
             connection.sendall(post(key, url, b"", 10**12))
             assert connection.recv(1000).startswith(b"HTTP/1.1 413")
         with line(url) as connection:  # a stranger's is not read at all, whatever it says
-            connection.sendall(post(Ed25519PrivateKey.generate(), url, b"", 10**12))
+            connection.sendall(post(SigningKey.generate(), url, b"", 10**12))
             assert connection.recv(1000).startswith(b"HTTP/1.1 401")
         with line(url) as connection:  # in pieces, without an announcement
             head = post(key, url, b"", 0).replace(b"content-length: 0", b"transfer-encoding: chunked")

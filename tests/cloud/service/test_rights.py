@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
@@ -43,7 +43,7 @@ CELLS = [
 class Server:
     url: str
     state: State
-    keys: dict[str, Ed25519PrivateKey]
+    keys: dict[str, SigningKey]
     bearers: dict[str, str]
     tokens: dict[str, str]
     fingerprint: str
@@ -60,7 +60,7 @@ def server(tmp_path_factory):
     with (folder / "model").open("rb") as file:
         state.publish_model("one", file, "model")
     tokens = {role: state.create_token(role) for role in ("client", "revoked client")}
-    keys = {role: Ed25519PrivateKey.generate() for role in tokens}
+    keys = {role: SigningKey.generate() for role in tokens}
     for role, token in tokens.items():
         assert state.enroll(token, public(keys[role]))
     bearers = {f"operator: {scope.value}": state.create_operator(scope.value, [scope]) for scope in Scope}
@@ -80,7 +80,7 @@ def server(tmp_path_factory):
 def release_of(folder, name, key, state, index, campaign="one"):
     """A real release with the receipt of `key`."""
     ledger = Ledger.open(folder / f"{name}.ledger", cap=Cap(50))
-    (folder / f"{name}.ledger.key").write_bytes(key.private_bytes_raw())
+    (folder / f"{name}.ledger.key").write_bytes(bytes(key))
     probe = state.probe(state.campaign(campaign).probe)
     return answer(probe, folder / "pool.npy", epsilon=0.5, ledger=ledger, dataset=name).to_bytes()
 

@@ -22,6 +22,7 @@ def main() -> None:
     load.add_argument("--clients", type=int, default=1000)
     load.add_argument("--campaigns", type=int, default=3)
     load.add_argument("--rounds", type=int, default=5)
+    load.add_argument("--signed", action="store_true", help="a signature for every request, not a code")
     longer = commands.add_parser("memory", help="resident memory under load")
     longer.add_argument("--clients", type=int, default=300)
     longer.add_argument("--minutes", type=float, default=10)
@@ -34,7 +35,7 @@ def main() -> None:
     looking.add_argument("--items", type=int, default=1_000_000)
     arguments = parser.parse_args()
     if arguments.command == "load":
-        _load(arguments.clients, arguments.campaigns, arguments.rounds)
+        _load(arguments.clients, arguments.campaigns, arguments.rounds, arguments.signed)
     elif arguments.command == "memory":
         samples, requests, errors = memory(arguments.clients, arguments.minutes)
         early, late = growth(samples)
@@ -49,9 +50,8 @@ def main() -> None:
         _look(arguments.items)
     else:
         tally = kill_again_and_again(arguments.times)
-        _say(
-            f"{tally.kills} kills; {len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} cut off"
-        )
+        _say(f"{tally.kills} kills of the server, {tally.keepers} of its keeper")
+        _say(f"{len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} requests cut off")
         _say(
             f"{tally.stored:,} stored, {tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"
         )
@@ -59,8 +59,8 @@ def main() -> None:
             sys.exit(1)
 
 
-def _load(clients: int, campaigns: int, rounds: int) -> None:
-    found = compare(clients, campaigns, rounds)
+def _load(clients: int, campaigns: int, rounds: int, signed: bool) -> None:
+    found = compare(clients, campaigns, rounds, signed)
     for ours, bare in found:
         _say(f"{_words('ours', ours)}; {_words('echo', bare)}")
     for name in ("rate", "core_rate", "p99"):

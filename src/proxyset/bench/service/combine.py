@@ -15,6 +15,7 @@ from proxyset.cloud import campaigns
 from proxyset.cloud.select import RULES, Rule, combine
 from proxyset.cloud.service.submission import submission_of
 from proxyset.cloud.state import State
+from proxyset.wire.signing import public_half
 
 _CAMPAIGN = "campaign-0"
 _BATCH = 200
@@ -37,13 +38,8 @@ def fill(folder: Path, releases: int, clusters: int) -> None:
     campaign = state.campaign(_CAMPAIGN)
     for start in range(0, releases, _BATCH):
         clients = range(start, min(start + _BATCH, releases))
-        answers = [(fleet.release(client), fleet.keys[client].public_key()) for client in clients]
-        state.store(
-            [
-                submission_of(answer, answer.to_bytes(), campaign, key.public_bytes_raw().hex())
-                for answer, key in answers
-            ]
-        )
+        answers = [(fleet.release(client), public_half(fleet.keys[client])) for client in clients]
+        state.store([submission_of(answer, answer.to_bytes(), campaign, key) for answer, key in answers])
     state.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -83,15 +82,24 @@ def echoing(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Core-seconds that a process has used, kernel time included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Core-seconds that a process and its children have used, kernel time included."""
+    used = 0.0
+    for each in family(pid):
+        for task in Path(f"/proc/{each}/task").iterdir():
+            used += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return used
 
 
 def resident(pid: int) -> float:
-    """MiB of a process in memory."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    """MiB of a process and its children in memory."""
+    status = [Path(f"/proc/{each}/status").read_text() for each in family(pid)]
+    return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status) / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.records import Campaign, now
+from proxyset.cloud.service.identity import server_key
 from proxyset.cloud.state import State
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.wire.campaign import Ask
@@ -18,6 +19,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization
+from proxyset.wire.signing import public_half
 
 CLUSTERS, FEATURES = 100, 512  # in float16, 102,400 bytes of centroids
 _INDEX = "a" * 64
@@ -25,14 +27,24 @@ _INDEX = "a" * 64
 
 @dataclass(frozen=True)
 class Fleet:
-    """Clients of the campaigns in a state. The counts of their releases are made up; all else is real."""
+    """Clients of the campaigns in a state. The counts of their releases are made up; all else is real.
+
+    Attributes:
+        folder: of the state.
+        probe: what all campaigns ask.
+        keys: the clients'.
+        server: the server's public key, which they learnt when they enrolled; with "" they sign every request.
+    """
 
     folder: Path
     probe: Probe
-    keys: list[Ed25519PrivateKey]
+    keys: list[SigningKey]
+    server: str
 
     @classmethod
-    def enrolled(cls, folder: Path, clients: int, campaigns: int, clusters: int = CLUSTERS) -> Fleet:
+    def enrolled(
+        cls, folder: Path, clients: int, campaigns: int, signed: bool = False, clusters: int = CLUSTERS
+    ) -> Fleet:
         """A new state with so many clients and campaigns, which all ask the same probe."""
         state = State.open(folder)
         C = np.random.default_rng(0).normal(size=(clusters, FEATURES)).astype(np.float32)
@@ -42,11 +54,11 @@ class Fleet:
             name = f"campaign-{number}"
             made = Campaign(name, _INDEX, probe.fingerprint, "", Ask(), 1, "ecos", None, now(), None)
             state.add_campaign(made, probe)
-        keys = [Ed25519PrivateKey.generate() for _ in range(clients)]
+        keys = [SigningKey.generate() for _ in range(clients)]
         for number, key in enumerate(keys):
-            state.add_client(key.public_key().public_bytes_raw().hex(), f"client {number}")
+            state.add_client(public_half(key), f"client {number}")
         state.close()
-        return cls(folder, probe, keys)
+        return cls(folder, probe, keys, "" if signed else public_half(server_key(folder)))
 
     def release(self, client: int) -> Release:
         """One answer of a client, with its receipt."""
@@ -61,17 +73,17 @@ class Fleet:
             privacy=privacy,
             policy="",
             head="0" * 64,
-            key=key.public_key().public_bytes_raw().hex(),
+            key=public_half(key),
         )
         return Release(counts, bare.probe, bare.index, privacy, Receipt.sign(claim, key).to_bytes())
 
     def pull(self, client: int, campaign: int, url: str) -> bytes:
         """The bytes of a request for a probe, signed now."""
-        return request(self.keys[client], "GET", f"{url}/v1/campaigns/campaign-{campaign}/probe", b"")
+        return self._request(client, "GET", f"{url}/v1/campaigns/campaign-{campaign}/probe", b"")
 
     def push(self, client: int, campaign: int, url: str, body: bytes) -> bytes:
         """The bytes of a request that hands over a release, signed now."""
-        return request(self.keys[client], "POST", f"{url}/v1/campaigns/campaign-{campaign}/releases", body)
+        return self._request(client, "POST", f"{url}/v1/campaigns/campaign-{campaign}/releases", body)
 
     def story(self, client: int, campaigns: Iterator[int], url: str) -> list[bytes]:
         """What one client sends: for each campaign, pull and push."""
@@ -82,12 +94,8 @@ class Fleet:
             for step in (self.pull(client, number, url), self.push(client, number, url, body))
         ]
 
-
-def request(key: Ed25519PrivateKey, method: str, url: str, body: bytes) -> bytes:
-    """One HTTP/1.1 request, signed."""
-    host, _, path = url.partition("://")[2].partition("/")
-    head = (
-        f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {authorization(key, method, url, body)}\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    def _request(self, client: int, method: str, url: str, body: bytes) -> bytes:
+        host, _, path = url.partition("://")[2].partition("/")
+        proof = authorization(self.keys[client], method, url, body, self.server)
+        head = f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {proof}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return head.encode() + body

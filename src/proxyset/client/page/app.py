@@ -13,7 +13,9 @@ from proxyset.client.page.views import Owner
 from proxyset.page.sessions import OneTimeToken
 from proxyset.page.site import Site
 
-LARGEST_PROBE = 64 << 20  # bytes of a file that is sent through the page; larger ones go in by --probe
+LARGEST_PROBE = (
+    64 << 20
+)  # bytes of a file that is sent through the page; larger ones go in by --probe or --questions
 _FOOTER = (
     "This page is served by your own machine to this browser alone. It loads nothing from anywhere else."
 )
@@ -62,11 +64,14 @@ def owner_page(
     site.get("/asks/{name}", owner.ask)
     site.get("/asks/{name}/progress", owner.progress)
     site.get("/probes/{probe}/{number:int}.png", owner.picture)
+    site.get("/questions/{name}", owner.labels.ask)
+    site.get("/asked/{questions}/{number:int}.png", owner.labels.picture)
     site.get("/sent/{seq:int}", owner.sent)
     site.get("/sent/{seq:int}/release", owner.release)
     site.post("/pull", owner.pull)
     site.post("/file", owner.file)
     site.post("/asks/{name}/approve", owner.approve)
+    site.post("/questions/{name}/approve", owner.labels.approve)
     site.post("/asks/{name}/refuse", owner.refuse)
     site.post("/asks/{name}/remove", owner.remove)
     site.post("/sent/{seq:int}/counts", owner.counts)

@@ -127,7 +127,10 @@ def state_of(ledger: Ledger, ask: Ask) -> State:
     decided = decision(ledger, ask.probe, ask.server)
     if decided is not None and decided.kind == "refusal":
         return "refused"
-    if any(e.kind == "release" and (e.probe, e.server) == (ask.probe, ask.server) for e in ledger.entries()):
+    if any(
+        e.kind in ("release", "labels") and (e.probe, e.server) == (ask.probe, ask.server)
+        for e in ledger.entries()
+    ):
         return "answered"
     return "waiting" if decided is None else "approved"
 
@@ -151,7 +154,7 @@ def examine(
         cost=cost,
         state=state_of(ledger, ask),
         decision=decision(ledger, ask.probe, ask.server),
-        shares=_shares(ledger, ask.server, cost),
+        shares=shares_of(ledger, ask.server, cost.rho),
         worth=_worth(probe.clusters, cost.sigma, records),
         checks=_checks(ledger, ask, probe, settings, cost, new_index),
         answers=[s for s in history(ledger) if (s.entry.probe, s.entry.server) == (ask.probe, ask.server)],
@@ -160,13 +163,19 @@ def examine(
     )
 
 
-def _shares(ledger: Ledger, server: str, cost: PrivacyStatement) -> list[Share]:
-    found = []
-    for name in dict.fromkeys(("", server)):
-        cap = ledger.cap_rho(name)
-        if cap is not None:
-            found.append(Share(name, cap, ledger.spent(name), cost.rho))
-    return found
+def shares_of(ledger: Ledger, server: str, rho: float) -> list[Share]:
+    """What an answer that costs `rho` would take of each cap that holds for `server`."""
+    caps = ((name, ledger.cap_rho(name)) for name in dict.fromkeys(("", server)))
+    return [Share(name, cap, ledger.spent(name), rho) for name, cap in caps if cap is not None]
+
+
+def refusal(check: Callable[[], object]) -> str:
+    """What a check raises, in words; "" when it passes."""
+    try:
+        check()
+    except ProxysetError as error:
+        return str(error)
+    return ""
 
 
 def _worth(clusters: int, sigma: float, records: int | None) -> list[Worth]:
@@ -191,24 +200,16 @@ def _checks(
     if policy is None:
         checks.append(Check("good", "No policy is in force: only the cap of the budget and you decide."))
     else:
-        refused = _refusal(lambda: policy.check(probe, cost, ask.server, approved=True))
+        refused = refusal(lambda: policy.check(probe, cost, ask.server, approved=True))
         checks.append(Check("bad", refused) if refused else Check("good", "Your policy allows this answer."))
         if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))
-    if missing := _refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
+    if missing := refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
         checks.append(Check("bad", f"Your records cannot be compared with these reference points: {missing}"))
-    over = _refusal(lambda: ledger.check(cost, ask.server))
+    over = refusal(lambda: ledger.check(cost, ask.server))
     checks.append(Check("bad", over) if over else Check("good", "It fits into what is left of your budget."))
     if new_index:
         words = "This server asks about another collection than before. Say below whether you expect that."
         checks.append(Check("ask", words))
     return checks
-
-
-def _refusal(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except ProxysetError as error:
-        return str(error)
-    return ""

@@ -21,6 +21,8 @@ from proxyset.client.inbox import Ask
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.look import check_items
 from proxyset.client.page.charts import burn_down, cost_bar, counts_chart
+from proxyset.client.page.items import SHOWN, Item, digest, items_of, kind_of
+from proxyset.client.page.label_views import LabelViews
 from proxyset.client.page.question import Question, examine, standing, state_of
 from proxyset.client.page.settings import Settings
 from proxyset.client.policy import in_force
@@ -29,16 +31,16 @@ from proxyset.client.recount import true_counts
 from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.fingerprint import fingerprint
-from proxyset.page.pictures import thumbnail
+from proxyset.page.pictures import picture
 from proxyset.page.sessions import OneTimeToken
 from proxyset.page.site import Site, Visit
 from proxyset.page.work import Work
 from proxyset.wire.http import Http
 from proxyset.wire.probe import Probe
+from proxyset.wire.questions import ABSTAINED, Questions
 from proxyset.wire.receipt import Receipt
 
 _HEX_BYTES = 4096
-_SHOWN_ITEMS = 300
 
 
 class Owner:
@@ -59,6 +61,7 @@ class Owner:
         self._token, self._used = token, used
         self._checked: dict[str, str] = {}
         self.work = Work()
+        self.labels = LabelViews(site, ledger, settings, self.work)
 
     # Logging in
 
@@ -104,6 +107,8 @@ class Owner:
         )
 
     def ask(self, visit: Visit) -> Response:
+        if self._known(visit).kind == "questions":
+            return self._site.redirect(f"/questions/{visit.part('name')}")
         ask, probe = self._asked(visit)
         records = visit.number("records", self._settings.records or 0)
         question = self._examined(visit, ask, probe, int(records) or None)
@@ -116,8 +121,9 @@ class Owner:
             probe=probe,
             records=int(records) or "",
             bars=[(share, cost_bar(share)) for share in question.shares],
-            items=_items(probe, self._kind(probe)),
-            shown=_SHOWN_ITEMS,
+            place=f"/asks/{ask.name}",
+            items=self._items(probe)[:SHOWN],
+            amount=probe.clusters,
             honest=self._honest(probe) if probe.medoids and probe.medoids.contents else "",
             settings=self._settings,
             work=state,
@@ -129,12 +135,11 @@ class Owner:
         return self._site.fragment("progress.html.j2", done=state != "running", work=state, words=words)
 
     def picture(self, visit: Visit) -> Response:
-        probe, number = inbox.probe_of(self._ledger, _digest(visit.part("probe"))), int(visit.part("number"))
+        probe, number = inbox.probe_of(self._ledger, digest(visit.part("probe"))), int(visit.part("number"))
         contents = probe.medoids.contents if probe and probe.medoids else None
-        png = thumbnail(contents[number]) if contents and number < len(contents) else None
-        if png is None:
+        if not contents or number >= len(contents):
             raise HTTPException(404, "there is no such picture")
-        return Response(png, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+        return picture(contents[number])
 
     def sent(self, visit: Visit) -> Response:
         return self._show_sent(visit, None)
@@ -179,8 +184,8 @@ class Owner:
     def file(self, visit: Visit) -> Response:
         uploaded = visit.form.get("probe")
         if not isinstance(uploaded, UploadFile):
-            raise InvalidInput("choose the file of a probe first")
-        ask = inbox.put(self._ledger, uploaded.file.read(), server=visit.text("server"))
+            raise InvalidInput("choose the file of a probe, or of questions, first")
+        ask = inbox.put_file(self._ledger, uploaded.file.read(), server=visit.text("server"))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def approve(self, visit: Visit) -> Response:
@@ -202,13 +207,13 @@ class Owner:
         return self._site.redirect(f"/asks/{ask.name}")
 
     def refuse(self, visit: Visit) -> Response:
-        ask, _ = self._asked(visit)
+        ask = self._known(visit)
         refuse(self._ledger, ask.probe, ask.server, visit.text("note"))
         visit.say("Refused. It stays refused until you approve it; nothing was sent.")
         return self._site.redirect("/")
 
     def remove(self, visit: Visit) -> Response:
-        ask, _ = self._asked(visit)
+        ask = self._known(visit)
         inbox.remove(self._ledger, ask)
         visit.say("Removed from this list. What the ledger says of it stays.")
         return self._site.redirect("/")
@@ -257,12 +262,25 @@ class Owner:
             return f"Answered and delivered to {ask.url}; {paid}."
         return f"Answered; {paid}. Save the answer below and carry it to whoever asked."
 
-    def _asked(self, visit: Visit) -> tuple[Ask, Probe]:
+    def _known(self, visit: Visit) -> Ask:
         ask = inbox.find(self._ledger, visit.part("name"))
-        probe = inbox.probe_of(self._ledger, ask.probe) if ask else None
-        if ask is None or probe is None:
+        if ask is None:
             raise HTTPException(404, "nobody asked this, or it was removed")
+        return ask
+
+    def _asked(self, visit: Visit) -> tuple[Ask, Probe]:
+        ask = self._known(visit)
+        probe = inbox.probe_of(self._ledger, ask.probe)
+        if probe is None:
+            raise HTTPException(404, "this probe was removed")
         return ask, probe
+
+    def _items(self, probe: Probe) -> list[Item]:
+        """The items that the reference points are; none for centroids."""
+        if probe.medoids is None:
+            return []
+        kind = kind_of(probe.encoder, self._settings.encoder)
+        return items_of(probe.medoids.ids, probe.medoids.contents, kind, f"/probes/{probe.fingerprint}")
 
     def _examined(self, visit: Visit, ask: Ask, probe: Probe, records: int | None) -> Question:
         epsilon = visit.number("epsilon", self._settings.epsilon)
@@ -286,9 +304,8 @@ class Owner:
 
     def _show_sent(self, visit: Visit, true: NDArray[np.int64] | None) -> Response:
         found = self._found(visit)
-        probe = inbox.probe_of(self._ledger, found.entry.probe)
-        counts = found.release.counts if isinstance(found, Sent) else None
         receipt = Receipt.of(found.release)
+        values = self._labels(found) if isinstance(found, SentLabels) else self._counts(found, true)
         return self._site.render(
             visit,
             "sent.html.j2",
@@ -296,28 +313,40 @@ class Owner:
             left=_left(found),
             entry=found.entry,
             release=found.release,
-            amount=len(found.release.labels if isinstance(found, SentLabels) else found.release.counts),
             ask=inbox.find(self._ledger, fingerprint([found.entry.probe, found.entry.server])),
-            probe=probe,
             receipt=receipt,
-            tally=[] if isinstance(found, Sent) else _tally(found),
-            chart="" if counts is None else counts_chart(counts, true),
-            rows=[]
-            if counts is None
-            else _rows(counts, true, _items(probe, self._kind(probe)) if probe else []),
-            counted=true is not None,
             text=json.dumps(_literal(found, receipt), indent=1, ensure_ascii=False),
             dump="\n".join(hex_dump(found.data[:_HEX_BYTES])),
             dumped=min(_HEX_BYTES, len(found.data)),
+            **values,
         )
 
-    def _kind(self, probe: Probe) -> str:
-        try:
-            return encoder_for(probe.encoder, local=self._settings.encoder).kind
-        except (
-            ProxysetError
-        ):  # the page of the ask says why (see `_honest`); its items are shown as texts then
-            return "text"
+    def _counts(self, sent: Sent, true: NDArray[np.int64] | None) -> dict[str, Any]:
+        counts = sent.release.counts
+        probe = inbox.probe_of(self._ledger, sent.entry.probe)
+        return {
+            "labels": False,
+            "amount": len(counts),
+            "probe": probe,
+            "chart": counts_chart(counts, true),
+            "rows": _rows(counts, true, self._items(probe) if probe else []),
+            "counted": true is not None,
+        }
+
+    def _labels(self, sent: SentLabels) -> dict[str, Any]:
+        labels = sent.release.labels
+        asked = inbox.questions_of(self._ledger, sent.entry.probe)
+        items: list[Item] = []
+        if asked:
+            kind = kind_of(asked.encoder, self._settings.encoder)
+            items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{sent.entry.probe}")
+        return {
+            "labels": True,
+            "amount": len(labels),
+            "abstained": int(np.count_nonzero(labels == ABSTAINED)),
+            "tally": [(_class(number, asked), times) for number, times in _tally(labels)],
+            "given": [(item, _class(int(labels[item.number]), asked)) for item in items],
+        }
 
     def _honest(self, probe: Probe) -> str:
         """ "" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
@@ -339,24 +368,8 @@ def _debits(entries: list[Entry], cap: float) -> list[dict[str, Any]]:
     return found[::-1]
 
 
-def _items(probe: Probe, kind: str) -> list[dict[str, Any]]:
-    """What stands for each reference point: a picture, a text, or only a name."""
-    if probe.medoids is None:
-        return []
-    contents = probe.medoids.contents or [None] * len(probe.medoids.ids)
-    return [
-        {
-            "number": number,
-            "id": name,
-            "picture": content is not None and kind == "image",
-            "text": content.decode(errors="replace")[:500] if content is not None and kind == "text" else "",
-        }
-        for number, (name, content) in enumerate(zip(probe.medoids.ids, contents, strict=True))
-    ]
-
-
 def _rows(
-    noisy: NDArray[np.int64], true: NDArray[np.int64] | None, items: list[dict[str, Any]]
+    noisy: NDArray[np.int64], true: NDArray[np.int64] | None, items: list[Item]
 ) -> list[dict[str, Any]]:
     """One row a reference point, the largest noisy count first."""
     return [
@@ -374,10 +387,17 @@ def _left(sent: Sent | SentLabels) -> bool:
     return sent.left if isinstance(sent, Sent) else True
 
 
-def _tally(sent: SentLabels) -> list[tuple[int, int]]:
+def _tally(labels: NDArray[np.int16]) -> list[tuple[int, int]]:
     """How often each class was given, by its number; `ABSTAINED` for none."""
-    values, numbers = np.unique(sent.release.labels, return_counts=True)
+    values, numbers = np.unique(labels, return_counts=True)
     return list(zip(values.tolist(), numbers.tolist(), strict=True))
+
+
+def _class(number: int, asked: Questions | None) -> str:
+    """The name of a class, or "" for none; its number when the questions are not here any more."""
+    if number == ABSTAINED:
+        return ""
+    return asked.classes[number] if asked else f"class no. {number}"
 
 
 def _literal(sent: Sent | SentLabels, receipt: Receipt | None) -> dict[str, Any]:
@@ -397,9 +417,3 @@ def _literal(sent: Sent | SentLabels, receipt: Receipt | None) -> dict[str, Any]
     if receipt:
         fields["receipt"] = {"claim": receipt.claim.model_dump(mode="json"), "signature": receipt.signature}
     return fields
-
-
-def _digest(text: str) -> str:
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise HTTPException(404, "there is no such probe")
-    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,18 @@ from proxyset.cloud.page.gain import Gain, estimate
 from proxyset.cloud.page.library import Library, Neighbour
 from proxyset.cloud.page.maps import draw_map, level_of, levels
 from proxyset.cloud.page.watched import look
+from proxyset.cloud.page.wording import in_words
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.records import Campaign, Operator, Scope, Selection
 from proxyset.cloud.select import STRATEGIES
 from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput, UnknownName
-from proxyset.page.pictures import thumbnail
+from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
 from proxyset.page.work import Work
 from proxyset.wire.campaign import Ask
 
 _PAGE = 120
-_FOREVER = {"cache-control": "private, max-age=3600"}
 
 
 class Desk:
@@ -212,7 +213,7 @@ class Desk:
             it=selection,
             card=proxy.card,
             rows=rows,
-            texts=_texts(proxy, page) if proxy.card.kind == "text" else [],
+            words_of=_in_words(proxy, page) if proxy.card.kind != "image" else [],
             page=page,
             pages=pages,
             reasons=Counter(table.column("reason").to_pylist()).most_common(12),
@@ -360,7 +361,7 @@ class Desk:
             "campaign": campaign,
             "cluster": cluster,
             "kind": index.manifest.kind,
-            "near": near,
+            "near": [(one, in_words(one.item)) for one in near],
             "items": int(atlas.sizes[cluster]),
             "share": float(atlas.sizes[cluster] / atlas.sizes.sum()),
             "count": float(coverage.counts[cluster]) if coverage else None,
@@ -412,15 +413,14 @@ class Desk:
 
 
 def _picture(item: object) -> Response:
-    png = thumbnail(item) if isinstance(item, bytes) else None
-    if png is None:
+    if not isinstance(item, bytes):
         raise HTTPException(404, "there is no such picture")
-    return Response(png, media_type="image/png", headers=_FOREVER)
+    return picture(item)
 
 
-def _texts(proxy: ProxySet, page: int) -> list[str]:
+def _in_words(proxy: ProxySet, page: int) -> list[str]:
     first = (page - 1) * _PAGE
-    return [str(text)[:600] for rank, text in enumerate(proxy.items()) if first <= rank < first + _PAGE]
+    return [in_words(item) for item in islice(proxy.items(), first, first + _PAGE)]
 
 
 def _forms(kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The routes for agents: enrol, list campaigns, get a probe, send a release, get a model."""
+"""The routes for agents: enrol, list campaigns, get a probe, send a release, get a model. `direct` calls them."""
 
 from __future__ import annotations
 
@@ -8,33 +8,19 @@ from typing import Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.types import Receive, Scope, Send
 
 from proxyset.cloud.records import Campaign, Outcome
-from proxyset.cloud.service.auth import agent, agent_scheme, parsed, use, verify
+from proxyset.cloud.service.auth import agent, agent_scheme, parsed, unauthorized, use, verify
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.cloud.service.limits import address_of, read_body
-from proxyset.cloud.service.submission import check_submission, size_limit
+from proxyset.cloud.service.submission import size_limit
 from proxyset.errors import ArtifactError
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolled, Enrolment, Offer, Offers
+from proxyset.wire.signed_request import SCHEME
+from proxyset.wire.signing import public_half
 
-
-class Plain(APIRoute):
-    """A route whose handler does its own checks: FastAPI describes it in the OpenAPI document and otherwise stays out of the
-    way, which would cost as much as the answer itself."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)  # 405
-            return
-        request = Request(scope, receive, send)
-        response: Response = await self.endpoint(request, **request.path_params)
-        await response(scope, receive, send)
-
-
-router = APIRouter(tags=["agent"], route_class=Plain)
+router = APIRouter(tags=["agent"])
 _SIGNED: dict[str, Any] = {"security": [{"agent": []}]}
 
 _ENROLMENT_LIMIT = 4096
@@ -70,7 +56,9 @@ async def enroll(request: Request) -> Response:
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
     credential = parsed(request)
-    verify(credential, request)
+    if credential.scheme != SCHEME:  # the receipts that this key is pinned for are signed too
+        raise unauthorized(SCHEME, "an enrolment is signed")
+    await verify(credential, request)
     use(credential, context)
     body = await _signed_body(request, _ENROLMENT_LIMIT, credential.digest, context)
     try:
@@ -80,13 +68,13 @@ async def enroll(request: Request) -> Response:
     client = await run_in_threadpool(context.state.enroll, enrolment.token, credential.key)
     if client is None:
         raise HTTPException(403, "the token is unknown, expired or used")
-    return _json(Enrolled(client=client.key, name=client.name))
+    return _json(Enrolled(client=client.key, name=client.name, server=public_half(context.key)))
 
 
 @router.get("/v1/campaigns", response_model=Offers, responses=_responses(), openapi_extra=_SIGNED)
 async def campaigns(request: Request) -> Response:
     """The open campaigns, and which of them this client has answered."""
-    client, _ = agent(request)
+    client, _ = await agent(request)
     state = context_of(request).state
     answered = state.answered(client.key)
     offers = []
@@ -119,15 +107,10 @@ async def campaigns(request: Request) -> Response:
 )
 async def probe(request: Request, campaign: CampaignId) -> Response:
     """The probe of an open campaign."""
-    agent(request)
+    await agent(request)
     context = context_of(request)
     asked = _open(context, campaign)
-    data, _ = context.probes[asked.probe]
-    return Response(
-        data,
-        media_type="application/octet-stream",
-        headers={"etag": f'"{asked.probe}"'},
-    )
+    return context.probes[asked.probe].answer
 
 
 @router.post(
@@ -148,21 +131,20 @@ async def probe(request: Request, campaign: CampaignId) -> Response:
 )
 async def release(request: Request, campaign: CampaignId) -> Response:
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
-    client, credential = agent(request)
+    client, credential = await agent(request)
     context = context_of(request)
     asked = _known(context, campaign)
-    _, clusters = context.probes[asked.probe]
-    body = await _signed_body(request, size_limit(clusters), credential.digest, context)
+    most = size_limit(context.probes[asked.probe].clusters)
+    body = await _signed_body(request, most, credential.digest, context)
     try:
-        submission = check_submission(body, asked, clusters, client.key)
+        kept = await context.keeper.store(asked.id, client.key, body)
     except ArtifactError as error:
         raise HTTPException(422, str(error)) from None
-    outcome = await context.writer.store(submission)
-    context.metrics.release(outcome.value)
-    if outcome in _REFUSALS:
-        raise HTTPException(*_REFUSALS[outcome])
-    status = 201 if outcome is Outcome.stored else 200
-    return _json(Acknowledgement(release=submission.fingerprint), status)
+    context.metrics.release(kept.outcome.value)
+    if kept.outcome in _REFUSALS:
+        raise HTTPException(*_REFUSALS[kept.outcome])
+    status = 201 if kept.outcome is Outcome.stored else 200
+    return _json(Acknowledgement(release=kept.fingerprint), status)
 
 
 @router.get(
@@ -173,7 +155,7 @@ async def release(request: Request, campaign: CampaignId) -> Response:
 )
 async def model(request: Request, campaign: CampaignId) -> Response:
     """The model that was published for a campaign, open or closed."""
-    agent(request)
+    await agent(request)
     state = context_of(request).state
     published = state.model(_known(context_of(request), campaign).id)
     if published is None:

@@ -14,11 +14,13 @@ from proxyset.cloud.records import Operator, Scope
 from proxyset.cloud.service import agents, operators
 from proxyset.cloud.service.auth import operator
 from proxyset.cloud.service.context import Context, Probes, context_of
+from proxyset.cloud.service.direct import Direct
 from proxyset.cloud.service.front import Front
+from proxyset.cloud.service.identity import server_key
+from proxyset.cloud.service.keeper import Keeper
 from proxyset.cloud.service.limits import Buckets, Limits
 from proxyset.cloud.service.logs import LOGGER, event
 from proxyset.cloud.service.metrics import Metrics
-from proxyset.cloud.service.writer import Writer
 from proxyset.cloud.state import State
 from proxyset.errors import StateError, UnknownName
 from proxyset.wire.signed_request import audience_of
@@ -31,7 +33,7 @@ async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, can read its state, and can store a release."""
     context = context_of(request)
     context.state.indexes()
-    context.writer.check()
+    context.keeper.check()
     return {"status": "ok"}
 
 
@@ -48,7 +50,8 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
         state=state,
         limits=limits,
         metrics=metrics,
-        writer=Writer(state, metrics.commit),
+        keeper=Keeper(state.folder, metrics.commit),
+        key=server_key(state.folder),
         probes=Probes(state),
         audience=audience_of(public_url) if public_url else "",
         started=time.time_ns() // 1_000_000,
@@ -56,18 +59,18 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        context.writer.start()
+        await context.keeper.start()
         event("started", campaigns=len(state.campaigns()))
         yield
-        context.writer.stop()
+        await context.keeper.stop()
         event("stopped")
 
     app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)
     app.state.context = context
-    app.router.routes[:0] = agents.router.routes  # the busiest first; an included router is searched twice
-    for router in (operations, operators.router):
+    for router in (agents.router, operations, operators.router):
         app.include_router(router)
     app.add_exception_handler(StateError, _state_error)
+    app.add_middleware(Direct, router=agents.router, state_error=_state_error)
     add_front(app, limits, metrics)
     return app
 

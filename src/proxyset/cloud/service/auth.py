@@ -1,10 +1,11 @@
-"""Who asks: an agent by the signature of its pinned key, an operator by a bearer token. docs/service.md has the table of rights.
+"""Who asks: an agent by its pinned key, an operator by a bearer token. docs/service.md has the table of rights.
 
 A refusal comes before the body is read, costs a look-up and at most one signature, and says only what the asker knows.
 """
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,13 +15,13 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from proxyset.cloud.records import Client, Operator, Scope
 from proxyset.cloud.service.context import Context, context_of
 from proxyset.errors import ArtifactError
-from proxyset.wire.signed_request import SCHEME, WINDOW_SECONDS, Credential
+from proxyset.wire.signed_request import CODED, SCHEME, WINDOW_SECONDS, Credential, code
 
 agent_scheme = APIKeyHeader(
     name="Authorization",
     scheme_name="agent",
     auto_error=False,
-    description=f"{SCHEME} KEY.TIME.NONCE.DIGEST.SIGNATURE, see docs/service.md",
+    description=f"{SCHEME} KEY.TIME.NONCE.DIGEST.SIGNATURE or {CODED} KEY.TIME.NONCE.DIGEST.CODE, see docs/service.md",
 )
 operator_scheme = HTTPBearer(scheme_name="operator", auto_error=False)
 _SKEW_MS = 1000 * WINDOW_SECONDS
@@ -38,7 +39,7 @@ def parsed(request: Request) -> Credential:
         raise unauthorized(SCHEME, str(error)) from None
 
 
-def verify(credential: Credential, request: Request) -> None:
+async def verify(credential: Credential, request: Request) -> None:
     """See that its key signed this request, lately. The nonce is not used yet.
 
     Raises:
@@ -53,10 +54,17 @@ def verify(credential: Credential, request: Request) -> None:
         )
     if credential.time < context.started:
         raise HTTPException(503, "the server restarted: sign the request again", {"retry-after": "1"})
-    try:
-        credential.verify(request.method, _audience(request, context), _path(request))
-    except ArtifactError as error:
-        raise unauthorized(SCHEME, str(error)) from None
+    audience, path = _audience(request, context), _path(request)
+    text = credential.text(request.method, audience, path)
+    if credential.scheme == CODED:
+        proven = hmac.compare_digest(code(context.secret(credential.key), text), credential.proof)
+    else:
+        proven = await context.keeper.verify(credential.key, credential.proof, text)
+    if not proven:
+        what = "code" if credential.scheme == CODED else "signature"
+        raise unauthorized(
+            SCHEME, f"the {what} is not that of {request.method} {path} at {audience or 'this server'}"
+        )
 
 
 def use(credential: Credential, context: Context) -> None:
@@ -72,7 +80,7 @@ def use(credential: Credential, context: Context) -> None:
         raise unauthorized(SCHEME, "this request came before: sign each one anew")
 
 
-def agent(request: Request) -> tuple[Client, Credential]:
+async def agent(request: Request) -> tuple[Client, Credential]:
     """The enrolled client that signed this request, and what it signed; the body is still to be compared with the digest.
 
     Raises:
@@ -83,7 +91,7 @@ def agent(request: Request) -> tuple[Client, Credential]:
     client = context.client(credential.key)  # cheaper than a signature
     if client is None:
         raise unauthorized(SCHEME, "this key is not enrolled here")
-    verify(credential, request)
+    await verify(credential, request)
     if client.revoked:
         raise HTTPException(403, "this key was revoked", {"connection": "close"})
     use(credential, context)

@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import cast
 
-from fastapi import Request
+from fastapi import Request, Response
+from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Campaign, Client
+from proxyset.cloud.service.keeper import Keeper
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
-from proxyset.cloud.service.writer import Writer
+from proxyset.cloud.service.recent import Recent
 from proxyset.cloud.state import State
+from proxyset.wire.signing import agreed
 
-RECENT_SECONDS = 1.0
 _CLIENTS = 20_000
 _PROBE_MEMORY = 256 << 20
-Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A probe in memory: the response that sends it, and R."""
+
+    answer: Response
+    clusters: int
 
 
 class Probes:
-    """The newest probes in memory, as (bytes, clusters); a probe never changes."""
+    """The probes asked for last; a probe never changes."""
 
     def __init__(self, state: State, most: int = _PROBE_MEMORY) -> None:
         self._state, self._most = state, most
-        self._held: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+        self._held: OrderedDict[str, Held] = OrderedDict()
 
-    def __getitem__(self, fingerprint: str) -> tuple[bytes, int]:
+    def __getitem__(self, fingerprint: str) -> Held:
         if fingerprint not in self._held:
             _, clusters = self._state.probe_size(fingerprint)
-            self._held[fingerprint] = (self._state.probe(fingerprint), clusters)
-            while len(self._held) > 1 and sum(len(data) for data, _ in self._held.values()) > self._most:
+            headers = {"etag": f'"{fingerprint}"'}
+            data = self._state.probe(fingerprint)
+            answer = Response(data, media_type="application/octet-stream", headers=headers)
+            self._held[fingerprint] = Held(answer, clusters)
+            while len(self._held) > 1 and self._bytes() > self._most:
                 self._held.popitem(last=False)
         self._held.move_to_end(fingerprint)
         return self._held[fingerprint]
 
-
-class Recent(Generic[Value]):
-    """What was looked up within the last second. The state judges again when a release is stored."""
-
-    def __init__(self, look_up: Callable[[str], Value], most: int = 20_000) -> None:
-        self._look_up, self._most = look_up, most
-        self._held: dict[str, Value] = {}
-        self._since = 0.0
-
-    def __getitem__(self, name: str) -> Value:
-        now = time.monotonic()
-        if now - self._since > RECENT_SECONDS or len(self._held) > self._most:
-            self._held.clear()
-            self._since = now
-        if name not in self._held:
-            self._held[name] = self._look_up(name)
-        return self._held[name]
+    def _bytes(self) -> int:
+        return sum(len(held.answer.body) for held in self._held.values())
 
 
 @dataclass
@@ -62,7 +57,8 @@ class Context:
     """One server.
 
     Attributes:
-        state: read by any thread; releases are written by `writer` alone.
+        state: read by any thread; releases are stored by `keeper` alone.
+        key: the server's own.
         audience: host and port that clients sign, or "" to take the Host header's word.
         started: milliseconds since 1970. Requests signed before are refused, because a restart forgets nonces.
     """
@@ -70,13 +66,15 @@ class Context:
     state: State
     limits: Limits
     metrics: Metrics
-    writer: Writer
+    keeper: Keeper
+    key: SigningKey
     probes: Probes
     audience: str
     started: int
     nonces: Nonces = field(default_factory=Nonces)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)
+    _secrets: dict[str, bytes] = field(default_factory=dict)
     _pinned: dict[str, Client] = field(default_factory=dict)
     _revoked: Recent[set[str]] = field(init=False)
     _campaigns: Recent[Campaign] = field(init=False)
@@ -97,6 +95,14 @@ class Context:
                 self._pinned.clear()
             self._pinned[key] = client
         return client
+
+    def secret(self, key: str) -> bytes:
+        """What an enrolled client's key and the server's agree on; finding it takes as long as a signature."""
+        if key not in self._secrets:
+            if len(self._secrets) >= _CLIENTS:
+                self._secrets.clear()
+            self._secrets[key] = agreed(self.key, key)
+        return self._secrets[key]
 
     def campaign(self, id: str) -> Campaign:
         """A campaign as of the last second. Raises UnknownName."""

@@ -7,7 +7,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from proxyset.cloud.service.limits import Buckets, address_of
-from proxyset.cloud.service.logs import LOGGER, event
+from proxyset.cloud.service.logs import request_line
 from proxyset.cloud.service.metrics import Metrics
 
 # what a route sets itself is left alone
@@ -40,7 +40,7 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
-                present = {name.lower() for name, _ in headers}
+                present = {name for name, _ in headers}  # lower case, as ASGI demands
                 headers += [pair for pair in ours if pair[0] not in present]
             else:
                 sent += len(message.get("body", b""))
@@ -56,16 +56,14 @@ class Front:
             seconds = time.perf_counter() - begin
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.request(scope["method"], route, status, seconds, sent)
-            if LOGGER.isEnabledFor(20) and route not in _QUIET:
-                who = scope.get("state", {}).get("who", "")
-                event(
-                    "request",
+            if route not in _QUIET:
+                request_line(
                     method=scope["method"],
                     route=route,
                     status=status,
                     ms=round(1000 * seconds, 2),
                     bytes=sent,
-                    who=who,
+                    who=scope["state"].get("who", "") if "state" in scope else "",
                 )
 
 

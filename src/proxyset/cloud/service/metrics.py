@@ -2,52 +2,67 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
-class Metrics:
-    """The server's own registry."""
+class Metrics(Collector):
+    """The server's own registry. Requests are counted here, in the thread of the event loop, because the library's counters
+    take a lock for each of the numbers; it asks for them when it is scraped."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "proxyset_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "proxyset_request_seconds",
-            "Time to answer.",
-            ("route",),
-            registry=self._registry,
-            buckets=_SECONDS,
-        )
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._sent = Counter("proxyset_sent_bytes", "Bytes of bodies sent.", registry=self._registry)
-        self._outcomes = Counter(
-            "proxyset_releases", "Releases by what became of them.", ("outcome",), registry=self._registry
-        )
+        self._answered: Counter[tuple[str, str, str]] = Counter()
+        self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
+        self._spent: dict[str, float] = defaultdict(float)
+        self._outcomes: Counter[str] = Counter()
+        self._sent = 0
+        self._registry.register(self)
         self._batches = Histogram(
             "proxyset_commit_releases", "Releases in one commit.", registry=self._registry, buckets=_SIZES
         )
 
     def request(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
         """Count one answered request; `route` is a template or "other": strangers cannot make up labels."""
-        at = (method if method in _METHODS else "other", route, status)
-        if at not in self._known:  # finding a child takes longer than counting
-            self._known[at] = (self._requests.labels(*at), self._seconds.labels(route))
-        requests, times = self._known[at]
-        requests.inc()
-        times.observe(seconds)
-        self._sent.inc(sent)
+        self._answered[method if method in _METHODS else "other", route, str(status)] += 1
+        self._times[route][bisect_left(_SECONDS, seconds)] += 1
+        self._spent[route] += seconds
+        self._sent += sent
 
     def release(self, outcome: str) -> None:
-        self._outcomes.labels(outcome).inc()
+        self._outcomes[outcome] += 1
 
     def commit(self, size: int) -> None:
         self._batches.observe(size)
+
+    def collect(self) -> Iterator[Metric]:
+        """What the library asks for."""
+        requests = CounterMetricFamily(
+            "proxyset_requests", "Requests answered.", labels=("method", "route", "status")
+        )
+        for labels, count in self._answered.items():
+            requests.add_metric(labels, count)
+        times = HistogramMetricFamily("proxyset_request_seconds", "Time to answer.", labels=("route",))
+        for route, counts in self._times.items():
+            most = (*map(str, _SECONDS), "+Inf")
+            times.add_metric((route,), list(zip(most, accumulate(counts), strict=True)), self._spent[route])
+        outcomes = CounterMetricFamily(
+            "proxyset_releases", "Releases by what became of them.", labels=("outcome",)
+        )
+        for outcome, count in self._outcomes.items():
+            outcomes.add_metric((outcome,), count)
+        yield from (requests, times, outcomes)
+        yield CounterMetricFamily("proxyset_sent_bytes", "Bytes of bodies sent.", value=self._sent)
 
     def text(self) -> bytes:
         """All of them, in Prometheus' text format."""

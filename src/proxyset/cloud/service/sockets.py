@@ -29,7 +29,10 @@ class Tls:
 
 
 class Patient(asyncio.Protocol):
-    """uvicorn's protocol with two deadlines: a request's head must arrive, and an answer be read, within `seconds`."""
+    """uvicorn's protocol with two deadlines: a request's head must arrive, and an answer be read, within `seconds`.
+
+    One timer a connection, which looks at the time when it rings: setting and taking back one a request costs more.
+    """
 
     seconds = Limits.head_seconds
 
@@ -37,46 +40,49 @@ class Patient(asyncio.Protocol):
         self._inner: Any = AutoHTTPProtocol(**settings)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._head: asyncio.TimerHandle | None = None
-        self._reader: asyncio.TimerHandle | None = None
+        self._since: float | None = None  # when the wait for a head began, while there is one
+        self._full: float | None = None  # and for the other side to read
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._head = self._loop.call_later(self.seconds, self._give_up)
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(self.seconds, self._look)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         before = self._inner.cycle
         self._inner.data_received(data)
         if self._inner.cycle is not before:  # a head is complete
-            self._head = _cancel(self._head)
-        elif self._head is None and (before is None or before.response_complete):  # the next begins
-            self._head = self._loop.call_later(self.seconds, self._give_up)
+            self._since = None
+        elif self._since is None and (before is None or before.response_complete):  # the next begins
+            self._since = self._loop.time()
 
     def eof_received(self) -> bool | None:
         return cast("bool | None", self._inner.eof_received())
 
     def pause_writing(self) -> None:
-        self._reader = self._loop.call_later(self.seconds, self._give_up)
+        self._full = self._loop.time()
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        self._reader = _cancel(self._reader)
+        self._full = None
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head, self._reader = _cancel(self._head), _cancel(self._reader)
+        if self._timer is not None:
+            self._timer.cancel()
         self._inner.connection_lost(exc)
 
-    def _give_up(self) -> None:
-        if self._transport is not None:
+    def _look(self) -> None:
+        """Give up a connection that is past a deadline; look again when it might be."""
+        now = self._loop.time()
+        waits = [began for began in (self._since, self._full) if began is not None]
+        left = min(waits, default=now) + self.seconds - now
+        if left <= 0 and self._transport is not None:
             self._transport.abort()
-
-
-def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
-    if timer is not None:
-        timer.cancel()
-    return None
+        else:
+            self._timer = self._loop.call_later(max(left, 0.01), self._look)
 
 
 def listen(host: str, port: int) -> socket.socket:
