@@ -13,6 +13,7 @@ ProxysetError
 │   └── UnknownName       it holds no campaign, index, client or model of that name
 ├── TransportError        the other side could not be reached or did not accept
 │   └── Rejected          it understood and said no: asking again changes nothing
+├── DiskFull              there is no room for a file; it is as it was before
 ├── FetchError            benchmark data could not be downloaded
 └── MissingExtra          an optional dependency is not installed
 
@@ -85,6 +86,17 @@ class TransportError(ProxysetError):
 
 class Rejected(TransportError):
     """The other side understood the message and said no. Sending it again changes nothing."""
+
+
+class DiskFull(ProxysetError, OSError):
+    """There is no room for a file: the disk or the owner's quota is full, or files may not be that large.
+
+    Attributes:
+        errno, strerror, filename: as of any OSError; `filename` is what was to be written.
+    """
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}. Make room, or choose another place, and do the same again"
 
 
 class FetchError(ProxysetError):

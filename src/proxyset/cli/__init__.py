@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and not isinstance(error, ProxysetError) and error.strerror:
         return f"{error.filename or 'input/output'}: {error.strerror}"
     return str(error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from proxyset.cli.output import emit
 from proxyset.cloud import campaigns
 from proxyset.cloud.index import Index
 from proxyset.cloud.records import Campaign, Outcome
-from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput, StateError
 from proxyset.wire.campaign import Ask
@@ -206,6 +206,9 @@ def select(
     max_weight: Annotated[
         float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
     ] = MAX_WEIGHT,
+    combine: Annotated[
+        str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
+    ] = DEFAULT_RULE,
     state: StateOption = Path("state"),
     json: Json = False,
 ) -> None:
@@ -215,13 +218,21 @@ def select(
     """
     book = State.open(state, create=False)
     proxy = campaigns.draw(
-        book, name, out=out, budget=budget, strategy=strategy, seed=seed, max_weight=max_weight
+        book,
+        name,
+        out=out,
+        budget=budget,
+        strategy=strategy,
+        seed=seed,
+        max_weight=max_weight,
+        rule=cast(Rule, combine),
     )
     card = proxy.card
     facts = {
         "proxy": str(proxy.folder),
         "rows": card.items,
         "strategy": card.strategy,
+        "combined": card.combined,
         "weights": card.weights,
     }
     words = (

@@ -10,13 +10,15 @@ from typing import Any
 
 import typer
 
+from proxyset.atomic import room_for
 from proxyset.cloud.build import Progress
 
 
 def emit(result: dict[str, Any], human: str, json: bool) -> None:
     """Print the result of a command on standard output."""
-    sys.stdout.write((jsonlib.dumps(result, ensure_ascii=False) if json else human) + "\n")
-    sys.stdout.flush()
+    with room_for("standard output"):
+        sys.stdout.write((jsonlib.dumps(result, ensure_ascii=False) if json else human) + "\n")
+        sys.stdout.flush()
 
 
 def note(message: str) -> None:

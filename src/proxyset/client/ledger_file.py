@@ -151,8 +151,10 @@ class LedgerFile:
         except (sqlite3.Error, TypeError, ValueError) as error:
             if isinstance(error, LedgerError):
                 raise
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             raise LedgerError(
                 f"the ledger {self.path} could not be {'written' if write else 'read'}: {error}"
+                + ("; nothing was sent: make room there and do the same again" if full else "")
             ) from error
 
     def _check_header(self, db: sqlite3.Connection) -> None:

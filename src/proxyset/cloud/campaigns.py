@@ -11,7 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.records import Campaign, Outcome, now
-from proxyset.cloud.select import DEFAULT_STRATEGY, MAX_WEIGHT, combine, find_strategy
+from proxyset.cloud.releases import StoredReleases
+from proxyset.cloud.select import (
+    DEFAULT_RULE,
+    DEFAULT_STRATEGY,
+    MAX_WEIGHT,
+    Rule,
+    combine,
+    find_strategy,
+)
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.cloud.service.submission import check_release, submission_of
 from proxyset.cloud.state import State
@@ -19,7 +27,6 @@ from proxyset.errors import ArtifactError, InvalidInput, StateError
 from proxyset.wire.campaign import Ask, CampaignId
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
-from proxyset.wire.release import Release
 
 _NAME = TypeAdapter(CampaignId)
 
@@ -73,16 +80,22 @@ def create(
     return campaign
 
 
-def releases(state: State, id: str) -> list[Release]:
-    """The releases of a campaign, decoded, first come first."""
-    return [Release.from_bytes(state.release(id, record.fingerprint)) for record in state.releases(id)]
+def releases(state: State, id: str) -> StoredReleases:
+    """The releases of a campaign, first come first: read one by one, whenever they are asked for."""
+    return StoredReleases.of(state, id)
 
 
-def coverage(state: State, id: str, max_weight: float = MAX_WEIGHT) -> Coverage | None:
-    """The combined noisy counts of a campaign and the scale of their noise; None without a release."""
+def coverage(
+    state: State, id: str, max_weight: float = MAX_WEIGHT, rule: Rule = DEFAULT_RULE
+) -> Coverage | None:
+    """The combined noisy counts of a campaign and the scale of their noise; None without a release.
+
+    Args:
+        max_weight, rule: as `select.combine` takes them.
+    """
     campaign = state.campaign(id)
     _, clusters = state.probe_size(campaign.probe)
-    return combine(releases(state, id), campaign.index, clusters, max_weight)
+    return combine(releases(state, id), campaign.index, clusters, max_weight, rule)
 
 
 def take_in(state: State, id: str, files: Sequence[bytes]) -> list[Outcome]:
@@ -116,13 +129,14 @@ def draw(
     strategy: str | None = None,
     seed: int = 0,
     max_weight: float = MAX_WEIGHT,
+    rule: Rule = DEFAULT_RULE,
 ) -> ProxySet:
     """Draw a proxy set from a campaign's releases, open or closed; it costs the clients nothing, as often as you like.
 
     Args:
         out: new folder; None takes DIR/proxies/CAMPAIGN-NUMBER.
         budget, strategy: None for the campaign's own.
-        seed, max_weight: as `proxy_set.select` takes them.
+        seed, max_weight, rule: as `proxy_set.select` takes them.
 
     Raises:
         StateError: no such campaign, or no release yet where the strategy needs one.
@@ -145,6 +159,7 @@ def draw(
         strategy=strategy,
         seed=seed,
         max_weight=max_weight,
+        rule=rule,
     )
     state.add_selection(
         id,

@@ -27,6 +27,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from proxyset.atomic import room_for
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
@@ -263,7 +264,10 @@ class Index:
         """
         shape = (len(self), self.manifest.dim)
         large = 4 * shape[0] * shape[1] > _MEMORY_BYTES
-        with tempfile.TemporaryFile() if large else nullcontext() as file:
+        with (
+            room_for(f"{tempfile.gettempdir()} (TMPDIR)"),
+            tempfile.TemporaryFile() if large else nullcontext() as file,
+        ):
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
             groups = groupings(self._metadata, len(self)) if metadata else {}
             return Candidates(Z, self._fill(Z, file), self.centroids, groups)

@@ -1,16 +1,36 @@
-"""The cloud's end of giving a model back: one signed file, handed out as it is."""
+"""The cloud's end of giving a model back: one signed file, verified when it comes in and handed out as it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from proxyset.errors import MissingExtra
+from proxyset.errors import ArtifactError, MissingExtra
 from proxyset.wire.http import MODEL_PATH
 from proxyset.wire.model import Model
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+
+def check_model(file: BinaryIO) -> Model:
+    """Verify a model that came in, as every client verifies it that fetches it, before any client can.
+
+    Args:
+        file: open at its beginning, and there again afterwards.
+
+    Raises:
+        ArtifactError: it is no signed model, is damaged, or holds what clients refuse; the message says which and is for
+            whoever sent it.
+    """
+    try:
+        model = Model.read(file)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{error}; clients fetch signed models only: proxyset model sign FOLDER --key KEY"
+        ) from None
+    file.seek(0)
+    return model
 
 
 def add_model_route(app: FastAPI, file: Path) -> Model:

@@ -229,7 +229,9 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     elif index.manifest.kind == "table":
         pq.write_table(pa.concat_tables(values, promote_options="default"), folder / "items.parquet")
     elif index.manifest.kind == "embedding":
-        np.save(folder / "embeddings.npy", np.stack(values))
+        buffer = io.BytesIO()  # np.save into a full disk says only how many values did not fit
+        np.save(buffer, np.stack(values))
+        (folder / "embeddings.npy").write_bytes(buffer.getbuffer())
     return files, hashes
 
 

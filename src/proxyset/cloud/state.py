@@ -3,6 +3,7 @@
     DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit
     DIR/models/SHA256      model files that clients may fetch
     DIR/proxies/           proxy sets drawn from campaigns
+    DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 
 Commands, web pages and the server open the same folder at the same time. What a method has returned is on the disk; a kill -9
 or a crash at any moment loses nothing that was returned and leaves no half of anything. Secrets are kept as SHA-256 only: they
@@ -12,21 +13,17 @@ are 32 random bytes, so nothing slower is needed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
-import sqlite3
-import threading
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from proxyset import atomic
+from proxyset.cloud.acceptance import accept
+from proxyset.cloud.database import Database
 from proxyset.cloud.records import (
     Campaign,
     Client,
@@ -41,16 +38,21 @@ from proxyset.cloud.records import (
     Token,
     now,
 )
+from proxyset.cloud.rows import (
+    campaign_of,
+    campaign_row,
+    client_of,
+    operator_of,
+    text_of,
+    time_of,
+)
 from proxyset.cloud.schema import migrate
 from proxyset.errors import StateError, UnknownName
-from proxyset.wire.campaign import Ask
 from proxyset.wire.probe import Probe
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
-_WAIT_SECONDS = 30.0
 _CHUNK = 1 << 20
-_ROW = "r.campaign, r.client, r.fingerprint FROM asked JOIN releases r ON r.campaign = asked.campaign"
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
@@ -59,10 +61,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / FILE
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        weakref.finalize(self, _close, self._connections)
+        self._database = Database(folder / FILE)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, create: bool = True) -> State:
@@ -72,7 +71,7 @@ class State:
             StateError: none there (and not create), not a state, of a newer proxyset, damaged, or not writable.
         """
         state = cls(Path(folder).absolute())
-        if not state._path.exists():
+        if not state._database.path.exists():
             if not create:
                 raise StateError(
                     f"there is no server state in {folder}; `proxyset campaign create` begins one"
@@ -81,29 +80,30 @@ class State:
                 state.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
                 raise StateError(f"no state can be begun in {folder}: {error.strerror}") from error
-        with state._errors("opened"):
-            migrate(state._database(), state._path)
+        with state._database.errors("opened"):
+            migrate(state._database.connection(), state._database.path)
         return state
 
     def close(self) -> None:
         """Close all connections. Call it when no other thread uses the state any more."""
-        _close(self._connections)
-        self._local = threading.local()
+        self._database.close()
 
     # Indexes and campaigns
 
     def add_index(self, fingerprint: str, folder: Path, items: int, clusters: int) -> None:
         """Register a finished index, or where a registered one lies now."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "INSERT INTO indexes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET folder = excluded.folder",
-                (fingerprint, str(folder.absolute()), items, clusters, _text(now())),
+                (fingerprint, str(folder.absolute()), items, clusters, text_of(now())),
             )
 
     def indexes(self) -> list[IndexRecord]:
         """All registered indexes, oldest first."""
-        rows = self._rows("SELECT fingerprint, folder, items, clusters, added FROM indexes ORDER BY added")
-        return [IndexRecord(f, Path(folder), n, R, _time(at)) for f, folder, n, R, at in rows]
+        rows = self._database.rows(
+            "SELECT fingerprint, folder, items, clusters, added FROM indexes ORDER BY added"
+        )
+        return [IndexRecord(f, Path(folder), n, R, time_of(at)) for f, folder, n, R, at in rows]
 
     def index(self, fingerprint: str) -> IndexRecord:
         """Raises UnknownName."""
@@ -120,7 +120,7 @@ class State:
         """
         if (probe.fingerprint, probe.index) != (campaign.probe, campaign.index):
             raise StateError(f"campaign {campaign.id!r} and its probe do not belong together")
-        with self._writing() as db:
+        with self._database.writing() as db:
             if db.execute("SELECT 1 FROM campaigns WHERE id = ?", (campaign.id,)).fetchone():
                 raise StateError(f"there is a campaign {campaign.id!r} already: choose another name")
             db.execute(
@@ -129,47 +129,42 @@ class State:
             )
             db.execute(
                 "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    campaign.id,
-                    campaign.index,
-                    campaign.probe,
-                    campaign.purpose,
-                    campaign.ask.model_dump_json(),
-                    campaign.budget,
-                    campaign.strategy,
-                    _text(campaign.deadline),
-                    _text(campaign.created),
-                    _text(campaign.closed),
-                ),
+                campaign_row(campaign),
             )
 
     def campaigns(self) -> list[Campaign]:
         """All campaigns, oldest first."""
-        return [_campaign(row) for row in self._rows("SELECT * FROM campaigns ORDER BY created, id")]
+        return [
+            campaign_of(row) for row in self._database.rows("SELECT * FROM campaigns ORDER BY created, id")
+        ]
 
     def campaign(self, id: str) -> Campaign:
         """Raises UnknownName."""
-        rows = self._rows("SELECT * FROM campaigns WHERE id = ?", id)
+        rows = self._database.rows("SELECT * FROM campaigns WHERE id = ?", id)
         if not rows:
             raise UnknownName(f"there is no campaign {id!r}")
-        return _campaign(rows[0])
+        return campaign_of(rows[0])
 
     def close_campaign(self, id: str) -> Campaign:
         """Take no more releases; closing twice changes nothing. Raises UnknownName."""
-        with self._writing() as db:
-            db.execute("UPDATE campaigns SET closed = ? WHERE id = ? AND closed IS NULL", (_text(now()), id))
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE campaigns SET closed = ? WHERE id = ? AND closed IS NULL", (text_of(now()), id)
+            )
         return self.campaign(id)
 
     def probe(self, fingerprint: str) -> bytes:
         """The bytes of a campaign's probe. Raises UnknownName."""
-        rows = self._rows("SELECT data FROM probes WHERE fingerprint = ?", fingerprint)
+        rows = self._database.rows("SELECT data FROM probes WHERE fingerprint = ?", fingerprint)
         if not rows:
             raise UnknownName(f"there is no probe {fingerprint[:12]}")
         return bytes(rows[0][0])
 
     def probe_size(self, fingerprint: str) -> tuple[int, int]:
         """Bytes and centroids of a campaign's probe. Raises UnknownName."""
-        rows = self._rows("SELECT length(data), clusters FROM probes WHERE fingerprint = ?", fingerprint)
+        rows = self._database.rows(
+            "SELECT length(data), clusters FROM probes WHERE fingerprint = ?", fingerprint
+        )
         if not rows:
             raise UnknownName(f"there is no probe {fingerprint[:12]}")
         size, clusters = rows[0]
@@ -180,16 +175,16 @@ class State:
     def create_token(self, name: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
         """A one-time enrolment token for a client that will be called `name`. Only its hash is kept."""
         secret = secrets.token_urlsafe(32)
-        with self._writing() as db:
-            times = (_text(now()), _text(now() + lifetime))
+        with self._database.writing() as db:
+            times = (text_of(now()), text_of(now() + lifetime))
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, *times))
         return secret
 
     def tokens(self) -> list[Token]:
         """All enrolment tokens, oldest first."""
-        rows = self._rows("SELECT name, created, expires, client FROM tokens ORDER BY created")
+        rows = self._database.rows("SELECT name, created, expires, client FROM tokens ORDER BY created")
         return [
-            Token(name, _time(created), _time(expires), client) for name, created, expires, client in rows
+            Token(name, time_of(created), time_of(expires), client) for name, created, expires, client in rows
         ]
 
     def enroll(self, token: str, key: str) -> Client | None:
@@ -197,15 +192,15 @@ class State:
 
         A key that repeats its own enrolment, because the answer was lost, gets the same again. A revoked key stays revoked.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             row = db.execute(
                 "SELECT name, expires, client FROM tokens WHERE hash = ?", (_hash(token),)
             ).fetchone()
-            if row is None or row[2] not in (None, key) or (row[2] is None and _time(row[1]) <= now()):
+            if row is None or row[2] not in (None, key) or (row[2] is None and time_of(row[1]) <= now()):
                 return None
             db.execute(
                 "INSERT INTO clients VALUES (?, ?, ?, NULL) ON CONFLICT DO NOTHING",
-                (key, row[0], _text(now())),
+                (key, row[0], text_of(now())),
             )
             db.execute("UPDATE tokens SET client = ? WHERE hash = ?", (key, _hash(token)))
         client = self.client(key)
@@ -217,30 +212,30 @@ class State:
         Raises:
             StateError: the key is pinned already.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
                 raise StateError(f"the key {key[:12]} is enrolled already")
-            db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, _text(now())))
+            db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
 
     def clients(self) -> list[Client]:
         """All clients, oldest first, revoked ones too."""
-        rows = self._rows("SELECT key, name, enrolled, revoked FROM clients ORDER BY enrolled, key")
-        return [_client(row) for row in rows]
+        rows = self._database.rows("SELECT key, name, enrolled, revoked FROM clients ORDER BY enrolled, key")
+        return [client_of(row) for row in rows]
 
     def client(self, key: str) -> Client | None:
         """The client of a key, revoked or not; None for a stranger."""
-        rows = self._rows("SELECT key, name, enrolled, revoked FROM clients WHERE key = ?", key)
-        return _client(rows[0]) if rows else None
+        rows = self._database.rows("SELECT key, name, enrolled, revoked FROM clients WHERE key = ?", key)
+        return client_of(rows[0]) if rows else None
 
     def revoked(self) -> set[str]:
         """The keys of all clients that were revoked."""
-        return {key for (key,) in self._rows("SELECT key FROM clients WHERE revoked IS NOT NULL")}
+        return {key for (key,) in self._database.rows("SELECT key FROM clients WHERE revoked IS NOT NULL")}
 
     def revoke_client(self, key: str) -> Client:
         """Answer this key no more; what it sent stays. Raises UnknownName."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
-                "UPDATE clients SET revoked = ? WHERE key = ? AND revoked IS NULL", (_text(now()), key)
+                "UPDATE clients SET revoked = ? WHERE key = ? AND revoked IS NULL", (text_of(now()), key)
             )
         if (client := self.client(key)) is None:
             raise UnknownName(f"no client has the key {key[:12]}")
@@ -253,22 +248,22 @@ class State:
 
         One release a client and campaign; the first stands. Storing the same again is `Outcome.known`.
         """
-        with self._writing() as db:
-            return _store(db, submissions)
+        with self._database.writing() as db:
+            return accept(db, submissions)
 
     def releases(self, campaign: str) -> list[ReleaseRecord]:
         """The releases of a campaign, first come first."""
-        rows = self._rows(
+        rows = self._database.rows(
             f"SELECT {_RELEASE} FROM releases WHERE campaign = ? ORDER BY received, fingerprint", campaign
         )
         return [
-            ReleaseRecord(campaign, client, name, epsilon, delta, sigma, rho, _time(at), size)
+            ReleaseRecord(campaign, client, name, epsilon, delta, sigma, rho, time_of(at), size)
             for campaign, client, name, epsilon, delta, sigma, rho, at, size in rows
         ]
 
     def release(self, campaign: str, fingerprint: str) -> bytes:
         """The literal bytes of a release, receipt and all. Raises UnknownName."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT data FROM releases WHERE campaign = ? AND fingerprint = ?", campaign, fingerprint
         )
         if not rows:
@@ -277,12 +272,12 @@ class State:
 
     def answered(self, client: str) -> dict[str, str]:
         """Campaign and fingerprint of every release of a client."""
-        rows = self._rows("SELECT campaign, fingerprint FROM releases WHERE client = ?", client)
+        rows = self._database.rows("SELECT campaign, fingerprint FROM releases WHERE client = ?", client)
         return dict(rows)
 
     def release_counts(self) -> dict[str, int]:
         """How many releases each campaign has; those without any are left out."""
-        return dict(self._rows("SELECT campaign, count(*) FROM releases GROUP BY campaign"))
+        return dict(self._database.rows("SELECT campaign, count(*) FROM releases GROUP BY campaign"))
 
     # Models and proxy sets
 
@@ -303,23 +298,27 @@ class State:
             size += len(block)
         content.seek(0)
         path = self.folder / "models" / digest.hexdigest()
-        with self._errors("written"), atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        with (
+            self._database.errors("written"),
+            atomic.replacing(path) as temporary,
+            temporary.open("wb") as file,
+        ):
             shutil.copyfileobj(content, file, _CHUNK)
         model = Model(campaign, digest.hexdigest(), size, name, now())
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)",
-                (campaign, model.sha256, size, name, _text(model.published)),
+                (campaign, model.sha256, size, name, text_of(model.published)),
             )
         return model
 
     def model(self, campaign: str) -> Model | None:
         """What was published for a campaign, or None."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT campaign, sha256, bytes, name, published FROM models WHERE campaign = ?", campaign
         )
         for campaign, sha256, size, name, at in rows:
-            return Model(campaign, sha256, size, name, _time(at))
+            return Model(campaign, sha256, size, name, time_of(at))
         return None
 
     def model_file(self, model: Model) -> Path:
@@ -330,15 +329,15 @@ class State:
         self, campaign: str, folder: Path, *, items: int, budget: int, strategy: str, seed: int, releases: int
     ) -> None:
         """Remember a proxy set that was drawn."""
-        values = (campaign, str(folder.absolute()), items, budget, strategy, seed, releases, _text(now()))
-        with self._writing() as db:
+        values = (campaign, str(folder.absolute()), items, budget, strategy, seed, releases, text_of(now()))
+        with self._database.writing() as db:
             db.execute("INSERT INTO selections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def selections(self, campaign: str) -> list[Selection]:
         """The proxy sets that were drawn from a campaign, oldest first."""
-        rows = self._rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
+        rows = self._database.rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
         return [
-            Selection(id, campaign, Path(folder), items, budget, strategy, seed, releases, _time(at))
+            Selection(id, campaign, Path(folder), items, budget, strategy, seed, releases, time_of(at))
             for id, campaign, folder, items, budget, strategy, seed, releases, at in rows
         ]
 
@@ -351,176 +350,38 @@ class State:
             StateError: the name is taken.
         """
         secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(scopes)))
-        with self._writing() as db:
+        with self._database.writing() as db:
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise StateError(f"there is an operator {name!r} already: choose another name")
             db.execute(
-                "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, _text(now()))
+                "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, text_of(now()))
             )
         return secret
 
     def operators(self) -> list[Operator]:
         """All operators, oldest first, revoked ones too."""
-        rows = self._rows("SELECT name, scopes, created, revoked FROM operators ORDER BY created, name")
-        return [_operator(row) for row in rows]
+        rows = self._database.rows(
+            "SELECT name, scopes, created, revoked FROM operators ORDER BY created, name"
+        )
+        return [operator_of(row) for row in rows]
 
     def operator(self, token: str) -> Operator | None:
         """Whose token this is; None for a stranger's or a revoked one."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT name, scopes, created, revoked FROM operators WHERE hash = ? AND revoked IS NULL",
             _hash(token),
         )
-        return _operator(rows[0]) if rows else None
+        return operator_of(rows[0]) if rows else None
 
     def revoke_operator(self, name: str) -> None:
         """Raises UnknownName."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             if not db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise UnknownName(f"there is no operator {name!r}")
             db.execute(
-                "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (_text(now()), name)
+                "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
             )
-
-    # SQLite
-
-    def _rows(self, query: str, *values: object) -> list[Any]:
-        with self._errors("read"):
-            return self._database().execute(query, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: flushed to the disk when the block ends, undone when it raises."""
-        with self._errors("written"):
-            db = self._database()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-
-    def _database(self) -> sqlite3.Connection:
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
-            # another thread only ever closes it
-            db = sqlite3.connect(
-                self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._connections.append(db)
-            self._local.db = db
-            self._path.chmod(0o600)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: each checkpoint flushes twice more
-        return db
-
-    @contextmanager
-    def _errors(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StateError(f"the state in {self.folder} could not be {verb}: {error}") from error
-
-
-def _close(connections: list[sqlite3.Connection]) -> None:
-    while connections:
-        connections.pop().close()
-
-
-def _store(db: sqlite3.Connection, batch: Sequence[Submission]) -> list[Outcome]:
-    """A few statements for the whole batch: each gives other threads the chance to hold this one up."""
-    campaigns = db.execute("SELECT id, deadline, closed FROM campaigns").fetchall()
-    until = {id: _maybe(deadline) for id, deadline, closed in campaigns if not closed}
-    at, pairs = now(), json.dumps([[new.campaign, new.client, new.fingerprint] for new in batch])
-    welcome = set(
-        _joined(db, "c.key FROM asked JOIN clients c ON c.key = client WHERE c.revoked IS NULL", pairs)
-    )
-    stands = {
-        (campaign, client): fingerprint
-        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.client = asked.client", pairs)
-    }
-    taken = {
-        (campaign, fingerprint): client
-        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.fingerprint = asked.print", pairs)
-    }
-    outcomes, rows = [], []
-    for new in batch:
-        outcome = _judge(new, (new.client,) in welcome, stands, taken, until, at)
-        outcomes.append(outcome)
-        if outcome is Outcome.stored:
-            stands[new.campaign, new.client] = new.fingerprint
-            taken[new.campaign, new.fingerprint] = new.client
-            statement = (new.epsilon, new.delta, new.sigma, new.rho)
-            rows.append((new.campaign, new.client, new.fingerprint, *statement, _text(at), new.data))
-    if rows:
-        marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-        db.execute(f"INSERT INTO releases VALUES {marks}", [value for row in rows for value in row])
-    return outcomes
-
-
-def _joined(db: sqlite3.Connection, query: str, pairs: str) -> list[Any]:
-    asked = (
-        "WITH asked (campaign, client, print) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
-        "json_extract(value, '$[2]') FROM json_each(?)) SELECT "
-    )
-    return db.execute(asked + query, (pairs,)).fetchall()
-
-
-def _judge(
-    new: Submission,
-    welcome: bool,
-    stands: Mapping[tuple[str, str], str],
-    taken: Mapping[tuple[str, str], str],
-    until: Mapping[str, datetime | None],
-    at: datetime,
-) -> Outcome:
-    if not welcome:
-        return Outcome.revoked
-    if first := stands.get((new.campaign, new.client)):
-        return Outcome.known if first == new.fingerprint else Outcome.answered
-    deadline = until.get(new.campaign, at)
-    if deadline is not None and deadline <= at:
-        return Outcome.closed
-    return Outcome.taken if (new.campaign, new.fingerprint) in taken else Outcome.stored
-
-
-@lru_cache(maxsize=1000)
-def _ask(text: str) -> Ask:
-    return Ask.model_validate_json(text)
-
-
-def _campaign(row: tuple[Any, ...]) -> Campaign:
-    id, index, probe, purpose, ask, budget, strategy, deadline, created, closed = row
-    times = (_maybe(deadline), _time(created), _maybe(closed))
-    return Campaign(id, index, probe, purpose, _ask(ask), budget, strategy, *times)
-
-
-def _client(row: tuple[Any, ...]) -> Client:
-    key, name, enrolled, revoked = row
-    return Client(key, name, _time(enrolled), _maybe(revoked))
-
-
-def _operator(row: tuple[Any, ...]) -> Operator:
-    name, scopes, created, revoked = row
-    return Operator(
-        name, frozenset(map(Scope, filter(None, scopes.split(",")))), _time(created), _maybe(revoked)
-    )
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds") if at else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _maybe(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

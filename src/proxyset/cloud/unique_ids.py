@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
+from proxyset.atomic import room_for
 from proxyset.errors import InvalidData
 
 _BUCKET = 1 << 20  # hashes in one bucket, about: 8 MB
@@ -24,7 +25,7 @@ def check_unique(ids: Callable[[], Iterator[list[str]]], items: int) -> None:
     Python's hashes stand for ids, split by their leading bits over temporary files of 8 bytes an id.
     """
     bits = min(_MOST_BITS, (items // _BUCKET).bit_length())
-    with ExitStack() as stack:
+    with room_for(f"{tempfile.gettempdir()} (TMPDIR)"), ExitStack() as stack:
         buckets = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1 << bits)]
         for part in ids():
             hashes = np.sort(np.fromiter(map(hash, part), np.int64, len(part)).view(np.uint64))

@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from proxyset.errors import LedgerError, ProxysetError, Refused, TransportError
+from proxyset.errors import DiskFull, LedgerError, ProxysetError, Refused, TransportError
 from proxyset.page import words
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
@@ -37,7 +37,7 @@ _STATIC = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-_STATUS = ((Refused, 409), (TransportError, 502), (LedgerError, 503), (ProxysetError, 422))
+_STATUS = ((Refused, 409), (TransportError, 502), (LedgerError, 503), (DiskFull, 507), (ProxysetError, 422))
 
 
 @dataclass(frozen=True)

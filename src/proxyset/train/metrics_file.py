@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from proxyset.atomic import room_for
+
 
 class MetricsFile:
     """Adds a line to FOLDER/metrics.jsonl now and then; a `train.tracker.Tracker`.
@@ -21,5 +23,5 @@ class MetricsFile:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         said = {"step": step, "steps": self._steps, "values": dict(values), "finished": step >= self._steps}
-        with self._path.open("a", encoding="utf-8") as file:
+        with room_for(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(said) + "\n")

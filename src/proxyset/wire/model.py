@@ -8,9 +8,10 @@ verified all of it, and has seen that the ONNX file reads no other file and runs
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -171,17 +172,27 @@ class Model:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
-        """Decode and verify.
+        """Decode and verify. Raises ArtifactError as `read`."""
+        return cls.read(io.BytesIO(data))
+
+    @classmethod
+    def read(cls, file: BinaryIO) -> Model:
+        """Decode and verify what an open file holds from where it stands; memory for the ONNX file once.
 
         Raises:
             ArtifactError: not a model, cut off, damaged, of another version, wrongly signed, or with an ONNX file that reads
                 other files or runs more than standard operators.
         """
-        size = int.from_bytes(data[:8], "little")
-        if len(data) < 8 or not 2 <= size <= min(_HEADER_LIMIT, len(data) - 8):
-            raise ArtifactError(f"this is not a model, or it was cut off: {len(data)} bytes")
-        header = _parsed(_Header, data[8 : 8 + size])
-        return _checked(cls(header.card, data[8 + size :], header.key, header.signature))
+        begin = file.read(8)
+        size = int.from_bytes(begin, "little")
+        text = file.read(size) if len(begin) == 8 and 2 <= size <= _HEADER_LIMIT else b""
+        if not text or len(text) < size:
+            raise ArtifactError(
+                f"this is not a model, or it was cut off: {len(begin) + len(text)} bytes read"
+            )
+        header = _parsed(_Header, text)
+        onnx = file.read(header.card.bytes + 1)  # one more than there should be shows that there is more
+        return _checked(cls(header.card, onnx, header.key, header.signature))
 
     def save(self, folder: Path) -> None:
         """Write model.onnx, card.json and signature.json into an existing folder."""

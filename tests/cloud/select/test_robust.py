@@ -60,6 +60,22 @@ def test_blocks_of_clusters_give_what_one_pass_gives(monkeypatch):
     ]
     weights, noise = rng.uniform(0.5, 1, 7), np.full(7, 4.0)
     whole, sigma = robust.total(releases, weights, noise)
-    monkeypatch.setattr(robust, "_HELD_BYTES", 8 * 7 * 3)
-    np.testing.assert_array_equal(robust.total(releases, weights, noise)[0], whole)
+    for columns_read, columns_worked in ((6, 20), (6, 4), (20, 3)):
+        monkeypatch.setattr(robust, "_HELD_BYTES", 4 * 7 * columns_read)
+        monkeypatch.setattr(robust, "_WORK_BYTES", 8 * 7 * columns_worked)
+        np.testing.assert_array_equal(robust.total(releases, weights, noise)[0], whole)
     assert sigma == pytest.approx(4.0 * np.sqrt(7) * robust.INFLATION)
+
+
+def test_the_largest_counts_a_release_may_hold():
+    """Held in float32: what is off is one part in 2²⁴ of the counts, and a liar's 2⁵³ moves nothing more than any other lie."""
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, 2**40, (9, 5))
+    releases = [Release(row, "b" * 64, "a" * 64, privacy_statement(1.0)) for row in counts]
+    ones = np.ones(9)
+    exact = robust.huber(counts.astype(float), 1.0)
+    np.testing.assert_allclose(robust.total(releases, ones, ones)[0], exact, rtol=2**-20)
+    liar = Release(np.full(5, 2**53), "b" * 64, "a" * 64, privacy_statement(1.0))
+    lied = np.vstack([counts[1:], np.full(5, 2.0**53)])
+    found = robust.total([*releases[1:], liar], ones, ones)[0]
+    np.testing.assert_allclose(found, robust.huber(lied, 1.0), rtol=2**-20)

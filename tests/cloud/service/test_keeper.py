@@ -150,10 +150,10 @@ def test_stopping_stores_what_waits(state, keys):
 def test_a_state_that_cannot_be_written_acknowledges_nothing(state, keys):
     async def ask():
         async with keeping(state) as keeper:
-            with state._writing() as db:
+            with state._database.writing() as db:
                 db.execute("ALTER TABLE releases RENAME TO away")
             (failed,) = await send(keeper, state, keys[:1])
-            with state._writing() as db:
+            with state._database.writing() as db:
                 db.execute("ALTER TABLE away RENAME TO releases")
             return failed, (await send(keeper, state, keys[:1]))[0]
 

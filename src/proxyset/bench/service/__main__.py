@@ -1,13 +1,17 @@
-"""python -m proxyset.bench.service load|memory|kill"""
+"""python -m proxyset.bench.service load|memory|kill|combine|look"""
 
 from __future__ import annotations
 
 import argparse
 import statistics
 import sys
+import tempfile
+from pathlib import Path
 
+from proxyset.bench.service.combine import costs, fill
 from proxyset.bench.service.kill import kill_again_and_again
 from proxyset.bench.service.load import Load, compare, growth, memory
+from proxyset.bench.service.look import looks
 
 
 def main() -> None:
@@ -24,6 +28,11 @@ def main() -> None:
     longer.add_argument("--minutes", type=float, default=10)
     killing = commands.add_parser("kill", help="kill -9 under load")
     killing.add_argument("--times", type=int, default=50)
+    combining = commands.add_parser("combine", help="time and peak memory of combining a campaign's releases")
+    combining.add_argument("--releases", type=int, nargs="+", default=[10, 1_000, 10_000])
+    combining.add_argument("--clusters", type=int, default=1_000)
+    looking = commands.add_parser("look", help="what the page takes to look at a large pool")
+    looking.add_argument("--items", type=int, default=1_000_000)
     arguments = parser.parse_args()
     if arguments.command == "load":
         _load(arguments.clients, arguments.campaigns, arguments.rounds, arguments.signed)
@@ -34,6 +43,11 @@ def main() -> None:
         _say(
             f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})"
         )
+    elif arguments.command == "combine":
+        for releases in arguments.releases:
+            _combine(releases, arguments.clusters)
+    elif arguments.command == "look":
+        _look(arguments.items)
     else:
         tally = kill_again_and_again(arguments.times)
         _say(f"{tally.kills} kills of the server, {tally.keepers} of its keeper")
@@ -55,6 +69,24 @@ def _load(clients: int, campaigns: int, rounds: int, signed: bool) -> None:
             f"{name}: {statistics.median(ratios):.2f} of the echo's ({min(ratios):.2f} to {max(ratios):.2f})"
         )
     _say(f"{sum(ours.errors for ours, _ in found)} errors")
+
+
+def _combine(releases: int, clusters: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder), releases, clusters)
+        for cost in costs(Path(folder)):
+            _say(
+                f"{releases:>7,} releases of {clusters:,} counts, {cost.rule:6s}: {cost.seconds:,.2f} s, "
+                f"{cost.core_seconds:,.2f} core-seconds, {cost.mib:,.0f} MiB"
+            )
+
+
+def _look(items: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, look in zip(("first", "again"), looks(Path(folder), items), strict=True):
+            _say(
+                f"{items:,} items, {name}: {look.seconds:.3f} s, {look.core_seconds:.3f} core-seconds, {look.mib:,.0f} MiB"
+            )
 
 
 def _words(name: str, load: Load) -> str:

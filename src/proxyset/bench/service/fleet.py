@@ -42,12 +42,14 @@ class Fleet:
     server: str
 
     @classmethod
-    def enrolled(cls, folder: Path, clients: int, campaigns: int, signed: bool = False) -> Fleet:
+    def enrolled(
+        cls, folder: Path, clients: int, campaigns: int, signed: bool = False, clusters: int = CLUSTERS
+    ) -> Fleet:
         """A new state with so many clients and campaigns, which all ask the same probe."""
         state = State.open(folder)
-        C = np.random.default_rng(0).normal(size=(CLUSTERS, FEATURES)).astype(np.float32)
+        C = np.random.default_rng(0).normal(size=(clusters, FEATURES)).astype(np.float32)
         probe = Probe.build(C, EncoderSpec(name="embeddings", dim=FEATURES), _INDEX, dtype="float16")
-        state.add_index(_INDEX, folder / "index", 1000, CLUSTERS)
+        state.add_index(_INDEX, folder / "index", 1000, clusters)
         for number in range(campaigns):
             name = f"campaign-{number}"
             made = Campaign(name, _INDEX, probe.fingerprint, "", Ask(), 1, "ecos", None, now(), None)
@@ -61,7 +63,7 @@ class Fleet:
     def release(self, client: int) -> Release:
         """One answer of a client, with its receipt."""
         key, privacy = self.keys[client], privacy_statement(0.58)
-        counts = np.random.default_rng().integers(-20, 200, CLUSTERS)
+        counts = np.random.default_rng().integers(-20, 200, self.probe.clusters)
         bare = Release(counts, self.probe.fingerprint, self.probe.index, privacy)
         claim = Claim(
             release=bare.fingerprint,

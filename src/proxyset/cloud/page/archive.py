@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from proxyset.atomic import room_for
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
@@ -43,9 +44,11 @@ def pack(proxy: ProxySet, form: str, name: str) -> tuple[tempfile.TemporaryDirec
 
 
 def _zip(source: Path, file: Path, name: str) -> Path:
-    with zipfile.ZipFile(
-        file, "w", zipfile.ZIP_STORED
-    ) as archive:  # pictures and Parquet are compressed already
+    # pictures and Parquet are compressed already
+    with (
+        room_for(f"{tempfile.gettempdir()} (TMPDIR)"),
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for path in sorted(source.rglob("*")):
             if path.is_file():
                 archive.write(path, f"{name}/{path.relative_to(source).as_posix()}")

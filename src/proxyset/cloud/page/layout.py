@@ -50,16 +50,11 @@ def _pushed(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray
     distance = np.sqrt((apart**2).sum(axis=2))
     overlap = np.maximum(radii[:, None] + radii[None] + 1.5 - distance, 0)
     np.fill_diagonal(overlap, 0)
+    direction = apart / np.maximum(distance, 1e-6)[..., None]
     # circles in the very same place part in a direction of their own
-    number = np.arange(len(radii))
-    turn = np.where(number[:, None] < number[None], 1.0, -1.0)
-    angle = 2.4 * (number[:, None] + number[None])
-    same = distance < 1e-6
-    direction = np.where(
-        same[..., None],
-        turn[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=2),
-        apart / np.maximum(distance, 1e-6)[..., None],
-    )
+    first, second = np.nonzero(distance < 1e-6)
+    angle, turn = 2.4 * (first + second), np.where(first < second, 1.0, -1.0)
+    direction[first, second] = turn[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     yielding = radii[None] ** 2 / (radii[:, None] ** 2 + radii[None] ** 2)
     push: NDArray[np.float64] = ((overlap * yielding)[..., None] * direction).sum(axis=1)
     return centres + 0.5 * push

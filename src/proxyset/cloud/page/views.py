@@ -125,7 +125,7 @@ class Desk:
     def campaign(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
         index, atlas = self._library.index(campaign.index)
-        coverage = campaigns.coverage(self._state, campaign.id)
+        coverage = self._library.coverage(campaign.id)
         answers, sets = self._state.releases(campaign.id), self._state.selections(campaign.id)
         picked = self._picked(sets[-1]) if sets else Counter()
         names = {client.key: client.name for client in self._state.clients()}
@@ -304,7 +304,7 @@ class Desk:
 
     def judge(self, visit: Visit) -> Response:
         campaign, selection, proxy = self._proxy(visit)
-        coverage = campaigns.coverage(self._state, campaign.id)
+        coverage = self._library.coverage(campaign.id)
         if coverage is None:
             raise InvalidInput("nobody has answered: without a release there is nothing to judge by")
         index, _ = self._library.index(campaign.index)
@@ -355,7 +355,7 @@ class Desk:
     def _near(self, visit: Visit) -> dict[str, Any]:
         campaign, cluster = self._campaign(visit), self._cluster(visit)
         index, atlas = self._library.index(campaign.index)
-        coverage = campaigns.coverage(self._state, campaign.id)
+        coverage = self._library.coverage(campaign.id)
         near: list[Neighbour] = self._library.near(campaign.index, cluster)
         return {
             "campaign": campaign,

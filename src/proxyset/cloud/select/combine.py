@@ -14,8 +14,8 @@ weight is what is bounded. Fewer than half of the clients cannot move a median b
 release among n like ones then holds at most max_weight / (max_weight + n − 1) of the mass: with the default 3, 60 % of three,
 25 % of ten, 3 % of a hundred. The price: an honest client that is larger than that is cut, too.
 
-Releases are read one after another, twice, and never held together (`robust` holds 16 MiB of counts, and reads more often
-where that is too little): ten thousand need no more memory than ten.
+Releases are read one after another, twice, and never held together; what stays of each is its name and its privacy statement,
+2 KiB. Only `robust` holds counts, at most 64 MiB of them, and reads more often where that is too little.
 """
 
 from __future__ import annotations
