@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+_MOST_KEEPERS = 4  # they take turns at the disk
 _LOCAL = ("127.", "localhost", "::1")
 
 
@@ -49,6 +51,15 @@ def serve(
     client_rate: Annotated[
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
+    keepers: Annotated[
+        int | None,
+        typer.Option(
+            help="With --state: processes that verify and store releases; one a core, and at most 4, unless given.",
+            min=1,
+            max=64,
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
     watch: Annotated[
         list[Path] | None,
@@ -94,7 +105,8 @@ def serve(
     if book is not None:
         from proxyset.cloud.page.app import mount_page
 
-        app = campaigns.create_app(book, public_url=public_url, limits=limits)
+        processes = keepers or min(os.cpu_count() or 1, _MOST_KEEPERS)
+        app = campaigns.create_app(book, public_url=public_url, limits=limits, keepers=processes)
         desk = mount_page(app, book, public_url=public_url, watched=watch or ())
         facts: dict[str, object] = {"state": str(state)}
         words = f"serving the campaigns of {state}"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from proxyset.cloud.service.limits import Limits
 
 
-def create_app(state: State, *, public_url: str = "", limits: Limits | None = None) -> FastAPI:
+def create_app(
+    state: State, *, public_url: str = "", limits: Limits | None = None, keepers: int = 1
+) -> FastAPI:
     """The application of one state.
 
     Args:
@@ -28,6 +30,7 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
         public_url: what clients call this server. With it, requests that were signed for another server are refused; without
             it, the Host header is believed, which any server between could have set.
         limits: None for the defaults.
+        keepers: how many processes verify signatures and store releases, beside the one that talks.
 
     Raises:
         MissingExtra: fastapi or prometheus-client is not installed.
@@ -37,7 +40,7 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
     from proxyset.cloud.service.application import service
     from proxyset.cloud.service.limits import Limits
 
-    return service(state, public_url, limits or Limits())
+    return service(state, public_url, limits or Limits(), keepers)
 
 
 def require_extra() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.records import Outcome
-from proxyset.cloud.service.keeper import Keeper
+from proxyset.cloud.service.keeper import Keeper, Keepers
 from proxyset.cloud.state import State
 from proxyset.errors import ArtifactError, StateError
 from proxyset.wire.receipt import Claim, Receipt
@@ -77,7 +77,7 @@ def of(number):
 
 def send(keeper, state, keys, **options):
     sent = [
-        keeper.store("one", public_half(key), release(state, key, of(number), **options).to_bytes())
+        keeper.store("one", public_half(key), release(state, key, of(number % CLIENTS), **options).to_bytes())
         for number, key in enumerate(keys)
     ]
     return asyncio.gather(*sent, return_exceptions=True)
@@ -140,8 +140,9 @@ def test_stopping_stores_what_waits(state, keys):
         waiting = send(keeper, state, keys[:9])
         await asyncio.sleep(0)
         await keeper.stop()
+        assert not keeper.running
         with pytest.raises(StateError, match="not running"):
-            keeper.check()
+            await keeper.verify("", "", b"")
         return await waiting
 
     assert [kept.outcome for kept in asyncio.run(ask())] == [Outcome.stored] * 9
@@ -171,21 +172,42 @@ def test_a_keeper_that_is_killed_is_followed_by_another(state, keys):
             await asyncio.sleep(0)
             os.kill(keeper._process.pid, signal.SIGKILL)
             cut_off = await waiting
-            with pytest.raises(StateError):
-                keeper.check()
+            assert not keeper.running
             begin = time.monotonic()
-            while time.monotonic() < begin + 30:
-                try:
-                    keeper.check()
-                    break
-                except StateError:
-                    await asyncio.sleep(0.1)
+            while not keeper.running and time.monotonic() < begin + 30:
+                await asyncio.sleep(0.1)
             return cut_off, await send(keeper, state, keys)
 
     cut_off, again = asyncio.run(ask())
     assert all(isinstance(answer, StateError) for answer in cut_off)
     assert {kept.outcome for kept in again} <= {Outcome.stored, Outcome.known}
     assert [kept.outcome for kept in again[:5]] == [Outcome.known] * 5
+    assert state.release_counts() == {"one": CLIENTS}
+
+
+def test_several_keep_one_state(state, keys):
+    """They share the work; what one stored is known to all, and when one is killed the others go on."""
+
+    async def ask():
+        keepers = Keepers(state.folder, 3)
+        await keepers.start()
+        first = await send(keepers, state, keys + keys)
+        busy = [keeper._ticket for keeper in keepers._all]
+        os.kill(keepers._all[0]._process.pid, signal.SIGKILL)
+        while keepers._all[0].running:
+            await asyncio.sleep(0.01)
+        keepers.check()
+        again = await send(keepers, state, keys)
+        await keepers.stop()
+        with pytest.raises(StateError, match="not running"):
+            keepers.check()
+        return first, busy, again
+
+    first, busy, again = asyncio.run(ask())
+    outcomes = [kept.outcome for kept in first]
+    assert outcomes.count(Outcome.stored) == outcomes.count(Outcome.known) == CLIENTS
+    assert min(busy) > CLIENTS / 3
+    assert [kept.outcome for kept in again] == [Outcome.known] * CLIENTS
     assert state.release_counts() == {"one": CLIENTS}
 
 

@@ -50,7 +50,7 @@ def main() -> None:
         _look(arguments.items)
     else:
         tally = kill_again_and_again(arguments.times)
-        _say(f"{tally.kills} kills of the server, {tally.keepers} of its keeper")
+        _say(f"{tally.kills} kills of the server, {tally.keepers} of a keeper")
         _say(f"{len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} requests cut off")
         _say(
             f"{tally.stored:,} stored, {tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"

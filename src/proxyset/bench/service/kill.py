@@ -29,7 +29,7 @@ class Tally:
 
     Attributes:
         kills: how often the server was killed.
-        keepers: how often its keeper was killed before, in half of the lives.
+        keepers: how often one of its keepers was killed before, in half of the lives.
         acknowledged: releases that were answered with 200 or 201, as (campaign, client, fingerprint).
         unanswered: requests that a kill cut off, or that found no keeper; each was sent again.
         lost: acknowledged releases that are not in the state.
@@ -125,7 +125,7 @@ async def _under_load(
     if pid is not None:
         await asyncio.sleep(random.uniform(0.05, seconds))
         if random.random() < 0.5 and (keepers := family(pid)[1:]):
-            os.kill(keepers[0], signal.SIGKILL)
+            os.kill(random.choice(keepers), signal.SIGKILL)
             tally.keepers += 1
             await asyncio.sleep(random.uniform(0.05, 2 + seconds))  # it takes a second to have another
         os.kill(pid, signal.SIGKILL)

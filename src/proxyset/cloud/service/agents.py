@@ -137,7 +137,7 @@ async def release(request: Request, campaign: CampaignId) -> Response:
     most = size_limit(context.probes[asked.probe].clusters)
     body = await _signed_body(request, most, credential.digest, context)
     try:
-        kept = await context.keeper.store(asked.id, client.key, body)
+        kept = await context.keepers.store(asked.id, client.key, body)
     except ArtifactError as error:
         raise HTTPException(422, str(error)) from None
     context.metrics.release(kept.outcome.value)

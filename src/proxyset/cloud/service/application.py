@@ -17,7 +17,7 @@ from proxyset.cloud.service.context import Context, Probes, context_of
 from proxyset.cloud.service.direct import Direct
 from proxyset.cloud.service.front import Front
 from proxyset.cloud.service.identity import server_key
-from proxyset.cloud.service.keeper import Keeper
+from proxyset.cloud.service.keeper import Keepers
 from proxyset.cloud.service.limits import Buckets, Limits
 from proxyset.cloud.service.logs import LOGGER, event
 from proxyset.cloud.service.metrics import Metrics
@@ -33,7 +33,7 @@ async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, can read its state, and can store a release."""
     context = context_of(request)
     context.state.indexes()
-    context.keeper.check()
+    context.keepers.check()
     return {"status": "ok"}
 
 
@@ -43,14 +43,14 @@ async def metrics(request: Request, who: Annotated[Operator, Depends(operator(Sc
     return Response(context_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def service(state: State, public_url: str, limits: Limits) -> FastAPI:
+def service(state: State, public_url: str, limits: Limits, keepers: int) -> FastAPI:
     """Campaigns over one state (`cloud.app.create_app`)."""
     metrics = Metrics()
     context = Context(
         state=state,
         limits=limits,
         metrics=metrics,
-        keeper=Keeper(state.folder, metrics.commit),
+        keepers=Keepers(state.folder, keepers, metrics.commit),
         key=server_key(state.folder),
         probes=Probes(state),
         audience=audience_of(public_url) if public_url else "",
@@ -59,10 +59,10 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        await context.keeper.start()
+        await context.keepers.start()
         event("started", campaigns=len(state.campaigns()))
         yield
-        await context.keeper.stop()
+        await context.keepers.stop()
         event("stopped")
 
     app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)

@@ -59,7 +59,7 @@ async def verify(credential: Credential, request: Request) -> None:
     if credential.scheme == CODED:
         proven = hmac.compare_digest(code(context.secret(credential.key), text), credential.proof)
     else:
-        proven = await context.keeper.verify(credential.key, credential.proof, text)
+        proven = await context.keepers.verify(credential.key, credential.proof, text)
     if not proven:
         what = "code" if credential.scheme == CODED else "signature"
         raise unauthorized(

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Campaign, Client
-from proxyset.cloud.service.keeper import Keeper
+from proxyset.cloud.service.keeper import Keepers
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces
 from proxyset.cloud.service.metrics import Metrics
 from proxyset.cloud.service.recent import Recent
@@ -57,7 +57,7 @@ class Context:
     """One server.
 
     Attributes:
-        state: read by any thread; releases are stored by `keeper` alone.
+        state: read by any thread; releases are stored by `keepers` alone.
         key: the server's own.
         audience: host and port that clients sign, or "" to take the Host header's word.
         started: milliseconds since 1970. Requests signed before are refused, because a restart forgets nonces.
@@ -66,7 +66,7 @@ class Context:
     state: State
     limits: Limits
     metrics: Metrics
-    keeper: Keeper
+    keepers: Keepers
     key: SigningKey
     probes: Probes
     audience: str

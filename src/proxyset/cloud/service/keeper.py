@@ -1,7 +1,7 @@
-"""The keeper as the server sees it: a process beside it that verifies signatures and stores releases.
+"""Keepers as the server sees them: processes beside it that verify signatures and store releases.
 
 Most of what a release costs is arithmetic that holds the interpreter's lock; in a process of its own it leaves the server's
-free to talk. Whatever is asked within one turn of the event loop travels together.
+free to talk. Whatever is asked of a keeper within one turn of the event loop travels together.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from proxyset.errors import ArtifactError, StateError
 _WAITING = 20_000
 _AGAIN_SECONDS = 1.0
 _END_SECONDS = 20
+_NONE = "the process that stores releases is not running: try again in a moment"
 _TOGETHER = 32  # questions: while more come in, the process is at work on these
 
 
@@ -71,10 +72,15 @@ class Keeper(asyncio.Protocol):
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
-    def check(self) -> None:
-        """Raises StateError when there is no process, so that nobody waits for it."""
-        if self._transport is None or self._stopping:
-            raise StateError("the process that stores releases is not running: try again in a moment")
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked."""
+        return self._transport is not None and not self._stopping
+
+    @property
+    def waiting(self) -> int:
+        """Questions that it has not answered."""
+        return len(self._waiting)
 
     async def verify(self, key: str, signature: str, text: bytes) -> bool:
         """Whether a signature is that key's, of that text; all but the text in hexadecimal.
@@ -98,8 +104,9 @@ class Keeper(asyncio.Protocol):
         return Kept(Outcome(verdict), detail)
 
     async def _ask(self, kind: str, first: str, second: str, data: bytes) -> tuple[str, str]:
-        self.check()
-        if len(self._waiting) >= _WAITING:
+        if not self.running:
+            raise StateError(_NONE)
+        if self.waiting >= _WAITING:
             raise StateError(f"{_WAITING} requests wait already: try again later")
         self._ticket += 1
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -152,6 +159,47 @@ class Keeper(asyncio.Protocol):
     def _again(self) -> None:
         if not self._stopping:
             self._starting = self._loop.create_task(self.start())
+
+
+class Keepers:
+    """Several keepers of one state; each question goes to the one with the fewest. SQLite keeps their commits apart.
+
+    Args:
+        folder: of the state.
+        count: how many.
+        batch_stored: told the number of releases of each commit.
+    """
+
+    def __init__(
+        self, folder: Path, count: int = 1, batch_stored: Callable[[int], None] = lambda size: None
+    ) -> None:
+        self._all = [Keeper(folder, batch_stored) for _ in range(count)]
+
+    async def start(self) -> None:
+        """Begin the processes."""
+        await asyncio.gather(*(keeper.start() for keeper in self._all))
+
+    async def stop(self) -> None:
+        """Store what waits, then end the processes."""
+        await asyncio.gather(*(keeper.stop() for keeper in self._all))
+
+    def check(self) -> None:
+        """Raises StateError when there is no process, so that nobody waits for one."""
+        self._idlest()
+
+    async def verify(self, key: str, signature: str, text: bytes) -> bool:
+        """As `Keeper.verify`."""
+        return await self._idlest().verify(key, signature, text)
+
+    async def store(self, campaign: str, client: str, release: bytes) -> Kept:
+        """As `Keeper.store`."""
+        return await self._idlest().store(campaign, client, release)
+
+    def _idlest(self) -> Keeper:
+        running = [keeper for keeper in self._all if keeper.running]
+        if not running:
+            raise StateError(_NONE)
+        return min(running, key=lambda keeper: keeper.waiting)
 
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
