@@ -12,10 +12,12 @@ import pytest
 from nacl.signing import SigningKey
 
 from proxyset.cloud.records import Scope
+from proxyset.cloud.service.identity import server_key
 from proxyset.cloud.service.limits import Buckets, Limits, Nonces, address_of
 from proxyset.cloud.state import State
-from proxyset.wire.signed_request import WINDOW_SECONDS, authorization
-from tests.cloud.service.running import GENEROUS, begin, new_client, running, signed, tiny_index
+from proxyset.wire.service import Service
+from proxyset.wire.signed_request import CODED, SCHEME, WINDOW_SECONDS, authorization
+from tests.cloud.service.running import GENEROUS, begin, new_client, public, running, signed, tiny_index
 
 HASTY = Limits(address=0, client=0, enrol=0, body_seconds=0.5, head_seconds=0.5)
 
@@ -33,23 +35,48 @@ def state(tmp_path, index):
     book.close()
 
 
-def test_signatures(state):
+@pytest.mark.parametrize("coded", [False, True], ids=["signed", "coded"])
+def test_signatures_and_codes(state, coded):
+    known = public(server_key(state.folder)) if coded else ""
+    other = public(SigningKey.generate())
     with running(state) as url:
         key, target = new_client(state), f"{url}/v1/campaigns"
-        assert signed(key, "GET", target).status_code == 200
-        header = authorization(key, "GET", target)
+        assert signed(key, "GET", target, server=known).status_code == 200
+        header = authorization(key, "GET", target, server=known)
         assert httpx2.get(target, headers={"authorization": header}).status_code == 200
+        scheme, _, rest = authorization(key, "GET", target, server=known).partition(" ")
         for name, wrong in {
             "again": header,
-            "stranger": authorization(SigningKey.generate(), "GET", target),
-            "another method": authorization(key, "POST", target),
-            "another path": authorization(key, "GET", target + "?x=1"),
-            "another server": authorization(key, "GET", "http://cloud.example/v1/campaigns"),
+            "stranger": authorization(SigningKey.generate(), "GET", target, server=known),
+            "another method": authorization(key, "POST", target, server=known),
+            "another path": authorization(key, "GET", target + "?x=1", server=known),
+            "another server": authorization(key, "GET", "http://cloud.example/v1/campaigns", server=known),
+            "another server's key": authorization(key, "GET", target, server=other),
+            "another nonce": header.replace(header.split(".")[2], "0" * 32),
+            "another form": f"{CODED if scheme == SCHEME else SCHEME} {rest}",
+            "a form that is none": f"Proxyset-None {rest}",
             "cut off": header[:-1],
             "none": "",
         }.items():
             answer = httpx2.get(target, headers={"authorization": wrong})
             assert answer.status_code == 401, name
+
+
+def test_an_agent_signs_where_the_server_has_another_key_now(state):
+    with running(state) as url:
+        key = new_client(state)
+        for known in ("", public(server_key(state.folder)), public(SigningKey.generate())):
+            assert [offer.campaign for offer in Service(url, key, server=known).offers()] == ["one"]
+
+
+def test_a_pinned_key_that_is_none(state):
+    state.add_client("00" * 32, "nobody has this key")
+    with running(state) as url:
+        header = authorization(
+            new_client(state), "GET", f"{url}/v1/campaigns", server=public(server_key(state.folder))
+        )
+        header = header.replace(header.split()[1].split(".")[0], "00" * 32)
+        assert httpx2.get(f"{url}/v1/campaigns", headers={"authorization": header}).status_code == 401
 
 
 def test_another_body_than_the_signed_one(state):
@@ -92,9 +119,12 @@ def test_enrolling(state):
         target, token = f"{url}/v1/enroll", state.create_token("north")
         first, second = SigningKey.generate(), SigningKey.generate()
         body = json.dumps({"token": token}).encode()
+        own = public(server_key(state.folder))
+        assert signed(first, "POST", target, body, server=own).status_code == 401  # it must be signed
         for _ in range(2):
             answer = signed(first, "POST", target, body)
             assert (answer.status_code, answer.json()["name"]) == (200, "north")
+            assert answer.json()["server"] == own
         assert signed(second, "POST", target, body).status_code == 403
         assert signed(second, "POST", target, b'{"token": "%s"}' % (b"x" * 43)).status_code == 403
         for bad in (b"", b"[]", b'{"token": 1}', b'{"token": "SECRET-that-is-too-long%s"}' % (b"x" * 300)):

@@ -15,6 +15,7 @@ from proxyset.cloud.app import create_app
 from proxyset.cloud.records import Scope
 from proxyset.cloud.state import State
 from tests.cloud.service.running import begin, new_client, public, running, signed, tiny_index
+from tests.wire.models import model
 
 PAGE = Path(__file__).parents[3] / "docs" / "service.md"
 ROLES = (
@@ -104,7 +105,7 @@ def request_of(request, role, server):
     elif request.endswith("enroll-tokens"):
         body = b'{"name": "somebody"}'
     elif method == "PUT":
-        body = b"model"
+        body = model().to_bytes()
     if "{key}" in path:
         path = path.replace("{key}", public(new_client(server.state, "spare")))
     return method, server.url + path, body

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.cloud import campaigns as commands
 from proxyset.cloud.index import Index
+from proxyset.cloud.model import check_model
 from proxyset.cloud.records import Campaign, Client, Operator, Scope
 from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.cloud.service.auth import operator
 from proxyset.cloud.service.context import context_of
 from proxyset.cloud.state import State
-from proxyset.errors import InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.wire.campaign import Ask, CampaignId, Sha256
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
@@ -175,7 +176,9 @@ def get_release(request: Request, who: Reader, campaign: CampaignId, fingerprint
 
 @router.put(
     "/campaigns/{campaign}/model",
-    responses=_REFUSED | _NOT_FOUND | {413: {"description": "too large"}},
+    responses=_REFUSED
+    | _NOT_FOUND
+    | {413: {"description": "too large"}, 422: {"description": "not a signed model"}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -184,7 +187,7 @@ def get_release(request: Request, who: Reader, campaign: CampaignId, fingerprint
     },
 )
 async def publish_model(request: Request, who: Campaigner, campaign: CampaignId) -> ModelView:
-    """Publish a model for the clients of a campaign."""
+    """Publish a signed model for the clients of a campaign."""
     context = context_of(request)
     context.state.campaign(campaign)
     most = context.limits.model_bytes
@@ -194,6 +197,10 @@ async def publish_model(request: Request, who: Campaigner, campaign: CampaignId)
                 raise HTTPException(413, f"a model has at most {most} bytes", {"connection": "close"})
             await run_in_threadpool(file.write, part)
         file.seek(0)
+        try:
+            await run_in_threadpool(check_model, file)
+        except ArtifactError as error:
+            raise HTTPException(422, str(error)) from None
         model = await run_in_threadpool(context.state.publish_model, campaign, file, "model")
     return ModelView(campaign=campaign, sha256=model.sha256, bytes=model.bytes)
 
