@@ -13,6 +13,7 @@ import pytest
 
 from proxyset import atomic
 from proxyset.cli import main
+from proxyset.cloud.state import State
 from proxyset.errors import DiskFull
 
 LIMIT = """
@@ -115,6 +116,7 @@ def test_standard_output_on_a_full_device(tmp_path):
 
 
 def test_a_state_on_a_full_disk_says_where_and_stays_whole(tmp_path):
+    State.open(tmp_path / "state").close()  # while there is room
     code = """
 from proxyset.cloud.state import State
 state, kept = State.open("state"), 0
