@@ -168,6 +168,7 @@ def test_a_keeper_that_is_killed_is_followed_by_another(state, keys):
     async def ask():
         async with keeping(state) as keeper:
             assert [kept.outcome for kept in await send(keeper, state, keys[:5])] == [Outcome.stored] * 5
+            os.kill(keeper._process.pid, signal.SIGSTOP)  # so that it has answered nothing when it is killed
             waiting = send(keeper, state, keys)
             await asyncio.sleep(0)
             os.kill(keeper._process.pid, signal.SIGKILL)
