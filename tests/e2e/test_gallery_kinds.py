@@ -143,6 +143,7 @@ def test_the_operators_page(cloud, tab, kind):
     tab.goto(f"{url}/login")
     tab.get_by_label("Operator’s token").fill(token)
     tab.get_by_role("button", name="Log in").click()
+    tab.get_by_role("heading", name="Campaigns", exact=True).wait_for()
     tab.goto(f"{url}/campaigns/{kind}")
     tab.locator(".map a").first.focus()
     near = tab.locator("#near blockquote")
@@ -187,7 +188,10 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
         tab.get_by_role("button", name="Approve").click()
         tab.get_by_role("link", name="see exactly what left").click()
         tab.get_by_role("button", name="Count again").click()
-        assert tab.locator("#counts ~ .scroll tbody tr").count() == 4
+        rows = tab.locator("#counts ~ .scroll tbody tr")
+        rows.first.wait_for()
+        tab.wait_for_load_state()
+        assert rows.count() == 4
         found += look(tab)
     served.close()
     assert found == []

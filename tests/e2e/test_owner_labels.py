@@ -89,6 +89,8 @@ def test_an_owner_approves_questions_and_sees_what_left(world, ledger, browser, 
         tab.goto(facts["url"])
         assert "asks for labels" in tab.locator(".cards").inner_text()
         tab.locator(".cards a").click()
+        tab.locator(".pictures").wait_for()
+        tab.wait_for_load_state()
         assert tab.locator("blockquote").first.inner_text() == PURPOSE  # shown, not run
         pictures = tab.locator(".pictures img")
         assert pictures.count() == ITEMS
@@ -165,6 +167,8 @@ def test_axe_finds_nothing_and_a_phone_cuts_off_nothing(page, browser, scheme):
     tab.get_by_role("link", name="see exactly what left").wait_for()
     found += checked()
     tab.get_by_role("link", name="see exactly what left").click()
+    tab.get_by_role("button", name="Verify").wait_for()
+    tab.wait_for_load_state()
     found += checked()
     tab.goto(site_of(page) + "/")
     tab.locator(".tiles").wait_for()

@@ -158,7 +158,7 @@ def test_approving_again_is_free_and_a_refusal_stays(page, world, ledger, tab, c
     assert ledger.account().debits == 1
     tab.get_by_label("Why").fill("I changed my mind")
     tab.get_by_role("button", name="Refuse").click()
-    assert "Refused" in tab.locator(".notice").inner_text()
+    tab.locator(".notice", has_text="Refused").wait_for()
     arguments = (
         "answer",
         world / "probe",
@@ -187,15 +187,22 @@ def test_axe_finds_nothing_on_any_page(page, browser, scheme):
     tab.goto(page["url"])
     found += violations(tab)
     tab.locator(".cards a").click()
+    tab.locator(".pictures").wait_for()
+    tab.wait_for_load_state()
     found += violations(tab)
     tab.get_by_role("button", name="Approve").click()
     tab.get_by_role("link", name="see exactly what left").wait_for()
+    tab.wait_for_load_state()
     found += violations(tab)
     tab.get_by_role("link", name="see exactly what left").click()
+    tab.get_by_role("button", name="Count again").wait_for()
+    tab.wait_for_load_state()
     for summary in tab.locator("summary").all():
         summary.click()
     found += violations(tab)
     tab.get_by_role("button", name="Count again").click()
+    tab.locator("#counts ~ .scroll tbody tr").first.wait_for()
+    tab.wait_for_load_state()
     found += violations(tab)
     tab.goto(site + "/")
     for summary in tab.locator("summary").all():
