@@ -142,7 +142,8 @@ def check_proxy_set(folder, index, state):
     releases.sort(key=lambda release: order.index(release.fingerprint))
     again = select(Index.open(index), releases, folder / "again", budget=200).selection()
     assert ids == again.column("id").to_pylist()
-    assert sum(int(item) % 6 < 2 for item in ids) > 0.9 * len(ids)
+    # a third by chance; 0.89 to 0.95 in 150 draws of the noise, so 0.8 is ten standard deviations away
+    assert sum(int(item) % 6 < 2 for item in ids) > 0.8 * len(ids)
     shown = proxyset("campaign", "show", "blobs", "--state", state)
     assert {answer["client"] for answer in shown["answers"]} == {"north", "west"}
     assert shown["selections"][0]["releases"] == 2 and not shown["accepting"]
