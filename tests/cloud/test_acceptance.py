@@ -3,35 +3,15 @@
 from contextlib import closing
 from datetime import timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxyset.cloud import campaigns
-from proxyset.cloud.records import Outcome, Submission, now
+from proxyset.cloud.records import Outcome, now
 from proxyset.cloud.state import State
 from proxyset.wire.campaign import Ask
-from tests.cloud.service.running import begin, tiny_index
-
-KEY = "ab" * 32
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    return tiny_index(tmp_path_factory.mktemp("index"))
-
-
-@pytest.fixture
-def state(tmp_path):
-    book = State.open(tmp_path / "state")
-    yield book
-    book.close()
-
-
-def submission(campaign="one", client=KEY, fingerprint="f" * 64):
-    return Submission(
-        campaign, client, fingerprint, 0.5, 1e-5, 7.0, 0.01, b"bytes of " + fingerprint.encode()
-    )
+from tests.cloud.service.running import begin
+from tests.cloud.test_state import KEY, submission
 
 
 def test_what_became_of_a_submission(state, index):

@@ -11,21 +11,9 @@ from proxyset.cloud.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from proxyset.cloud.state import FILE, State
 from proxyset.errors import InvalidInput, StateError, UnknownName
 from proxyset.wire.campaign import Ask
-from tests.cloud.service.running import begin, tiny_index
+from tests.cloud.service.running import begin
 
 KEY = "ab" * 32
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    return tiny_index(tmp_path_factory.mktemp("index"))
-
-
-@pytest.fixture
-def state(tmp_path):
-    book = State.open(tmp_path / "state")
-    yield book
-    book.close()
 
 
 def submission(campaign="one", client=KEY, fingerprint="f" * 64):

@@ -154,11 +154,17 @@ class Keeper(asyncio.Protocol):
             self._process.kill()  # if it has not ended, but only stopped to listen
             self._process.wait()
             LOGGER.error("the keeper ended by itself; another is started")
-            self._loop.call_later(_AGAIN_SECONDS, self._again)
+            self._starting = self._loop.create_task(self._again())
 
-    def _again(self) -> None:
-        if not self._stopping:
-            self._starting = self._loop.create_task(self.start())
+    async def _again(self) -> None:
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            if self._stopping:
+                return None
+            try:
+                return await self.start()
+            except OSError as error:  # no memory, no process to be had
+                LOGGER.error("no keeper can be started, trying again: %s", error)
 
 
 class Keepers:
