@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli import agent, history, options, owner, predict
+from proxyset.cli import agent, history, options, owner, predict, report, show
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
+from proxyset.cli.show import USUAL_EPSILON
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Account, Ledger
@@ -19,7 +20,6 @@ from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
 
-USUAL_EPSILON = 0.58  # the paper's
 _BAR = 30
 
 app = typer.Typer(no_args_is_help=True, help="The data owner's agent: outbound connections only.")
@@ -171,9 +171,11 @@ app.command()(agent.enroll)
 app.command("list")(agent.list_offers)
 app.command()(agent.approve)
 app.command()(agent.run)
+app.command()(show.show)
 app.command()(history.history)
 app.command()(history.verify)
 app.command()(history.look)
+app.command()(report.report)
 app.command()(owner.serve)
 app.command()(predict.fetch_model)
 app.command()(predict.predict)
