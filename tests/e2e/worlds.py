@@ -20,6 +20,7 @@ from proxyset.cloud.proxy_set import select
 from proxyset.server import campaigns
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
+from proxyset.wire.probe import Probe
 from proxyset.wire.questions import Questions
 
 SHAPES = ("disc", "square", "cross", "stripes", "ring")
@@ -89,6 +90,27 @@ def picture_index(folder: Path, each: int, clusters: int, hostile: bool = False)
     """An index of pictures under `folder`, whose pool is `folder/pool` and whose probes carry real items."""
     pool = draw_pool(folder / "pool", each, hostile)
     return build_index(pool, folder / "index", encoder="hog", clusters=clusters, medoids=True)
+
+
+def visits(path: Path, count: int, seed: int = 0) -> Path:
+    """A CSV of hospital visits that nobody made."""
+    rng = np.random.default_rng(seed)
+    rows = ["age,sex,ward,diagnosis,temperature,smoker"]
+    for _ in range(count):
+        warm = f"{rng.normal(37, 0.7):.1f}" if rng.random() > 0.1 else ""
+        code = rng.choice(["A01", "B07", "E11", "I10", "J45", "K35"])
+        ward = f"{rng.integers(1, 9):02d}"
+        smokes = rng.choice(["true", "false"])
+        rows.append(f"{rng.integers(17, 95)},{rng.choice(['female', 'male'])},{ward},{code},{warm},{smokes}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def table_probe(folder: Path, clusters: int = 40, purpose: str = "") -> Probe:
+    """A probe of a pool of visits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = visits(folder / "pool.csv", 900)
+    return build_index(pool, folder / "index", encoder="tabular", clusters=clusters).probe(purpose=purpose)
 
 
 def labelled_pool(path: Path, each: int, hostile: bool = True) -> Path:

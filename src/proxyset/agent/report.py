@@ -128,8 +128,21 @@ class Asked:
         return 0 if message is None else message.clusters if isinstance(message, Probe) else len(message)
 
 
-def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> str:
-    """The report as HTML. The ledger is verified first: there is no report of one that was changed.
+@dataclass(frozen=True)
+class Page:
+    """The report.
+
+    Attributes:
+        html: all of it.
+        security: its content security policy, which it also states itself: its own style, its own pictures, nothing else.
+    """
+
+    html: str
+    security: str
+
+
+def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
+    """The report. The ledger is verified first: there is no report of one that was changed.
 
     Args:
         ledger: whose.
@@ -147,9 +160,11 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> str:
     cap = whole.cap or Cap()
     policies = [(entry, text.decode(errors="replace")) for entry, text in ledger.texts("policy")]
     style = "\n".join((resources.files(package) / file).read_text(encoding="utf-8") for package, file in _STYLE)
-    return _environment().get_template("report.html.j2").render(
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+    security = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    html = _environment().get_template("report.html.j2").render(
         style=Markup(style),
-        security=security(style),
+        security=security,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("proxyset"),
         ledger=str(ledger.path),
@@ -157,6 +172,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> str:
         receipts=receipts,
         key=public_key(ledger),
         whole=whole,
+        spent=ledger.spent(),
         cap=cap,
         servers=[standing(ledger, server) for server in servers],
         chart=burn_down(entries, cap.rho),
@@ -174,6 +190,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> str:
         most_bytes=_HEX,
         abstained=ABSTAINED,
     )  # fmt: skip
+    return Page(html, security)
 
 
 _STYLE = (
@@ -181,12 +198,6 @@ _STYLE = (
     ("proxyset.page", "static/page.css"),
     ("proxyset.agent.page", "templates/report.css"),
 )
-
-
-def security(style: str) -> str:
-    """The content security policy of the report: this very style, pictures inside it, and nothing else."""
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]:
@@ -201,8 +212,10 @@ def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]
         found.append((f"sha256sum {files}", "The same digests as in this report."))
     signed = next((answer for answer in answers if answer.receipt), None)
     if signed and key:
-        command = f"proxyset client verify answers/{signed.file} --key {key} --ledger {book}"
-        found.append((command, "The receipt is signed by the owner’s key, for exactly these bytes, paid for by this ledger."))
+        command = f"proxyset client verify answers/{signed.file} --key {key}"
+        means = "The receipt is signed by the owner’s key, for exactly these bytes. For a file saved out of this report, too."
+        found.append((command, means))
+        found.append((f"{command} --ledger {book}", "And this ledger paid for it."))
     return found
 
 

@@ -35,7 +35,7 @@ def report(
     from proxyset.agent.report import render
 
     book = Ledger.open(ledger, create=False)
-    page = render(book, [opened(file) for file in question or []]).encode()
+    page = render(book, [opened(file) for file in question or []]).html.encode()
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(out, page)
     facts = {"out": str(out), "bytes": len(page), "ledger": str(book.path), "entries": len(book.entries())}
