@@ -62,17 +62,18 @@ def test_standing_agrees_with_the_account(ledger, probe, X):
 
 
 def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
-    adopt(
-        ledger,
-        b'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n[cap]\nepsilon = 1.0\ndelta = 1e-5\n',
-    )
+    policy = 'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n{}[cap]\nepsilon = 1.0\ndelta = 1e-5\n'
+    adopt(ledger, policy.format("").encode())
     settings = Settings(X, 0.5)
+    (named,) = [c for c in examine(ledger, ask, probe, settings, 0.05, None).checks if c.verdict == "ask"]
+    assert "names no encoders" in named.words and probe.encoder.fingerprint in named.words
+    adopt(ledger, policy.format(f'encoders = ["{probe.encoder.fingerprint}"]\n').encode())
 
     def verdicts(epsilon):
         return [check.verdict for check in examine(ledger, ask, probe, settings, epsilon, None).checks]
 
-    assert verdicts(0.05) == ["good", "good"]
-    assert verdicts(0.5) == ["good", "ask", "good"]
+    assert verdicts(0.05) == ["good", "good", "good"]
+    assert verdicts(0.5) == ["good", "good", "ask", "good"]
     assert verdicts(2.0) == ["bad", "bad"]
     with pytest.raises(InvalidInput):
         verdicts(-1)
