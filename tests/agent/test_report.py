@@ -102,7 +102,9 @@ def test_it_says_what_was_asked_decided_and_in_force(world):
 def test_nothing_is_loaded_run_or_sent(world):
     page = render(world[0])
     tags = Seen(page.html).tags
-    assert {tag for tag, _ in tags}.isdisjoint({"script", "iframe", "object", "embed", "link", "form", "base", "video"})
+    assert {tag for tag, _ in tags}.isdisjoint(
+        {"script", "iframe", "object", "embed", "link", "form", "base", "video"}
+    )
     assert not any(name.startswith("on") or name == "style" for _, a in tags for name in a)
     for tag, attributes in tags:
         for name in ("src", "href", "srcset", "action", "poster"):
@@ -136,7 +138,9 @@ def test_no_report_of_a_ledger_that_was_changed(world):
         for name in tables:
             db.execute(f"DROP TRIGGER IF EXISTS {name}_no_update")
         columns = {name: [c[1] for c in db.execute(f"PRAGMA table_info({name})")] for name in tables}
-        (table,) = [name for name in tables if "seq" in columns[name] and "rho" in columns[name]] or [tables[0]]
+        (table,) = [name for name in tables if "seq" in columns[name] and "rho" in columns[name]] or [
+            tables[0]
+        ]
         for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             db.execute(f"DROP TRIGGER {trigger}")
         db.execute(f"DELETE FROM {table} WHERE seq = 2")
@@ -166,7 +170,12 @@ def test_the_commands_work_as_they_stand(world, tmp_path):
     said = ""
     for command in found:
         run = subprocess.run(
-            ["bash", "-c", unescape(command)], cwd=here, env=environment, capture_output=True, text=True, timeout=120
+            ["bash", "-c", unescape(command)],
+            cwd=here,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert run.returncode == 0, (command, run.stderr)
         said += run.stdout

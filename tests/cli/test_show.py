@@ -67,7 +67,9 @@ def test_the_policy_says_the_terms_and_whether_it_names_the_encoder(command, pro
     named = shown(f'{rest}encoders = ["{probe.encoder.fingerprint}"]\n')
     privacy = named["privacy"]
     assert (privacy["unit"], privacy["max_records"], privacy["epsilon"]) == ("person", 3, 0.2)
-    assert any(check["verdict"] == "good" and "names this encoder" in check["words"] for check in named["checks"])
+    assert any(
+        check["verdict"] == "good" and "names this encoder" in check["words"] for check in named["checks"]
+    )
     other = shown(f'{rest}encoders = ["{"0" * 64}"]\n')
     assert any(check["verdict"] == "bad" and "encoder" in check["words"] for check in other["checks"])
 

@@ -45,6 +45,7 @@ WHOLE = {
     "owner-home-light",
     "owner-ask-light",
     "owner-label-light",
+    "owner-table-light",
     "operator-campaign-light",
     "operator-set-light",
 }  # at full size in the docs

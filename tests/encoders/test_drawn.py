@@ -90,7 +90,9 @@ def test_what_is_shown_is_what_is_encoded(make, hog, tmp_path):
 def test_an_eps_starts_no_other_program(hog, monkeypatch, tmp_path):
     """Neither for the page nor for `client look`, though Pillow would draw it with Ghostscript."""
     started = []
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: started.append(a) or Image.new("RGB", (9, 9)))
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *a, **k: started.append(a) or Image.new("RGB", (9, 9))
+    )
     assert Image.open(io.BytesIO(EPS)).format == "EPS"
     assert picture(EPS).media_type == "image/svg+xml"
     assert drawn(EPS) is None and images.format_of(EPS) == ""

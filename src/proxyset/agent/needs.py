@@ -61,10 +61,14 @@ def needs_of(encoder: EncoderSpec) -> Needs:
     if encoder.name == "tabular":
         return _table(encoder)
     if encoder.name == "hog":
-        return Needs(kind, f"{_PICTURES}, then made gray and {encoder.params.get('size')} pixels wide and high.")
+        return Needs(
+            kind, f"{_PICTURES}, then made gray and {encoder.params.get('size')} pixels wide and high."
+        )
     if encoder.name == "onnx":
         weights = str(encoder.params.get("weights_sha256"))[:64]
-        words = f"{_PICTURES}, and the encoder's folder (onnx:FOLDER), whose weights have the SHA-256 {weights}."
+        words = (
+            f"{_PICTURES}, and the encoder's folder (onnx:FOLDER), whose weights have the SHA-256 {weights}."
+        )
         return Needs(kind, words)
     if encoder.name == "wordllama":
         return Needs(kind, f"Texts. Of each, the first {MOST_CHARACTERS:,} characters are read.")
@@ -96,6 +100,8 @@ def _column(column: object) -> Column:
     values: Sequence[str] = getattr(column, "values", ())
     if isinstance(column, Number):
         reach = CLIP * column.scale
-        return Column(column.name, column.kind, column.centre - reach, column.centre + reach, (), column.missing)
+        return Column(
+            column.name, column.kind, column.centre - reach, column.centre + reach, (), column.missing
+        )
     name, kind, missing = (getattr(column, field) for field in ("name", "kind", "missing"))
     return Column(name, kind, None, None, tuple(values), missing)

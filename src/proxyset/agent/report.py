@@ -159,9 +159,13 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
     servers = sorted({entry.server for entry in entries if entry.kind == "debit" and entry.server})
     cap = whole.cap or Cap()
     policies = [(entry, text.decode(errors="replace")) for entry, text in ledger.texts("policy")]
-    style = "\n".join((resources.files(package) / file).read_text(encoding="utf-8") for package, file in _STYLE)
+    style = "\n".join(
+        (resources.files(package) / file).read_text(encoding="utf-8") for package, file in _STYLE
+    )
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    security = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    security = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
     html = _environment().get_template("report.html.j2").render(
         style=Markup(style),
         security=security,
@@ -204,7 +208,10 @@ def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]
     """What anyone with proxyset and the ledger can run to check the report, each with what it shows."""
     book, key = shlex.quote(str(ledger.path)), public_key(ledger)
     found = [
-        (f"proxyset ledger verify {book}", "No entry was changed, removed or put elsewhere; no cap was passed."),
+        (
+            f"proxyset ledger verify {book}",
+            "No entry was changed, removed or put elsewhere; no cap was passed.",
+        ),
         (f"proxyset client history {book} --out answers", "The literal bytes of every answer, as files."),
     ]
     if answers:
@@ -247,9 +254,7 @@ def _answers(ledger: Ledger) -> list[Answer]:
     ]
 
 
-def _asked(
-    ledger: Ledger, messages: Iterable[Probe | Questions], answers: Sequence[Answer]
-) -> list[Asked]:
+def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Sequence[Answer]) -> list[Asked]:
     """Every question that waits, or that the ledger speaks of, in the order in which it first appeared."""
     given = {message.fingerprint: message for message in messages}
     entries = [entry for entry in ledger.entries() if entry.kind in ("approval", "refusal", "debit")]

@@ -61,9 +61,13 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
             raise InvalidData(f"{found}\nNothing was debited, nothing sent (--strict)")
         note(found)
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            note("warning: answered all the same; see it first with proxyset client check, or stop with --strict")
+            note(
+                "warning: answered all the same; see it first with proxyset client check, or stop with --strict"
+            )
             return True
-        note("If you do not answer now, and would have otherwise, your silence tells whoever asked that this is so.")
+        note(
+            "If you do not answer now, and would have otherwise, your silence tells whoever asked that this is so."
+        )
         return typer.confirm("Answer all the same?", default=False, err=True)
 
     return confirm

@@ -49,7 +49,9 @@ def show(
     ] = None,
     max_records: Annotated[
         int | None,
-        typer.Option(help="Most records of one person that count; your policy's, else 1.", show_default=False),
+        typer.Option(
+            help="Most records of one person that count; your policy's, else 1.", show_default=False
+        ),
     ] = None,
     adjacency: Annotated[
         Adjacency | None,
@@ -123,7 +125,11 @@ def _asked(file: Path, message: Probe | Questions, question: Question | LabelQue
         points = "centroids, which are no items and cannot be looked at"
         if message.medoids:
             points = f"real items of a public collection of {message.medoids.items:,}"
-            points += " (proxyset client look shows them)" if message.medoids.contents else ", of which only names came along"
+            points += (
+                " (proxyset client look shows them)"
+                if message.medoids.contents
+                else ", of which only names came along"
+            )
         lines += [
             f"asked for: {message.clusters:,} counts, one for each of its {message.clusters:,} reference points: {points}",
             f"what would leave: {message.clusters:,} whole numbers with noise, about {8 * message.clusters + 900:,} bytes",

@@ -61,7 +61,9 @@ def _data_uri(data: bytes, item: str) -> str:
             f"{item!r} of the proxy set cannot be shown: {error}. Mend it in the folder items of the proxy set, or push "
             "the items before it with --first"
         ) from None
-    if format_of(data) == "JPEG" and len(data) <= _INLINE_BYTES:  # a browser shows it upright, as it is encoded
+    if (
+        format_of(data) == "JPEG" and len(data) <= _INLINE_BYTES
+    ):  # a browser shows it upright, as it is encoded
         return _uri("jpeg", data)
     out = io.BytesIO()
     if max(picture.size) <= _PREVIEW_SIDE:

@@ -45,8 +45,6 @@ def drawn(data: bytes, side: int | None = None) -> bytes | None:
 def _fitted(picture: Image.Image, side: int) -> Image.Image:
     factor = side // max(picture.size)
     if factor > 1:
-        return picture.resize(
-            (picture.width * factor, picture.height * factor), Image.Resampling.NEAREST
-        )
+        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     picture.thumbnail((side, side))
     return picture

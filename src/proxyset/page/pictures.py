@@ -19,4 +19,3 @@ def picture(data: bytes) -> Response:
     png = drawn(data, _SIDE)
     headers = {"cache-control": "private, max-age=3600"}
     return Response(png or _NONE, media_type="image/png" if png else "image/svg+xml", headers=headers)
-

@@ -88,7 +88,11 @@ def test_a_stored_answer_needs_no_room_in_the_budget(
 def test_the_owners_own_approval_is_told(ledger: Ledger, ask: inbox.Ask, settings: Settings) -> None:
     adopt(ledger, b"approve_above = 0.5\n" + POLICY)
     asked = [check for check in examined(ledger, ask, settings).checks if check.verdict == "ask"]
-    assert len(asked) == 2 and "names no encoders" in asked[0].words and "approval above ε = 0.5" in asked[1].words
+    assert (
+        len(asked) == 2
+        and "names no encoders" in asked[0].words
+        and "approval above ε = 0.5" in asked[1].words
+    )
 
 
 def test_plans_are_for_the_settings_of_the_page(ledger: Ledger, ask: inbox.Ask) -> None:

@@ -62,7 +62,9 @@ def test_standing_agrees_with_the_account(ledger, probe, X):
 
 
 def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
-    policy = 'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n{}[cap]\nepsilon = 1.0\ndelta = 1e-5\n'
+    policy = (
+        'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n{}[cap]\nepsilon = 1.0\ndelta = 1e-5\n'
+    )
     adopt(ledger, policy.format("").encode())
     settings = Settings(X, 0.5)
     (named,) = [c for c in examine(ledger, ask, probe, settings, 0.05, None).checks if c.verdict == "ask"]
