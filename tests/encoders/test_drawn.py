@@ -14,7 +14,7 @@ from proxyset.client.look import write_items
 from proxyset.encoders import images
 from proxyset.encoders.drawn import drawn
 from proxyset.page.pictures import picture
-from tests.client.test_pins import hog as hog  # noqa: PLC0414 - a fixture
+from tests.client.test_pins import hog as hog
 from tests.client.test_pins import shown
 
 EPS = (

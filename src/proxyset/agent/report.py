@@ -247,7 +247,7 @@ def surer(epsilon: float) -> str:
 
 def _answers(ledger: Ledger) -> list[Answer]:
     key = public_key(ledger) or None
-    found = [*history(ledger), *label_history(ledger)]
+    found: list[Sent | SentLabels] = [*history(ledger), *label_history(ledger)]
     return [
         Answer(sent, Receipt.of(sent.release, key), sent.left if isinstance(sent, Sent) else True)
         for sent in sorted(found, key=lambda sent: sent.entry.seq)
@@ -278,11 +278,12 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
 
 
 def _items(message: Probe | Questions | None, kind: str) -> list[Shown]:
-    if isinstance(message, Probe):
-        ids = message.medoids.ids if message.medoids else ()
-        contents = message.medoids.contents if message.medoids else None
-    else:
-        ids, contents = (message.ids, message.contents) if message else ((), None)
+    ids: Sequence[str] = ()
+    contents: Sequence[bytes] | None = None
+    if isinstance(message, Questions):
+        ids, contents = message.ids, message.contents
+    elif message and message.medoids:
+        ids, contents = message.medoids.ids, message.medoids.contents
     return [
         _shown(name, contents[number] if contents else b"", kind) for number, name in enumerate(ids[:_ITEMS])
     ]

@@ -163,7 +163,7 @@ def _more(number: int) -> str:
 
 def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
     cost = question.cost
-    draw = cost if isinstance(question, Question) else question.cost.voting
+    draw = question.cost if isinstance(question, Question) else question.cost.voting
     kept = f"one {draw.unit}" + (f" with at most {draw.max_records} records" if draw.unit == "person" else "")
     lines = [
         f"cost: ε = {cost.epsilon:g} at δ = {cost.delta:g} for {kept} ({draw.adjacency}), ρ = {cost.rho:.4g}; noise of "
