@@ -29,7 +29,7 @@ from tests.client.conftest import make_probe
 
 def test_counts_are_close_and_stated(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     """Noise of σ < 0.13 at ε = 40 leaves the counts as they are; false alarm below 1e-20."""
-    release = answer(probe, X, epsilon=40, ledger=ledger)
+    release = answer(probe, X, epsilon=40, ledger=ledger, dataset="X")
     distances = ((X[:, None] - probe.centroids) ** 2).sum(axis=2)
     assert (release.counts == np.bincount(distances.argmin(axis=1), minlength=5)).all()
     assert (release.probe, release.index) == (probe.fingerprint, probe.index)
@@ -41,7 +41,7 @@ def test_the_size_of_a_release_says_nothing_of_the_data(probe: Probe, tmp_path: 
     sizes = set()
     for n in (1, 10, 10_000):
         X = np.zeros((n, 3), np.float32)
-        sizes.add(len(answer(probe, X, epsilon=1, ledger=tmp_path / f"{n}").to_bytes()))
+        sizes.add(len(answer(probe, X, epsilon=1, ledger=tmp_path / f"{n}", dataset="X").to_bytes()))
     assert len(sizes) == 1
 
 
@@ -53,13 +53,13 @@ def test_every_form_of_probe_and_data(probe: Probe, X: np.ndarray, tmp_path: Pat
             form, tmp_path / "x.npy", epsilon=40, ledger=Ledger.open(tmp_path / f"{number}", cap=Cap(100))
         )
         assert release.counts.sum() == 50
-    answer(probe, str(tmp_path / "x.npy"), epsilon=1, ledger=ledger)
+    answer(probe, str(tmp_path / "x.npy"), epsilon=1, ledger=ledger, dataset="X")
     assert ledger.entries()[-1].dataset == str((tmp_path / "x.npy").resolve())
 
 
 def test_the_same_probe_is_free_and_identical(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
-    first = answer(probe, X, epsilon=0.5, ledger=ledger)
-    again = answer(probe, X, epsilon=0.5, ledger=Ledger.open(ledger.path))
+    first = answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
+    again = answer(probe, X, epsilon=0.5, ledger=Ledger.open(ledger.path), dataset="X")
     assert again.to_bytes() == first.to_bytes()
     assert ledger.spent() == first.privacy.rho
 
@@ -74,13 +74,13 @@ def test_other_settings_are_a_new_answer_and_a_full_debit(
         {"epsilon": 0.5, "delta": 1e-6},
         {"epsilon": 0.5, "adjacency": "replace-one"},
     ]
-    releases = [answer(probe, X, ledger=ledger, **each) for each in settings]  # type: ignore[arg-type]
+    releases = [answer(probe, X, ledger=ledger, **each, dataset="X") for each in settings]  # type: ignore[arg-type]
     assert len({release.fingerprint for release in releases}) == len(settings)
     paid = sum(release.privacy.rho for release in releases)
     assert ledger.spent() == pytest.approx(paid)
     before = ledger.entries()
     for each, release in zip(settings, releases, strict=True):
-        again = answer(probe, X, ledger=Ledger.open(ledger.path), **each)  # type: ignore[arg-type]
+        again = answer(probe, X, ledger=Ledger.open(ledger.path), **each, dataset="X")  # type: ignore[arg-type]
         assert again.to_bytes() == release.to_bytes()
     assert ledger.entries() == before
     ledger.verify()
@@ -91,18 +91,18 @@ def test_a_sweep_stops_at_the_cap(probe: Probe, X: np.ndarray, tmp_path: Path) -
     ledger = Ledger.open(tmp_path / "l", cap=Cap(1.0))
     with pytest.raises(BudgetExceeded):
         for step in range(1000):
-            answer(probe, X, epsilon=0.2 + step * 1e-6, ledger=ledger)
+            answer(probe, X, epsilon=0.2 + step * 1e-6, ledger=ledger, dataset="X")
     assert 10 < ledger.account().debits < 60
     assert ledger.spent() <= (ledger.cap_rho() or 0)
 
 
 def test_fresh_draws_and_debits_again(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     """σ ≈ 30 on 5 counts: equal by chance with probability below 1e-8."""
-    first = answer(probe, X, epsilon=0.1, ledger=ledger)
-    second = answer(probe, X, epsilon=0.1, ledger=ledger, fresh=True)
+    first = answer(probe, X, epsilon=0.1, ledger=ledger, dataset="X")
+    second = answer(probe, X, epsilon=0.1, ledger=ledger, fresh=True, dataset="X")
     assert (first.counts != second.counts).any()
     assert ledger.spent() == pytest.approx(2 * first.privacy.rho)
-    assert answer(probe, X, epsilon=0.1, ledger=ledger).to_bytes() == second.to_bytes()
+    assert answer(probe, X, epsilon=0.1, ledger=ledger, dataset="X").to_bytes() == second.to_bytes()
     ledger.verify()
 
 
@@ -116,7 +116,7 @@ def test_two_requests_at_once_get_one_draw(probe: Probe, X: np.ndarray, ledger: 
     found: list[bytes] = []
 
     def ask() -> None:
-        found.append(answer(probe, X, epsilon=0.1, ledger=Ledger.open(ledger.path)).to_bytes())
+        found.append(answer(probe, X, epsilon=0.1, ledger=Ledger.open(ledger.path), dataset="X").to_bytes())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -130,12 +130,12 @@ def test_two_requests_at_once_get_one_draw(probe: Probe, X: np.ndarray, ledger: 
 
 def test_the_cap(probe: Probe, X: np.ndarray, tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "l", cap=Cap(0.7))
-    answer(make_probe(seed=1), X, epsilon=0.58, ledger=ledger)
+    answer(make_probe(seed=1), X, epsilon=0.58, ledger=ledger, dataset="X")
     before = ledger.entries()
     with pytest.raises(BudgetExceeded, match="is spent"):
-        answer(make_probe(seed=2), X, epsilon=0.58, ledger=ledger)
+        answer(make_probe(seed=2), X, epsilon=0.58, ledger=ledger, dataset="X")
     assert ledger.entries() == before
-    answer(make_probe(seed=1), X, epsilon=0.58, ledger=ledger)  # a replay needs no budget
+    answer(make_probe(seed=1), X, epsilon=0.58, ledger=ledger, dataset="X")  # a replay needs no budget
 
 
 def image(value: int, size: int = 28) -> bytes:
@@ -250,7 +250,7 @@ def test_errors_debit_nothing(
     before = ledger.path.read_bytes()
     arguments = {"probe": probe, "data": X, "epsilon": 1.0, "ledger": ledger} | options
     with pytest.raises(error):
-        answer(arguments.pop("probe"), arguments.pop("data"), **arguments)  # type: ignore[arg-type]
+        answer(arguments.pop("probe"), arguments.pop("data"), **arguments, dataset="X")  # type: ignore[arg-type]
     assert ledger.path.read_bytes() == before
 
 
@@ -264,7 +264,7 @@ def test_an_encoder_mismatch_is_found_before_reading(X: np.ndarray, ledger: Ledg
 def test_too_many_clusters_for_a_release(X: np.ndarray, ledger: Ledger) -> None:
     probe = Probe.build(np.zeros((1_100_000, 1), np.float32), EncoderSpec(name="embeddings", dim=1), "a" * 64)
     with pytest.raises(InvalidInput, match="at most"):
-        answer(probe, X[:, :1], epsilon=1, ledger=ledger)
+        answer(probe, X[:, :1], epsilon=1, ledger=ledger, dataset="X")
     assert len(ledger.entries()) == 1
 
 
@@ -278,7 +278,7 @@ def test_hostile_centroids(X: np.ndarray, tmp_path: Path) -> None:
         )
         assert (
             answer(
-                probe, X, epsilon=40, ledger=Ledger.open(tmp_path / f"{number}", cap=Cap(100))
+                probe, X, epsilon=40, ledger=Ledger.open(tmp_path / f"{number}", cap=Cap(100)), dataset="X"
             ).counts.sum()
             == 50
         )
@@ -301,16 +301,18 @@ def test_a_failure_after_the_debit_keeps_it(
         else:
             patch.setattr(Ledger, "store", fail)
         with pytest.raises(BoomError):
-            answer(probe, X, epsilon=0.5, ledger=ledger)
+            answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
     assert [e.kind for e in ledger.entries()] == ["cap", "debit"]
-    release = answer(probe, X, epsilon=0.5, ledger=ledger)  # never under the old debit: it pays anew
+    release = answer(
+        probe, X, epsilon=0.5, ledger=ledger, dataset="X"
+    )  # never under the old debit: it pays anew
     assert ledger.spent() == pytest.approx(2 * release.privacy.rho)
     assert ledger.entries()[-1].ref == 3
     ledger.verify()
 
 
 def test_the_stored_release_is_what_is_returned(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
-    release = answer(probe, X, epsilon=0.5, ledger=ledger)
+    release = answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
     stored = ledger.stored(probe.fingerprint, "array", release.privacy)
     assert stored is not None
     assert Release.from_bytes(release.to_bytes()).fingerprint == stored.fingerprint
