@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import proxyset.client.answer as module
+import proxyset.client.gate as module
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
+from proxyset.client.private_data import Tally
 from proxyset.encoders import load_encoder
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.ready import EmbeddingsEncoder
@@ -21,6 +22,7 @@ from proxyset.errors import (
     InvalidInput,
     LedgerError,
     ProxysetError,
+    Refused,
 )
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
@@ -53,7 +55,7 @@ def test_every_form_of_probe_and_data(probe: Probe, X: np.ndarray, tmp_path: Pat
             form, tmp_path / "x.npy", epsilon=40, ledger=Ledger.open(tmp_path / f"{number}", cap=Cap(100))
         )
         assert release.counts.sum() == 50
-    answer(probe, str(tmp_path / "x.npy"), epsilon=1, ledger=ledger, dataset="X")
+    answer(probe, str(tmp_path / "x.npy"), epsilon=1, ledger=ledger)
     assert ledger.entries()[-1].dataset == str((tmp_path / "x.npy").resolve())
 
 
@@ -186,17 +188,11 @@ def test_pictures_by_record_and_by_person(
     assert (by_person.privacy.unit, by_person.privacy.max_records) == ("person", 2)
 
 
-def test_a_corrupt_picture_stops_before_any_debit(hog_probe: Probe, pictures: Path, ledger: Ledger) -> None:
+def test_a_corrupt_picture_has_no_vote(hog_probe: Probe, pictures: Path, ledger: Ledger) -> None:
     whole = (pictures / "person1" / "4.png").read_bytes()
     (pictures / "person1" / "4.png").write_bytes(whole[:60])
     (pictures / "person2" / "5.png").write_bytes(b"no picture")
-    before = ledger.entries()
-    with pytest.raises(
-        InvalidData, match=r"2 of 12 private records cannot be encoded, the first is 'person1/4.png'"
-    ):
-        answer(hog_probe, pictures, epsilon=1, ledger=ledger)
-    assert ledger.entries() == before
-    release = answer(hog_probe, pictures, epsilon=40, ledger=ledger, skip_corrupt=True)
+    release = answer(hog_probe, pictures, epsilon=40, ledger=ledger)
     assert release.counts.sum() == 10
 
 
@@ -227,12 +223,9 @@ BAD: list[tuple[str, dict[str, object], type[ProxysetError]]] = [
     ("records of a record", {"max_records": 3}, InvalidInput),
     ("a name for a record", {"person": "who"}, InvalidInput),
     ("a person in an array", {"unit": "person", "person": "who"}, InvalidData),
-    ("folders in an array", {"unit": "person", "person": "folder"}, InvalidData),
-    ("NaN", {"data": nan_at(3)}, InvalidData),
     ("wrong dimension", {"data": np.zeros((5, 4), np.float32)}, InvalidData),
     ("not numbers", {"data": np.full((5, 3), "x")}, InvalidData),
     ("one-dimensional", {"data": np.zeros(5, np.float32)}, InvalidData),
-    ("empty", {"data": np.zeros((0, 3), np.float32)}, InvalidData),
     ("no such file", {"data": "nowhere.npy"}, InvalidInput),
     ("another encoder", {"encoder": EmbeddingsEncoder(4)}, EncoderMismatch),
     ("a damaged probe", {"probe": make_probe().to_bytes()[:-3]}, ArtifactError),
@@ -252,6 +245,37 @@ def test_errors_debit_nothing(
     with pytest.raises(error):
         answer(arguments.pop("probe"), arguments.pop("data"), **arguments, dataset="X")  # type: ignore[arg-type]
     assert ledger.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "data", [nan_at(3), np.zeros((0, 3), np.float32), nan_at(3)[3:4]], ids=["a NaN", "no record", "NaN alone"]
+)
+def test_no_record_decides_whether_an_answer_leaves(data: np.ndarray, probe: Probe, ledger: Ledger) -> None:
+    release = answer(probe, data, epsilon=40, ledger=ledger, dataset="X")
+    assert release.counts.sum() == np.isfinite(data).all(axis=1).sum()  # σ < 0.3: false alarm below 1e-12
+    assert [e.kind for e in ledger.entries()] == ["cap", "debit", "release"]
+
+
+def test_an_array_needs_a_name(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
+    before = ledger.entries()
+    with pytest.raises(InvalidInput, match="dataset="):
+        answer(probe, X, epsilon=1, ledger=ledger)
+    assert ledger.entries() == before
+
+
+def test_a_person_may_decide_after_reading(probe: Probe, ledger: Ledger) -> None:
+    seen = []
+
+    def no(tally: Tally) -> bool:
+        seen.append((tally.total, tally.votes))
+        return False
+
+    before = ledger.entries()
+    with pytest.raises(Refused, match="chose not to answer"):
+        answer(probe, nan_at(3), epsilon=1, ledger=ledger, dataset="X", confirm=no)
+    assert ledger.entries() == before
+    assert len(seen) == 1
+    assert seen[0][1] == seen[0][0] - 1
 
 
 def test_an_encoder_mismatch_is_found_before_reading(X: np.ndarray, ledger: Ledger) -> None:
@@ -297,7 +321,7 @@ def test_a_failure_after_the_debit_keeps_it(
 
     with monkeypatch.context() as patch:
         if step == "draw":
-            patch.setattr(module, "mechanism", lambda clusters, privacy: fail)
+            patch.setattr(module, "gaussian", lambda size, privacy: fail)
         else:
             patch.setattr(Ledger, "store", fail)
         with pytest.raises(BoomError):
@@ -313,6 +337,6 @@ def test_a_failure_after_the_debit_keeps_it(
 
 def test_the_stored_release_is_what_is_returned(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     release = answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
-    stored = ledger.stored(probe.fingerprint, "array", release.privacy)
+    stored = ledger.stored(probe.fingerprint, "X", release.privacy)
     assert stored is not None
     assert Release.from_bytes(release.to_bytes()).fingerprint == stored.fingerprint

@@ -65,7 +65,7 @@ def test_the_first_commitment_is_pinned(X: np.ndarray, ledger: Ledger) -> None:
 def test_a_refused_probe_pins_nothing(X: np.ndarray, ledger: Ledger) -> None:
     before = ledger.entries()
     with pytest.raises(InvalidInput):
-        answer(of_index(1, [0]), np.zeros((0, 3), np.float32), epsilon=1, ledger=ledger, dataset="X")
+        answer(of_index(1, [0]), X, epsilon=1, ledger=ledger)
     assert ledger.entries() == before
 
 
