@@ -13,7 +13,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from operator import index
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from proxyset.errors import InvalidInput
 from proxyset.vdaf import digits
@@ -21,6 +25,9 @@ from proxyset.vdaf.digits import Digits
 from proxyset.vdaf.field import Field
 
 M = TypeVar("M")
+
+Bits: TypeAlias = NDArray[np.uint64]
+"""An encoded measurement, shape (measurement_length,), of zeros and ones."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Circuit(ABC, Generic[M]):
         return 0
 
     @abstractmethod
-    def encode(self, measurement: M) -> list[int]:
+    def encode(self, measurement: M) -> Bits:
         """The elements, each 0 or 1.
 
         Raises:
@@ -88,7 +95,7 @@ class Circuit(ABC, Generic[M]):
         """
 
     def _components(self, measurement: Sequence[int], greatest: int) -> list[int]:
-        values = [int(value) for value in measurement]
+        values = [index(value) for value in measurement]
         if len(values) != self.length:
             raise InvalidInput(f"the measurement has {len(values)} components; {self.length} expected")
         for place, value in enumerate(values):
@@ -109,10 +116,13 @@ class Histogram(Circuit[int]):
     def constant(self) -> int:
         return 1
 
-    def encode(self, measurement: int) -> list[int]:
-        if not 0 <= measurement < self.length:
-            raise InvalidInput(f"the bucket is not in [0, {self.length})")
-        return [int(bucket == measurement) for bucket in range(self.length)]
+    def encode(self, measurement: int) -> Bits:
+        bucket = index(measurement)
+        if not 0 <= bucket < self.length:
+            raise InvalidInput(f"the bucket is not in [0, {self.length}): clip it, or leave the record out")
+        bits = np.zeros(self.length, dtype=np.uint64)
+        bits[bucket] = 1
+        return bits
 
     def linear(self, elements: Digits) -> tuple[Digits, Digits]:
         return elements, digits.total(self.field, elements)
@@ -133,9 +143,10 @@ class MultihotCountVec(Circuit[Sequence[int]]):
     def measurement_length(self) -> int:
         return self.length + self.max_weight.bit_length()
 
-    def encode(self, measurement: Sequence[int]) -> list[int]:
+    def encode(self, measurement: Sequence[int]) -> Bits:
         values = self._components(measurement, 1)
-        return values + encode_range_checked_int(_total(values, self.max_weight), self.max_weight)
+        weight = encode_range_checked_ints([_total(values, self.max_weight)], self.max_weight)
+        return np.concatenate([np.array(values, dtype=np.uint64), weight])
 
     def linear(self, elements: Digits) -> tuple[Digits, Digits]:
         counts, weight = elements[..., : self.length], elements[..., self.length :]
@@ -161,9 +172,9 @@ class SumVec(Circuit[Sequence[int]]):
     def has_check(self) -> bool:
         return False
 
-    def encode(self, measurement: Sequence[int]) -> list[int]:
+    def encode(self, measurement: Sequence[int]) -> Bits:
         values = self._components(measurement, self.max_measurement)
-        return [bit for value in values for bit in encode_range_checked_int(value, self.max_measurement)]
+        return encode_range_checked_ints(values, self.max_measurement)
 
     def linear(self, elements: Digits) -> tuple[Digits, Digits]:
         values = decode_range_checked_ints(self.field, elements, self.max_measurement)
@@ -192,10 +203,9 @@ class L1BoundSum(Circuit[Sequence[int]]):
     def measurement_length(self) -> int:
         return (self.length + 1) * self.max_value.bit_length()
 
-    def encode(self, measurement: Sequence[int]) -> list[int]:
+    def encode(self, measurement: Sequence[int]) -> Bits:
         values = self._components(measurement, self.max_value)
-        values.append(_total(values, self.max_value))
-        return [bit for value in values for bit in encode_range_checked_int(value, self.max_value)]
+        return encode_range_checked_ints([*values, _total(values, self.max_value)], self.max_value)
 
     def linear(self, elements: Digits) -> tuple[Digits, Digits]:
         values = decode_range_checked_ints(self.field, elements, self.max_value)
@@ -223,13 +233,20 @@ def bit_weights(greatest: int) -> list[int]:
     return [1 << bit for bit in range(bits - 1)] + [greatest - ((1 << bits - 1) - 1)]
 
 
-def encode_range_checked_int(value: int, greatest: int) -> list[int]:
-    """`value` in [0, greatest] as bits for `bit_weights`; the last one is set only where the others do not suffice."""
+def encode_range_checked_ints(values: Sequence[int], greatest: int) -> Bits:
+    """n integers in [0, greatest], each as bits for `bit_weights`, shape (n·bits,).
+
+    The last bit is set only where the others do not suffice.
+    """
     *_, last = weights = bit_weights(greatest)
-    largest_rest = greatest - last
-    use_last = int(value > largest_rest)
-    rest = value - use_last * last
-    return [rest >> bit & 1 for bit in range(len(weights) - 1)] + [use_last]
+    numbers: NDArray[Any] = np.array(values, dtype=np.int64 if greatest < 1 << 62 else object)
+    bits = np.empty((len(numbers), len(weights)), dtype=np.uint64)
+    use_last = (numbers > greatest - last).astype(numbers.dtype)
+    rest = numbers - use_last * last
+    for bit in range(len(weights) - 1):
+        bits[:, bit] = rest >> bit & 1
+    bits[:, -1] = use_last
+    return bits.reshape(-1)
 
 
 def decode_range_checked_ints(field: Field, bits: Digits, greatest: int) -> Digits:

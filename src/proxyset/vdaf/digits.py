@@ -11,6 +11,8 @@ bound, which is what makes the next product exact.
 
 from __future__ import annotations
 
+import threading
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -27,17 +29,45 @@ Columns: TypeAlias = NDArray[np.float64]
 TERMS = 1024
 """How many products of digits a sum may have and still be exact: 1,024 · (2^21 · 1.02)² < 2^53."""
 
+_BLOCK = 1 << 13
+"""Elements that `mul` works on at a time."""
+
+_KEPT = 1 << 18
+"""Numbers that a piece of working memory may have to be kept."""
+
+
+class _Memory(threading.local):
+    """Working memory that a thread keeps: getting it from the system each time costs more than the arithmetic on it."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, NDArray[np.float64]] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """An array of that shape, of any content, until the next call with that name."""
+        size = prod(shape)
+        if size > _KEPT:
+            return np.empty(shape)
+        piece = self._pieces.get(name)
+        if piece is None or piece.size < size:
+            piece = self._pieces[name] = np.empty(size)
+        return piece[:size].reshape(shape)
+
+
+_memory = _Memory()
+
+
 def from_words(field: Field, vector: Vector) -> Digits:
     """Digits of canonical elements: (n, words) → (digits, n)."""
     bits, mask = field.radix_bits, np.uint64((1 << field.radix_bits) - 1)
-    out = np.empty((field.digits, len(vector)))
-    for digit in range(field.digits):
+    words = np.ascontiguousarray(vector.T)
+    parts = np.empty((field.digits, len(vector)), dtype=np.uint64)
+    for digit, part in enumerate(parts):
         word, shift = divmod(digit * bits, 64)
-        part = vector[:, word] >> np.uint64(shift)
+        np.right_shift(words[word], np.uint64(shift), out=part)
         if shift + bits > 64 and word + 1 < field.words:
-            part |= vector[:, word + 1] << np.uint64(64 - shift)
-        out[digit] = part & mask
-    return carry(field, out)
+            part |= words[word + 1] << np.uint64(64 - shift)
+    parts &= mask
+    return carry(field, parts.view(np.int64).astype(np.float64))
 
 
 def to_words(field: Field, digits: Digits) -> Vector:
@@ -89,9 +119,7 @@ def carry(field: Field, digits: Digits) -> Digits:
 
     One pass leaves digits of magnitude 2^(radix_bits − 1) plus what the neighbours carried.
     """
-    radix = float(1 << field.radix_bits)
-    over = np.rint(digits * (1 / radix))
-    digits -= over * radix
+    over = _carry_over(field, digits)
     digits[1:] += over[:-1]
     for position, weight in field.fold:
         digits[position] += weight * over[-1]
@@ -109,13 +137,23 @@ def sub(field: Field, left: Digits, right: Digits) -> Digits:
 
 
 def mul(field: Field, left: Digits, right: Digits) -> Digits:
-    """left · right, broadcast over all axes but the first."""
+    """left · right, of equally many axes, broadcast over all but the first."""
     count = field.digits
     shape = np.broadcast_shapes(left.shape[1:], right.shape[1:])
-    columns = np.zeros((2 * count - 1, *shape))
-    for digit in range(count):
-        columns[digit : digit + count] += left[digit] * right
-    return reduce(field, columns)
+    out = np.empty((count, *shape))
+    rows = max(1, _BLOCK // max(1, prod(shape[1:])))
+    for start in range(0, shape[0], rows):
+        some = slice(start, start + rows)
+        block = out[:, some]
+        a, b = (side[:, some] if side.shape[1] > 1 else side for side in (left, right))
+        columns = _memory("columns", (2 * count - 1, *block.shape[1:]))
+        products = _memory("products", block.shape)
+        np.multiply(a[0], b, out=columns[:count])
+        columns[count:] = 0
+        for digit in range(1, count):
+            columns[digit : digit + count] += np.multiply(a[digit], b, out=products)
+        block[:] = reduce(field, columns)
+    return out
 
 
 def dot(field: Field, left: Digits, right: Digits) -> Digits:
@@ -125,7 +163,9 @@ def dot(field: Field, left: Digits, right: Digits) -> Digits:
         some = slice(start, start + TERMS)
         columns = _no_columns(field, out.shape[1:])
         for digit in range(field.digits):
-            columns[digit : digit + field.digits] += np.einsum("bck,lbck->lbk", left[digit, :, some], right[:, :, some])
+            columns[digit : digit + field.digits] += np.einsum(
+                "bck,lbck->lbk", left[digit, :, some], right[:, :, some]
+            )
         out = add(field, out, _settle(field, columns))
     return out
 
@@ -157,22 +197,19 @@ def reduce(field: Field, columns: Columns) -> Digits:
     Bounds for Field128, from columns below 6·2^42: folding the two highest gives at most 2^50 in columns 6 and 7, whose
     carries leave 2^21; folding columns 6 to 8 gives at most 2^51; two passes of `carry` end within the bound.
     """
-    count, radix = field.digits, float(1 << field.radix_bits)
-    lands = max(position for position, _ in field.fold)
-    border = 2 * count - lands  # columns from here on fold onto others that have to be folded too
-    for column in range(len(columns) - 1, border - 1, -1):
-        _fold(field, columns, column)
-    for column in range(count, border - 1):
-        over = np.rint(columns[column] * (1 / radix))
-        columns[column] -= over * radix
-        columns[column + 1] += over
-    for column in range(border - 1, count - 1, -1):
-        _fold(field, columns, column)
+    count = field.digits
+    # columns from here on fold onto others that have to be folded too
+    border = 2 * count - max(position for position, _ in field.fold)
+    _fold(field, columns, border, len(columns))
+    columns[count + 1 : border] += _carry_over(field, columns[count : border - 1])
+    _fold(field, columns, count, border)
     return carry(field, carry(field, columns[:count]))
 
 
 def powers(field: Field, first: Digits, ratio: Digits, count: int) -> Digits:
     """first · ratio^i for i in 0 … count − 1, as a new last axis."""
+    shape = first.shape
+    first, ratio = first.reshape(field.digits, -1), ratio.reshape(field.digits, -1)
     out = np.empty((*first.shape, count))
     out[..., 0] = first
     done = 1
@@ -182,7 +219,7 @@ def powers(field: Field, first: Digits, ratio: Digits, count: int) -> Digits:
         done += more
         if done < count:
             ratio = mul(field, ratio, ratio)
-    return out
+    return out.reshape(*shape, count)
 
 
 def _no_columns(field: Field, shape: tuple[int, ...]) -> Columns:
@@ -191,17 +228,24 @@ def _no_columns(field: Field, shape: tuple[int, ...]) -> Columns:
 
 def _settle(field: Field, columns: Columns) -> Digits:
     """Digits from columns of up to `TERMS` products: two passes of carries make them as small as one product's."""
-    radix = float(1 << field.radix_bits)
     for _ in range(2):
-        over = np.rint(columns[:-1] * (1 / radix))
-        columns[:-1] -= over * radix
-        columns[1:] += over
+        columns[1:] += _carry_over(field, columns[:-1])
     return reduce(field, columns)
 
 
-def _fold(field: Field, columns: Columns, column: int) -> None:
+def _carry_over(field: Field, digits: Digits) -> Digits:
+    """Takes from each digit the multiple of the radix nearest to it, in place; gives how many times the radix."""
+    radix = float(1 << field.radix_bits)
+    over = np.multiply(digits, 1 / radix, out=_memory("over", digits.shape))
+    np.rint(over, out=over)
+    digits -= np.multiply(over, radix, out=_memory("taken", digits.shape))
+    return over
+
+
+def _fold(field: Field, columns: Columns, start: int, end: int) -> None:
     for position, weight in field.fold:
-        columns[column - field.digits + position] += weight * columns[column]
+        to = start - field.digits + position
+        columns[to : to + end - start] += weight * columns[start:end]
 
 
 def _plain_digits(field: Field, value: int) -> NDArray[np.int64]:

@@ -92,7 +92,9 @@ class Field:
         vector = self.words_of(encoded)
         outside = np.flatnonzero(self.not_canonical(vector))
         if outside.size:
-            raise ArtifactError(f"{what}: element {outside[0]} is not below the modulus of {self.name}. Refuse the message")
+            raise ArtifactError(
+                f"{what}: element {outside[0]} is not below the modulus of {self.name}. Refuse the message"
+            )
         return vector
 
     def not_canonical(self, vector: Vector) -> NDArray[np.bool_]:

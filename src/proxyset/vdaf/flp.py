@@ -147,9 +147,11 @@ class Flp:
         """One proof of each of B reports; None where the query point is a root of unity."""
         field, modulus, calls = self.field, self.field.modulus, self.circuit.calls
         count = 2 * self.circuit.chunk_length
-        bases, offsets, ends = [], [], []
+        bases, offsets, ends, usable = [], [], [], []
         for query, check in zip(queries, checks, strict=True):
             *reduce, point = field.ints(query.query_rand)
+            power = pow(point, self._points, modulus)
+            usable.append(power != 1)
             gadget = completed(field, field.ints(query.proof[count:]))
             at_point = basis(field, self._points, point)
             value = sum(gadget[2 : 2 * calls + 2 : 2])
@@ -157,38 +159,40 @@ class Flp:
                 value = reduce[0] * value + reduce[1] * check
             bases += at_point[: calls + 1]
             offsets.append(inverse * sum(at_point[1 : calls + 1]))
-            ends += [value, self._gadget_at(gadget, at_point, point)]
+            ends += [value, self._gadget_at(gadget, at_point, point, power)]
         shape = (field.digits, len(queries), -1)
         lagrange = digits.from_ints(field, bases).reshape(shape)
         first, rest = lagrange[..., :1], lagrange[..., 1:]
         r = digits.from_words(field, np.concatenate([query.joint_rand for query in queries])).reshape(shape)
-        seeds = digits.from_words(field, np.concatenate([query.proof[:count] for query in queries])).reshape(shape)
+        seeds = digits.from_words(field, np.concatenate([query.proof[:count] for query in queries])).reshape(
+            shape
+        )
         weights = digits.powers(field, digits.mul(field, r, rest), r, self.circuit.chunk_length)
         even = digits.dot(field, weights, elements)
         odd = digits.combine(field, rest, elements)
         odd = digits.sub(field, odd, digits.from_ints(field, offsets)[..., None])
         wires = np.stack([even, odd], axis=-1).reshape(seeds.shape)
         wires = digits.add(field, wires, digits.mul(field, seeds, first))
-        middle = digits.to_words(field, wires.reshape(field.digits, -1)).reshape(len(queries), count, field.words)
+        middle = digits.to_words(field, wires.reshape(field.digits, -1)).reshape(
+            len(queries), count, field.words
+        )
         outer = field.vector(ends).reshape(len(queries), 2, field.words)
-        verifiers: list[Vector | None] = list(np.concatenate([outer[:, :1], middle, outer[:, 1:]], axis=1))
-        for report, query in enumerate(queries):
-            if pow(field.ints(query.query_rand[-1:])[0], self._points, modulus) == 1:
-                verifiers[report] = None
-        return verifiers
+        verifiers = np.concatenate([outer[:, :1], middle, outer[:, 1:]], axis=1)
+        return [verifier if use else None for verifier, use in zip(verifiers, usable, strict=True)]
 
-    def _gadget_at(self, gadget: Sequence[int], at_point: Sequence[int], point: int) -> int:
-        """The gadget's polynomial, known on the roots of order 2n, at `point`, from the basis of order n there.
+    def _gadget_at(self, gadget: Sequence[int], at_point: Sequence[int], point: int, power: int) -> int:
+        """The gadget's polynomial, known on the roots of order 2n, at `point`, from the basis of order n there and point^n.
 
         (1 + x^n) / 2 is 1 on the even roots and 0 on the odd ones, and (1 − x^n) / 2 the reverse.
         """
         field, modulus = self.field, self.field.modulus
         back = field.roots(2 * self._points)[-1]
-        power = pow(point, self._points, modulus)
-        even = sum(map(mul, gadget[::2], at_point)) % modulus
-        odd = sum(map(mul, gadget[1::2], basis(field, self._points, point * back % modulus))) % modulus
+        even: int = sum(map(mul, gadget[::2], at_point))
+        odd: int = sum(map(mul, gadget[1::2], basis(field, self._points, point * back % modulus)))
         return ((1 + power) * even + (1 - power) * odd) * field.inverse(2) % modulus
 
 
 def _root_of_unity() -> InvalidReport:
-    return InvalidReport("the query point is a root of unity, which would show the gadget's outputs. Drop the report")
+    return InvalidReport(
+        "the query point is a root of unity, which would show the gadget's outputs. Drop the report"
+    )

@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from operator import mul
 
-import numpy as np
-
 from proxyset.vdaf import digits
 from proxyset.vdaf.digits import Digits
 from proxyset.vdaf.field import Field
@@ -62,25 +60,32 @@ def between(field: Field, values: Digits) -> Digits:
     Returns:
         (digits, m, n).
     """
-    count, many, length = values.shape
-    x = values
+    length = values.shape[-1]
+    x = values.copy()
     half = length // 2
     while half:
-        pairs = x.reshape(count, many, -1, 2, half)
-        low, high = pairs[..., 0, :], pairs[..., 1, :]
-        backwards = _twiddles(field, half, True)[:, None, None]
-        difference = digits.mul(field, digits.sub(field, low, high), backwards)
-        x = np.stack([digits.add(field, low, high), difference], axis=-2).reshape(values.shape)
+        low, high = _pairs(x, half)
+        difference = digits.sub(field, low, high)
+        low += high
+        digits.carry(field, low)
+        high[:] = digits.mul(field, difference, _twiddles(field, half, True)[:, None, None])
         half //= 2
     x = digits.mul(field, x, _shifts(field, length)[:, None])
     half = 1
     while half < length:
-        pairs = x.reshape(count, many, -1, 2, half)
-        low = pairs[..., 0, :]
-        high = digits.mul(field, pairs[..., 1, :], _twiddles(field, half, False)[:, None, None])
-        x = np.stack([digits.add(field, low, high), digits.sub(field, low, high)], axis=-2).reshape(values.shape)
+        low, high = _pairs(x, half)
+        product = digits.mul(field, high, _twiddles(field, half, False)[:, None, None])
+        high[:] = digits.sub(field, low, product)
+        low += product
+        digits.carry(field, low)
         half *= 2
     return x
+
+
+def _pairs(x: Digits, half: int) -> tuple[Digits, Digits]:
+    """Views of both halves of each stretch of 2·half values: (digits, m, n) → twice (digits, m, n / 2·half, half)."""
+    pairs = x.reshape(*x.shape[:2], -1, 2, half)
+    return pairs[..., 0, :], pairs[..., 1, :]
 
 
 @lru_cache(maxsize=64)

@@ -131,7 +131,8 @@ class Prio3(Codec, Generic[M]):
         """
         check_size(nonce, self.NONCE_SIZE, "nonce")
         check_size(rand, self.rand_size, "rand")
-        encoded = self.field.vector(self.circuit.encode(measurement))
+        encoded = self.field.zeros(self.flp.measurement_length)
+        encoded[:, 0] = self.circuit.encode(measurement)
         seeds = [rand[start : start + SEED_SIZE] for start in range(0, self.rand_size, SEED_SIZE)]
         *pairs, leader_blind, prove_seed = seeds
         helpers = [HelperShare(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
@@ -218,7 +219,9 @@ class Prio3(Codec, Generic[M]):
             raise InvalidInput(f"{len(verifier_shares)} verifier shares from {self.shares} aggregators")
         total = reduce(self.field.add, (share.verifiers for share in verifier_shares))
         if not all(self.flp.decide(verifier) for verifier in self._each(total, self.flp.verifier_length)):
-            raise InvalidReport("the report's proof does not hold: its measurement is not valid. Drop the report")
+            raise InvalidReport(
+                "the report's proof does not hold: its measurement is not valid. Drop the report"
+            )
         return self._joint_rand_seed(ctx, [share.joint_rand_part for share in verifier_shares])
 
     def verify_next(self, ctx: bytes, verify_state: VerifyState, verifier_message: bytes) -> Vector:
@@ -253,7 +256,9 @@ class Prio3(Codec, Generic[M]):
         """The aggregate share of output shares: `agg_init`, then `agg_update` with each."""
         return self.merge(out_shares)
 
-    def unshard(self, agg_shares: Sequence[Vector], num_measurements: int, *, signed: bool = False) -> list[int]:
+    def unshard(
+        self, agg_shares: Sequence[Vector], num_measurements: int, *, signed: bool = False
+    ) -> list[int]:
         """The sum of all verified measurements; for the collector (section 7.2.5).
 
         Args:
@@ -400,4 +405,3 @@ class Prio3L1BoundSum(Prio3[Sequence[int]]):
 
     def __init__(self, shares: int, length: int, max_value: int, chunk_length: int) -> None:
         super().__init__(shares, 0x00000007, L1BoundSum(Field128, length, chunk_length, max_value))
-
