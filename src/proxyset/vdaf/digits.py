@@ -158,7 +158,7 @@ def mul(field: Field, left: Digits, right: Digits) -> Digits:
 
 def dot(field: Field, left: Digits, right: Digits) -> Digits:
     """Σ over the last axis but one of left · right: two of shape (digits, B, C, K) → (digits, B, K)."""
-    out = np.zeros((field.digits, left.shape[1], left.shape[3]))
+    out: Digits = np.zeros((field.digits, left.shape[1], left.shape[3]))
     for start in range(0, left.shape[2], TERMS):
         some = slice(start, start + TERMS)
         columns = _no_columns(field, out.shape[1:])
@@ -175,7 +175,7 @@ def combine(field: Field, weights: Digits, values: Digits) -> Digits:
 
     A first axis B of 1 in `weights` is broadcast.
     """
-    out = np.zeros((field.digits, values.shape[1], values.shape[3]))
+    out: Digits = np.zeros((field.digits, values.shape[1], values.shape[3]))
     for start in range(0, values.shape[2], TERMS):
         some = slice(start, start + TERMS)
         products = np.moveaxis(weights[:, :, some], 0, 1) @ values[:, :, some]  # (digits, B, digits, K)

@@ -171,7 +171,7 @@ class Flp:
         even = digits.dot(field, weights, elements)
         odd = digits.combine(field, rest, elements)
         odd = digits.sub(field, odd, digits.from_ints(field, offsets)[..., None])
-        wires = np.stack([even, odd], axis=-1).reshape(seeds.shape)
+        wires: Digits = np.stack([even, odd], axis=-1).reshape(seeds.shape)
         wires = digits.add(field, wires, digits.mul(field, seeds, first))
         middle = digits.to_words(field, wires.reshape(field.digits, -1)).reshape(
             len(queries), count, field.words

@@ -57,8 +57,8 @@ VERSION = 18
 
 _MEASUREMENT_SHARE, _PROOF_SHARE, _JOINT_RANDOMNESS, _PROVE_RANDOMNESS = 1, 2, 3, 4
 _QUERY_RANDOMNESS, _JOINT_RAND_SEED, _JOINT_RAND_PART = 5, 6, 7
-_BATCH_ELEMENTS = 1 << 15
-"""Elements that are verified in one go: enough that a call of NumPy is worth it, few enough to stay near the core."""
+_BATCH_ELEMENTS = 1 << 16
+"""Elements that are verified in one go: enough that a call of NumPy is worth it, few enough for a core's memory."""
 
 
 @dataclass(frozen=True)
