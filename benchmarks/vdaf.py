@@ -1,6 +1,6 @@
 """Speed of verifiable sums: reports per second of one core, against the same proof in plain Python integers.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.vdaf [--short]
+    PYTHONPATH=. OPENBLAS_NUM_THREADS=1 python benchmarks/vdaf.py [--short]
 
 Prints a Markdown table. Each figure is processor time of this process, the best of several runs that alternate with those of
 the reference (tests/vdaf/reference.py: machine integers of Python, no classes for elements), so that a ratio compares what ran
