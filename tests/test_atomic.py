@@ -13,8 +13,8 @@ import pytest
 
 from proxyset import atomic
 from proxyset.cli import main
-from proxyset.cloud.state import State
 from proxyset.errors import DiskFull
+from proxyset.server.state import State
 
 LIMIT = """
 import os, resource, sys
@@ -118,7 +118,7 @@ def test_standard_output_on_a_full_device(tmp_path):
 def test_a_state_on_a_full_disk_says_where_and_stays_whole(tmp_path):
     State.open(tmp_path / "state").close()  # while there is room
     code = """
-from proxyset.cloud.state import State
+from proxyset.server.state import State
 state, kept = State.open("state"), 0
 try:
     while True:

@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from proxyset.client.agent import exchange as exchange
     from proxyset.client.answer import answer as answer
     from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     from proxyset.errors import ProxysetError as ProxysetError
     from proxyset.errors import Refused as Refused
     from proxyset.sources import open_source as open_source
+    from proxyset.transport.transport import Transport as Transport
     from proxyset.wire.probe import Probe as Probe
     from proxyset.wire.release import PrivacyStatement as PrivacyStatement
     from proxyset.wire.release import Release as Release
-    from proxyset.wire.transport import Transport as Transport
 
 _HOMES = {
     "Index": "cloud.index",
@@ -40,13 +39,12 @@ _HOMES = {
     "ProxysetError": "errors",
     "Refused": "errors",
     "Release": "wire.release",
-    "Transport": "wire.transport",
+    "Transport": "transport.transport",
     "answer": "client.answer",
     "answer_questions": "client.labeling",
     "ask_labels": "cloud.label_questions",
     "build_index": "cloud.build",
     "collect_labels": "cloud.label_questions",
-    "exchange": "client.agent",
     "export": "cloud.export",
     "load_encoder": "encoders",
     "open_source": "sources",
@@ -68,7 +66,6 @@ __all__ = [
     "ask_labels",
     "build_index",
     "collect_labels",
-    "exchange",
     "export",
     "load_encoder",
     "open_source",

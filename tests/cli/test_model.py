@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxyset.cloud.model import add_model_route
 from proxyset.errors import ArtifactError
+from proxyset.server.model import add_model_route
 from tests.wire.models import card_of, linear, unsigned
 
 

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from proxyset.agent import models
 from proxyset.client import (
     answer,
     audit,
@@ -21,7 +22,6 @@ from proxyset.client import (
     labels,
     ledger,
     look,
-    model,
     noise,
     pins,
     plan,
@@ -49,7 +49,7 @@ PLAIN = {
     "audit": {"Audit"},
     "plan": {"Plan"},
     "pins": {"pin", "pin_key"},
-    "model": {"Fetched"},
+    "models": {"Fetched"},
     "predict": {"Predictor", "Predictions", "read_labels"},
     "look": {"write_items"},
 }
@@ -82,7 +82,7 @@ CASES = [
         label_audit,
         labeling,
         audit_bound,
-        model,
+        models,
         predict,
     )
     for name in public(module)

@@ -116,5 +116,5 @@ def test_no_connection_is_opened(pictures: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_client_needs_no_torch() -> None:
-    code = "import sys, proxyset.client.predict, proxyset.client.model; sys.exit('torch' in sys.modules)"
+    code = "import sys, proxyset.client.predict, proxyset.agent.models; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -19,19 +19,19 @@ from typing import Any
 
 from PIL import Image
 
-from proxyset.client import inbox
+from proxyset.agent import inbox
+from proxyset.agent.page.app import owner_page
+from proxyset.agent.page.settings import Settings
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.page.app import owner_page
-from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
 from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key
-from proxyset.cloud import campaigns
-from proxyset.cloud.app import create_app
 from proxyset.cloud.index import Index
-from proxyset.cloud.page.app import mount_page
-from proxyset.cloud.records import Scope
-from proxyset.cloud.service.limits import Limits
+from proxyset.server import campaigns
+from proxyset.server.app import create_app
+from proxyset.server.limits import Limits
+from proxyset.server.page.app import mount_page
+from proxyset.server.records import Scope
 from proxyset.train.metrics_file import MetricsFile
 from tests.e2e.browser import chromium, listening
 from tests.e2e.worlds import draw_labelled, operator_state, picture_index, picture_questions

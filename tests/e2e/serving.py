@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from proxyset.agent import enrolment
 from proxyset.cli import run
-from proxyset.client import enrolment
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
 from proxyset.cloud.build import build_index
-from proxyset.cloud.state import State
+from proxyset.server.state import State
 
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
 POLICY = """

@@ -12,7 +12,7 @@ from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import signing_key
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
-from proxyset.cloud.state import State
+from proxyset.server.state import State
 from proxyset.wire.model import Model
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization

@@ -15,11 +15,11 @@ import pytest
 
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Ledger
-from proxyset.cloud import campaigns
-from proxyset.cloud.app import create_app
-from proxyset.cloud.page.app import mount_page
-from proxyset.cloud.records import Scope
-from proxyset.cloud.service.limits import Limits
+from proxyset.server import campaigns
+from proxyset.server.app import create_app
+from proxyset.server.limits import Limits
+from proxyset.server.page.app import mount_page
+from proxyset.server.records import Scope
 from proxyset.train.metrics_file import MetricsFile
 from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
 from tests.e2e.worlds import HOSTILE, operator_state

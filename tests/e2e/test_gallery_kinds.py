@@ -10,21 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from proxyset.client import inbox
+from proxyset.agent import inbox
+from proxyset.agent.page.app import owner_page
+from proxyset.agent.page.settings import Settings
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.page.app import owner_page
-from proxyset.client.page.settings import Settings
 from proxyset.client.receipts import make_key
-from proxyset.cloud import campaigns
-from proxyset.cloud.app import create_app
 from proxyset.cloud.build import build_index
 from proxyset.cloud.label_questions import ask_labels
-from proxyset.cloud.page.app import mount_page
 from proxyset.cloud.proxy_set import select
-from proxyset.cloud.records import Scope
-from proxyset.cloud.service.limits import Limits
-from proxyset.cloud.state import State
+from proxyset.server import campaigns
+from proxyset.server.app import create_app
+from proxyset.server.limits import Limits
+from proxyset.server.page.app import mount_page
+from proxyset.server.records import Scope
+from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
 from tests.e2e.browser import CHROMIUM, chromium, listening, violations
 

@@ -12,20 +12,29 @@ import numpy as np
 import pytest
 from nacl.signing import SigningKey
 
-from proxyset.client.agent import exchange
+from proxyset.client.answer import answer
 from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import make_key
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import select
-from proxyset.cloud.server import check_release
 from proxyset.errors import ArtifactError, TransportError
-from proxyset.wire.http import Http
+from proxyset.server.single import check_release
+from proxyset.transport.http import Http
+from proxyset.transport.transport import Files, InProcess
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
 from proxyset.wire.signing import public_half
-from proxyset.wire.transport import Files, InProcess
+
+
+def exchange(transport, data, **options):
+    """What `proxyset client pull` does."""
+    probe = Probe.from_bytes(transport.pull())
+    release = answer(probe, data, **options)
+    transport.push(release.to_bytes())
+    return probe, release
+
 
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
 

@@ -10,10 +10,10 @@ import httpx2
 import numpy as np
 import pytest
 
-from proxyset.client import inbox
+from proxyset.agent import inbox
+from proxyset.agent.page.app import owner_page
+from proxyset.agent.page.settings import Settings
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.page.app import owner_page
-from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
 from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key

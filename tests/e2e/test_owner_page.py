@@ -14,16 +14,16 @@ import pytest
 from markupsafe import escape
 from pydantic import ValidationError
 
-from proxyset.client import inbox
+from proxyset.agent import inbox
+from proxyset.agent.page.app import owner_page
+from proxyset.agent.page.settings import Settings
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.page.app import owner_page
-from proxyset.client.page.settings import Settings
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
 from proxyset.cloud.index import Index
-from proxyset.cloud.server import create_app
 from proxyset.encoders.encoder import EncoderSpec
+from proxyset.server.single import create_app
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.probe import PROBE_LIMIT, Probe, _Header
 from proxyset.wire.release import Release

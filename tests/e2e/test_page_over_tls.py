@@ -11,9 +11,9 @@ import pytest
 
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Ledger
-from proxyset.cloud import campaigns
-from proxyset.cloud.records import Scope
-from proxyset.cloud.state import State
+from proxyset.server import campaigns
+from proxyset.server.records import Scope
+from proxyset.server.state import State
 from proxyset.train.metrics_file import MetricsFile
 from tests.e2e.browser import CHROMIUM, chromium, violations
 from tests.e2e.serving import certificate, serving

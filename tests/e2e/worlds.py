@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import make_key
-from proxyset.cloud import campaigns
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels
 from proxyset.cloud.proxy_set import select
-from proxyset.cloud.state import State
+from proxyset.server import campaigns
+from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
 from proxyset.wire.questions import Questions
 

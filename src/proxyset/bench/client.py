@@ -122,7 +122,7 @@ def _import_seconds() -> float:
         after = os.times()
         return after.children_user + after.children_system - before.children_user - before.children_system
 
-    client = "import proxyset.client.answer, proxyset.wire.http"
+    client = "import proxyset.client.answer, proxyset.transport.http"
     return statistics.median(seconds(client) - seconds("pass") for _ in range(5))
 
 

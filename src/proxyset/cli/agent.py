@@ -12,15 +12,16 @@ from typing import Annotated
 
 import typer
 
+from proxyset.agent import enrolment, inbox
+from proxyset.agent.agent import Agent, Fate, Terms
 from proxyset.cli import options
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
-from proxyset.client import decisions, enrolment, inbox
+from proxyset.client import decisions
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Ledger
-from proxyset.client.service import Agent, Fate, Terms
 from proxyset.errors import InvalidInput, Refused
-from proxyset.wire.transport import read_message
+from proxyset.wire.files import read_message
 
 _TOKEN_LIMIT = 1000
 UrlOption = Annotated[

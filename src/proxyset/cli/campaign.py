@@ -14,16 +14,16 @@ from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.options import Adjacency, Json, Unit
 from proxyset.cli.output import emit
-from proxyset.cloud import campaigns
 from proxyset.cloud.index import Index
-from proxyset.cloud.records import Campaign, Outcome
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
-from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput, StateError
+from proxyset.server import campaigns
+from proxyset.server.records import Campaign, Outcome
+from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
+from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
-from proxyset.wire.transport import read_message
 
 app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
 

@@ -11,12 +11,13 @@ from proxyset import atomic
 from proxyset.cli import agent, history, options, owner, predict
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
-from proxyset.client.agent import exchange
+from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Account, Ledger
 from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
-from proxyset.wire.http import Http
+from proxyset.transport.http import Http
+from proxyset.wire.probe import Probe
 
 USUAL_EPSILON = 0.58  # the paper's
 _BAR = 30
@@ -121,8 +122,10 @@ def pull(
     """
     book = Ledger.open(ledger)
     before = book.spent()
-    probe, release = exchange(
-        Http(url, timeout),
+    transport = Http(url, timeout)
+    probe = Probe.from_bytes(transport.pull())
+    release = answer(
+        probe,
         data,
         epsilon=epsilon,
         delta=delta,
@@ -139,6 +142,7 @@ def pull(
         approved=approve,
         new_index=new_index,
     )
+    transport.push(release.to_bytes())
     sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
     privacy = release.privacy
     facts = {

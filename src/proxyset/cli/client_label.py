@@ -31,8 +31,8 @@ from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels, labels_csv
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
+from proxyset.wire.files import read_message
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
-from proxyset.wire.transport import read_message
 
 app = typer.Typer(
     no_args_is_help=True, help="Label a proxy set with noisy votes of the owner's labeled records."

@@ -8,21 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from proxyset import atomic
+from proxyset.agent.history import Sent, SentLabels, hex_dump, label_history
+from proxyset.agent.history import history as sent_from
 from proxyset.cli import options
 from proxyset.cli.output import emit
-from proxyset.client.history import Sent, SentLabels, hex_dump, label_history
-from proxyset.client.history import history as sent_from
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items, write_items
 from proxyset.client.receipts import check_receipt
 from proxyset.encoders import encoder_for
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
-from proxyset.wire.transport import read_message
 
 
 def history(

@@ -16,9 +16,9 @@ from proxyset.client.ledger import Account, Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, make_key
 from proxyset.errors import ArtifactError
+from proxyset.wire.files import read_message
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, RELEASE_LIMIT, Release
-from proxyset.wire.transport import read_message
 
 POLICY_LIMIT = 1 << 20
 

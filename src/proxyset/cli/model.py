@@ -13,9 +13,9 @@ from proxyset.cli.output import emit, warn_private
 from proxyset.cli.predict import describe
 from proxyset.errors import InvalidInput
 from proxyset.fingerprint import canonical_json
+from proxyset.wire.files import read_message
 from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Exposure, Model, ModelCard
 from proxyset.wire.signing import make_key, read_key
-from proxyset.wire.transport import read_message
 
 app = typer.Typer(no_args_is_help=True, help="Models on their way back: the cloud's key and signature.")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from proxyset.agent import inbox
 from proxyset.cli import options
 from proxyset.cli.label_options import (
     FolderNames,
@@ -22,13 +23,12 @@ from proxyset.cli.label_options import (
 )
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
-from proxyset.client import inbox
 from proxyset.client.label_privacy import DEFAULT_LEAD
 from proxyset.client.ledger import Ledger
 from proxyset.errors import InvalidInput, MissingExtra, TransportError
+from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.questions import QUESTIONS_LIMIT
-from proxyset.wire.transport import read_message
 
 _LOOPBACK = "127.0.0.1"
 
@@ -84,8 +84,8 @@ def serve(
         import uvicorn
     except ImportError as error:
         raise MissingExtra(error.name or "starlette", "page", "The owner's pages") from None
-    from proxyset.client.page.app import owner_page
-    from proxyset.client.page.settings import Settings
+    from proxyset.agent.page.app import owner_page
+    from proxyset.agent.page.settings import Settings
 
     if not Path(data).exists():
         raise InvalidInput(

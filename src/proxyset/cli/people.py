@@ -12,9 +12,9 @@ import typer
 from proxyset.cli.campaign import StateOption
 from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
-from proxyset.cloud.records import Scope
-from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput
+from proxyset.server.records import Scope
+from proxyset.server.state import State
 
 tokens = typer.Typer(no_args_is_help=True, help="One-time tokens with which clients enrol.")
 clients = typer.Typer(no_args_is_help=True, help="Enrolled clients, by their pinned keys.")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from proxyset.agent.models import fetch_model as fetch
 from proxyset.cli import options
 from proxyset.cli.output import emit, note
 from proxyset.client.ledger import Ledger
-from proxyset.client.model import fetch_model as fetch
 from proxyset.client.predict import predict as predict_with
 from proxyset.client.predict import read_labels
 from proxyset.wire.model import Model, ModelCard

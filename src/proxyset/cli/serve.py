@@ -12,12 +12,12 @@ import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.output import emit, note
-from proxyset.cloud import app as campaigns
-from proxyset.cloud import server
 from proxyset.cloud.index import Index
-from proxyset.cloud.model import add_model_route
-from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput
+from proxyset.server import app as campaigns
+from proxyset.server import single as server
+from proxyset.server.model import add_model_route
+from proxyset.server.state import State
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 _MOST_KEEPERS = 4  # they take turns at the disk
@@ -93,9 +93,9 @@ def serve(
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     campaigns.require_extra()
-    from proxyset.cloud.service.limits import Limits
-    from proxyset.cloud.service.logs import log_to_stderr
-    from proxyset.cloud.service.sockets import Tls, listen, server_of, url_of
+    from proxyset.server.limits import Limits
+    from proxyset.server.logs import log_to_stderr
+    from proxyset.server.sockets import Tls, listen, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
@@ -103,7 +103,7 @@ def serve(
     book = State.open(state, create=False) if state else None
     desk = None
     if book is not None:
-        from proxyset.cloud.page.app import mount_page
+        from proxyset.server.page.app import mount_page
 
         processes = keepers or min(os.cpu_count() or 1, _MOST_KEEPERS)
         app = campaigns.create_app(book, public_url=public_url, limits=limits, keepers=processes)

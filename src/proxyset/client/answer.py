@@ -39,10 +39,10 @@ from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import count_votes
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import InvalidData, InvalidInput
+from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import RELEASE_LIMIT, Release
-from proxyset.wire.transport import read_message
 
 MOST_CLUSTERS = RELEASE_LIMIT // 8 - 4096  # what fits into a release, with its header
 

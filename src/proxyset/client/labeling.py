@@ -52,6 +52,7 @@ from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, refuse_duplicates
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import InvalidInput
+from proxyset.wire.files import read_message
 from proxyset.wire.questions import (
     ABSTAINED,
     QUESTIONS_LIMIT,
@@ -62,7 +63,6 @@ from proxyset.wire.questions import (
 )
 from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import PrivacyStatement
-from proxyset.wire.transport import read_message
 
 Votes = NDArray[np.int64]
 

@@ -15,11 +15,11 @@ from proxyset import atomic
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
 from proxyset.errors import ArtifactError, LedgerError
+from proxyset.wire.files import read_message
 from proxyset.wire.questions import LabelRelease
 from proxyset.wire.receipt import Claim, Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.signing import public_half
-from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey

@@ -1,4 +1,4 @@
-"""Many releases, in files or in a server's state: decoded when asked for, so that ten thousand never lie in memory together."""
+"""Many releases in files: decoded when asked for, so that ten thousand never lie in memory together."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from proxyset.cloud.state import State
 from proxyset.errors import InvalidInput
+from proxyset.wire.files import read_message
 from proxyset.wire.release import RELEASE_LIMIT, Release
-from proxyset.wire.transport import read_message
 
 
 @dataclass(frozen=True)
@@ -48,32 +47,3 @@ class ReleaseFiles(Sequence[Release]):
         if isinstance(number, slice):
             return ReleaseFiles(self.paths[number])
         return Release.from_bytes(read_message(self.paths[number], "release", RELEASE_LIMIT))
-
-
-@dataclass(frozen=True)
-class StoredReleases(Sequence[Release]):
-    """The releases that a campaign had when this was made, first come first. Every access reads and validates one anew.
-
-    Reading one raises StateError when the state cannot be read, ArtifactError when it holds no release.
-    """
-
-    state: State
-    campaign: str
-    fingerprints: tuple[str, ...]
-
-    @classmethod
-    def of(cls, state: State, campaign: str) -> StoredReleases:
-        """All that came so far; later ones change nothing here, and none is ever taken back."""
-        return cls(state, campaign, tuple(record.fingerprint for record in state.releases(campaign)))
-
-    def __len__(self) -> int:
-        return len(self.fingerprints)
-
-    @overload
-    def __getitem__(self, number: int) -> Release: ...
-    @overload
-    def __getitem__(self, number: slice) -> StoredReleases: ...
-    def __getitem__(self, number: int | slice) -> Release | StoredReleases:
-        if isinstance(number, slice):
-            return StoredReleases(self.state, self.campaign, self.fingerprints[number])
-        return Release.from_bytes(self.state.release(self.campaign, self.fingerprints[number]))

@@ -18,9 +18,9 @@ from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule
-from proxyset.cloud.server import check_release
 from proxyset.errors import ArtifactError, InvalidInput, TransportError
 from proxyset.flower import messages
+from proxyset.server.single import check_release
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
 

@@ -99,6 +99,9 @@ class Field:
 
     def not_canonical(self, vector: Vector) -> NDArray[np.bool_]:
         """Which elements of words, shape (n, words), are at or above the modulus; shape (n,)."""
+        top = vector[:, -1]
+        if not (top >= np.uint64(self.modulus >> 64 * (self.words - 1))).any():  # nearly always
+            return np.zeros(len(vector), dtype=np.bool_)
         above = vector[:, 0] >= np.uint64(self.modulus & _WORD)
         for word in range(1, self.words):
             bound = np.uint64(self.modulus >> 64 * word & _WORD)

@@ -20,8 +20,8 @@ from proxyset.encoders.onnx_file import refuse_external_data, refuse_foreign_ope
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
 from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire.files import read_message
 from proxyset.wire.signing import public_half, sign, verify
-from proxyset.wire.transport import read_message
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxyset.bench.service.combine import costs, fill
 from proxyset.cloud.select import RULES
-from proxyset.cloud.state import State
+from proxyset.server.state import State
 
 
 def test_a_filled_campaign_is_combined_by_every_rule(tmp_path):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from proxyset.bench.memory import peak_mib
 from proxyset.bench.service.fleet import Fleet
-from proxyset.cloud import campaigns
 from proxyset.cloud.select import RULES, Rule, combine
-from proxyset.cloud.service.submission import submission_of
-from proxyset.cloud.state import State
+from proxyset.server import campaigns
+from proxyset.server.state import State
+from proxyset.server.submission import submission_of
 from proxyset.wire.signing import public_half
 
 _CAMPAIGN = "campaign-0"

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from proxyset.cloud.service.sockets import listen, url_of
+from proxyset.server.sockets import listen, url_of
 
 
 class Echo:

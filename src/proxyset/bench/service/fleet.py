@@ -10,10 +10,10 @@ import numpy as np
 from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
-from proxyset.cloud.records import Campaign, now
-from proxyset.cloud.service.identity import server_key
-from proxyset.cloud.state import State
 from proxyset.encoders.encoder import EncoderSpec
+from proxyset.server.identity import server_key
+from proxyset.server.records import Campaign, now
+from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Claim, Receipt

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from proxyset.bench.service.driver import Connection, family, serving
 from proxyset.bench.service.fleet import Fleet
-from proxyset.cloud.state import FILE, State
 from proxyset.errors import TransportError
+from proxyset.server.state import FILE, State
 from proxyset.wire.release import Release
 from proxyset.wire.signing import public_half
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from proxyset.bench.memory import CLUSTERS, peak_mib, write_pool
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
-from proxyset.cloud.page.atlases import Atlases
+from proxyset.server.page.atlases import Atlases
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,188 @@
+"""The inbox: what waits for its owner, and what was decided about, in `LEDGER.inbox/`.
+
+    ASK.json              who asked, when, and where its answer goes
+    PROBE.probe           the bytes of a probe, named by its fingerprint
+    PROBE.questions       the bytes of questions about labels, likewise
+
+What became of an ask is in the ledger: a decision, a debit, a release. Probes and questions are public; nothing private lies
+here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from proxyset import atomic
+from proxyset.client.decisions import decision
+from proxyset.client.ledger import Ledger
+from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import schema_of
+from proxyset.wire.files import read_message
+from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
+from proxyset.wire.receipt import SERVER_LIMIT
+
+Kind = Literal["probe", "questions"]
+MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
+
+
+class Ask(BaseModel):
+    """A probe, or a set of questions, and who asked.
+
+    Attributes:
+        kind: which of the two. Questions travel as files: with them, `url` is "" and `agent` False.
+        probe: its fingerprint; ledgers call whatever is answered a probe.
+        server: who asked, as the ledger calls it; "" for a file of unknown origin.
+        url: of an open server, which takes the release there; "" when an agent or a person carries it.
+        agent: whether an agent put it here and answers it as soon as it is approved.
+        time: when it came, UTC, ISO 8601.
+        size: bytes of the probe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: Kind = "probe"
+    probe: str = Field(pattern=r"^[0-9a-f]{64}$")
+    server: str = Field(max_length=SERVER_LIMIT)
+    url: str
+    agent: bool
+    time: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """One name for a probe and a server: SHA-256 of the two."""
+        return fingerprint([self.probe, self.server])
+
+
+def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: bool = False) -> Ask:
+    """Keep a probe for the owner to decide about. The same probe of the same server is kept once.
+
+    Args:
+        ledger: whose inbox.
+        data: bytes of the probe.
+        server, url, agent: as in `Ask`.
+
+    Raises:
+        ArtifactError: not a probe. InvalidInput: an impossible name of a server.
+        Refused: too many wait already.
+        LedgerError: it cannot be kept.
+    """
+    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent)
+
+
+def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
+    """Keep questions about labels for the owner to decide about, as `put` keeps a probe.
+
+    Raises:
+        ArtifactError: not questions. The others as `put`.
+    """
+    return _put(ledger, data, "questions", Questions.from_bytes(data).fingerprint, server)
+
+
+def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
+    """Keep what an owner was handed, a probe or questions: `put` or `put_questions`, by what the bytes say they are."""
+    return (put_questions if schema_of(data) == "proxyset.questions" else put)(ledger, data, server)
+
+
+def _put(
+    ledger: Ledger, data: bytes, kind: Kind, name: str, server: str, url: str = "", agent: bool = False
+) -> Ask:
+    if len(server) > SERVER_LIMIT:
+        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data))
+    if (known := find(ledger, ask.name)) is not None:
+        return known
+    if len(waiting(ledger)) >= MOST_WAITING:
+        raise Refused(
+            f"{MOST_WAITING} questions wait for a decision already: approve, refuse or remove some first"
+        )
+    try:
+        atomic.write_bytes(_file(ledger, ask.probe, ask.kind), data)
+        atomic.write_bytes(_folder(ledger) / f"{ask.name}.json", ask.model_dump_json().encode())
+    except OSError as error:
+        raise LedgerError(f"the inbox of {ledger.path} cannot be written: {error}") from error
+    return ask
+
+
+def asks(ledger: Ledger) -> list[Ask]:
+    """Every ask, the newest first.
+
+    Raises:
+        LedgerError: one is damaged.
+    """
+    files = sorted(_folder(ledger).glob("*.json")) if _folder(ledger).is_dir() else []
+    return sorted((_read(file) for file in files), key=lambda ask: (ask.time, ask.name), reverse=True)
+
+
+def waiting(ledger: Ledger) -> list[Ask]:
+    """The asks that nothing was decided about, the newest first."""
+    return [ask for ask in asks(ledger) if decision(ledger, ask.probe, ask.server) is None]
+
+
+def find(ledger: Ledger, name: str) -> Ask | None:
+    """The ask of this name, or None."""
+    file = _folder(ledger) / f"{name}.json"
+    known = len(name) == 64 and set(name) <= set("0123456789abcdef") and file.is_file()
+    return _read(file) if known else None
+
+
+def probe_of(ledger: Ledger, fingerprint: str) -> Probe | None:
+    """A kept probe by its fingerprint, or None.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    file = _file(ledger, fingerprint, "probe")
+    if not file.is_file():
+        return None
+    probe = Probe.from_bytes(read_message(file, "probe", PROBE_LIMIT))
+    if probe.fingerprint != fingerprint:
+        raise LedgerError(f"{file} was changed: remove it, and ask for the probe again")
+    return probe
+
+
+def questions_of(ledger: Ledger, fingerprint: str) -> Questions | None:
+    """Kept questions by their fingerprint, or None.
+
+    Raises:
+        ArtifactError: they are damaged.
+    """
+    file = _file(ledger, fingerprint, "questions")
+    if not file.is_file():
+        return None
+    questions = Questions.from_bytes(read_message(file, "set of questions", QUESTIONS_LIMIT))
+    if questions.fingerprint != fingerprint:
+        raise LedgerError(f"{file} was changed: remove it, and ask for the questions again")
+    return questions
+
+
+def remove(ledger: Ledger, ask: Ask) -> None:
+    """Forget an ask; its probe goes with the last ask for it. What the ledger says of it stays."""
+    (_folder(ledger) / f"{ask.name}.json").unlink(missing_ok=True)
+    if all(other.probe != ask.probe for other in asks(ledger)):
+        _file(ledger, ask.probe, ask.kind).unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Ask:
+    try:
+        ask = Ask.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise LedgerError(f"{file} cannot be read ({error}): remove it") from error
+    if ask.name != file.stem:
+        raise LedgerError(f"{file} was changed: remove it")
+    return ask
+
+
+def _folder(ledger: Ledger) -> Path:
+    return ledger.path.with_name(ledger.path.name + ".inbox")
+
+
+def _file(ledger: Ledger, fingerprint: str, kind: Kind) -> Path:
+    return _folder(ledger) / f"{fingerprint}.{kind}"

@@ -1,0 +1,124 @@
+"""The views of questions about labels, on the owner's page."""
+
+from __future__ import annotations
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from proxyset.agent import inbox
+from proxyset.agent.inbox import Ask
+from proxyset.agent.page.charts import cost_bar
+from proxyset.agent.page.items import SHOWN, digest, items_of, kind_of
+from proxyset.agent.page.label_question import LabelQuestion, examine_labels
+from proxyset.agent.page.settings import Settings
+from proxyset.client.decisions import approve
+from proxyset.client.label_privacy import whole_cost
+from proxyset.client.labeling import answer_questions
+from proxyset.client.ledger import Ledger
+from proxyset.client.look import check_questions
+from proxyset.encoders import encoder_for
+from proxyset.errors import ProxysetError
+from proxyset.page.pictures import picture
+from proxyset.page.site import Site, Visit
+from proxyset.page.work import Work
+from proxyset.wire.questions import ABSTAINED, Questions
+
+
+class LabelViews:
+    """What an owner sees and does about questions.
+
+    Args:
+        site, ledger, settings: as `views.Owner` has them.
+        work: where answers are made.
+    """
+
+    def __init__(self, site: Site, ledger: Ledger, settings: Settings, work: Work) -> None:
+        self._site, self._ledger, self._settings, self._work = site, ledger, settings, work
+        self._opened: tuple[str, Questions] | None = None  # the last: a page of pictures asks again and again
+        self._checked: set[str] = set()
+
+    def ask(self, visit: Visit) -> Response:
+        ask, asked = self._asked(visit)
+        records = int(visit.number("records", self._settings.records or 0))
+        question = self._examined(visit, ask, asked, records or None)
+        state, words = self._work.state(ask.name)
+        kind = kind_of(asked.encoder, self._settings.encoder)
+        return self._site.render(
+            visit,
+            "label.html.j2",
+            q=question,
+            ask=ask,
+            asked=asked,
+            place=f"/questions/{ask.name}",
+            records=records or "",
+            bars=[(share, cost_bar(share)) for share in question.shares],
+            items=items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{ask.probe}"),
+            amount=len(asked),
+            honest=self._honest(ask, asked),
+            settings=self._settings,
+            work=state,
+            words=words,
+        )
+
+    def picture(self, visit: Visit) -> Response:
+        asked, number = self._open(digest(visit.part("questions"))), int(visit.part("number"))
+        if asked is None or asked.contents is None or number >= len(asked):
+            raise HTTPException(404, "there is no such picture")
+        return picture(asked.contents[number])
+
+    def approve(self, visit: Visit) -> Response:
+        """Write the approval of exactly these questions, then answer as far as it and the policy reach."""
+        ask, asked = self._asked(visit)
+        question = self._examined(visit, ask, asked, None)
+        for check in question.checks:
+            if check.verdict == "bad":
+                raise HTTPException(409, check.words)
+        cost = whole_cost(question.cost)
+        approve(self._ledger, asked.fingerprint, ask.server, cost, visit.text("note"))
+        self._work.start(ask.name, lambda: self._answer(ask, asked, cost.epsilon))
+        return self._site.redirect(f"/questions/{ask.name}")
+
+    def _answer(self, ask: Ask, asked: Questions, epsilon: float) -> str:
+        before = self._ledger.spent()
+        release = answer_questions(
+            asked, self._settings.data, ledger=self._ledger, server=ask.server, **self._settings.label_options(epsilon)
+        )  # fmt: skip
+        cost = self._ledger.spent() - before
+        paid = f"ρ = {cost:.4g} was debited" if cost else "the stored answer, so nothing was debited"
+        labelled = int(np.count_nonzero(release.labels != ABSTAINED))
+        return (
+            f"Answered: {labelled:,} of {len(asked):,} items got a label, the others none; {paid}. Save the answer below and "
+            "carry it to whoever asked."
+        )
+
+    def _asked(self, visit: Visit) -> tuple[Ask, Questions]:
+        ask = inbox.find(self._ledger, visit.part("name"))
+        asked = self._open(ask.probe) if ask and ask.kind == "questions" else None
+        if ask is None or asked is None:
+            raise HTTPException(404, "nobody asked this, or it was removed")
+        return ask, asked
+
+    def _open(self, fingerprint: str) -> Questions | None:
+        last = self._opened
+        if last is None or last[0] != fingerprint:
+            asked = inbox.questions_of(self._ledger, fingerprint)
+            last = self._opened = (fingerprint, asked) if asked else None
+        return last[1] if last else None
+
+    def _examined(self, visit: Visit, ask: Ask, asked: Questions, records: int | None) -> LabelQuestion:
+        epsilon = visit.number("epsilon", self._settings.epsilon)
+        return examine_labels(
+            self._ledger, ask, asked, self._settings, epsilon, records, self._honest(ask, asked)
+        )
+
+    def _honest(self, ask: Ask, asked: Questions) -> str:
+        """ "" when the items on the page are what they claim, by the owner's own encoder; else what is wrong. Before an answer
+        all are checked."""
+        if asked.contents is not None and ask.probe not in self._checked:
+            try:
+                check_questions(asked, encoder_for(asked.encoder, local=self._settings.encoder), SHOWN)
+            except ProxysetError as error:
+                return str(error)
+            self._checked.add(ask.probe)
+        return ""

@@ -1,0 +1,215 @@
+"""One ask as its owner sees it: what it would cost, what it would be worth, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from proxyset.agent.history import Sent, history
+from proxyset.agent.inbox import Ask
+from proxyset.agent.page.settings import Settings
+from proxyset.client.calibration import zcdp_epsilon
+from proxyset.client.chain import Entry
+from proxyset.client.decisions import decision
+from proxyset.client.ledger import Cap, Ledger
+from proxyset.client.pins import check_pin
+from proxyset.client.plan import SPREAD, captured
+from proxyset.client.policy import in_force
+from proxyset.encoders import encoder_for
+from proxyset.errors import ProxysetError, Refused
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import PrivacyStatement
+
+State = Literal["waiting", "approved", "answered", "refused"]
+GUESSES = (100, 300, 1_000, 3_000, 10_000)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the budget stands, in all or for one server, without what takes long to compute (`ledger.Account`).
+
+    Attributes:
+        server: "" for all.
+        cap: as (ε, δ), or None.
+        left: share of the cap that is left, 0 to 1; 1 without a cap.
+        spent_epsilon: what was spent, as ε at the cap's δ.
+        remaining_rho: what can still be debited for this server, all caps considered.
+        answers: how many were paid for.
+    """
+
+    server: str
+    cap: Cap | None
+    left: float
+    spent_epsilon: float
+    remaining_rho: float
+    answers: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold before an answer is given.
+
+    Attributes:
+        verdict: "good", "bad", or "ask" when the owner's word settles it.
+        words: what was found.
+    """
+
+    verdict: Literal["good", "bad", "ask"]
+    words: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an answer would take of one cap, all in ρ.
+
+    Attributes:
+        name: "" for the cap of all answers, else the server's.
+        cap, spent, cost: of the cap, before the answer, and of the answer.
+    """
+
+    name: str
+    cap: float
+    spent: float
+    cost: float
+
+    @property
+    def fits(self) -> bool:
+        return self.spent + self.cost <= self.cap
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What is to be expected with about so many records: see `plan.Plan`."""
+
+    records: int
+    captured: float
+    without: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that the page of an ask shows.
+
+    Attributes:
+        stored: the answer that is in the ledger for these settings, which would be sent again at no cost.
+        new_index: whether answering means to accept another index from this server.
+    """
+
+    ask: Ask
+    probe: Probe
+    cost: PrivacyStatement
+    state: State
+    decision: Entry | None
+    shares: list[Share]
+    worth: list[Worth]
+    checks: list[Check]
+    answers: list[Sent]
+    stored: bool
+    new_index: bool
+
+
+def standing(ledger: Ledger, server: str = "") -> Standing:
+    """Where the budget stands."""
+    cap, spent = ledger.cap(server), ledger.spent(server)
+    return Standing(
+        server=server,
+        cap=cap,
+        left=max(0.0, 1 - spent / cap.rho) if cap else 1.0,
+        spent_epsilon=zcdp_epsilon(spent, cap.delta if cap else Cap().delta),
+        remaining_rho=ledger.remaining(server),
+        answers=sum(e.kind == "debit" and server in ("", e.server) for e in ledger.entries()),
+    )
+
+
+def state_of(ledger: Ledger, ask: Ask) -> State:
+    """What became of an ask, by the ledger."""
+    decided = decision(ledger, ask.probe, ask.server)
+    if decided is not None and decided.kind == "refusal":
+        return "refused"
+    if any(
+        e.kind in ("release", "labels") and (e.probe, e.server) == (ask.probe, ask.server)
+        for e in ledger.entries()
+    ):
+        return "answered"
+    return "waiting" if decided is None else "approved"
+
+
+def examine(
+    ledger: Ledger, ask: Ask, probe: Probe, settings: Settings, epsilon: float, records: int | None
+) -> Question:
+    """Work out the page of an ask at this ε, for about so many records.
+
+    Reads the ledger and the probe, and no private item.
+
+    Raises:
+        InvalidInput: an impossible ε. LedgerError: the ledger cannot be trusted.
+    """
+    cost = settings.statement(epsilon)
+    name = settings.dataset_name
+    new_index = _changes_index(ledger, probe, ask.server)
+    return Question(
+        ask=ask,
+        probe=probe,
+        cost=cost,
+        state=state_of(ledger, ask),
+        decision=decision(ledger, ask.probe, ask.server),
+        shares=shares_of(ledger, ask.server, cost.rho),
+        worth=_worth(probe.clusters, cost.sigma, records),
+        checks=_checks(ledger, ask, probe, settings, cost, new_index),
+        answers=[s for s in history(ledger) if (s.entry.probe, s.entry.server) == (ask.probe, ask.server)],
+        stored=ledger.stored(ask.probe, name, cost) is not None,
+        new_index=new_index,
+    )
+
+
+def shares_of(ledger: Ledger, server: str, rho: float) -> list[Share]:
+    """What an answer that costs `rho` would take of each cap that holds for `server`."""
+    caps = ((name, ledger.cap_rho(name)) for name in dict.fromkeys(("", server)))
+    return [Share(name, cap, ledger.spent(name), rho) for name, cap in caps if cap is not None]
+
+
+def refusal(check: Callable[[], object]) -> str:
+    """What a check raises, in words; "" when it passes."""
+    try:
+        check()
+    except ProxysetError as error:
+        return str(error)
+    return ""
+
+
+def _worth(clusters: int, sigma: float, records: int | None) -> list[Worth]:
+    numbers = GUESSES if records is None else (records,)
+    without = max(1, round(SPREAD * clusters)) / clusters
+    return [Worth(number, captured(number, clusters, sigma), without) for number in numbers]
+
+
+def _changes_index(ledger: Ledger, probe: Probe, server: str) -> bool:
+    try:
+        check_pin(ledger, probe, server, new_index=False)
+    except Refused:
+        return True
+    return False
+
+
+def _checks(
+    ledger: Ledger, ask: Ask, probe: Probe, settings: Settings, cost: PrivacyStatement, new_index: bool
+) -> list[Check]:
+    policy, _ = in_force(ledger)
+    checks = []
+    if policy is None:
+        checks.append(Check("good", "No policy is in force: only the cap of the budget and you decide."))
+    else:
+        refused = refusal(lambda: policy.check(probe, cost, ask.server, approved=True))
+        checks.append(Check("bad", refused) if refused else Check("good", "Your policy allows this answer."))
+        if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
+            words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
+            checks.append(Check("ask", words))
+    if missing := refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
+        checks.append(Check("bad", f"Your records cannot be compared with these reference points: {missing}"))
+    over = refusal(lambda: ledger.check(cost, ask.server))
+    checks.append(Check("bad", over) if over else Check("good", "It fits into what is left of your budget."))
+    if new_index:
+        words = "This server asks about another collection than before. Say below whether you expect that."
+        checks.append(Check("ask", words))
+    return checks

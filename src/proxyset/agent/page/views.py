@@ -1,0 +1,419 @@
+"""The views of the owner's page. Each reads the ledger anew: it is the truth, and other processes write to it too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from proxyset.agent import inbox
+from proxyset.agent.history import Sent, SentLabels, hex_dump, history, label_history
+from proxyset.agent.inbox import Ask
+from proxyset.agent.page.charts import burn_down, cost_bar, counts_chart
+from proxyset.agent.page.items import SHOWN, Item, digest, items_of, kind_of
+from proxyset.agent.page.label_views import LabelViews
+from proxyset.agent.page.question import Question, examine, standing, state_of
+from proxyset.agent.page.settings import Settings
+from proxyset.client.answer import answer
+from proxyset.client.chain import Entry
+from proxyset.client.decisions import approve, refuse
+from proxyset.client.ledger import Cap, Ledger
+from proxyset.client.look import check_items
+from proxyset.client.policy import in_force
+from proxyset.client.receipts import check_not_rolled_back, check_receipt, public_key
+from proxyset.client.recount import true_counts
+from proxyset.encoders import encoder_for
+from proxyset.errors import InvalidInput, ProxysetError
+from proxyset.fingerprint import fingerprint
+from proxyset.page.pictures import picture
+from proxyset.page.sessions import OneTimeToken
+from proxyset.page.site import Site, Visit
+from proxyset.page.work import Work
+from proxyset.transport.http import Http
+from proxyset.wire.probe import Probe
+from proxyset.wire.questions import ABSTAINED, Questions
+from proxyset.wire.receipt import Receipt
+
+_HEX_BYTES = 4096
+
+
+class Owner:
+    """The owner's views.
+
+    Args:
+        site: where they are shown.
+        ledger: whose.
+        settings: how answers are given.
+        token: what opens a session; told to nobody but the owner.
+        used: called after a token was used, when there is a new one.
+    """
+
+    def __init__(
+        self, site: Site, ledger: Ledger, settings: Settings, token: OneTimeToken, used: Callable[[], None]
+    ) -> None:
+        self._site, self._ledger, self._settings = site, ledger, settings
+        self._token, self._used = token, used
+        self._checked: dict[str, str] = {}
+        self.work = Work()
+        self.labels = LabelViews(site, ledger, settings, self.work)
+
+    # Logging in
+
+    def login(self, visit: Visit) -> Response:
+        if visit.session:
+            return self._site.redirect("/")
+        if offered := visit.text("token"):
+            if not self._token.take(offered):
+                raise HTTPException(403, "this link was used before: take the newest from the terminal")
+            self._used()
+            return self._site.log_in(visit, "owner")
+        return self._site.render(visit, "login.html.j2")
+
+    def logout(self, visit: Visit) -> Response:
+        return self._site.log_out(visit)
+
+    # Looking
+
+    def home(self, visit: Visit) -> Response:
+        ledger, entries = self._ledger, self._ledger.entries()
+        servers = sorted({entry.server for entry in entries if entry.kind == "debit" and entry.server})
+        whole = standing(ledger)
+        cap = whole.cap or Cap()  # every ledger began with one
+        asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
+        sent = self._everything()
+        _, policy = in_force(ledger)
+        return self._site.render(
+            visit,
+            "home.html.j2",
+            whole=whole,
+            cap=cap,
+            servers=[standing(ledger, server) for server in servers],
+            chart=burn_down(entries, cap.rho),
+            debits=_debits(entries, cap.rho),
+            waiting=[ask for ask, state in asks if state in ("waiting", "approved")],
+            refused=[ask for ask, state in asks if state == "refused"],
+            sent=sorted(sent, key=lambda one: -one.entry.seq),
+            bytes=sum(len(one.data) for one in sent if _left(one)),
+            policy=policy,
+            key=public_key(ledger),
+            ledger=str(ledger.path),
+            settings=self._settings,
+        )
+
+    def ask(self, visit: Visit) -> Response:
+        if self._known(visit).kind == "questions":
+            return self._site.redirect(f"/questions/{visit.part('name')}")
+        ask, probe = self._asked(visit)
+        records = visit.number("records", self._settings.records or 0)
+        question = self._examined(visit, ask, probe, int(records) or None)
+        state, words = self.work.state(ask.name)
+        return self._site.render(
+            visit,
+            "ask.html.j2",
+            q=question,
+            ask=ask,
+            probe=probe,
+            records=int(records) or "",
+            bars=[(share, cost_bar(share)) for share in question.shares],
+            place=f"/asks/{ask.name}",
+            items=self._items(probe)[:SHOWN],
+            amount=probe.clusters,
+            honest=self._honest(probe) if probe.medoids and probe.medoids.contents else "",
+            settings=self._settings,
+            work=state,
+            words=words,
+        )
+
+    def progress(self, visit: Visit) -> Response:
+        state, words = self.work.state(visit.part("name"))
+        return self._site.fragment("progress.html.j2", done=state != "running", work=state, words=words)
+
+    def picture(self, visit: Visit) -> Response:
+        probe, number = inbox.probe_of(self._ledger, digest(visit.part("probe"))), int(visit.part("number"))
+        contents = probe.medoids.contents if probe and probe.medoids else None
+        if not contents or number >= len(contents):
+            raise HTTPException(404, "there is no such picture")
+        return picture(contents[number])
+
+    def sent(self, visit: Visit) -> Response:
+        return self._show_sent(visit, None)
+
+    def counts(self, visit: Visit) -> Response:
+        """The true counts, computed anew from the data, shown in this one response and kept nowhere."""
+        found = self._counted(visit)
+        probe = inbox.probe_of(self._ledger, found.entry.probe)
+        if probe is None:
+            raise InvalidInput(
+                "the probe of this answer is not in the inbox, so its records cannot be counted again"
+            )
+        privacy = found.release.privacy
+        true = true_counts(
+            probe,
+            self._settings.data,
+            unit=privacy.unit,
+            max_records=privacy.max_records,
+            person=self._settings.person,
+            encoder=self._settings.encoder,
+            skip_corrupt=self._settings.skip_corrupt,
+        )
+        return self._show_sent(visit, true)
+
+    def release(self, visit: Visit) -> Response:
+        found = self._found(visit)
+        if not _left(found):
+            raise HTTPException(409, "your policy withholds this answer")
+        name = f"{found.entry.kind}-{found.entry.seq}.safetensors"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(found.data, media_type="application/octet-stream", headers=headers)
+
+    # Acting
+
+    def pull(self, visit: Visit) -> Response:
+        url = visit.text("url")
+        if not url.startswith(("https://", "http://")):
+            raise InvalidInput(f"{url!r} is not a server's address: it begins with https://")
+        ask = inbox.put(self._ledger, Http(url).pull(), server=url, url=url)
+        return self._site.redirect(f"/asks/{ask.name}")
+
+    def file(self, visit: Visit) -> Response:
+        uploaded = visit.form.get("probe")
+        if not isinstance(uploaded, UploadFile):
+            raise InvalidInput("choose the file of a probe, or of questions, first")
+        ask = inbox.put_file(self._ledger, uploaded.file.read(), server=visit.text("server"))
+        return self._site.redirect(f"/asks/{ask.name}")
+
+    def approve(self, visit: Visit) -> Response:
+        ask, probe = self._asked(visit)
+        question = self._examined(visit, ask, probe, None)
+        for check in question.checks:
+            if check.verdict == "bad" and not question.stored:
+                raise HTTPException(409, check.words)
+        new_index = bool(visit.text("new_index"))
+        if question.new_index and not new_index:
+            raise HTTPException(
+                409, "this server asks about another collection than before: tick that you expect it"
+            )
+        approve(self._ledger, ask.probe, ask.server, question.cost, visit.text("note"))
+        if ask.agent:
+            visit.say("Approved. Your agent answers when it next looks.")
+        else:
+            self.work.start(ask.name, lambda: self._answer(ask, probe, question.cost.epsilon, new_index))
+        return self._site.redirect(f"/asks/{ask.name}")
+
+    def refuse(self, visit: Visit) -> Response:
+        ask = self._known(visit)
+        refuse(self._ledger, ask.probe, ask.server, visit.text("note"))
+        visit.say("Refused. It stays refused until you approve it; nothing was sent.")
+        return self._site.redirect("/")
+
+    def remove(self, visit: Visit) -> Response:
+        ask = self._known(visit)
+        inbox.remove(self._ledger, ask)
+        visit.say("Removed from this list. What the ledger says of it stays.")
+        return self._site.redirect("/")
+
+    def verify(self, visit: Visit) -> Response:
+        last = self._ledger.verify()
+        receipts = check_not_rolled_back(self._ledger)
+        visit.say(
+            f"All {last.seq} entries of the ledger follow from one another, every stored answer has its debit, no cap was "
+            f"passed, and every receipt ({receipts}) is genuine and in the ledger. The last entry is {last.hash}."
+        )
+        return self._site.redirect("/")
+
+    def verify_sent(self, visit: Visit) -> Response:
+        found = self._found(visit)
+        receipt = Receipt.of(found.release, public_key(self._ledger) or None)
+        if receipt is None:
+            visit.say(
+                "This answer has no receipt: the ledger had no key when it was given (proxyset client init)."
+            )
+        else:
+            check_receipt(self._ledger, receipt)
+            visit.say(
+                f"The receipt is genuine: signed by your key {receipt.claim.key[:12]}…, for exactly these bytes, and the "
+                f"ledger has the entry {receipt.claim.head[:12]}… that it names."
+            )
+        return self._site.redirect(f"/sent/{found.entry.seq}")
+
+    # Parts
+
+    def _answer(self, ask: Ask, probe: Probe, epsilon: float, new_index: bool) -> str:
+        before = self._ledger.spent()
+        release = answer(
+            probe,
+            ledger=self._ledger,
+            server=ask.server,
+            approved=True,
+            new_index=new_index,
+            **self._settings.options(epsilon),
+            data=self._settings.data,
+        )
+        cost = self._ledger.spent() - before
+        paid = f"ρ = {cost:.4g} was debited" if cost else "the stored answer, so nothing was debited"
+        if ask.url:
+            Http(ask.url).push(release.to_bytes())
+            return f"Answered and delivered to {ask.url}; {paid}."
+        return f"Answered; {paid}. Save the answer below and carry it to whoever asked."
+
+    def _known(self, visit: Visit) -> Ask:
+        ask = inbox.find(self._ledger, visit.part("name"))
+        if ask is None:
+            raise HTTPException(404, "nobody asked this, or it was removed")
+        return ask
+
+    def _asked(self, visit: Visit) -> tuple[Ask, Probe]:
+        ask = self._known(visit)
+        probe = inbox.probe_of(self._ledger, ask.probe)
+        if probe is None:
+            raise HTTPException(404, "this probe was removed")
+        return ask, probe
+
+    def _items(self, probe: Probe) -> list[Item]:
+        """The items that the reference points are; none for centroids."""
+        if probe.medoids is None:
+            return []
+        kind = kind_of(probe.encoder, self._settings.encoder)
+        return items_of(probe.medoids.ids, probe.medoids.contents, kind, f"/probes/{probe.fingerprint}")
+
+    def _examined(self, visit: Visit, ask: Ask, probe: Probe, records: int | None) -> Question:
+        epsilon = visit.number("epsilon", self._settings.epsilon)
+        return examine(self._ledger, ask, probe, self._settings, epsilon, records)
+
+    def _everything(self) -> list[Sent | SentLabels]:
+        return [*history(self._ledger), *label_history(self._ledger)]
+
+    def _found(self, visit: Visit) -> Sent | SentLabels:
+        number = int(visit.part("seq"))
+        for sent in self._everything():
+            if sent.entry.seq == number:
+                return sent
+        raise HTTPException(404, f"entry {number} of the ledger is not an answer")
+
+    def _counted(self, visit: Visit) -> Sent:
+        found = self._found(visit)
+        if isinstance(found, SentLabels):
+            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is about labels, not counts")
+        return found
+
+    def _show_sent(self, visit: Visit, true: NDArray[np.int64] | None) -> Response:
+        found = self._found(visit)
+        receipt = Receipt.of(found.release)
+        values = self._labels(found) if isinstance(found, SentLabels) else self._counts(found, true)
+        return self._site.render(
+            visit,
+            "sent.html.j2",
+            sent=found,
+            left=_left(found),
+            entry=found.entry,
+            release=found.release,
+            ask=inbox.find(self._ledger, fingerprint([found.entry.probe, found.entry.server])),
+            receipt=receipt,
+            text=json.dumps(_literal(found, receipt), indent=1, ensure_ascii=False),
+            dump="\n".join(hex_dump(found.data[:_HEX_BYTES])),
+            dumped=min(_HEX_BYTES, len(found.data)),
+            **values,
+        )
+
+    def _counts(self, sent: Sent, true: NDArray[np.int64] | None) -> dict[str, Any]:
+        counts = sent.release.counts
+        probe = inbox.probe_of(self._ledger, sent.entry.probe)
+        return {
+            "labels": False,
+            "amount": len(counts),
+            "probe": probe,
+            "chart": counts_chart(counts, true),
+            "rows": _rows(counts, true, self._items(probe) if probe else []),
+            "counted": true is not None,
+        }
+
+    def _labels(self, sent: SentLabels) -> dict[str, Any]:
+        labels = sent.release.labels
+        asked = inbox.questions_of(self._ledger, sent.entry.probe)
+        items: list[Item] = []
+        if asked:
+            kind = kind_of(asked.encoder, self._settings.encoder)
+            items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{sent.entry.probe}")
+        return {
+            "labels": True,
+            "amount": len(labels),
+            "abstained": int(np.count_nonzero(labels == ABSTAINED)),
+            "tally": [(_class(number, asked), times) for number, times in _tally(labels)],
+            "given": [(item, _class(int(labels[item.number]), asked)) for item in items],
+        }
+
+    def _honest(self, probe: Probe) -> str:
+        """ "" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
+        if probe.fingerprint not in self._checked:
+            try:
+                check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
+                self._checked[probe.fingerprint] = ""
+            except ProxysetError as error:
+                return str(error)
+        return self._checked[probe.fingerprint]
+
+
+def _debits(entries: list[Entry], cap: float) -> list[dict[str, Any]]:
+    left, found = cap, []
+    for entry in entries:
+        if entry.kind == "debit":
+            left -= entry.rho or 0.0
+            found.append({"entry": entry, "left": max(0.0, left) / cap})
+    return found[::-1]
+
+
+def _rows(
+    noisy: NDArray[np.int64], true: NDArray[np.int64] | None, items: list[Item]
+) -> list[dict[str, Any]]:
+    """One row a reference point, the largest noisy count first."""
+    return [
+        {
+            "number": int(j),
+            "item": items[j] if items else None,
+            "noisy": int(noisy[j]),
+            "true": None if true is None else int(true[j]),
+        }
+        for j in np.argsort(-noisy, kind="stable")
+    ]
+
+
+def _left(sent: Sent | SentLabels) -> bool:
+    return sent.left if isinstance(sent, Sent) else True
+
+
+def _tally(labels: NDArray[np.int16]) -> list[tuple[int, int]]:
+    """How often each class was given, by its number; `ABSTAINED` for none."""
+    values, numbers = np.unique(labels, return_counts=True)
+    return list(zip(values.tolist(), numbers.tolist(), strict=True))
+
+
+def _class(number: int, asked: Questions | None) -> str:
+    """The name of a class, or "" for none; its number when the questions are not here any more."""
+    if number == ABSTAINED:
+        return ""
+    return asked.classes[number] if asked else f"class no. {number}"
+
+
+def _literal(sent: Sent | SentLabels, receipt: Receipt | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"privacy": sent.release.privacy.model_dump(mode="json")}
+    if isinstance(sent, Sent):
+        fields |= {
+            "probe": sent.release.probe,
+            "index": sent.release.index,
+            "counts": sent.release.counts.tolist(),
+        }
+    else:
+        fields |= {
+            "questions": sent.release.probe,
+            "index": sent.release.index,
+            "labels": sent.release.labels.tolist(),
+        }
+    if receipt:
+        fields["receipt"] = {"claim": receipt.claim.model_dump(mode="json"), "signature": receipt.signature}
+    return fields

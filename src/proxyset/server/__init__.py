@@ -1,0 +1,1 @@
+"""Campaigns for many clients: state, routes, page."""

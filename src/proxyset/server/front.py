@@ -1,0 +1,78 @@
+"""What every request passes first: the limit of its address, security headers, the log line, the metrics."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from proxyset.server.limits import Buckets, address_of
+from proxyset.server.logs import request_line
+from proxyset.server.metrics import Metrics
+
+# what a route sets itself is left alone
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_OVER_TLS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
+_BUSY = b'{"detail":"too many requests"}'
+_QUIET = ("/healthz", "/metrics")
+
+
+class Front:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, *, addresses: Buckets, metrics: Metrics) -> None:
+        self._app, self._addresses, self._metrics = app, addresses, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, status, sent = time.perf_counter(), 500, 0
+        ours = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
+
+        async def watch(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message.get("headers", ()))
+                present = {name for name, _ in headers}  # lower case, as ASGI demands
+                headers += [pair for pair in ours if pair[0] not in present]
+            else:
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        wait = self._addresses.wait(address_of((scope.get("client") or ("",))[0]))
+        try:
+            if wait:
+                await _refuse(watch, int(wait) + 1)
+            else:
+                await self._app(scope, receive, watch)
+        finally:
+            seconds = time.perf_counter() - begin
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.request(scope["method"], route, status, seconds, sent)
+            if route not in _QUIET:
+                request_line(
+                    method=scope["method"],
+                    route=route,
+                    status=status,
+                    ms=round(1000 * seconds, 2),
+                    bytes=sent,
+                    who=scope["state"].get("who", "") if "state" in scope else "",
+                )
+
+
+async def _refuse(send: Send, seconds: int) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(_BUSY)).encode()),
+        (b"retry-after", str(seconds).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": _BUSY})

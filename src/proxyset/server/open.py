@@ -1,0 +1,93 @@
+"""The routes of a server of one probe, open to anybody: no enrolment, no state but a folder of releases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from proxyset import atomic
+from proxyset.errors import ArtifactError
+from proxyset.server.application import add_front
+from proxyset.server.limits import Limits, read_body
+from proxyset.server.metrics import Metrics
+from proxyset.server.submission import check_release, size_limit
+from proxyset.transport.http import PROBE_PATH, RELEASES_PATH
+from proxyset.wire.campaign import Acknowledgement
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import Release
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One probe, where its answers go, and what is counted."""
+
+    probe: Probe
+    releases: Path
+    limits: Limits
+    metrics: Metrics
+
+
+def open_service(probe: Probe, releases: Path, limits: Limits) -> FastAPI:
+    """One probe for anybody (`cloud.server.create_app`)."""
+    metrics = Metrics()
+    app = FastAPI(title="proxyset", docs_url=None, redoc_url=None)
+    app.state.exchange = Exchange(probe, releases, limits, metrics)
+    app.include_router(router)
+    add_front(app, limits, metrics)
+    return app
+
+
+@router.get("/healthz")
+async def healthz(request: Request) -> dict[str, str]:
+    """Whether the server answers, and with which probe."""
+    return {"status": "ok", "probe": _exchange(request).probe.fingerprint}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format; open, as all of this server is."""
+    return Response(_exchange(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+@router.get(PROBE_PATH, response_class=Response)
+async def get_probe(request: Request) -> Response:
+    """The probe."""
+    probe = _exchange(request).probe
+    headers = {"etag": f'"{probe.fingerprint}"'}
+    return Response(probe.to_bytes(), media_type="application/octet-stream", headers=headers)
+
+
+@router.post(RELEASES_PATH, status_code=201)
+async def post_release(request: Request, response: Response) -> Acknowledgement:
+    """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
+    here = _exchange(request)
+    body = await read_body(request, size_limit(here.probe.clusters), here.limits.body_seconds)
+    try:
+        release = check_release(body, here.probe)
+    except ArtifactError as error:
+        raise HTTPException(422, str(error)) from None
+    try:
+        new = await run_in_threadpool(_keep, release, here.releases / f"{release.fingerprint}.safetensors")
+    except OSError as error:
+        raise HTTPException(507, f"cannot store the release: {error.strerror}; send it again later") from None
+    response.status_code = 201 if new else 200
+    here.metrics.release("stored" if new else "known")
+    return Acknowledgement(release=release.fingerprint)
+
+
+def _keep(release: Release, path: Path) -> bool:
+    """Write it unless it is there; a receipt is added where there was none. Whether it is new."""
+    new = not path.exists()
+    if new or (release.receipt and not Release.from_bytes(path.read_bytes()).receipt):
+        atomic.write_bytes(path, release.to_bytes())
+    return new
+
+
+def _exchange(request: Request) -> Exchange:
+    return cast(Exchange, request.app.state.exchange)

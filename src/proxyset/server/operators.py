@@ -1,0 +1,237 @@
+"""The routes for operators and their programs: campaigns, clients, releases. The web page has its own."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxyset.cloud.index import Index
+from proxyset.cloud.select import DEFAULT_STRATEGY
+from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.server import campaigns as commands
+from proxyset.server.auth import operator
+from proxyset.server.context import context_of
+from proxyset.server.model import check_model
+from proxyset.server.records import Campaign, Client, Operator, Scope
+from proxyset.server.state import State
+from proxyset.wire.campaign import Ask, CampaignId, Sha256
+
+router = APIRouter(prefix="/v1/operator", tags=["operator"])
+Reader = Annotated[Operator, Depends(operator(Scope.read))]
+Campaigner = Annotated[Operator, Depends(operator(Scope.campaigns))]
+Registrar = Annotated[Operator, Depends(operator(Scope.clients))]
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {"description": "no operator's token"},
+    403: {"description": "the token lacks the scope"},
+    429: {"description": "too many requests"},
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "no such thing"}}
+
+
+class CampaignView(BaseModel):
+    """A campaign and how far it is."""
+
+    id: str
+    index: str
+    probe: str
+    purpose: str
+    ask: Ask
+    budget: int
+    strategy: str
+    deadline: datetime | None
+    created: datetime
+    closed: datetime | None
+    accepting: bool
+    releases: int
+    model: str
+
+
+class NewCampaign(BaseModel):
+    """What to ask of which registered index."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: CampaignId
+    index: Sha256
+    ask: Ask = Ask()
+    budget: int = Field(ge=1, le=1_000_000_000)
+    purpose: str = Field(default="", max_length=500)
+    strategy: str = Field(default=DEFAULT_STRATEGY, max_length=100)
+    deadline: datetime | None = None
+
+
+class ReleaseView(BaseModel):
+    """A release, by whom and at what cost to that client."""
+
+    client: str
+    fingerprint: str
+    epsilon: float
+    delta: float
+    sigma: float
+    rho: float
+    received: datetime
+    size: int
+
+
+class ClientView(BaseModel):
+    """An enrolled client."""
+
+    key: str
+    name: str
+    enrolled: datetime
+    revoked: datetime | None
+
+
+class NewToken(BaseModel):
+    """For whom, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    days: float = Field(default=7, gt=0, le=365)
+
+
+class TokenSecret(BaseModel):
+    """An enrolment token; it is shown this once."""
+
+    token: str
+
+
+class ModelView(BaseModel):
+    """A published model."""
+
+    campaign: str
+    sha256: str
+    bytes: int
+
+
+@router.get("/campaigns", responses=_REFUSED)
+def list_campaigns(request: Request, who: Reader) -> list[CampaignView]:
+    """All campaigns and how far they are."""
+    state = context_of(request).state
+    counts = state.release_counts()
+    return [_view(state, campaign, counts) for campaign in state.campaigns()]
+
+
+@router.post(
+    "/campaigns", status_code=201, responses=_REFUSED | _NOT_FOUND | {409: {"description": "refused"}}
+)
+def create_campaign(request: Request, who: Campaigner, new: NewCampaign) -> CampaignView:
+    """Begin a campaign over an index that was registered here (`proxyset campaign create` registers one)."""
+    state = context_of(request).state
+    index = Index.open(state.index(new.index).folder)
+    try:
+        campaign = commands.create(
+            state,
+            new.id,
+            index,
+            new.ask,
+            budget=new.budget,
+            purpose=new.purpose,
+            strategy=new.strategy,
+            deadline=new.deadline,
+        )
+    except InvalidInput as error:
+        raise HTTPException(422, str(error)) from None
+    return _view(state, campaign, {})
+
+
+@router.get("/campaigns/{campaign}", responses=_REFUSED | _NOT_FOUND)
+def show_campaign(request: Request, who: Reader, campaign: CampaignId) -> CampaignView:
+    """One campaign and how far it is."""
+    state = context_of(request).state
+    return _view(state, state.campaign(campaign), state.release_counts())
+
+
+@router.post("/campaigns/{campaign}/close", responses=_REFUSED | _NOT_FOUND)
+def close_campaign(request: Request, who: Campaigner, campaign: CampaignId) -> CampaignView:
+    """Take no more releases."""
+    state = context_of(request).state
+    return _view(state, state.close_campaign(campaign), state.release_counts())
+
+
+@router.get("/campaigns/{campaign}/releases", responses=_REFUSED | _NOT_FOUND)
+def list_releases(request: Request, who: Reader, campaign: CampaignId) -> list[ReleaseView]:
+    """Who answered, when, and at what cost."""
+    state = context_of(request).state
+    state.campaign(campaign)
+    return [ReleaseView.model_validate(asdict(record)) for record in state.releases(campaign)]
+
+
+@router.get(
+    "/campaigns/{campaign}/releases/{fingerprint}", response_class=Response, responses=_REFUSED | _NOT_FOUND
+)
+def get_release(request: Request, who: Reader, campaign: CampaignId, fingerprint: Sha256) -> Response:
+    """The literal bytes of one release."""
+    data = context_of(request).state.release(campaign, fingerprint)
+    return Response(data, media_type="application/octet-stream")
+
+
+@router.put(
+    "/campaigns/{campaign}/model",
+    responses=_REFUSED
+    | _NOT_FOUND
+    | {413: {"description": "too large"}, 422: {"description": "not a signed model"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def publish_model(request: Request, who: Campaigner, campaign: CampaignId) -> ModelView:
+    """Publish a signed model for the clients of a campaign."""
+    context = context_of(request)
+    context.state.campaign(campaign)
+    most = context.limits.model_bytes
+    with tempfile.TemporaryFile() as file:
+        async for part in request.stream():
+            if file.tell() + len(part) > most:
+                raise HTTPException(413, f"a model has at most {most} bytes", {"connection": "close"})
+            await run_in_threadpool(file.write, part)
+        file.seek(0)
+        try:
+            await run_in_threadpool(check_model, file)
+        except ArtifactError as error:
+            raise HTTPException(422, str(error)) from None
+        model = await run_in_threadpool(context.state.publish_model, campaign, file, "model")
+    return ModelView(campaign=campaign, sha256=model.sha256, bytes=model.bytes)
+
+
+@router.get("/clients", responses=_REFUSED)
+def list_clients(request: Request, who: Reader) -> list[ClientView]:
+    """All clients, revoked ones too."""
+    return [_client(client) for client in context_of(request).state.clients()]
+
+
+@router.post("/clients/{key}/revoke", responses=_REFUSED | _NOT_FOUND)
+def revoke_client(request: Request, who: Registrar, key: Sha256) -> ClientView:
+    """Answer this key no more."""
+    return _client(context_of(request).state.revoke_client(key))
+
+
+@router.post("/enroll-tokens", status_code=201, responses=_REFUSED)
+def create_token(request: Request, who: Registrar, new: NewToken) -> TokenSecret:
+    """A one-time token with which one client enrols."""
+    return TokenSecret(token=context_of(request).state.create_token(new.name, timedelta(days=new.days)))
+
+
+def _view(state: State, campaign: Campaign, counts: dict[str, int]) -> CampaignView:
+    model = state.model(campaign.id)
+    return CampaignView(
+        **{name: getattr(campaign, name) for name in Campaign.__dataclass_fields__},
+        accepting=campaign.accepting(),
+        releases=counts.get(campaign.id, 0),
+        model=model.sha256 if model else "",
+    )
+
+
+def _client(client: Client) -> ClientView:
+    return ClientView.model_validate(asdict(client))

@@ -1,0 +1,1 @@
+"""How messages travel: HTTP, files, in one process."""
