@@ -182,7 +182,7 @@ class Prio3(Codec, Generic[M]):
 
         Raises:
             InvalidInput: an argument of a wrong size or kind.
-            InvalidReport: the report's query point cannot be used (fewer than one in 2^56). Drop it.
+            InvalidReport: the report's query point cannot be used (a chance of n / p for wires of n points). Drop it.
         """
         report = Report(nonce, public_share, input_share)
         (result,) = self.verify_init_many(verify_key, ctx, agg_id, [report])
