@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyset.errors import InvalidInput
@@ -19,6 +19,7 @@ from tests.vdaf.reference import plain_linear, plain_weights
 GREATEST = st.integers(1, 40) | st.integers(1, 2**100) | st.sampled_from([2**62 - 1, 2**62, 2**63, 2**64])
 
 
+@settings(deadline=None)
 @given(GREATEST, st.data())
 def test_bits_reach_every_integer_of_the_range_and_none_beyond(greatest, data):
     weights = bit_weights(greatest)
@@ -71,6 +72,7 @@ def total(circuit, measurement):
 
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=repr)
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_encoded_adds_up_to_the_measurement(circuit, data):
     measurement = data.draw(measurements(circuit))

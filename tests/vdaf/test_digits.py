@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyset.vdaf import digits
@@ -30,6 +30,7 @@ def largest(field, shape, rng):
 
 
 @FIELDS
+@settings(deadline=None)
 @given(data=st.data())
 def test_digits_are_exact(field, data):
     left, right = zip(*data.draw(pairs(field)), strict=True)
@@ -115,6 +116,7 @@ def test_blocks_broadcast_like_numpy(shapes, rng):
     )
 
 
+@settings(deadline=None)
 @given(st.lists(elements(Field64), min_size=1, max_size=5))
 def test_integers_of_columns_that_are_not_reduced(numbers):
     x = digits.from_ints(Field64, numbers)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyset.errors import ArtifactError
@@ -43,6 +43,7 @@ def test_modulus_and_root(field):
 
 
 @FIELDS
+@settings(deadline=None)
 @given(data=st.data())
 def test_vectors_add_and_subtract_like_integers(field, data):
     left, right = zip(*data.draw(pairs(field)), strict=True)
@@ -54,6 +55,7 @@ def test_vectors_add_and_subtract_like_integers(field, data):
 
 
 @FIELDS
+@settings(deadline=None)
 @given(data=st.data())
 def test_encoding_goes_there_and_back(field, data):
     values = data.draw(st.lists(elements(field), max_size=20))
@@ -63,6 +65,7 @@ def test_encoding_goes_there_and_back(field, data):
 
 
 @FIELDS
+@settings(deadline=None)
 @given(data=st.data())
 def test_decoding_refuses_what_is_not_canonical(field, data):
     value = data.draw(st.integers(field.modulus, (1 << 8 * field.size) - 1))

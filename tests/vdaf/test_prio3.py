@@ -37,7 +37,7 @@ def shares_of(vdaf, measurement):
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data(), shares=st.integers(2, 5))
 def test_the_sum_is_that_of_all_measurements_for_any_number_of_aggregators(kind, data, shares):
     vdaf = MAKERS[kind](shares)
@@ -52,7 +52,7 @@ def test_the_sum_is_that_of_all_measurements_for_any_number_of_aggregators(kind,
 
 
 @KINDS
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_changed_byte_is_refused_or_changes_nothing(kind, data):
     vdaf = MAKERS[kind](2)

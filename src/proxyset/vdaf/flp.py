@@ -102,7 +102,8 @@ class Flp:
 
         Returns:
             B output shares, (output_length, words), and for each report its verifier shares, (verifier_length, words), one
-            a proof; or the error with which to drop it, if its query point is a root of unity (a chance of n / p for wires of n points).
+            a proof; or the error with which to drop it, if its query point is a root of unity
+            (a chance of n / p for wires of n points).
         """
         field = self.field
         loaded = self._load(measurements)
