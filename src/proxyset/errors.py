@@ -5,6 +5,7 @@ ProxysetError
 │   ├── InvalidData       data that cannot be read or encoded: empty pool, corrupt image, NaN embedding
 │   └── EncoderMismatch   the two sides would not compute the same features
 ├── ArtifactError         a file or message of ours is damaged, tampered with or of another version
+│   └── InvalidReport     a report of a verifiable sum does not verify: drop it, the sum goes on without it
 ├── Refused               the owner's policy or budget says no; nothing was sent
 │   ├── ApprovalNeeded    a person must say yes first
 │   └── BudgetExceeded    the debit would pass the cap
@@ -42,6 +43,10 @@ class EncoderMismatch(InvalidInput):
 
 class ArtifactError(ProxysetError):
     """A file or message is damaged, tampered with or of another version."""
+
+
+class InvalidReport(ArtifactError):
+    """A report of a verifiable sum does not verify. Drop it; the sum goes on without it."""
 
 
 class Refused(ProxysetError):

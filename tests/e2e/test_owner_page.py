@@ -481,7 +481,9 @@ def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger
 def test_labels_that_left_are_shown_too(page, visitor, ledger):
     client, csrf = visitor
     X, labels = make_records()
-    release = answer_questions(make_questions(), X, labels, epsilon=1.0, ledger=ledger, server="a")
+    release = answer_questions(
+        make_questions(), X, labels, epsilon=1.0, ledger=ledger, server="a", dataset="X"
+    )
     seq = ledger.entries()[-1].seq
     assert f"{len(release.labels)} noisy labels" in client.get("/").text
     shown = client.get(f"/sent/{seq}")

@@ -153,6 +153,6 @@ def operator_state(
         name = f"clinic {number + 1}" if not (hostile and number == 0) else HOSTILE
         state.add_client(make_key(ledger), name)
         data = draw_private(folder / f"client-{number}" / "data", 150, 60_000 + 1000 * number)
-        release = answer(probe, data, epsilon=0.6, ledger=ledger, server="https://cloud.example")
+        release = answer(probe, data, epsilon=0.6, ledger=ledger, server="https://cloud.example", dataset="X")
         campaigns.take_in(state, "drawings", [release.to_bytes()])
     return state

@@ -54,7 +54,6 @@ class Terms:
     adjacency: Adjacency = "add-remove"
     dataset: str | None = None
     encoder: str | None = None
-    skip_corrupt: bool = False
 
     def statement(self, offer: Offer) -> PrivacyStatement:
         """What an answer to this offer would guarantee: no more loss than asked for, and no more than given.
@@ -191,7 +190,6 @@ class Agent:
                 server=self.service.url,
                 dataset=terms.dataset,
                 encoder=terms.encoder,
-                skip_corrupt=terms.skip_corrupt,
             )
         except ApprovalNeeded:
             inbox.put(self.ledger, data, self.service.url, agent=True)

@@ -137,7 +137,6 @@ def run(
     adjacency: options.AdjacencyOption = Adjacency.add_remove,
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
-    skip_corrupt: options.SkipCorrupt = False,
     every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 300.0,
     once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
     timeout: Timeout = 30.0,
@@ -162,7 +161,6 @@ def run(
         adjacency=adjacency.value,
         dataset=dataset,
         encoder=encoder,
-        skip_corrupt=skip_corrupt,
     )
     agent = Agent(service, book, terms, _report)
     if once:

@@ -27,7 +27,7 @@ def test_states_follow_the_ledger(ledger, probe, ask, X):
     assert state_of(ledger, ask) == "waiting"
     approve(ledger, ask.probe, "a", settings.statement(0.5))
     assert state_of(ledger, ask) == "approved"
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5), dataset="X")
     assert state_of(ledger, ask) == "answered"
     refuse(ledger, ask.probe, "a")
     assert state_of(ledger, ask) == "refused"
@@ -40,7 +40,7 @@ def test_cost_share_and_replay(ledger, probe, ask, X):
     assert [share.name for share in first.shares] == ["", "a"]
     assert not first.stored and all(share.fits and share.spent == 0 for share in first.shares)
     before = ledger.spent()
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5), dataset="X")
     assert ledger.spent() - before == pytest.approx(first.cost.rho)
     again = examine(ledger, ask, probe, settings, 0.5, None)
     assert again.stored and len(again.answers) == 1
@@ -50,8 +50,8 @@ def test_cost_share_and_replay(ledger, probe, ask, X):
 def test_standing_agrees_with_the_account(ledger, probe, X):
     ledger.set_cap(Cap(3, 1e-6), "a")
     for epsilon in (0.2, 0.5):
-        answer(probe, X, epsilon=epsilon, ledger=ledger, server="a")
-    answer(probe, X, epsilon=0.4, ledger=ledger, server="b")
+        answer(probe, X, epsilon=epsilon, ledger=ledger, server="a", dataset="X")
+    answer(probe, X, epsilon=0.4, ledger=ledger, server="b", dataset="X")
     for server in ("", "a", "b"):
         account, quick = ledger.account(server), standing(ledger, server)
         assert (quick.answers, quick.spent_epsilon) == (account.debits, account.spent_epsilon)
@@ -104,7 +104,7 @@ def test_true_counts_spend_and_keep_nothing(ledger, probe, X):
 def test_charts_say_in_words_what_they_show(ledger, probe, ask, X):
     settings = Settings(X, 0.5)
     assert "0 answers" in burn_down(ledger.entries(), 1.0)
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5), dataset="X")
     rho = ledger.spent()
     chart = burn_down(ledger.entries(), 2 * rho)
     assert "1 answers" in chart and "from 100 to 50" in chart

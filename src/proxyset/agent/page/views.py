@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -156,15 +157,10 @@ class Owner:
                 "the probe of this answer is not in the inbox, so its records cannot be counted again"
             )
         privacy = found.release.privacy
-        true = true_counts(
-            probe,
-            self._settings.data,
-            unit=privacy.unit,
-            max_records=privacy.max_records,
-            person=self._settings.person,
-            encoder=self._settings.encoder,
-            skip_corrupt=self._settings.skip_corrupt,
+        terms = replace(
+            self._settings.terms(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
         )
+        true, _ = true_counts(probe, self._settings.data, terms)
         return self._show_sent(visit, true)
 
     def release(self, visit: Visit) -> Response:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.bench.outcome import Costs, Outcome, from_rows
+from proxyset.bench.simulated import simulated_noise
 from proxyset.bench.task import Task
 from proxyset.client.calibration import privacy_statement
-from proxyset.client.noise import mechanism
 from proxyset.client.vote import Records, count_votes
 from proxyset.cloud.select.allocation import allocate
 from proxyset.encoders.ready import EmbeddingsEncoder
@@ -44,7 +44,6 @@ def private_evolution(task: Task, budget: int, epsilon: float) -> Outcome:
     rng = task.rng(5)
     size = min(POPULATION, len(Z))
     population = rng.permutation(len(Z))[:size]
-    draw = mechanism(size, privacy)
     down = up = arithmetic = 0
     weights: NDArray[np.float64] = np.zeros(size)
     for turn in range(ROUNDS):
@@ -52,7 +51,7 @@ def private_evolution(task: Task, budget: int, epsilon: float) -> Outcome:
             parents = rng.choice(population, size, p=weights / weights.sum())
             population = _children(Z, parents, max(2, _FIRST_REACH >> turn), rng)
         probe = Probe.build(Z[population], EmbeddingsEncoder(Z.shape[1]).spec, "0" * 64)
-        noisy = draw(count_votes(records, probe))
+        noisy = simulated_noise(count_votes(records, probe), privacy)
         weights = np.maximum(noisy, 0) + 1e-9  # if noise made all negative, all stay alike
         down, up = down + len(probe.to_bytes()), up + 8 * size
         arithmetic += len(private) * size * Z.shape[1]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.bench.fleets.plan import Cell, Plan
+from proxyset.bench.simulated import simulated_noise
 from proxyset.bench.task import Task
 from proxyset.client.calibration import privacy_statement
-from proxyset.client.noise import mechanism
 from proxyset.client.vote import Voter
 from proxyset.cloud.select import DEFAULT_STRATEGY, Rule, combine, find_strategy
 from proxyset.wire.probe import Probe
@@ -45,10 +45,9 @@ class Run:
         """What the fleet sends: every client draws its own noise."""
         probe = self.task.probe(cell.clusters, None, "float16")
         privacy = privacy_statement(self.plan.epsilon)
-        draw = mechanism(probe.clusters, privacy)
         votes = self._votes(cell, probe)
         liars = round(cell.liars * cell.clients)
-        noisy = [draw(counts) for counts in votes[liars:]]
+        noisy = [simulated_noise(counts, privacy) for counts in votes[liars:]]
         wrong = _wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes)
         shuffled = self.task.rng(6).permuted if cell.lies == "alone" else np.array
         far = int(_LOWEST * privacy.sigma)

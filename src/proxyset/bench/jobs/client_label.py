@@ -154,7 +154,7 @@ def run_cell(task: Task, cell: Cell, train: Trainer, folder: Path) -> Found:
     private, coverage, down, up = task.X[task.split.client], None, 0, 0
     if strategy.needs_release:
         probe = task.probe(CLUSTERS, None, "float16")
-        release = answer(probe, private, epsilon=RELEASE_EPSILON, ledger=ledger)
+        release = answer(probe, private, epsilon=RELEASE_EPSILON, ledger=ledger, dataset="client")
         coverage = combine([release], index.fingerprint, index.manifest.clusters)
         down, up = len(probe.to_bytes()), len(release.to_bytes())
     picked = strategy.rank(task.candidates(CLUSTERS), coverage, cell.budget, task.rng(3)).rows
@@ -170,7 +170,9 @@ def run_cell(task: Task, cell: Cell, train: Trainer, folder: Path) -> Found:
     )
     own = {str(row): str(label) for row, label in enumerate(task.y[task.split.client])}
     left = math.floor(1000 * zcdp_epsilon(ledger.remaining(), TOTAL.delta)) / 1000
-    found = answer_questions(asked, private, own, epsilon=left, ledger=ledger, **RULES[cell.rule])
+    found = answer_questions(
+        asked, private, own, epsilon=left, ledger=ledger, dataset="client", **RULES[cell.rule]
+    )
     kept = found.labels != ABSTAINED
     labels = np.array(classes)[found.labels[kept]]
     return Found(
