@@ -9,6 +9,7 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli import options
+from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.answer import answer as answer_probe
@@ -33,6 +34,7 @@ def answer(
     fresh: options.Fresh = False,
     approve: options.Approve = False,
     new_index: options.NewIndex = False,
+    strict: Strict = False,
     json: options.Json = False,
 ) -> None:
     """Answer a probe with noisy counts of private data. The same probe with the same settings again costs nothing.
@@ -60,6 +62,7 @@ def answer(
         fresh=fresh,
         approved=approve,
         new_index=new_index,
+        confirm=confirming(strict),
     )
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)

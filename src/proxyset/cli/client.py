@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli import agent, history, options, owner, predict, report, show
+from proxyset.cli import agent, check, history, options, owner, predict, report, show
+from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.cli.show import USUAL_EPSILON
@@ -112,6 +113,7 @@ def pull(
     fresh: options.Fresh = False,
     approve: options.Approve = False,
     new_index: options.NewIndex = False,
+    strict: Strict = False,
     timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
     json: options.Json = False,
 ) -> None:
@@ -139,6 +141,7 @@ def pull(
         fresh=fresh,
         approved=approve,
         new_index=new_index,
+        confirm=confirming(strict),
     )
     transport.push(release.to_bytes())
     sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
@@ -170,6 +173,7 @@ app.command("list")(agent.list_offers)
 app.command()(agent.approve)
 app.command()(agent.run)
 app.command()(show.show)
+app.command()(check.check)
 app.command()(history.history)
 app.command()(history.verify)
 app.command()(history.look)
