@@ -31,7 +31,7 @@ from proxyset.wire.signing import public_half
 def exchange(transport, data, **options):
     """What `proxyset client pull` does."""
     probe = Probe.from_bytes(transport.pull())
-    release = answer(probe, data, **options, dataset="X")
+    release = answer(probe, data, **options)
     transport.push(release.to_bytes())
     return probe, release
 
