@@ -6,24 +6,16 @@ import os
 import pty
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections import Counter
 
 import pytest
 
 from proxyset.cli.confirm import confirming, in_words
+from proxyset.client.private_data import Tally
 from proxyset.errors import InvalidData
 
-
-@dataclass
-class Counted:
-    total: int
-    votes: int
-    no_vote: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, str] = field(default_factory=dict)
-
-
-GOOD, NONE = Counted(5, 5), Counted(0, 0)
-SOME = Counted(9, 6, {"no person": 1, "'age' holds no number": 2}, {"no person": "row 3"})
+GOOD, NONE = Tally(5, 5), Tally(0, 0)
+SOME = Tally(9, 6, Counter({"no person": 1, "'age' holds no number": 2}), {"no person": "row 3"})
 
 
 def test_nobody_is_asked_when_every_record_votes(capsys):
@@ -49,7 +41,7 @@ def test_reasons_in_words():
         "  2 without a vote: 'age' holds no number",
         "  1 without a vote: no person (such as 'row 3')",
     ]
-    many = Counted(40, 0, {f"reason {number:02d}": 1 for number in range(25)})
+    many = Tally(40, 0, Counter(f"reason {number:02d}" for number in range(25)))
     assert len(in_words(many)) == 12 and in_words(many)[-1] == "  and 15 other reasons"
 
 

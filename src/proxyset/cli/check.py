@@ -60,7 +60,9 @@ def check(
     lines = [f"{data}, read for {file}: {needs.words}", *in_words(tally)]
     lines += [_column(column) for column in found.columns]
     if not isinstance(message, Probe) and not labelled:
-        lines.append("labels were not looked at: say where they are with --labels, --label-column or --folder-names")
+        lines.append(
+            "labels were not looked at: say where they are with --labels, --label-column or --folder-names"
+        )
     lines.append("These are true numbers, for you alone. Nothing was debited, stored or sent.")
     emit(facts, "\n".join(lines), json)
 

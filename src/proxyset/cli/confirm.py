@@ -7,12 +7,13 @@ that no noise covers. The agent and the owner's page never stop for a record.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Protocol
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from proxyset.cli.output import note
+from proxyset.client.private_data import Tally
 from proxyset.errors import InvalidData
 
 _REASONS = 10  # in words
@@ -25,22 +26,6 @@ Strict = Annotated[
         "whoever asked can tell from your silence that there was such a record: no noise covers that.",
     ),
 ]
-
-
-class Tally(Protocol):
-    """How the records were read, as `client.private_data` counts it."""
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def votes(self) -> int: ...
-
-    @property
-    def no_vote(self) -> Mapping[str, int]: ...
-
-    @property
-    def examples(self) -> Mapping[str, str]: ...
 
 
 def confirming(strict: bool) -> Callable[[Tally], bool]:

@@ -1,4 +1,4 @@
-"""How private records would be read for a question, for their owner's eyes alone: how many vote, and column by column what was seen.
+"""How private records would be read for a question, for their owner's eyes alone: how many vote, and what each column holds.
 
 It is told from the features that the votes are counted from, so what it says of a column is what the answer would go by.
 """
