@@ -111,7 +111,7 @@ def approve(
         raise InvalidInput(
             f"{service.url} has no open campaign {campaign!r}: {', '.join(offers) or 'it has none'}"
         )
-    ask = inbox.put(book, service.probe(campaign), service.url, agent=True)
+    ask = inbox.put(book, service.campaign(campaign).pull(), service.url, agent=True)
     if ask.probe != offers[campaign].probe:
         raise Refused(
             f"{service.url} offers the probe {offers[campaign].probe[:12]} and sends {ask.probe[:12]}"

@@ -57,7 +57,7 @@ class Answer:
         """
         if self.status in (200, 201):
             return self.body
-        text = printable(" ".join(self.body.decode(errors="replace")[:_ERROR_TEXT].split()))
+        text = printable(" ".join(self.body.decode(errors="replace").split()))[:_ERROR_TEXT]
         message = f"{what}: HTTP {self.status} {text}"
         raise TransportError(message, self.retry_after) if self.status in _LATER else Rejected(message)
 
@@ -87,11 +87,8 @@ def request(
         TransportError: no answer, or none that keeps the bounds.
     """
     target = _parsed(url)
-    sent: dict[bytes | str, bytes | str] = {
-        "user-agent": "proxyset",
-        "accept-encoding": "identity",
-        **(headers or {}),
-    }
+    sent: dict[bytes | str, bytes | str] = {"user-agent": "proxyset", "accept-encoding": "identity"}
+    sent.update((headers or {}).items())
     if body:
         sent.setdefault("content-type", "application/octet-stream")
     trusted = _trusted(ca) if target.scheme == b"https" else None
@@ -119,6 +116,10 @@ def _answer(
         wait = told.get("retry-after", "")
         retry = min(_LONGEST_WAIT, float(wait)) if wait.isascii() and wait.isdecimal() else 0.0
         good = response.status in (200, 201)
+        if told.get("content-encoding", "identity") != "identity":
+            if good:
+                raise TransportError(f"{url} sends its answer compressed, which was not asked for: nothing of it was read")
+            return Answer(response.status, b"(no plain text)", retry)
         limit, parts, size = most if good else _ERROR_LIMIT, [], 0
         for part in response.iter_stream():
             parts.append(part)
@@ -127,10 +128,6 @@ def _answer(
                 break
         if good and size > limit:
             raise TransportError(f"{url} sends more than the {limit} bytes that this answer may have")
-        if good and told.get("content-encoding", "identity") != "identity":
-            raise TransportError(
-                f"{url} sends its answer compressed, which was not asked for: nothing of it was read"
-            )
         return Answer(response.status, b"".join(parts)[:limit], retry)
 
 
