@@ -15,7 +15,11 @@ from proxyset.cli.output import emit, note, warn_private
 from proxyset.errors import ArtifactError, DiskFull, MissingExtra, ProxysetError, TransportError
 from proxyset.printable import printable, printable_lines, shortened
 
-BAD = [*map(chr, range(32)), *map(chr, range(0x7F, 0xA0)), *"\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c"]
+BAD = [
+    *map(chr, range(32)),
+    *map(chr, range(0x7F, 0xA0)),
+    *"\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c",
+]
 BAD += [*"\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad\ud800\ue000", "\U000e0041"]
 
 
@@ -49,7 +53,12 @@ def test_errors_are_printable_and_not_endless() -> None:
 
 def test_the_terminal_is_a_second_wall() -> None:
     bad = "name\x1b[2J\u202e\x9b"
-    for say in (note, warn_private, lambda text: emit({"n": text}, text, False), lambda text: emit({"n": text}, text, True)):
+    for say in (
+        note,
+        warn_private,
+        lambda text: emit({"n": text}, text, False),
+        lambda text: emit({"n": text}, text, True),
+    ):
         out = io.StringIO()
         with redirect_stdout(out), redirect_stderr(out):
             say(bad)

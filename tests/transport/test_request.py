@@ -125,7 +125,10 @@ def test_a_length_that_is_not_true(length: int) -> None:
 
 
 def test_redirects_are_not_followed() -> None:
-    with hostile(says("200 OK", b"reached")) as other, hostile(says("307 Go", b"", f"location: {other}")) as url:
+    with (
+        hostile(says("200 OK", b"reached")) as other,
+        hostile(says("307 Go", b"", f"location: {other}")) as url,
+    ):
         with pytest.raises(Rejected, match="HTTP 307"):
             Http(url).pull()
         with pytest.raises(Rejected, match="HTTP 307"):
@@ -134,7 +137,10 @@ def test_redirects_are_not_followed() -> None:
 
 def test_how_long_to_wait_is_bounded() -> None:
     for told, waits in (("120", 120.0), ("999999", 3600.0), ("-1", 0.0), ("1e9", 0.0), ("²", 0.0)):
-        with hostile(says("503 Later", b"", f"retry-after: {told}")) as url, pytest.raises(TransportError) as raised:
+        with (
+            hostile(says("503 Later", b"", f"retry-after: {told}")) as url,
+            pytest.raises(TransportError) as raised,
+        ):
             Http(url, attempts=1).pull()
         assert raised.value.retry_after == waits and not isinstance(raised.value, Rejected)
 
