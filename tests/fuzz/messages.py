@@ -17,7 +17,7 @@ from proxyset.wire.release import Release
 from proxyset.wire.signing import public_half
 
 KEY = SigningKey(b"k" * 32)
-POLICY = b'unit = "person"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
+POLICY = b'unit = "person"\nencoders = "any"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
 
 
 def probes() -> list[Probe]:

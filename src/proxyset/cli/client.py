@@ -18,6 +18,7 @@ from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
+from proxyset.wire.server_name import server_name
 
 USUAL_EPSILON = 0.58  # the paper's
 _BAR = 30
@@ -63,7 +64,7 @@ def status(
     book = Ledger.open(ledger, create=False)
     receipts = check_not_rolled_back(book)
     _, policy = in_force(book)
-    servers = sorted({entry.server for entry in book.entries() if entry.server})
+    servers = sorted({entry.who for entry in book.entries() if entry.server})
     accounts = {server: book.account(server) for server in ["", *servers]}
     cost = privacy_statement(epsilon).rho
     facts = {
@@ -120,9 +121,9 @@ def pull(
 
     Example: proxyset client pull https://cloud.example --data private/ --epsilon 0.58
     """
-    book = Ledger.open(ledger)
+    server, book = server_name(url), Ledger.open(ledger)
     before = book.spent()
-    transport = Http(url, timeout)
+    transport = Http(server, timeout)
     probe = Probe.from_bytes(transport.pull())
     release = answer(
         probe,
@@ -134,7 +135,7 @@ def pull(
         max_records=max_records,
         person=person,
         adjacency=adjacency.value,
-        server=url,
+        server=server,
         dataset=dataset,
         encoder=encoder,
         skip_corrupt=skip_corrupt,
@@ -143,7 +144,7 @@ def pull(
         new_index=new_index,
     )
     transport.push(release.to_bytes())
-    sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
+    sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(server)
     privacy = release.privacy
     facts = {
         "release": release.fingerprint,
@@ -161,7 +162,7 @@ def pull(
         "receipt": bool(release.receipt),
     }
     words = (
-        f"{url}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
+        f"{server}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
         f"σ = {privacy.sigma:.4g}, ρ = {debited:.4g} debited, {left:.4g} left in {book.path}"
     )
     emit(facts, words, json)

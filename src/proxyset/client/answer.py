@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
-from proxyset.client.decisions import is_approved
+from proxyset.client.decisions import is_approved, was_drawn_for
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items
 from proxyset.client.noise import mechanism
@@ -41,8 +41,8 @@ from proxyset.encoders.encoder import Encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import RELEASE_LIMIT, Release
+from proxyset.wire.server_name import server_name
 
 MOST_CLUSTERS = RELEASE_LIMIT // 8 - 4096  # what fits into a release, with its header
 
@@ -122,8 +122,7 @@ def answer(
     """
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
     check_person(unit, person)
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    server = server_name(server)
     probe = _opened(probe)
     encoder = matching_encoder(encoder, probe.encoder, "probe")
     source = private_source(data, encoder, person)
@@ -132,14 +131,17 @@ def answer(
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
-    approved = is_approved(ledger, probe.fingerprint, server, privacy) or approved
+    agreed = is_approved(ledger, probe.fingerprint, server, privacy) or approved
     policy, policy_hash = in_force(ledger)
+    stored = None if fresh else ledger.stored(probe.fingerprint, dataset, privacy)
+    if stored and was_drawn_for(ledger, stored, server):
+        agreed = True
     if policy:
-        policy.check(probe, privacy, server, approved)
+        policy.check(probe, privacy, server, agreed)
     check_pin(ledger, probe, server, new_index)
     check_items(probe, encoder)
 
-    if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
+    if stored:
         pin(ledger, probe, server, new_index)
         return _sendable(stored, policy, ledger)
     ledger.check(privacy, server)
@@ -153,6 +155,9 @@ def answer(
         pin(ledger, probe, server, new_index)
         if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
             return _sendable(stored, policy, ledger)
+        agreed = is_approved(ledger, probe.fingerprint, server, privacy) or approved
+        if policy:  # again: another process may have spent the approval
+            policy.check(probe, privacy, server, agreed)
         debit = ledger.debit(
             privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
         )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit
 from proxyset.client.chain import Entry
-from proxyset.client.decisions import is_approved
+from proxyset.client.decisions import is_approved, was_drawn_for
 from proxyset.client.knn import bounded_rows, label_votes
 from proxyset.client.label_privacy import (
     DEFAULT_LEAD,
@@ -51,7 +51,6 @@ from proxyset.client.private_data import (
 from proxyset.client.receipts import check_not_rolled_back, issue
 from proxyset.client.vote import Records, refuse_duplicates
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import (
     ABSTAINED,
@@ -61,8 +60,8 @@ from proxyset.wire.questions import (
     Questions,
     Rule,
 )
-from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.server_name import server_name
 
 Votes = NDArray[np.int64]
 
@@ -120,8 +119,7 @@ def answer_questions(
         EncoderMismatch, ArtifactError, BudgetExceeded, Refused, LedgerError: as `answer`.
     """
     check_person(unit, person)
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    server = server_name(server)
     asked = _opened(questions)
     privacy = label_statement(
         len(asked), epsilon, delta, unit, adjacency, max_records,
@@ -134,12 +132,15 @@ def answer_questions(
     ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
 
     check_not_rolled_back(ledger)
-    approved = is_approved(ledger, asked.fingerprint, server, whole_cost(privacy)) or approved
+    agreed = is_approved(ledger, asked.fingerprint, server, whole_cost(privacy)) or approved
     policy, policy_hash = in_force(ledger)
+    stored = None if fresh else ledger.stored_labels(asked.fingerprint, dataset, privacy)
+    if stored and was_drawn_for(ledger, stored, server):
+        agreed = True
     if policy:
-        policy.check_questions(asked, privacy, server, approved)
+        policy.check_questions(asked, privacy, server, agreed)
     check_questions(asked, encoder)
-    if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
+    if stored:
         return _signed(stored, ledger)
     ledger.check(whole_cost(privacy), server)
     records = encoded_records(batches_of(source), encoder, person, skip_corrupt, label_reader(labels))
@@ -148,6 +149,9 @@ def answer_questions(
     with ledger.exclusive():
         if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
             return _signed(stored, ledger)
+        agreed = is_approved(ledger, asked.fingerprint, server, whole_cost(privacy)) or approved
+        if policy:  # again: another process may have spent the approval
+            policy.check_questions(asked, privacy, server, agreed)
         ledger.check(whole_cost(privacy), server)
 
         def pay(draw: PrivacyStatement, note: str) -> Entry:

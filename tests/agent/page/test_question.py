@@ -64,7 +64,7 @@ def test_standing_agrees_with_the_account(ledger, probe, X):
 def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
     adopt(
         ledger,
-        b'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n[cap]\nepsilon = 1.0\ndelta = 1e-5\n',
+        b'unit = "record"\nencoders = "any"\napprove_above = 0.1\nmost_epsilon = 1.0\n[cap]\nepsilon = 1.0\ndelta = 1e-5\n',
     )
     settings = Settings(X, 0.5)
 
