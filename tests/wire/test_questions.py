@@ -116,15 +116,18 @@ def test_what_is_no_message_of_ours() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_flipped_byte_never_passes(data: st.DataObject) -> None:
+def test_a_flipped_byte_is_noticed_or_changes_nothing(data: st.DataObject) -> None:
     for message, kind in (
         (make_questions(3).to_bytes(), Questions),
         (release([1, 2]).to_bytes(), LabelRelease),
     ):
         changed = bytearray(message)
         changed[data.draw(st.integers(0, len(message) - 1))] ^= data.draw(st.integers(1, 255))
-        with pytest.raises(ArtifactError):
-            kind.from_bytes(bytes(changed))
+        try:
+            found = kind.from_bytes(bytes(changed))
+        except ArtifactError:
+            continue
+        assert found.fingerprint == fingerprint_of[kind], "only how the same numbers are written may change"
 
 
 def test_a_message_of_another_kind_says_what_it_is() -> None:
