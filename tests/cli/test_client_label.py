@@ -113,7 +113,7 @@ def test_where_the_labels_are_is_said_once(drawn, command):
 
 def test_a_policy_without_questions_refuses(drawn, command):
     ask(drawn, command)
-    (drawn / "policy.toml").write_text('unit = "record"\n')
+    (drawn / "policy.toml").write_text('unit = "record"\nencoders = "any"\n')
     assert command("ledger", "policy", drawn / "policy.toml")[0] == 0
     status, _, error = answer(drawn, command, "--labels", drawn / "labels.csv")
     assert status == 3

@@ -244,9 +244,9 @@ def test_another_database_and_another_version(tmp_path: Path, ledger: Ledger) ->
     with pytest.raises(LedgerError, match="not a proxyset ledger"):
         Ledger.open(path)
     with sqlite3.connect(ledger.path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(LedgerError, match="schema 2"):
+    with pytest.raises(LedgerError, match="schema 3"):
         Ledger.open(ledger.path)
 
 

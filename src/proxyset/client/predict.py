@@ -143,7 +143,7 @@ class Predictions:
             self.ids, self.predicted, self.confidence, self.labels, strict=True
         ):
             writer.writerow([item, guess, f"{sure:.6f}", *[label or ""] * known])
-        atomic.write_bytes(path, text.getvalue().encode())
+        atomic.write_bytes(path, text.getvalue().encode(), atomic.SECRET)
 
 
 def predict(
