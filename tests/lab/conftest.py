@@ -1,10 +1,9 @@
 import pytest
 
-from proxyset.demo.cache import load
-from proxyset.demo.digits import DIGITS_SMALL
+from proxyset_lab.cli import run
 
 
-@pytest.fixture(scope="session")
-def digits():
-    """The real data: from the user's cache, or built through pip."""
-    return load(DIGITS_SMALL)
+@pytest.fixture
+def program():
+    """`command` runs the lab's commands here."""
+    return run

@@ -67,7 +67,7 @@ def test_mistakes_are_told(tmp_path, old, new, message):
 
 
 def test_the_experiments_that_we_ship_can_be_read():
-    files = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
+    files = sorted((Path(__file__).parents[2] / "lab" / "benchmarks").glob("*.toml"))
     assert {file.stem for file in files} >= {"main", "epsilon", "budget", "clusters", "bytes", "alternatives"}
     for file in files:
         assert Experiment.read(file).name == file.stem

@@ -82,7 +82,7 @@ def test_what_is_missing_is_said(store, tmp_path):
 
 
 def test_nothing_to_report(tmp_path):
-    with pytest.raises(InvalidInput, match="proxyset bench run"):
+    with pytest.raises(InvalidInput, match="proxyset-lab run"):
         write_report(EXPERIMENT, Store(tmp_path), tmp_path)
 
 

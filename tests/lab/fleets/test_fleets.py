@@ -1,10 +1,8 @@
 import json
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from proxyset_lab.fleets.__main__ import main, read
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import InvalidInput
@@ -14,6 +12,7 @@ from proxyset_lab.features import Features
 from proxyset_lab.fleets.fleet import Run
 from proxyset_lab.fleets.plan import Cell, Plan
 from proxyset_lab.fleets.report import write_page
+from proxyset_lab.fleets.run import read
 from proxyset_lab.task import Task
 
 PLAN = Plan.model_validate(
@@ -84,17 +83,17 @@ def test_liars_send_what_a_release_may_hold(run, lies):
     assert len({one.fingerprint for one in releases}) == 10
 
 
-def test_the_command_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
+def test_the_command_goes_on_where_it_stopped(digits, tmp_path, command):
     plan, out, page = tmp_path / "plan.toml", tmp_path / "out.jsonl", tmp_path / "page.md"
     plan.write_text(
         'data = "digits-small"\nmost = 200\nseeds = [0]\nepsilon = 0.58\nbudgets = [20]\n'
         '[[parts]]\nname = "dealt"\nclients = [1, 3]\nclusters = [8]\n'
     )
     page.write_text(
-        "before\n<!-- generated: python -m proxyset_lab.fleets -->\nold\n<!-- end of the generated part -->\nafter\n"
+        "before\n<!-- generated: proxyset-lab fleets -->\nold\n<!-- end of the generated part -->\nafter\n"
     )
-    monkeypatch.setattr(sys, "argv", ["fleets", str(plan), "--out", str(out), "--page", str(page)])
-    main()
+    fleets = ("fleets", plan, "--out", out, "--page", page)
+    assert command(*fleets)[0] == 0
     first = out.read_text().splitlines()
     assert len(first) == 5 * 4
     out.write_text("\n".join(first[:-3]) + "\n")
@@ -102,7 +101,7 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
     assert "4 of 5 pairs" in page.read_text()
     with pytest.raises(InvalidInput, match="no pair"):
         write_page(Plan.read(plan), {}, page)
-    main()
+    assert command(*fleets)[0] == 0
     assert "5 of 5 pairs" in page.read_text()
     second = out.read_text().splitlines()
     assert second[:-3] == first[:-3]
@@ -114,8 +113,8 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, monkeypatch):
     picture = ET.parse(tmp_path / "results" / "fleets-digits-small-20.svg").getroot()
     assert "dealt, iid" in [element.text for element in picture.iter() if element.tag.endswith("text")]
     page.write_text("no place")
-    with pytest.raises(InvalidInput, match="no part between"):
-        main()
+    status, _, error = command(*fleets)
+    assert status == 1 and "no part between" in error
 
 
 def test_bad_plans(tmp_path):

@@ -2,35 +2,34 @@
 
 import pytest
 
-from proxyset.errors import BudgetExceeded
-from proxyset_lab.jobs import client_label
-from proxyset_lab.jobs.client_label import Cell, on_features, report, run
+from proxyset_lab.experiment import Experiment
+from proxyset_lab.report import write_report
+from proxyset_lab.runner import run_experiment
+from proxyset_lab.store import Store
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch):
-    monkeypatch.setattr(client_label, "BUDGETS", (40,))
-    monkeypatch.setattr(client_label, "METHODS", ("ecos", "random"))
-    monkeypatch.setattr(client_label, "CLUSTERS", 20)
-
-
-def test_every_cell_is_measured_kept_and_reported(tmp_path, digits):
-    found = dict(run(tmp_path, [0], on_features, "digits-small", ["mnist"]))
-    assert set(found) == {
-        Cell("mnist", 0, method, rule, 40) for method in ("ecos", "random") for rule in client_label.RULES
-    }
-    for cell, result in found.items():
-        assert 0 <= result.answered <= 1 and 0 <= result.score <= 1 and 0 < result.score_true <= 1
-        assert result.spent <= 5 + 1e-6  # release and labels together
-        assert result.spent > 4.9 or "screened" in cell.rule
-        assert result.bytes_up > 80 and result.bytes_down > 40 * 2 * 72
-    assert dict(run(tmp_path, [0], on_features, "digits-small", ["mnist"])) == {}  # it was kept
-    page = report(tmp_path, [0])
-    assert page.count("\n| bounded-votes |") == 2
-    assert "| 1 |" in page
-
-
-def test_the_ledger_has_the_last_word(tmp_path, digits, monkeypatch):
-    monkeypatch.setattr(client_label, "zcdp_epsilon", lambda rho, delta: 5.1)
-    with pytest.raises(BudgetExceeded):
-        list(run(tmp_path, [0], on_features, "digits-small", ["mnist"]))
+@pytest.mark.parametrize("job", ["client-label", "client-label-knn", "client-label-screened"])
+def test_release_and_labels_are_paid_for_together(job, tmp_path):
+    experiment = Experiment.model_validate(
+        {
+            "name": "labels",
+            "title": "Labels",
+            "seeds": [0],
+            "clusters": [20],
+            "methods": ["ecos", "random"],
+            "job": job,
+            "data": [{"name": "digits-small", "budgets": [40], "domains": ["mnist"]}],
+        }
+    )
+    store = Store(tmp_path / "results")
+    run_experiment(experiment, store)
+    found = {cell.method: r.outcome for cell, r in store.read(next(experiment.groups())).items()}
+    for outcome in found.values():
+        assert 0 <= outcome.details["answered, accuracy"] <= 1
+        assert 0 < outcome.details["with true labels, accuracy"] <= 1
+        assert outcome.costs.epsilon == outcome.details["ε in all"] <= 5
+        assert outcome.costs.epsilon > 4.9 or job == "client-label-screened"
+        assert outcome.costs.bytes_up > 80 and outcome.costs.bytes_down > 40 * 2 * 72
+    assert [found[method].costs.rounds for method in ("ecos", "random")] == [2, 1]
+    files = {path.name: path for path in write_report(experiment, store, tmp_path / "report")}
+    assert "with true labels, accuracy" in files["labels.md"].read_text()

@@ -1,4 +1,4 @@
-"""What combining takes, measured on a small campaign; `python -m proxyset_lab.service combine` is the long form."""
+"""What combining takes, measured on a small campaign; `proxyset-lab combine` is the long form."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def test_a_filled_campaign_is_combined_by_every_rule(tmp_path):
     assert state.release_counts() == {"campaign-0": 5}
     state.close()
     found = costs(tmp_path)
-    assert [cost.rule for cost in found] == list(RULES)
-    assert all(cost.core_seconds > 0 and cost.mib > 10 for cost in found)
+    assert list(found) == list(RULES)
+    assert all(cost.core_seconds > 0 and cost.mib > 10 for cost in found.values())

@@ -1,4 +1,4 @@
-"""kill -9 under load, a few times; `python -m proxyset_lab.service kill --times 50` is the long form."""
+"""kill -9 under load, a few times; `proxyset-lab kill --times 50` is the long form."""
 
 import pytest
 

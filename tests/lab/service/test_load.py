@@ -1,4 +1,4 @@
-"""The load driver against real servers, small; `python -m proxyset_lab.service load` is the long form."""
+"""The load driver against real servers, small; `proxyset-lab load` is the long form."""
 
 import pytest
 

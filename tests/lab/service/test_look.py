@@ -1,4 +1,4 @@
-"""The two looks at a pool, at the smallest; `python -m proxyset_lab.service look` is the long form."""
+"""The two looks at a pool, at the smallest; `proxyset-lab look` is the long form."""
 
 from __future__ import annotations
 
