@@ -13,7 +13,7 @@ from proxyset_lab.experiment import Experiment
 from proxyset_lab.store import Store
 from proxyset_lab.tables import Table, method_name, signed
 
-_SHARE, _GAIN = "accuracy", "gain"
+_SHARES, _GAIN = ("accuracy", "share"), "gain"
 _Line = tuple[str, int | None, float | None]  # method, budget, ε
 _Pair = tuple[str, str, int]  # data set, private domain, seed
 
@@ -21,7 +21,7 @@ _Pair = tuple[str, str, int]  # data set, private domain, seed
 def details_table(experiment: Experiment, store: Store) -> Table | None:
     """Means of every detail over private domains and seeds, by method; None when no cell has any.
 
-    Accuracies come in percent with their standard deviation over seeds (of the mean over domains) and, where random runs of the
+    Accuracies and shares come in percent with their standard deviation over seeds (of the mean over domains) and, where random runs of the
     same budget are there, the paired gain over them with Student's 95 % interval; gains, differences within a run, in points
     with the same interval.
     """
@@ -55,7 +55,7 @@ def details_table(experiment: Experiment, store: Store) -> Table | None:
         "What the job measured",
         ("method", "budget", "ε", *names),
         tuple(rows),
-        "Means over private domains and seeds. Accuracies: percent, ± standard deviation over seeds; in brackets the gain over "
+        "Means over private domains and seeds. Accuracies and shares: percent, ± standard deviation over seeds; in brackets the gain over "
         "random with its 95 % interval, over pairs of domain and seed. Gains: points, and the same interval.",
     )
 
@@ -69,7 +69,7 @@ def _value(name: str, runs: dict[_Pair, Result], others: dict[_Pair, Result]) ->
     if name.endswith(_GAIN):
         return _points(list(values.values()))
     mean = float(np.mean(list(values.values())))
-    if not name.endswith(_SHARE):
+    if not name.endswith(_SHARES):
         return f"{mean:,.0f}" if mean >= 100 else f"{mean:.2f}"
     by_seed: dict[int, list[float]] = defaultdict(list)
     for (_, _, seed), value in values.items():

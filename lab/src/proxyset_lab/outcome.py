@@ -38,7 +38,7 @@ class Outcome:
         score: the metric on the test items, in [0, 1].
         picked: how many items the model was trained on.
         own_share: the part of them that is of the private domain; None when nothing was picked.
-        details: what else a job measured, by name; one that ends in "accuracy" is a share, one that ends in "gain" a
+        details: what else a job measured, by name; one that ends in "accuracy" or "share" is one, one that ends in "gain" a
             difference of shares.
     """
 

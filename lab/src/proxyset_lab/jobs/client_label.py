@@ -90,17 +90,14 @@ def _labeled(task: Task, rows: Rows, costs: Costs, train: Trainer, **rule: Any) 
         ledger = Ledger.open(Path(folder) / "ledger.sqlite", cap=remaining)
         left = math.floor(1000 * remaining.epsilon) / 1000
         found = answer_questions(asked, private, own, epsilon=left, ledger=ledger, **rule)
+        total = zcdp_epsilon(spent + ledger.spent(), TOTAL.delta)  # screening may leave some unspent
     kept = found.labels != ABSTAINED
     labels = np.array(classes)[found.labels[kept]]
     score = train(task, rows[kept], labels) if kept.any() else 0.0
-    total = zcdp_epsilon(spent + found.privacy.rho, TOTAL.delta)
-    details = {
-        "answered, accuracy": float(kept.mean()),
-        "with true labels, accuracy": train(task, rows, task.y[rows]),
-        "ε in all": total,
-    }
+    details = {"answered, share": float(kept.mean())}
     if kept.any():
-        details["right labels, accuracy"] = float((labels == task.y[rows[kept]]).mean())
+        details["right of the answered, share"] = float((labels == task.y[rows[kept]]).mean())
+    details |= {"with true labels, accuracy": train(task, rows, task.y[rows]), "ε in all": total}
     costs = replace(
         costs,
         epsilon=total,
