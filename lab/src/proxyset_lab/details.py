@@ -21,9 +21,9 @@ _Pair = tuple[str, str, int]  # data set, private domain, seed
 def details_table(experiment: Experiment, store: Store) -> Table | None:
     """Means of every detail over private domains and seeds, by method; None when no cell has any.
 
-    Accuracies and shares come in percent with their standard deviation over seeds (of the mean over domains) and, where random runs of the
-    same budget are there, the paired gain over them with Student's 95 % interval; gains, differences within a run, in points
-    with the same interval.
+    Accuracies and shares come in percent with their standard deviation over seeds (of the mean over domains) and, where random
+    runs of the same budget are there, the paired gain over them with Student's 95 % interval; gains, differences within a run,
+    in points with the same interval.
     """
     found: dict[_Line, dict[_Pair, Result]] = defaultdict(dict)
     for group in experiment.groups():
@@ -55,8 +55,8 @@ def details_table(experiment: Experiment, store: Store) -> Table | None:
         "What the job measured",
         ("method", "budget", "ε", *names),
         tuple(rows),
-        "Means over private domains and seeds. Accuracies and shares: percent, ± standard deviation over seeds; in brackets the gain over "
-        "random with its 95 % interval, over pairs of domain and seed. Gains: points, and the same interval.",
+        "Means over private domains and seeds. Accuracies and shares: percent, ± standard deviation over seeds; in brackets the "
+        "gain over random with its 95 % interval, over pairs of domain and seed. Gains: points, and the same interval.",
     )
 
 
