@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 
 import proxyset.client.answer as counting
+import proxyset.client.gate as gate
 import proxyset.client.labeling as labeling
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.label_privacy import label_statement
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.noise import gaussian, mechanism
+from proxyset.client.noise import gaussian
 from proxyset.wire.questions import Rule
 from tests.client.asking import make_questions, make_records
 from tests.client.conftest import make_probe
@@ -71,18 +72,17 @@ def child(folder: Path, first: int, fatal: str | None, what: str) -> None:
         return wrapped
 
     def logged(size: int, privacy: Any) -> Callable[..., Any]:
-        draw = mechanism(size, privacy) if what == "counts" else gaussian(size, privacy)
+        draw = gaussian(size, privacy)
 
-        def add(counts: Any) -> Any:
+        def add(counts: Any, debit: Any) -> Any:
             append(folder / "draws", current)
-            noisy = draw(counts)
+            noisy = draw(counts, debit)
             reach("drawn")
             return noisy
 
         return add
 
-    counting.mechanism = logged
-    labeling.gaussian = logged
+    gate.gaussian = logged
     Ledger.debit = around(Ledger.debit, "before debit", "after debit")  # type: ignore[method-assign]
     Ledger.store = around(Ledger.store, "before store", "after store")  # type: ignore[method-assign]
     ledger = folder / "ledger.sqlite"
@@ -92,11 +92,13 @@ def child(folder: Path, first: int, fatal: str | None, what: str) -> None:
             X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
             probe = make_probe(seed=seed)
             current = probe.fingerprint
-            release = counting.answer(probe, X, epsilon=0.05, ledger=ledger)
+            release = counting.answer(probe, X, epsilon=0.05, ledger=ledger, dataset="X")
         else:
             questions = make_questions(ASKED, seed)
             current = questions.fingerprint
-            release = labeling.answer_questions(questions, *make_records(20), ledger=ledger, **WORTH)
+            release = labeling.answer_questions(
+                questions, *make_records(20), ledger=ledger, dataset="X", **WORTH
+            )
         reach("returned")
         append(folder / "sent", f"{current} {release.fingerprint}")
         reach("sent")
@@ -104,7 +106,7 @@ def child(folder: Path, first: int, fatal: str | None, what: str) -> None:
 
 def run(folder: Path, kills: int, what: str) -> dict[str, Any]:
     privacy_statement(0.05)
-    mechanism(5, privacy_statement(0.05))  # everything is imported before the first fork
+    gaussian(5, privacy_statement(0.05))  # everything is imported before the first fork
     Ledger.open(folder / "ledger.sqlite", cap=Cap(100))
     steps = itertools.cycle(STEPS)
     for number in range(kills):

@@ -26,7 +26,9 @@ def run(path: str, name: str, requests: int, shared: int) -> dict[str, object]:
         # some probes are everybody's, the rest are this process's own
         probe = make_probe(seed=1, purpose=f"{number}" if number < shared else f"{name} {number}")
         try:
-            releases[probe.fingerprint] = answer(probe, X, epsilon=0.1, ledger=ledger).fingerprint
+            releases[probe.fingerprint] = answer(
+                probe, X, epsilon=0.1, ledger=ledger, dataset="X"
+            ).fingerprint
             outcomes["answered"] += 1
         except BudgetExceeded:
             outcomes["refused"] += 1

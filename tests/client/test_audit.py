@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import proxyset.client.answer as module
+import proxyset.client.gate as gate
 from proxyset.client.audit import audit
-from proxyset.client.noise import mechanism
+from proxyset.client.noise import gaussian
 from proxyset.client.vote import count_votes
 from proxyset.errors import InvalidInput
 
@@ -27,17 +29,18 @@ def test_the_shipped_client_is_not_contradicted() -> None:
 
 
 def noise_off(clusters, privacy):  # type: ignore[no-untyped-def]
-    return lambda counts: counts
+    return lambda counts, debit: counts
 
 
 def sigma_halved(clusters, privacy):  # type: ignore[no-untyped-def]
     half = {"sigma": privacy.sigma / 2, "rho": privacy.rho * 4}
-    return mechanism(clusters, privacy.model_copy(update=half))
+    add = gaussian(clusters, privacy.model_copy(update=half))
+    return lambda counts, debit: add(counts, replace(debit, **half))
 
 
 def seeded(clusters, privacy):  # type: ignore[no-untyped-def]
     noise = np.rint(np.random.default_rng(0).normal(scale=privacy.sigma, size=clusters)).astype(np.int64)
-    return lambda counts: counts + noise
+    return lambda counts, debit: counts + noise
 
 
 def counted_twice(records, probe, max_records=None):  # type: ignore[no-untyped-def]
@@ -48,9 +51,9 @@ def counted_twice(records, probe, max_records=None):  # type: ignore[no-untyped-
 @pytest.mark.parametrize(
     ("name", "broken", "trials"),
     [
-        ("mechanism", noise_off, 10_000),
-        ("mechanism", sigma_halved, 200_000),
-        ("mechanism", seeded, 10_000),
+        ("gaussian", noise_off, 10_000),
+        ("gaussian", sigma_halved, 200_000),
+        ("gaussian", seeded, 10_000),
         ("count_votes", counted_twice, 200_000),
     ],
     ids=["noise off", "sigma halved", "seeded noise", "a record counted twice"],
@@ -58,7 +61,7 @@ def counted_twice(records, probe, max_records=None):  # type: ignore[no-untyped-
 def test_broken_clients_are_convicted(
     name: str, broken: Callable, trials: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[type-arg]
-    monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(gate if name == "gaussian" else module, name, broken)
     found = audit(4.0, trials=trials)
     sys.stdout.write(f"{name}: {found}\n")
     assert not found.passed, found

@@ -52,11 +52,11 @@ def test_the_newest_decision_holds(ledger, probe):
 
 def test_answer_respects_a_refusal_even_of_what_is_stored(ledger, probe, X):
     options = {"epsilon": 0.5, "ledger": ledger, "server": "a"}
-    answer(probe, X, **options)
+    answer(probe, X, **options, dataset="X")
     refuse(ledger, probe.fingerprint, "a")
     before = ledger.entries()
     with pytest.raises(Refused, match="approve it first"):
-        answer(probe, X, **options, approved=True)
+        answer(probe, X, **options, approved=True, dataset="X")
     assert ledger.entries() == before
 
 
@@ -64,11 +64,11 @@ def test_answer_takes_an_approval_for_the_policy(ledger, probe, X):
     adopt(ledger, POLICY)
     options = {"epsilon": 0.5, "ledger": ledger, "server": "a"}
     with pytest.raises(Refused, match="approval"):
-        answer(probe, X, **options)
+        answer(probe, X, **options, dataset="X")
     approve(ledger, probe.fingerprint, "a", privacy_statement(0.5))
-    assert len(answer(probe, X, **options).counts) == probe.clusters
+    assert len(answer(probe, X, **options, dataset="X").counts) == probe.clusters
     with pytest.raises(Refused, match="approval"):
-        answer(probe, X, **options | {"epsilon": 0.7})
+        answer(probe, X, **options | {"epsilon": 0.7}, dataset="X")
 
 
 def test_decisions_cost_nothing_and_the_ledger_verifies(ledger, probe):
@@ -83,9 +83,9 @@ def test_labels_respect_decisions_too(ledger):
     questions, options = make_questions(), {"epsilon": 1.0, "ledger": ledger, "server": "a"}
     adopt(ledger, POLICY + b"most_questions = 100\n")
     with pytest.raises(Refused, match="approval"):
-        answer_questions(questions, X, labels, **options)
+        answer_questions(questions, X, labels, **options, dataset="X")
     approve(ledger, questions.fingerprint, "a", privacy_statement(1.0))
-    answer_questions(questions, X, labels, **options)
+    answer_questions(questions, X, labels, **options, dataset="X")
     refuse(ledger, questions.fingerprint, "a")
     with pytest.raises(Refused, match="the owner refused"):
-        answer_questions(questions, X, labels, **options, approved=True)
+        answer_questions(questions, X, labels, **options, approved=True, dataset="X")

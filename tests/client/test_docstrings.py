@@ -33,18 +33,18 @@ from proxyset.client import (
 SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
 # public names that carry no guarantee of their own: plain data, and what only reads or reports
 PLAIN = {
-    "vote": {"Records", "refuse_duplicates"},
+    "vote": {"Records"},
     "knn": set(),
     "labels": {"read_labels", "label_reader"},
     "label_privacy": set(),
     "label_plan": {"LabelPlan"},
     "label_audit": set(),
-    "labeling": set(),
+    "labeling": {"Voting", "label_items"},
     "audit_bound": set(),
     "noise": set(),
     "calibration": set(),
     "ledger": {"Cap", "Account", "default_path"},
-    "answer": set(),
+    "answer": {"answer_probe"},
     "policy": {"Limit", "adopt", "in_force"},
     "audit": {"Audit"},
     "plan": {"Plan"},

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-import proxyset.client.labeling as module
+import proxyset.client.gate as module
 from proxyset.client.label_audit import audit_labels
 from proxyset.client.noise import gaussian
 from proxyset.errors import InvalidInput
@@ -29,12 +30,13 @@ def test_the_shipped_labels_are_not_contradicted(rule: Rule) -> None:
 
 
 def noise_off(size, privacy):  # type: ignore[no-untyped-def]
-    return lambda counts: counts
+    return lambda counts, debit: counts
 
 
 def sigma_halved(size, privacy):  # type: ignore[no-untyped-def]
     half = {"sigma": privacy.sigma / 2, "rho": privacy.rho * 4}
-    return gaussian(size, privacy.model_copy(update=half))
+    add = gaussian(size, privacy.model_copy(update=half))
+    return lambda counts, debit: add(counts, replace(debit, **half))
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ import pytest
 
 from proxyset.client.label_plan import ENOUGH, labelled, plan_labels, survival
 from proxyset.client.label_privacy import label_statement
-from proxyset.client.noise import gaussian
 from proxyset.errors import InvalidInput
+from tests.client.conftest import drawing as gaussian
 
 
 @pytest.mark.parametrize(("votes", "epsilon", "classes"), [(8, 2.0, 10), (20, 1.0, 3), (5, 5.0, 2)])

@@ -5,15 +5,18 @@ import multiprocessing as mp
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from proxyset.client.calibration import privacy_statement
-from proxyset.client.noise import mechanism
-from proxyset.errors import InvalidInput
+from proxyset.client.noise import gaussian
+from proxyset.errors import InvalidInput, LedgerError
 from proxyset.wire.release import PrivacyStatement
+from tests.client.conftest import drawing as mechanism
+from tests.client.conftest import paid
 
 FALSE_ALARM = 1e-7  # of each chi-square below; with two of them at most 2e-7 a run
 
@@ -63,7 +66,7 @@ def test_numpy_and_python_seeds_change_nothing() -> None:
 
 def test_fresh_processes_differ() -> None:
     code = (
-        "import numpy as np; from proxyset.client.noise import mechanism; "
+        "import numpy as np; from tests.client.conftest import drawing as mechanism; "
         "from proxyset.client.calibration import privacy_statement; "
         "print(mechanism(100, privacy_statement(0.1))(np.zeros(100, np.int64)).tolist())"
     )
@@ -98,5 +101,16 @@ def test_a_statement_that_understates_is_refused() -> None:
     honest = privacy_statement(0.58)
     with pytest.raises(InvalidInput, match="costs"):
         mechanism(5, honest.model_copy(update={"rho": honest.rho / 2}))
-    with pytest.raises(InvalidInput, match="sensitivity"):
-        mechanism(5, honest.model_copy(update={"adjacency": "replace-one"}))
+
+
+def test_what_draws_takes_a_debit_of_its_own() -> None:
+    """No debit, one for other noise, or one that was drawn for: nothing is drawn."""
+    privacy, zeros = privacy_statement(0.58), np.zeros(5, np.int64)
+    add, debit = gaussian(5, privacy), paid(privacy)
+    for entry in (replace(debit, kind="cap"), paid(privacy_statement(0.1))):
+        with pytest.raises(LedgerError, match="pays for no draw"):
+            add(zeros, entry)
+    add(zeros, debit)
+    for again in (add, gaussian(5, privacy)):
+        with pytest.raises(LedgerError, match="pays for no draw"):
+            again(zeros, debit)

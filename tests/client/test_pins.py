@@ -44,19 +44,19 @@ def of_index(seed: int, chosen: list[int]) -> Probe:
 
 def test_the_first_commitment_is_pinned(X: np.ndarray, ledger: Ledger) -> None:
     options = {"epsilon": 0.3, "ledger": ledger, "server": "s"}
-    answer(make_probe(), X, **options)  # a server without a commitment is not held to any
-    answer(of_index(1, [0, 4]), X, **options)
+    answer(make_probe(), X, **options, dataset="X")  # a server without a commitment is not held to any
+    answer(of_index(1, [0, 4]), X, **options, dataset="X")
     assert [e.kind for e in ledger.entries()][-3:] == ["pin", "debit", "release"]
-    answer(of_index(1, [2, 3, 8]), X, **options)  # another part of the same index
+    answer(of_index(1, [2, 3, 8]), X, **options, dataset="X")  # another part of the same index
     before = ledger.entries()
     for other in (of_index(2, [0, 4]), make_probe(seed=7)):
         with pytest.raises(Refused, match="pinned to the index"):
-            answer(other, X, **options)
+            answer(other, X, **options, dataset="X")
     assert ledger.entries() == before
-    answer(of_index(2, [0, 4]), X, epsilon=0.3, ledger=ledger, server="another")
-    answer(of_index(2, [0, 4]), X, **options, new_index=True)
+    answer(of_index(2, [0, 4]), X, epsilon=0.3, ledger=ledger, server="another", dataset="X")
+    answer(of_index(2, [0, 4]), X, **options, new_index=True, dataset="X")
     with pytest.raises(Refused, match="pinned"):
-        answer(of_index(1, [5]), X, **options)
+        answer(of_index(1, [5]), X, **options, dataset="X")
     pins = [e.server for e in ledger.entries() if e.kind == "pin"]
     assert pins == ["s", "another", "s"]
     ledger.verify()
@@ -65,15 +65,15 @@ def test_the_first_commitment_is_pinned(X: np.ndarray, ledger: Ledger) -> None:
 def test_a_refused_probe_pins_nothing(X: np.ndarray, ledger: Ledger) -> None:
     before = ledger.entries()
     with pytest.raises(InvalidInput):
-        answer(of_index(1, [0]), np.zeros((0, 3), np.float32), epsilon=1, ledger=ledger)
+        answer(of_index(1, [0]), X, epsilon=1, ledger=ledger)
     assert ledger.entries() == before
 
 
 def test_a_changed_pin_is_found(X: np.ndarray, ledger: Ledger) -> None:
-    answer(of_index(1, [0]), X, epsilon=0.3, ledger=ledger)
+    answer(of_index(1, [0]), X, epsilon=0.3, ledger=ledger, dataset="X")
     tamper(ledger.path, "UPDATE blobs SET data = CAST('" + "0" * 64 + "' AS BLOB) WHERE seq = 2")
     with pytest.raises(LedgerError, match="pin of ledger entry 2"):
-        answer(of_index(2, [0]), X, epsilon=0.3, ledger=ledger)
+        answer(of_index(2, [0]), X, epsilon=0.3, ledger=ledger, dataset="X")
     with pytest.raises(LedgerError, match="pin of ledger entry 2"):
         ledger.verify()
 
@@ -81,8 +81,8 @@ def test_a_changed_pin_is_found(X: np.ndarray, ledger: Ledger) -> None:
 def test_a_policy_may_demand_medoids(X: np.ndarray, ledger: Ledger) -> None:
     adopt(ledger, b'unit = "record"\nmedoids = true')
     with pytest.raises(Refused, match="only probes of medoids"):
-        answer(make_probe(), X, epsilon=0.3, ledger=ledger)
-    answer(of_index(1, [0, 1]), X, epsilon=0.3, ledger=ledger)
+        answer(make_probe(), X, epsilon=0.3, ledger=ledger, dataset="X")
+    answer(of_index(1, [0, 1]), X, epsilon=0.3, ledger=ledger, dataset="X")
 
 
 def picture(seed: int, form: str = "PNG") -> bytes:

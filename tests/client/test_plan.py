@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.noise import mechanism
 from proxyset.client.plan import ENOUGH, captured, plan
 from proxyset.errors import InvalidInput
+from tests.client.conftest import drawing as mechanism
 from tests.client.conftest import make_probe
 
 
@@ -49,7 +49,7 @@ def test_the_plan_against_real_answers(records: int, epsilon: float, tmp_path: P
     counts = np.bincount(((X[:, None] - probe.centroids) ** 2).sum(axis=2).argmin(axis=1), minlength=60)
     ledger = Ledger.open(tmp_path / "l", cap=Cap(100))
     found = [
-        overlap(counts, answer(probe, X, epsilon=epsilon, ledger=ledger, fresh=True).counts)
+        overlap(counts, answer(probe, X, epsilon=epsilon, ledger=ledger, fresh=True, dataset="X").counts)
         for _ in range(20)
     ]
     assert plan(records, 60, epsilon, spread=0.3).captured == pytest.approx(np.mean(found), abs=0.08)

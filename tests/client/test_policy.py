@@ -44,7 +44,7 @@ def test_adopting_is_in_the_ledger(ledger: Ledger) -> None:
 
 def test_every_debit_carries_the_policy(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     adopt(ledger, TEXT)
-    answer(probe, X, epsilon=0.3, ledger=ledger, server="a")
+    answer(probe, X, epsilon=0.3, ledger=ledger, server="a", dataset="X")
     assert [e.policy for e in ledger.entries()[-2:]] == [fingerprint(TEXT)] * 2
 
 
@@ -65,25 +65,25 @@ def test_refusals_debit_nothing(options: dict, why: str, X: np.ndarray, ledger: 
     before = ledger.entries()
     arguments = {"probe": make_probe(), "server": "a", "ledger": ledger} | options
     with pytest.raises(Refused, match=why):
-        answer(arguments.pop("probe"), X, **arguments)
+        answer(arguments.pop("probe"), X, **arguments, dataset="X")
     assert ledger.entries() == before
 
 
 def test_approval_and_encoders(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     adopt(ledger, TEXT)
-    answer(probe, X, epsilon=0.6, ledger=ledger, server="a", approved=True)
+    answer(probe, X, epsilon=0.6, ledger=ledger, server="a", approved=True, dataset="X")
     adopt(ledger, b'unit = "record"\nencoders = ["' + b"0" * 64 + b'"]')
     with pytest.raises(Refused, match="encoder embeddings"):
-        answer(make_probe(seed=3), X, epsilon=0.6, ledger=ledger)
+        answer(make_probe(seed=3), X, epsilon=0.6, ledger=ledger, dataset="X")
     adopt(ledger, f'unit = "record"\nencoders = ["{probe.encoder.fingerprint}"]'.encode())
-    answer(make_probe(seed=3), X, epsilon=0.6, ledger=ledger)
+    answer(make_probe(seed=3), X, epsilon=0.6, ledger=ledger, dataset="X")
 
 
 def test_the_policys_cap(X: np.ndarray, ledger: Ledger) -> None:
     adopt(ledger, b'unit = "record"\n[cap]\nepsilon = 0.5\ndelta = 1e-5')
-    answer(make_probe(seed=1), X, epsilon=0.4, ledger=ledger)
+    answer(make_probe(seed=1), X, epsilon=0.4, ledger=ledger, dataset="X")
     with pytest.raises(BudgetExceeded):
-        answer(make_probe(seed=2), X, epsilon=0.4, ledger=ledger)
+        answer(make_probe(seed=2), X, epsilon=0.4, ledger=ledger, dataset="X")
 
 
 def test_too_few_records_are_withheld_after_the_debit(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
@@ -91,7 +91,7 @@ def test_too_few_records_are_withheld_after_the_debit(probe: Probe, X: np.ndarra
     adopt(ledger, b'unit = "record"\nfewest_records = 500')
     for _ in range(2):  # asking again does not get it out, and costs nothing
         with pytest.raises(Refused, match="debit stays"):
-            answer(probe, X, epsilon=2, ledger=ledger)
+            answer(probe, X, epsilon=2, ledger=ledger, dataset="X")
     assert ledger.account().debits == 1
     many = np.tile(X, (20, 1))
     answer(probe, many, epsilon=2, ledger=ledger, dataset="many")
@@ -121,7 +121,7 @@ def test_a_changed_policy_is_found(ledger: Ledger, probe: Probe, X: np.ndarray) 
     adopt(ledger, TEXT)
     tamper(ledger.path, "UPDATE blobs SET data = CAST('unit = \"record\"' AS BLOB)")
     with pytest.raises(LedgerError, match="policy of ledger entry"):
-        answer(probe, X, epsilon=1, ledger=ledger)
+        answer(probe, X, epsilon=1, ledger=ledger, dataset="X")
 
 
 def test_the_example_in_the_docstring(ledger: Ledger) -> None:

@@ -22,7 +22,7 @@ def kept(ledger: Ledger) -> list[Path]:
 
 
 def test_without_a_key_there_are_no_receipts(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
-    release = answer(probe, X, epsilon=0.5, ledger=ledger)
+    release = answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
     assert issue(ledger, release) is None
     assert kept(ledger) == []
     assert public_key(ledger) == ""
@@ -34,7 +34,7 @@ def test_every_release_gets_a_receipt(probe: Probe, X: np.ndarray, ledger: Ledge
     assert Path(f"{ledger.path}.key").stat().st_mode & 0o777 == 0o600
     text = b'unit = "record"'
     adopt(ledger, text)
-    release = answer(probe, X, epsilon=0.5, ledger=ledger, server="a")
+    release = answer(probe, X, epsilon=0.5, ledger=ledger, server="a", dataset="X")
     (file,) = kept(ledger)
     receipt = Receipt.from_bytes(file.read_bytes(), key)
     assert receipt.covers(release)
@@ -44,20 +44,20 @@ def test_every_release_gets_a_receipt(probe: Probe, X: np.ndarray, ledger: Ledge
     # a crash before the receipt was kept: the replay makes the same one
     before = file.read_bytes()
     file.unlink()
-    answer(probe, X, epsilon=0.5, ledger=ledger, server="a")
+    answer(probe, X, epsilon=0.5, ledger=ledger, server="a", dataset="X")
     assert file.read_bytes() == before
 
 
 def test_an_old_copy_of_the_ledger_is_refused(X: np.ndarray, ledger: Ledger, tmp_path: Path) -> None:
     make_key(ledger)
-    answer(make_probe(seed=1), X, epsilon=0.5, ledger=ledger)
+    answer(make_probe(seed=1), X, epsilon=0.5, ledger=ledger, dataset="X")
     shutil.copy(ledger.path, tmp_path / "backup")
-    answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+    answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger, dataset="X")
     servers_copy = Receipt.from_bytes(kept(ledger)[-1].read_bytes())
     shutil.copy(tmp_path / "backup", ledger.path)
     before = ledger.path.read_bytes()
     with pytest.raises(LedgerError, match="old copy"):
-        answer(make_probe(seed=3), X, epsilon=0.5, ledger=Ledger.open(ledger.path))
+        answer(make_probe(seed=3), X, epsilon=0.5, ledger=Ledger.open(ledger.path), dataset="X")
     assert ledger.path.read_bytes() == before
     # even with the receipts rolled back too, the server's copy shows it
     kept(ledger)[-1].unlink()
@@ -68,35 +68,37 @@ def test_an_old_copy_of_the_ledger_is_refused(X: np.ndarray, ledger: Ledger, tmp
 
 def test_a_deleted_ledger_is_noticed(X: np.ndarray, ledger: Ledger) -> None:
     make_key(ledger)
-    answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    answer(make_probe(), X, epsilon=0.5, ledger=ledger, dataset="X")
     ledger.path.unlink()
     with pytest.raises(LedgerError, match="old copy"):
-        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger.path)
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger.path, dataset="X")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 100])
 def test_damaged_receipts_and_keys_stop_everything(content: bytes, X: np.ndarray, ledger: Ledger) -> None:
     make_key(ledger)
-    answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    answer(make_probe(), X, epsilon=0.5, ledger=ledger, dataset="X")
     before = ledger.entries()
     file = kept(ledger)[0]
     whole = file.read_bytes()
     file.write_bytes(content)
     with pytest.raises(LedgerError, match="cannot be trusted"):
-        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger, dataset="X")
     file.write_bytes(whole)
     Path(f"{ledger.path}.key").write_bytes(content)
     with pytest.raises(LedgerError, match="key of"):
-        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger)
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger, dataset="X")
     assert ledger.entries() == before
 
 
 def test_the_commands(command, X: np.ndarray, ledger: Ledger, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     status, facts, _ = command("ledger", "key", ledger.path, "--json")
     assert status == 0
-    release = answer(make_probe(), X, epsilon=0.5, ledger=ledger)
+    release = answer(make_probe(), X, epsilon=0.5, ledger=ledger, dataset="X")
     (tmp_path / "r").write_bytes(release.to_bytes())
-    (tmp_path / "other").write_bytes(answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger).to_bytes())
+    (tmp_path / "other").write_bytes(
+        answer(make_probe(seed=2), X, epsilon=0.5, ledger=ledger, dataset="X").to_bytes()
+    )
     file = kept(ledger)[0]
     options = ("--ledger", ledger.path, "--key", facts["key"], "--json")
     assert command("ledger", "receipt", file, "--release", tmp_path / "r", *options)[0] == 0

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.client.vote import Records, Voter, content_digests, count_votes
+from proxyset.client.vote import Records, Voter, _Product, content_digests, count_votes
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import InvalidData
 from proxyset.wire.probe import Probe
 
 
@@ -109,16 +108,36 @@ def test_a_vote_depends_on_its_record_alone() -> None:
     assert (together == backwards).all()
 
 
-def test_duplicate_ids_are_refused() -> None:
-    X = np.zeros((2, 3), np.float32)
-    with pytest.raises(InvalidData, match="'a' occurs twice"):
-        count_votes([Records(["a"], X[:1]), Records(["a"], X[1:])], probe_of(np.eye(3)))
+def test_one_record_more_moves_one_count_by_one() -> None:
+    """Two centroids ±h, records nearly orthogonal to h and far longer: float products decided these by their company."""
+    rng = np.random.default_rng(0)
+    d = 1024
+    h = rng.normal(size=d).astype(np.float32)
+    for _ in range(20):
+        x = rng.normal(size=d)
+        x = 1e4 * (x - (x @ h) / (h @ h) * h)
+        X = np.tile(x.astype(np.float32), (488, 1))
+        more = np.concatenate([X, np.eye(1, d, dtype=np.float32) * 7])
+        probe = probe_of(np.stack([h, -h]))
+        moved = np.bincount(Voter(probe)(more), minlength=2) - np.bincount(Voter(probe)(X), minlength=2)
+        assert sorted(moved.tolist()) == [0, 1]
 
 
-def test_a_record_without_a_person_is_refused() -> None:
-    X = np.zeros((1, 3), np.float32)
-    with pytest.raises(InvalidData, match="no person"):
-        count_votes([Records(["a"], X, [""], [b"1"])], probe_of(np.eye(3)), 1)
+@pytest.mark.parametrize("projected", [0, 3, 60])
+def test_sums_stay_whole_at_the_edge(projected: int) -> None:
+    """Weights and records at the ends of their grids: the float64 product is the product of the whole numbers."""
+    rng = np.random.default_rng(projected)
+    for d in (1, 2, 64, 72, 513, 1280):
+        ends = np.where(rng.random((6, d)) < 0.5, -1.0, 1.0) * (1 - 2.0**-24)
+        product = _Product(ends, np.full(6, 2.0**60) * rng.choice([-1, 1], 6))
+        X = np.where(rng.random((5, d)) < 0.5, -1.0, 1.0) * (2 - 2.0**-23)
+        found = product(X.copy())
+        whole = [[int(v) for v in row] for row in product._M.T]
+        assert max(abs(v) for row in whole for v in row) <= 2**product._bits
+        assert d * 4**product._bits <= 2**52
+        assert np.abs(found).max() <= 2**53
+        assert (found == np.rint(found)).all()
+        assert (found == product(X[::-1].copy())[::-1]).all()
 
 
 def test_digests_of_all_kinds() -> None:

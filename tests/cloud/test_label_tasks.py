@@ -10,6 +10,7 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.export import export
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import select
+from proxyset.encoders.images import decode
 from proxyset.errors import InvalidData, InvalidInput
 
 
@@ -36,10 +37,23 @@ def test_what_an_annotator_sees(pictures):
     assert (head, image.format, image.size) == ("data:image/png;base64", "PNG", (30, 20))
     head, image = shown["large.png"]
     assert (head, image.format, max(image.size)) == ("data:image/jpeg;base64", "JPEG", 512)
-    assert shown["other.tiff"][1].format == "JPEG" and shown["other.tiff"][1].size == (40, 30)
+    assert shown["other.tiff"][1].format == "PNG" and shown["other.tiff"][1].size == (40, 30)
     row = next(row for row in pictures.selection().to_pylist() if row["id"] == "small.png")
     meta = tasks["small.png"]["meta"]
     assert (meta["hash"], meta["rank"], meta["index"]) == (row["hash"], row["rank"], pictures.card.index)
+
+
+def test_an_annotator_sees_what_is_encoded(tmp_path):
+    """Transparent pixels are white, not what lies behind the page."""
+    (tmp_path / "pool").mkdir()
+    data = np.random.default_rng(0).integers(0, 255, (20, 30, 4), np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(data).save(tmp_path / "pool" / name)
+    index = build_index(tmp_path / "pool", tmp_path / "index", encoder="hog", clusters=1)
+    task = next(label_tasks(select(index, [], tmp_path / "proxy", budget=1, strategy="random")))
+    seen = Image.open(io.BytesIO(base64.b64decode(task["data"]["image"].split(",")[1])))
+    encoded = decode((tmp_path / "pool" / "a.png").read_bytes(), "RGB")
+    assert np.array_equal(np.asarray(seen), np.asarray(encoded))
 
 
 def test_order_choice_and_file(pictures, tmp_path):

@@ -34,7 +34,7 @@ from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.train.metrics_file import MetricsFile
 from tests.e2e.browser import chromium, listening
-from tests.e2e.worlds import draw_labelled, operator_state, picture_index, picture_questions
+from tests.e2e.worlds import draw_labelled, operator_state, picture_index, picture_questions, table_probe
 
 FORMS = {  # name → what the browser is
     "light": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "light"},
@@ -45,6 +45,7 @@ WHOLE = {
     "owner-home-light",
     "owner-ask-light",
     "owner-label-light",
+    "owner-table-light",
     "operator-campaign-light",
     "operator-set-light",
 }  # at full size in the docs
@@ -91,6 +92,8 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
     adopt(ledger, POLICY)
     questions = picture_questions(home / "proxy", index, 40, "To train a sorter of drawn shapes.")
     inbox.put_questions(ledger, questions.data, "studio.example")
+    table = table_probe(home / "table", purpose="To train a model of readmission.")
+    inbox.put(ledger, table.data, "registry.example")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     page = owner_page(ledger, Settings(str(data), 0.5, records=240, labels=FOLDER), port)
@@ -120,6 +123,10 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         shoot("labelled")
         tab.goto(f"{site}/")
         shoot("home")
+        tab.get_by_role("link", name="registry.example").click()
+        shoot("table")
+        tab.goto(f"{site}/report")
+        shoot("report")
         tab.goto(f"{site}/nothing")
         shoot("error")
     page.close()

@@ -29,7 +29,7 @@ from proxyset.wire.probe import PROBE_LIMIT, Probe, _Header
 from proxyset.wire.release import Release
 from tests.client.asking import make_questions, make_records
 from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
-from tests.e2e.worlds import HOSTILE, draw_private, picture_index
+from tests.e2e.worlds import HOSTILE, draw_private, picture_index, table_probe, visits
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
 PURPOSE = f"to sort drawings {HOSTILE}"
@@ -270,6 +270,45 @@ def test_nothing_is_cut_off_on_a_phone(page, browser):
     context.close()
 
 
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("width", [1100, 390])
+def test_a_table_and_the_report(ledger, browser, tmp_path, width):
+    """Columns before yes; the report in the page, whose bytes can be saved, on a screen and on a phone, with axe's eyes."""
+    table = table_probe(tmp_path / "public", clusters=6, purpose=PURPOSE)
+    inbox.put(ledger, table.data, "registry")
+    data = visits(tmp_path / "private.csv", 50, seed=1)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    served = owner_page(ledger, Settings(str(data), 0.58), port)
+    context = browser.new_context(viewport={"width": width, "height": 800}, accept_downloads=True)
+    tab = context.new_page()
+    complaints = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    with listening(served.app, listener):
+        tab.goto(f"http://127.0.0.1:{port}/login?token={served.token.value}")
+        tab.get_by_role("link", name="registry").click()
+        rows = tab.get_by_role("region", name="Columns that are read").locator("tbody tr")
+        assert [row.locator("th").inner_text() for row in rows.all()][:3] == ["age", "sex", "ward"]
+        assert table.encoder.fingerprint in tab.locator("main").inner_text()
+        found = violations(tab)
+        tab.get_by_role("button", name="Approve").click()
+        tab.get_by_role("link", name="see exactly what left").wait_for()
+        tab.get_by_role("link", name="Report", exact=True).click()
+        assert tab.title().startswith("Privacy report")
+        assert PURPOSE in tab.locator("blockquote").first.inner_text()
+        with tab.expect_download() as download:
+            tab.get_by_role("link", name="Save these bytes").click()
+        download.value.save_as(tmp_path / "saved")
+        assert Release.from_bytes((tmp_path / "saved").read_bytes()).receipt
+        assert tab.evaluate("getComputedStyle(document.querySelector('.numbers')).borderRadius") == "10px"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        found += violations(tab)
+    context.close()
+    served.close()
+    assert (found, complaints) == ([], [])
+
+
 # What is refused, without a browser
 
 
@@ -299,7 +338,7 @@ def test_the_link_works_once(page, visitor):
 
 
 def test_without_login_nothing_is_seen(page, ledger):
-    for path in ("/", "/sent/1", "/asks/" + "0" * 64, "/probes/" + "0" * 64 + "/0.png"):
+    for path in ("/", "/report", "/sent/1", "/asks/" + "0" * 64, "/probes/" + "0" * 64 + "/0.png"):
         answer = httpx2.get(site_of(page) + path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
     assert httpx2.post(site_of(page) + "/verify", headers={"origin": site_of(page)}).status_code == 403
@@ -322,7 +361,7 @@ def test_forged_forms_change_nothing(page, visitor, ledger, path):
 
 def test_headers_of_every_response(page, visitor):
     client, _ = visitor
-    for path in ("/", "/login", "/nothing", "/static/page.css", "/static/nothing", "/sent/99"):
+    for path in ("/", "/report", "/login", "/nothing", "/static/page.css", "/static/nothing", "/sent/99"):
         headers = client.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
@@ -442,7 +481,9 @@ def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger
 def test_labels_that_left_are_shown_too(page, visitor, ledger):
     client, csrf = visitor
     X, labels = make_records()
-    release = answer_questions(make_questions(), X, labels, epsilon=1.0, ledger=ledger, server="a")
+    release = answer_questions(
+        make_questions(), X, labels, epsilon=1.0, ledger=ledger, server="a", dataset="X"
+    )
     seq = ledger.entries()[-1].seq
     assert f"{len(release.labels)} noisy labels" in client.get("/").text
     shown = client.get(f"/sent/{seq}")

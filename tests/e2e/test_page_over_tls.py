@@ -85,7 +85,7 @@ def test_an_operator_works_over_tls(cloud, tmp_path):
         ledger = Ledger.open(cloud.folder / "client-1" / "ledger")
         probe = other.probe(other.campaign("shapes").probe)
         data = cloud.folder / "client-1" / "data"
-        release = answer(probe, data, epsilon=1, ledger=ledger, server="https://cloud.example")
+        release = answer(probe, data, epsilon=1, ledger=ledger, server="https://cloud.example", dataset="X")
         campaigns.take_in(other, "shapes", [release.to_bytes()])
         other.close()
         tab.get_by_text("1 of 3 clients").wait_for()

@@ -20,6 +20,7 @@ from proxyset.cloud.proxy_set import select
 from proxyset.server import campaigns
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
+from proxyset.wire.probe import Probe
 from proxyset.wire.questions import Questions
 
 SHAPES = ("disc", "square", "cross", "stripes", "ring")
@@ -91,6 +92,27 @@ def picture_index(folder: Path, each: int, clusters: int, hostile: bool = False)
     return build_index(pool, folder / "index", encoder="hog", clusters=clusters, medoids=True)
 
 
+def visits(path: Path, count: int, seed: int = 0) -> Path:
+    """A CSV of hospital visits that nobody made."""
+    rng = np.random.default_rng(seed)
+    rows = ["age,sex,ward,diagnosis,temperature,smoker"]
+    for _ in range(count):
+        warm = f"{rng.normal(37, 0.7):.1f}" if rng.random() > 0.1 else ""
+        code = rng.choice(["A01", "B07", "E11", "I10", "J45", "K35"])
+        ward = f"{rng.integers(1, 9):02d}"
+        smokes = rng.choice(["true", "false"])
+        rows.append(f"{rng.integers(17, 95)},{rng.choice(['female', 'male'])},{ward},{code},{warm},{smokes}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def table_probe(folder: Path, clusters: int = 40, purpose: str = "") -> Probe:
+    """A probe of a pool of visits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = visits(folder / "pool.csv", 900)
+    return build_index(pool, folder / "index", encoder="tabular", clusters=clusters).probe(purpose=purpose)
+
+
 def labelled_pool(path: Path, each: int, hostile: bool = True) -> Path:
     """The same pictures as one Parquet file with labels, sources and licences."""
     rows = []
@@ -131,6 +153,6 @@ def operator_state(
         name = f"clinic {number + 1}" if not (hostile and number == 0) else HOSTILE
         state.add_client(make_key(ledger), name)
         data = draw_private(folder / f"client-{number}" / "data", 150, 60_000 + 1000 * number)
-        release = answer(probe, data, epsilon=0.6, ledger=ledger, server="https://cloud.example")
+        release = answer(probe, data, epsilon=0.6, ledger=ledger, server="https://cloud.example", dataset="X")
         campaigns.take_in(state, "drawings", [release.to_bytes()])
     return state

@@ -57,7 +57,10 @@ def planned_and_real(repeats: int) -> str:
                         cell = found.setdefault((N, R, epsilon), [])
                         cell += [
                             overlap(
-                                counts, answer(probe, mine, epsilon=epsilon, ledger=ledger, fresh=True).counts
+                                counts,
+                                answer(
+                                    probe, mine, epsilon=epsilon, ledger=ledger, dataset="mine", fresh=True
+                                ).counts,
                             )
                             for _ in range(repeats)
                         ]

@@ -9,6 +9,7 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli import options
+from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.answer import answer as answer_probe
@@ -30,10 +31,10 @@ def answer(
     server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
-    skip_corrupt: options.SkipCorrupt = False,
     fresh: options.Fresh = False,
     approve: options.Approve = False,
     new_index: options.NewIndex = False,
+    strict: Strict = False,
     json: options.Json = False,
 ) -> None:
     """Answer a probe with noisy counts of private data. The same probe with the same settings again costs nothing.
@@ -58,10 +59,10 @@ def answer(
         server=server,
         dataset=dataset,
         encoder=encoder,
-        skip_corrupt=skip_corrupt,
         fresh=fresh,
         approved=approve,
         new_index=new_index,
+        confirm=confirming(strict),
     )
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)

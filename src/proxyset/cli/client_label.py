@@ -143,7 +143,6 @@ def answer(
     server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
-    skip_corrupt: options.SkipCorrupt = False,
     fresh: options.Fresh = False,
     approve: options.Approve = False,
     json: options.Json = False,
@@ -179,7 +178,6 @@ def answer(
         server=server,
         dataset=dataset,
         encoder=encoder,
-        skip_corrupt=skip_corrupt,
         fresh=fresh,
         approved=approve,
     )

@@ -18,6 +18,7 @@ from proxyset.client.receipts import check_receipt
 from proxyset.encoders import encoder_for
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
@@ -58,7 +59,7 @@ def history(
 
 
 def verify(
-    release: Annotated[Path, typer.Argument(help="File of a release.")],
+    release: Annotated[Path, typer.Argument(help="File of a release, or of labels.")],
     key: Annotated[
         str | None, typer.Option(help="The public key that must have signed its receipt.", show_default=False)
     ] = None,
@@ -69,10 +70,7 @@ def verify(
         Path | None, typer.Option(help="Check that this ledger paid for it.", show_default=False)
     ] = None,
     questions: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file holds labels: check that they answer these questions.", show_default=False
-        ),
+        Path | None, typer.Option(help="Check that the labels answer these questions.", show_default=False)
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -81,10 +79,9 @@ def verify(
     Example: proxyset client verify release.safetensors --key KEY
     """
     found: Release | LabelRelease
-    if questions:
-        found = LabelRelease.from_bytes(read_message(release, "set of labels", LABELS_LIMIT))
-    else:
-        found = Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))
+    data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT))
+    labels = schema_of(data) == "proxyset.labels"
+    found = LabelRelease.from_bytes(data) if labels else Release.from_bytes(data)
     receipt = Receipt.of(found, key)
     if receipt is None:
         raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
@@ -98,7 +95,7 @@ def verify(
     facts |= {"claim": receipt.claim.model_dump(mode="json")}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
-        f"{release}: {len(values)} {'labels' if questions else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
+        f"{release}: {len(values)} {'labels' if labels else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
         f"at δ = {found.privacy.delta:g}, ρ = {found.privacy.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
         f"policy {receipt.claim.policy or 'none'}; ledger entry {receipt.claim.head}",

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from proxyset.client.labels import Labels, read_labels
-from proxyset.client.private_data import FOLDER
+from proxyset.client.labels import read_labels
+from proxyset.client.private_data import FOLDER, Labels
 from proxyset.errors import InvalidInput
 
 

@@ -25,7 +25,7 @@ from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client.label_privacy import DEFAULT_LEAD
 from proxyset.client.ledger import Ledger
-from proxyset.errors import InvalidInput, MissingExtra, TransportError
+from proxyset.errors import InvalidInput, TransportError
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.questions import QUESTIONS_LIMIT
@@ -61,7 +61,6 @@ def serve(
     adjacency: options.AdjacencyOption = Adjacency.add_remove,
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
-    skip_corrupt: options.SkipCorrupt = False,
     labels: LabelsFile = None,
     label_column: LabelColumn = None,
     folder_names: FolderNames = False,
@@ -77,13 +76,8 @@ def serve(
 
     Example: proxyset client serve ledger.sqlite --data private/ --probe probe.safetensors
     """
-    try:
-        import jinja2  # noqa: F401
-        import python_multipart  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtra(error.name or "starlette", "page", "The owner's pages") from None
+    import uvicorn
+
     from proxyset.agent.page.app import owner_page
     from proxyset.agent.page.settings import Settings
 
@@ -102,7 +96,6 @@ def serve(
         adjacency.value,
         dataset,
         encoder,
-        skip_corrupt,
         records,
         labels_of(labels, label_column, folder_names),
         rule.value,

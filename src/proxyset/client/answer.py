@@ -1,48 +1,24 @@
-"""The answer: from a probe and private data to a release, in an order that no failure can turn against them.
-
-    1 validate   probe, settings, encoder, ledger and budget, before a private byte is read
-    2 count      read and encode ALL private data; one bad item stops here
-    3 debit      durably
-    4 draw       the noise, once
-    5 store      the release, durably, and sign its receipt if the ledger has a key
-    6 return     it
-
-An error in 1 or 2 debits nothing. An error or a crash in 4 or 5 keeps the debit and sends nothing. Errors
-name private items and counts of them; they are for the owner's eyes and never part of a message to the
-server.
-"""
+"""The answer to a probe: noisy counts of private data. `gate` has the order in which it is made."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from proxyset.client.calibration import Adjacency, Unit, privacy_statement
-from proxyset.client.decisions import is_approved
+from proxyset.client.calibration import Adjacency, Unit
+from proxyset.client.gate import Confirm, Draw, Gate, Votes
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items
-from proxyset.client.noise import mechanism
-from proxyset.client.pins import check_pin, pin
-from proxyset.client.policy import Policy, in_force
-from proxyset.client.private_data import (
-    Data,
-    batches_of,
-    check_kind,
-    check_person,
-    dataset_name,
-    encoded_records,
-    matching_encoder,
-    private_source,
-)
-from proxyset.client.receipts import check_not_rolled_back, issue
+from proxyset.client.policy import Policy
+from proxyset.client.private_data import Data, PrivateData, matching_encoder, open_private
+from proxyset.client.terms import Terms
 from proxyset.client.vote import count_votes
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.receipt import SERVER_LIMIT
-from proxyset.wire.release import RELEASE_LIMIT, Release
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
 
 MOST_CLUSTERS = RELEASE_LIMIT // 8 - 4096  # what fits into a release, with its header
 
@@ -57,115 +33,121 @@ def answer(
     max_records: int = 1,
     person: str | None = None,
     adjacency: Adjacency = "add-remove",
+    encoder: Encoder | str | None = None,
     ledger: Ledger | str | os.PathLike[str] | None = None,
     server: str = "",
     dataset: str | None = None,
-    encoder: Encoder | str | None = None,
-    skip_corrupt: bool = False,
     fresh: bool = False,
     approved: bool = False,
     new_index: bool = False,
+    confirm: Confirm | None = None,
 ) -> Release:
     """Answer a probe with noisy counts, and pay for it in the ledger.
 
-    A probe that was answered before from the same data set with the same settings (ε, δ, unit, adjacency,
-    max_records) gets the stored release again, bit for bit, at no cost and without a look at the data. With
-    other settings it gets a new one. So it does with `fresh=True`. Two answers to one probe can be averaged;
-    each is debited in full, and the sum of their ρ is what the average may tell. Settings are the owner's
-    alone: nothing in a probe can ask for others.
+    A probe that was answered before from the same data set with the same terms (ε, δ, unit, adjacency, max_records) gets the
+    stored release again, bit for bit, at no cost and without a look at the data. With other terms it gets a new one. So it
+    does with `fresh=True`. Two answers to one probe can be averaged; each is debited in full, and the sum of their ρ is what
+    the average may tell. Terms are the owner's alone: nothing in a probe can ask for others.
+
+    A record that cannot be read, encoded or given to a person has no vote, and there may be no records at all: the answer
+    leaves all the same, because that it stayed out would tell something that no noise covers.
 
     Args:
         probe: a probe, its file or its bytes.
         data: path of the private data, an opened source, or an (n, d) array of embeddings.
-        epsilon, delta, adjacency: the guarantee of this release, as `calibration.privacy_statement` takes
-            them.
-        unit, max_records: what is protected: a "record", or a "person" of whom at most `max_records` records
-            count.
-        person: for unit "person", the column that names the person, or "folder" for the folder a record lies
-            in.
+        epsilon, delta, unit, max_records, person, adjacency, encoder: as `Terms` takes them.
         ledger: a ledger or its path; None for the user's own.
-        server: who asked; a cap can be set for each.
-        dataset: the owner's name for the data in the ledger; their absolute path unless told otherwise,
-            "array" for an array. It must not depend on the content: whether a release is a replay is visible
-            to the server.
-        encoder: an encoder, or the owner's choice of one as `encoders.load_encoder` takes it: "onnx:FOLDER"
-            where the probe's encoder needs weights.
-        skip_corrupt: leave out what cannot be encoded instead of stopping.
-        fresh: draw, and debit, a new release even if one is stored.
-        approved: a person looked at this probe and agrees; the policy in force may demand it. So does an approval in
-            the ledger (`decisions.approve`); a refusal there stands against both.
-        new_index: the owner agrees that the server asks about another index than it committed to before.
+        server, fresh, approved, new_index, confirm: as `Gate` takes them.
+        dataset: the owner's name for the data in the ledger; the absolute path of data that lie in files. Data in memory
+            need one. It must not depend on the content: whether a release is a replay is visible to the server.
 
     Returns:
-        The release, also stored in the ledger; with its signed receipt if the ledger has a key. Its size depends
-        on R and the settings alone; it does not contain the number of records.
+        The release, also stored in the ledger; with its signed receipt if the ledger has a key. Its size depends on R and the
+        terms alone; it does not contain the number of records.
 
     Sensitivity:
         privacy.l2_sensitivity of the statement: `vote.count_votes` bounds what one unit adds.
     Unit:
         `unit`, in the data set that `data` is.
     Guarantee:
-        (ε, δ)-DP and ρ-zCDP as the release states, for everything that leaves the machine. How long it takes,
-        and that it failed, are not covered.
+        As `Gate.answer`: (ε, δ)-DP and ρ-zCDP as the release states, for any probe, any encoder and any record.
     Assumes:
-        One ledger for all answers about the same people. Features of an item depend on that item alone:
-        images and texts are encoded one by one, so that no batch can change their rounding.
+        One ledger for all answers about the same people. Features of an item depend on that item alone: `private_data` reads
+        and encodes record by record.
 
     Raises:
-        InvalidInput: an impossible setting. InvalidData: a record that cannot be read or encoded, or none at
-            all.
+        InvalidInput: impossible terms, data in memory without a name, or a URL. InvalidData: there are no such data.
         EncoderMismatch: the given encoder is not the probe's. ArtifactError: the probe is damaged.
-        BudgetExceeded: the debit would pass a cap. Refused: the owner or the policy says no, the probe is about another index
-            than its server committed to, or its items are not what they claim. (After a debit only for
-            `Policy.fewest_records`.)
-        LedgerError: the ledger cannot be trusted or written.
+        BudgetExceeded, Refused, LedgerError: as `Gate.answer`.
     """
-    privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
-    check_person(unit, person)
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    probe = _opened(probe)
-    encoder = matching_encoder(encoder, probe.encoder, "probe")
-    source = private_source(data, encoder, person)
-    check_kind(source, encoder, "probe")
-    dataset = dataset_name(source) if dataset is None else dataset
-    ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
-
-    check_not_rolled_back(ledger)
-    approved = is_approved(ledger, probe.fingerprint, server, privacy) or approved
-    policy, policy_hash = in_force(ledger)
-    if policy:
-        policy.check(probe, privacy, server, approved)
-    check_pin(ledger, probe, server, new_index)
-    check_items(probe, encoder)
-
-    if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
-        pin(ledger, probe, server, new_index)
-        return _sendable(stored, policy, ledger)
-    ledger.check(privacy, server)
-    draw = mechanism(probe.clusters, privacy)
-    records = encoded_records(batches_of(source), encoder, person, skip_corrupt)
-    counts = count_votes(records, probe, max_records if unit == "person" else None)
-    if not counts.any():
-        raise InvalidData("there are no private records to count: nothing was answered")
-
-    with ledger.exclusive():
-        pin(ledger, probe, server, new_index)
-        if not fresh and (stored := ledger.stored(probe.fingerprint, dataset, privacy)):
-            return _sendable(stored, policy, ledger)
-        debit = ledger.debit(
-            privacy, probe=probe.fingerprint, dataset=dataset, server=server, policy=policy_hash
-        )
-        release = Release(draw(counts), probe.fingerprint, probe.index, privacy)
-        ledger.store(debit, release)
-        return _sendable(release, policy, ledger)
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    gate = Gate(
+        ledger if isinstance(ledger, Ledger) else Ledger.open(ledger),
+        server,
+        fresh=fresh,
+        approved=approved,
+        new_index=new_index,
+        confirm=confirm,
+    )
+    return answer_probe(probe, data, terms, gate, dataset)
 
 
-def _sendable(release: Release, policy: Policy | None, ledger: Ledger) -> Release:
-    if policy:
-        policy.withhold(release)
-    receipt = issue(ledger, release)
-    return replace(release, receipt=receipt.to_bytes()) if receipt else release
+def answer_probe(
+    probe: Probe | str | os.PathLike[str] | bytes,
+    data: Data,
+    terms: Terms,
+    gate: Gate,
+    dataset: str | None = None,
+) -> Release:
+    """The same, for callers that have terms and a gate already; everything as `answer` says."""
+    question = Counts.of(probe, terms)
+    return gate.answer(question, open_private(data, question.encoder, terms.person, dataset=dataset))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The question that a probe asks: how many records are nearest to each centroid? A `gate.Question`.
+
+    Sensitivity:
+        cost.l2_sensitivity: 1 a record, max_records a person, √2 times that when one is replaced (`vote.count_votes`).
+    Unit:
+        cost.unit.
+    Guarantee:
+        None by itself; the gate draws the noise.
+    Assumes:
+        `encoder` has the probe's fingerprint.
+    """
+
+    asked: Probe
+    encoder: Encoder
+    cost: PrivacyStatement
+
+    @classmethod
+    def of(cls, probe: Probe | str | os.PathLike[str] | bytes, terms: Terms) -> Counts:
+        """The question of a probe, its file or its bytes, under an owner's terms.
+
+        Raises:
+            As `answer`, for the probe, the terms and the encoder.
+        """
+        cost, asked = terms.statement(), _opened(probe)
+        return cls(asked, matching_encoder(terms.encoder, asked.encoder, "probe"), cost)
+
+    def permit(self, policy: Policy, server: str, approved: bool) -> None:
+        policy.check(self.asked, self.cost, server, approved)
+
+    def verify(self) -> None:
+        check_items(self.asked, self.encoder)
+
+    def stored(self, ledger: Ledger, dataset: str) -> Release | None:
+        return ledger.stored(self.asked.fingerprint, dataset, self.cost)
+
+    def votes(self, private: PrivateData) -> Votes:
+        most = self.cost.max_records if self.cost.unit == "person" else None
+        return count_votes(private.records(), self.asked, most)
+
+    def answer(self, votes: Votes, draw: Draw) -> Release:
+        counts = draw(votes, self.cost, "")
+        return Release(counts, self.asked.fingerprint, self.asked.index, self.cost)
 
 
 def _opened(probe: Probe | str | os.PathLike[str] | bytes) -> Probe:

@@ -101,7 +101,9 @@ def audit(
             X = np.concatenate([np.repeat(probe.centroids, _BASE, axis=0), probe.centroids[inside]])
             # a ledger for each: they are about different, synthetic people
             ledger = Ledger.open(Path(folder) / f"{number}.sqlite", cap=Cap(100))
-            seen.append(answerer(probe, X, epsilon=epsilon, delta=delta, ledger=ledger).counts)
+            seen.append(
+                answerer(probe, X, epsilon=epsilon, delta=delta, ledger=ledger, dataset="canaries").counts
+            )
             thrown.append(inside)
     first, counts, inside = seen[0], np.stack(seen[1:]), np.concatenate(thrown[1:])
     error = (1 - confidence) / 2

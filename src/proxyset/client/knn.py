@@ -38,11 +38,11 @@ def label_votes(
     rule: Rule,
     neighbours: int,
 ) -> NDArray[np.int64]:
-    """How many records vote for each class at each question. Not private yet: it goes to `noise.gaussian` only.
+    """How many records vote for each class at each question. Not private yet: it goes to `gate` only.
 
     Args:
         questions: (m, d) features of public items.
-        X: (n, d) features of private records, n ≥ 1; finite.
+        X: (n, d) features of private records, finite.
         labels: (n,) their classes, in [0, `classes`).
         rule: as above.
         neighbours: k, or b. With fewer records than k all of them vote; with fewer questions than b, on all.
@@ -62,6 +62,8 @@ def label_votes(
     Assumes:
         Features and label of a record depend on that record alone.
     """
+    if not len(X):
+        return np.zeros((len(questions), classes), np.int64)
     points, places = _on_grid(X, questions), _on_grid(questions, questions)
     if rule == "bounded-votes":
         return _bounded(places, points, labels, classes, neighbours)
@@ -96,7 +98,8 @@ def _on_grid(X: NDArray[np.float32], questions: NDArray[np.float32]) -> Grid:
     mean = questions.mean(axis=0, dtype=np.float64)
     largest = float(np.abs(questions - mean).max())
     unit = 2.0 ** (bits - 1 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
-    grid: Grid = np.clip(np.rint((X.astype(np.float64) - mean) * unit), -(2.0**bits), 2.0**bits)
+    with np.errstate(over="ignore"):  # what is beyond float64 is beyond the grid too
+        grid: Grid = np.clip(np.rint((X.astype(np.float64) - mean) * unit), -(2.0**bits), 2.0**bits)
     return grid + 0.0  # no −0: equal points have equal bytes
 
 

@@ -1,30 +1,21 @@
-"""Labels: the owner's noisy votes on public items, in the order of `client.answer`.
+"""Labels: the owner's noisy votes on public items. `gate` has the order in which they are made.
 
-    1 validate   questions, settings, encoder, policy, ledger and budget, before a private byte is read
-    2 vote       read and encode ALL private data with its labels; one bad record stops here
-    3 debit      the screening of all questions, durably; draw it, once          (private-knn with a screening only)
-    4 debit      the votes on those that passed, durably; draw them, once
-    5 store      the labels, durably, and sign their receipt if the ledger has a key
-    6 return     them
-
-Before 3 it is checked that 4 fits under every cap even if all questions pass. An error or a crash after a debit keeps it
-and sends nothing; the next request pays anew. The same questions for the same data set under the same settings get
-the stored labels again, bit for bit, at no cost.
+Two draws where private-knn screens first: the screening of all questions, then the votes on those that passed. Before the first
+it is checked that both fit under every cap even if all questions pass. Each is debited right before it is drawn; both belong to
+one answer.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit
-from proxyset.client.chain import Entry
-from proxyset.client.decisions import is_approved
+from proxyset.client.gate import Confirm, Draw, Gate, Votes
 from proxyset.client.knn import bounded_rows, label_votes
 from proxyset.client.label_privacy import (
     DEFAULT_LEAD,
@@ -33,25 +24,13 @@ from proxyset.client.label_privacy import (
     voting_of,
     whole_cost,
 )
-from proxyset.client.labels import Labels, class_numbers, label_reader
+from proxyset.client.labels import class_numbers
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_questions
-from proxyset.client.noise import gaussian
-from proxyset.client.policy import in_force
-from proxyset.client.private_data import (
-    Data,
-    batches_of,
-    check_kind,
-    check_person,
-    dataset_name,
-    encoded_records,
-    matching_encoder,
-    private_source,
-)
-from proxyset.client.receipts import check_not_rolled_back, issue
-from proxyset.client.vote import Records, refuse_duplicates
+from proxyset.client.policy import Policy
+from proxyset.client.private_data import Data, Labels, PrivateData, matching_encoder, open_private
+from proxyset.client.terms import Terms
 from proxyset.encoders.encoder import Encoder
-from proxyset.errors import InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import (
     ABSTAINED,
@@ -61,10 +40,25 @@ from proxyset.wire.questions import (
     Questions,
     Rule,
 )
-from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import PrivacyStatement
 
-Votes = NDArray[np.int64]
+
+@dataclass(frozen=True)
+class Voting:
+    """How records vote on questions, the owner's choice: as `label_privacy.label_statement` takes them."""
+
+    rule: Rule = DEFAULT_RULE
+    neighbours: int | None = None
+    screening: float = 0.0
+    threshold: int | None = None
+    lead: float = DEFAULT_LEAD
+
+    def statement(self, questions: int, terms: Terms) -> LabelStatement:
+        """What labels of so many items guarantee under these terms. Raises InvalidInput for impossible ones."""
+        return label_statement(
+            questions, terms.epsilon, terms.delta, terms.unit, terms.adjacency, terms.max_records,
+            rule=self.rule, neighbours=self.neighbours, screening=self.screening, threshold=self.threshold, lead=self.lead,
+        )  # fmt: skip
 
 
 def answer_questions(
@@ -78,6 +72,7 @@ def answer_questions(
     max_records: int = 1,
     person: str | None = None,
     adjacency: Adjacency = "add-remove",
+    encoder: Encoder | str | None = None,
     rule: Rule = DEFAULT_RULE,
     neighbours: int | None = None,
     screening: float = 0.0,
@@ -86,20 +81,21 @@ def answer_questions(
     ledger: Ledger | str | os.PathLike[str] | None = None,
     server: str = "",
     dataset: str | None = None,
-    encoder: Encoder | str | None = None,
-    skip_corrupt: bool = False,
     fresh: bool = False,
     approved: bool = False,
+    confirm: Confirm | None = None,
 ) -> LabelRelease:
     """Label public items with noisy votes of private, labeled records, and pay for it in the ledger.
+
+    A record without a label, or with one that is no class of the questions, has no vote.
 
     Args:
         questions: questions, their file or their bytes.
         data: the private data, as `client.answer.answer` takes them.
         labels: where a record's label is: a column's name, "folder" for the name of the folder it lies in, or a
             mapping from ids to labels.
-        rule, neighbours, screening, threshold, lead: as `label_privacy.label_statement` takes them.
-        ledger, server, dataset, encoder, skip_corrupt, fresh, approved, and the guarantee: as `answer` takes them.
+        rule, neighbours, screening, threshold, lead: as `Voting` takes them.
+        everything else: as `client.answer.answer` takes it.
 
     Returns:
         The labels, also stored in the ledger; with their signed receipt if the ledger has a key.
@@ -109,77 +105,119 @@ def answer_questions(
     Unit:
         `unit`, in the data set that `data` and `labels` are; a record is its features and its label together.
     Guarantee:
-        (ε, δ)-DP and ρ-zCDP as the labels state, for everything that leaves the machine. How long it takes, and
-        that it failed, are not covered.
+        As `Gate.answer`: (ε, δ)-DP and ρ-zCDP as the labels state, for any questions, any encoder and any record.
     Assumes:
-        One ledger for all answers about the same people. Features of an item depend on that item alone.
+        As `answer`.
 
     Raises:
-        InvalidInput: an impossible setting. InvalidData: a record without a label, with one that is no class of the
-            questions, or that cannot be read; no records; or records of one class only.
-        EncoderMismatch, ArtifactError, BudgetExceeded, Refused, LedgerError: as `answer`.
+        As `answer`.
     """
-    check_person(unit, person)
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
-    asked = _opened(questions)
-    privacy = label_statement(
-        len(asked), epsilon, delta, unit, adjacency, max_records,
-        rule=rule, neighbours=neighbours, screening=screening, threshold=threshold, lead=lead,
-    )  # fmt: skip
-    encoder = matching_encoder(encoder, asked.encoder, "set of questions")
-    source = private_source(data, encoder, person, labels if isinstance(labels, str) else None)
-    check_kind(source, encoder, "set of questions")
-    dataset = dataset_name(source) if dataset is None else dataset
-    ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    gate = Gate(
+        ledger if isinstance(ledger, Ledger) else Ledger.open(ledger),
+        server,
+        fresh=fresh,
+        approved=approved,
+        confirm=confirm,
+    )
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    voting = Voting(rule, neighbours, screening, threshold, lead)
+    return label_items(questions, data, labels, terms, voting, gate, dataset)
 
-    check_not_rolled_back(ledger)
-    approved = is_approved(ledger, asked.fingerprint, server, whole_cost(privacy)) or approved
-    policy, policy_hash = in_force(ledger)
-    if policy:
-        policy.check_questions(asked, privacy, server, approved)
-    check_questions(asked, encoder)
-    if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
-        return _signed(stored, ledger)
-    ledger.check(whole_cost(privacy), server)
-    records = encoded_records(batches_of(source), encoder, person, skip_corrupt, label_reader(labels))
-    votes = _votes(list(records), asked, privacy, unit)
 
-    with ledger.exclusive():
-        if not fresh and (stored := ledger.stored_labels(asked.fingerprint, dataset, privacy)):
-            return _signed(stored, ledger)
-        ledger.check(whole_cost(privacy), server)
+def label_items(
+    questions: Questions | str | os.PathLike[str] | bytes,
+    data: Data,
+    labels: Labels,
+    terms: Terms,
+    voting: Voting,
+    gate: Gate,
+    dataset: str | None = None,
+) -> LabelRelease:
+    """The same, for callers that have terms and a gate already; everything as `answer_questions` says."""
+    question = LabelVotes.of(questions, terms, voting)
+    private = open_private(data, question.encoder, terms.person, labels, dataset)
+    return gate.answer(question, private)
 
-        def pay(draw: PrivacyStatement, note: str) -> Entry:
-            return ledger.debit(
-                draw, probe=asked.fingerprint, dataset=dataset, server=server, policy=policy_hash, note=note
+
+@dataclass(frozen=True)
+class LabelVotes:
+    """The question about labels: which class do records near each item have? A `gate.Question`.
+
+    Sensitivity:
+        That of each draw's statement (`label_privacy`).
+    Unit:
+        privacy.voting.unit.
+    Guarantee:
+        None by itself; the gate draws the noise.
+    Assumes:
+        `encoder` has the questions' fingerprint.
+    """
+
+    asked: Questions
+    encoder: Encoder
+    privacy: LabelStatement
+
+    @classmethod
+    def of(
+        cls, questions: Questions | str | os.PathLike[str] | bytes, terms: Terms, voting: Voting
+    ) -> LabelVotes:
+        """The question of questions, their file or their bytes, under an owner's terms.
+
+        Raises:
+            As `answer_questions`, for the questions, the terms and the encoder.
+        """
+        asked = _opened(questions)
+        privacy = voting.statement(len(asked), terms)
+        return cls(asked, matching_encoder(terms.encoder, asked.encoder, "set of questions"), privacy)
+
+    @property
+    def cost(self) -> PrivacyStatement:
+        return whole_cost(self.privacy)
+
+    def permit(self, policy: Policy, server: str, approved: bool) -> None:
+        policy.check_questions(self.asked, self.privacy, server, approved)
+
+    def verify(self) -> None:
+        check_questions(self.asked, self.encoder)
+
+    def stored(self, ledger: Ledger, dataset: str) -> LabelRelease | None:
+        return ledger.stored_labels(self.asked.fingerprint, dataset, self.privacy)
+
+    def votes(self, private: PrivateData) -> Votes:
+        records = list(private.records())
+        X = np.concatenate(
+            [np.empty((0, self.encoder.spec.dim), np.float32), *(batch.X for batch in records)]
+        )
+        labels = class_numbers([name for batch in records for name in batch.labels], self.asked.classes)
+        known = np.flatnonzero(labels >= 0)
+        if self.privacy.voting.unit == "person":
+            persons = [person for batch in records for person in batch.persons]
+            contents = [content for batch in records for content in batch.contents]
+            most = self.privacy.voting.max_records
+            kept = bounded_rows(
+                [persons[row] for row in known], [contents[row] for row in known], labels[known], most
             )
+            known = known[kept]
+        return label_votes(
+            self.asked.X,
+            X[known],
+            labels[known],
+            len(self.asked.classes),
+            self.privacy.rule,
+            self.privacy.neighbours,
+        )
 
-        chosen, debit = _drawn(votes, privacy, pay)
-        release = LabelRelease(chosen, asked.fingerprint, asked.index, privacy)
-        ledger.store(debit, release)
-        return _signed(release, ledger)
-
-
-def _drawn(
-    votes: Votes, privacy: LabelStatement, pay: Callable[[PrivacyStatement, str], Entry]
-) -> tuple[NDArray[np.int16], Entry]:
-    """Labels of all questions, and the last debit: each debit is made right before the draw that it pays for."""
-    m, classes = votes.shape
-    labels = np.full(m, ABSTAINED, np.int16)
-    kept: NDArray[np.bool_] = np.ones(m, np.bool_)
-    if privacy.screening:
-        screen = gaussian(m, privacy.screening)
-        debit = pay(privacy.screening, f"screening of {m} questions")
-        kept = screen(votes.max(axis=1)) > privacy.threshold
-        if not kept.any():
-            return labels, debit
-    count = int(kept.sum())
-    voting = voting_of(privacy, count)
-    add = gaussian(count * classes, voting)
-    debit = pay(voting, f"labels of {count} questions")
-    labels[kept] = _decided(add(votes[kept].ravel()).reshape(count, classes), privacy)
-    return labels, debit
+    def answer(self, votes: Votes, draw: Draw) -> LabelRelease:
+        m, privacy = len(votes), self.privacy
+        labels = np.full(m, ABSTAINED, np.int16)
+        kept: NDArray[np.bool_] = np.ones(m, np.bool_)
+        if privacy.screening:
+            screened = draw(votes.max(axis=1), privacy.screening, f"screening of {m} questions")
+            kept = screened > privacy.threshold
+        if count := int(kept.sum()):
+            noisy = draw(votes[kept], voting_of(privacy, count), f"labels of {count} questions")
+            labels[kept] = _decided(noisy, privacy)
+        return LabelRelease(labels, self.asked.fingerprint, self.asked.index, privacy)
 
 
 def _decided(noisy: Votes, privacy: LabelStatement) -> NDArray[np.int64]:
@@ -188,30 +226,9 @@ def _decided(noisy: Votes, privacy: LabelStatement) -> NDArray[np.int64]:
     return np.where(first - second > privacy.lead * privacy.voting.sigma, noisy.argmax(axis=1), ABSTAINED)
 
 
-def _votes(records: Sequence[Records], asked: Questions, privacy: LabelStatement, unit: Unit) -> Votes:
-    seen: set[str] = set()
-    for batch in records:
-        refuse_duplicates(batch.ids, seen)
-    names = [name for batch in records for name in batch.labels]
-    ids = [name for batch in records for name in batch.ids]
-    labels = class_numbers(ids, names, asked.classes)
-    X = np.concatenate([batch.X for batch in records])
-    if unit == "person":
-        persons = [person for batch in records for person in batch.persons]
-        contents = [content for batch in records for content in batch.contents]
-        rows = bounded_rows(persons, contents, labels, privacy.voting.max_records)
-        X, labels = X[rows], labels[rows]
-    return label_votes(asked.X, X, labels, len(asked.classes), privacy.rule, privacy.neighbours)
-
-
 def _opened(questions: Questions | str | os.PathLike[str] | bytes) -> Questions:
     if isinstance(questions, Questions):
         return questions
     if not isinstance(questions, bytes):
         questions = read_message(Path(questions), "set of questions", QUESTIONS_LIMIT)
     return Questions.from_bytes(questions)
-
-
-def _signed(release: LabelRelease, ledger: Ledger) -> LabelRelease:
-    receipt = issue(ledger, release)
-    return replace(release, receipt=receipt.to_bytes()) if receipt else release

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.client.private_data import FOLDER
+from proxyset.client.private_data import FOLDER, Labels
 from proxyset.errors import InvalidData
 from proxyset.sources.source import Batch
-
-Labels = str | Mapping[str, str]
 
 
 def read_labels(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -60,40 +58,17 @@ def label_reader(labels: Labels) -> Callable[[Batch], list[str]]:
     return of
 
 
-def class_numbers(ids: Sequence[str], labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    """The number of each record's class in the questions' list: (n,).
+def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """The number of each label in the questions' list, −1 for none and for one that is not in it: (n,).
 
     Sensitivity:
         Each number depends on its own record and the public list alone.
     Unit:
         One record.
     Guarantee:
-        None by itself. That it raises tells that some record is wrong; errors are not covered.
+        None by itself.
     Assumes:
         Nothing.
-
-    Raises:
-        InvalidData: no records, one without a label or with an unknown one, or all of one class.
     """
-    if not labels:
-        raise InvalidData("there are no private records to vote: nothing was answered")
-    bare = [name for name, label in zip(ids, labels, strict=True) if not label]
-    if bare:
-        raise InvalidData(
-            f"{len(bare)} of {len(labels)} private records have no label, the first is {bare[0]!r}. Nothing was debited; "
-            "label them or take them out"
-        )
     number = {name: place for place, name in enumerate(classes)}
-    unknown = sorted({label for label in labels if label not in number})
-    if unknown:
-        shown = ", ".join(map(repr, unknown[:5]))
-        raise InvalidData(
-            f"{len(unknown)} labels of the private data are none of the {len(classes)} classes that are asked for: {shown}. "
-            f"Nothing was debited; the questions know {', '.join(map(repr, classes[:20]))}"
-        )
-    if len(set(labels)) < 2:
-        raise InvalidData(
-            f"all {len(labels)} private records are {labels[0]!r}: their votes would tell nothing but that. Nothing was "
-            "debited"
-        )
-    return np.array([number[label] for label in labels], np.int64)
+    return np.array([number.get(label, -1) for label in labels], np.int64)

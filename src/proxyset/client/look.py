@@ -12,7 +12,6 @@ within the tolerance asks, to 10 %, about the item that it shows.
 from __future__ import annotations
 
 import html
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.encoders.drawn import drawn
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import InvalidInput, Refused
 from proxyset.wire.medoids import Medoids
@@ -111,7 +111,7 @@ def _check(
 def write_items(probe: Probe, out: str | os.PathLike[str]) -> list[Path]:
     """Write the items that a probe carries into a new folder, with an index.html that shows them.
 
-    Pictures are decoded and saved anew, texts are escaped: nothing of the server's runs in the browser.
+    Pictures are drawn anew as the encoder takes them, texts are escaped: nothing of the server's runs in the browser.
 
     Raises:
         InvalidInput: the probe carries no items.
@@ -127,17 +127,12 @@ def write_items(probe: Probe, out: str | os.PathLike[str]) -> list[Path]:
 
 
 def _write(folder: Path, number: int, content: bytes) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            name = f"{number:05d}.png"
-            image.convert("RGB").save(folder / name)
-            return name
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        name = f"{number:05d}.txt"
-        (folder / name).write_text(content.decode(errors="replace"), encoding="utf-8")
-        return name
+    if png := drawn(content):
+        (folder / f"{number:05d}.png").write_bytes(png)
+        return f"{number:05d}.png"
+    name = f"{number:05d}.txt"
+    (folder / name).write_text(content.decode(errors="replace"), encoding="utf-8")
+    return name
 
 
 def _page(probe: Probe, medoids: Medoids, names: Sequence[str], folder: Path) -> str:

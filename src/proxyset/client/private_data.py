@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.client.calibration import Unit
 from proxyset.client.vote import Records, content_digests
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import Encoder, EncoderSpec
@@ -21,16 +21,9 @@ from proxyset.sources.remote import is_url
 from proxyset.sources.source import Batch, Items, Kind, Source
 
 Data = str | os.PathLike[str] | Source | NDArray[Any]
+Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
-
-
-def check_person(unit: Unit, person: str | None) -> None:
-    """Raise InvalidInput unless a person is named exactly where the unit is one."""
-    if unit == "person" and not person:
-        raise InvalidInput('unit "person" needs to know whose each record is: name a column, or "folder"')
-    if unit == "record" and person:
-        raise InvalidInput(f'a person ({person!r}) is named, but the unit is "record": ask for unit "person"')
 
 
 def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: str) -> Encoder:
@@ -86,39 +79,77 @@ def batches_of(source: Source | NDArray[Any]) -> Iterator[Batch]:
         yield from source.read(shard)
 
 
-def encoded_records(
-    batches: Iterable[Batch],
+@dataclass
+class Tally:
+    """How the records were read: for their owner alone, and never part of a message.
+
+    Attributes:
+        total: records seen.
+        votes: those that could vote.
+        no_vote: reason → how many could not for it.
+        examples: reason → the id of one of them.
+    """
+
+    total: int = 0
+    votes: int = 0
+    no_vote: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class PrivateData:
+    """Private data, opened. Reading it is a total function of each record: what cannot be read has no vote."""
+
+    source: Source | NDArray[Any]
+    encoder: Encoder
+    person: str | None
+    labels: LabelOf | None
+    name: str
+    tally: Tally = field(default_factory=Tally)
+
+    def records(self) -> Iterator[Records]:
+        """The records that can vote; `tally` says afterwards what became of the others."""
+        self.tally = tally = Tally()
+        for batch in batches_of(self.source):
+            X, problems = _features(batch.items, self.encoder)
+            persons = _persons(batch, self.person) if self.person else []
+            problems |= {row: "no person" for row, person in enumerate(persons) if not person}
+            tally.total += len(batch.ids)
+            for row, reason in problems.items():
+                tally.no_vote[reason] += 1
+                tally.examples.setdefault(reason, batch.ids[row])
+            good = [row for row in range(len(batch.ids)) if row not in problems]
+            tally.votes += len(good)
+            found = Records([batch.ids[row] for row in good], X[good])
+            if self.labels:
+                names = self.labels(batch)
+                found = replace(found, labels=[names[row] for row in good])
+            if self.person:
+                contents = content_digests(batch.items)
+                found = replace(
+                    found, persons=[persons[row] for row in good], contents=[contents[row] for row in good]
+                )
+            yield found
+
+
+def open_private(
+    data: Data,
     encoder: Encoder,
-    person: str | None,
-    skip_corrupt: bool,
-    labels: LabelOf | None = None,
-) -> Iterator[Records]:
-    """The records of all batches. After the last one, raises InvalidData if any could not be encoded."""
-    bad, total, first = 0, 0, ""
-    for batch in batches:
-        X, problems = _features(batch.items, encoder)
-        total += len(batch.ids)
-        if problems and not bad:
-            row = min(problems)
-            first = f"{batch.ids[row]!r}: {problems[row]}"
-        bad += len(problems)
-        good = [row for row in range(len(batch.ids)) if row not in problems]
-        ids = [batch.ids[row] for row in good]
-        found = Records(ids, X[good])
-        if labels:
-            names = labels(batch)
-            found = replace(found, labels=[names[row] for row in good])
-        if person is not None:
-            persons, contents = _persons(batch, person), content_digests(batch.items)
-            found = replace(
-                found, persons=[persons[row] for row in good], contents=[contents[row] for row in good]
-            )
-        yield found
-    if bad and not skip_corrupt:
-        raise InvalidData(
-            f"{bad} of {total} private records cannot be encoded, the first is {first}. Nothing was debited; "
-            "mend or remove them, or leave them out with --skip-corrupt"
+    person: str | None = None,
+    labels: Labels | None = None,
+    dataset: str | None = None,
+) -> PrivateData:
+    """Open private data for an encoder."""
+    from proxyset.client.labels import label_reader
+
+    source = private_source(data, encoder, person, labels if isinstance(labels, str) else None)
+    check_kind(source, encoder, "question")
+    if dataset is None and isinstance(source, np.ndarray):
+        raise InvalidInput(
+            "an array has no name of its own, and the ledger tells data sets apart by name: give one, dataset='ward 3'"
         )
+    name = dataset_name(source) if dataset is None else dataset
+    return PrivateData(source, encoder, person, label_reader(labels) if labels is not None else None, name)
 
 
 def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:

@@ -2,10 +2,8 @@
 
 Two things make the sensitivity hold on a real computer, not only on paper.
 
-A record's vote depends on that record alone. A matrix product rounds a row differently when other rows stand
-beside it, so the last bit of a near-tie could flip because somebody else's record is missing. Votes are
-therefore taken in float64 with a bound on the rounding error; whenever the winner's lead is within it, the
-row is decided again by itself.
+A record's vote depends on that record alone: `Voter` does exact arithmetic on whole numbers, so that neither the records beside
+it nor the order of a sum can change a bit.
 
 Which of a person's records count depends on that person alone: those whose content has the smallest SHA-256.
 Their ids would not do, because an id may be a row number, which moves when another person's record is
@@ -15,6 +13,7 @@ removed.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.errors import InvalidData
 from proxyset.sources.source import Items
 from proxyset.wire.probe import Probe
 
 _BLOCK_BYTES = 4 << 20
+_FINEST = 800  # 2⁸⁰⁰: so fine is every float32, and every number that comes of some
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class Records:
     """Some private records, encoded.
 
     Attributes:
-        ids: one string a record, unique in the data set.
+        ids: one string a record, for the owner to find it by.
         X: (n, d) float32 features, finite.
-        persons: whose each record is; empty when the unit is a record.
+        persons: whose each record is, none of them ""; empty when the unit is a record.
         contents: SHA-256 of each record's content (`content_digests`); empty when the unit is a record.
         labels: the owner's label of each record; empty where none are asked for.
     """
@@ -52,7 +51,7 @@ class Records:
 def count_votes(
     batches: Iterable[Records], probe: Probe, max_records: int | None = None
 ) -> NDArray[np.int64]:
-    """How many records are nearest to each centroid. Not private yet: it goes to `noise.mechanism` only.
+    """How many records are nearest to each centroid. Not private yet: it goes to `gate` only.
 
     Args:
         batches: the private data; one pass, one batch in memory at a time.
@@ -72,26 +71,17 @@ def count_votes(
         None by itself; noise makes it private.
     Assumes:
         Features of a record depend on that record alone; `persons` names every person by one name only.
-
-    Raises:
-        InvalidData: an id occurs twice, or a record has no person.
     """
     voter = Voter(probe)
     counts = np.zeros(probe.clusters, np.int64)
     kept: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
-    seen: set[str] = set()
     for batch in batches:
-        refuse_duplicates(batch.ids, seen)
         labels = voter(batch.X)
         if max_records is None:
             counts += np.bincount(labels, minlength=len(counts))
             continue
-        for row, (person, content) in enumerate(zip(batch.persons, batch.contents, strict=True)):
-            if not person:
-                raise InvalidData(
-                    f"record {batch.ids[row]!r} has no person: the bound needs one for every record"
-                )
-            kept[person].append((content, int(labels[row])))
+        for label, person, content in zip(labels.tolist(), batch.persons, batch.contents, strict=True):
+            kept[person].append((content, label))
         for person in set(batch.persons):
             kept[person] = sorted(kept[person])[:max_records]
     for records in kept.values():
@@ -101,10 +91,25 @@ def count_votes(
 
 
 class Voter:
-    """The nearest centroid of each record, as a function of that record alone.
+    """The nearest centroid of each record, by exact arithmetic: a function of that record and the probe alone.
+
+    A matrix product of floats rounds a row differently when other rows stand beside it. So no product here rounds. The probe
+    alone decides weights W and biases b with
+
+        argmin_j ‖z(x) − c_j‖²  =  argmax_j (x − o)·W_j − b_j,        z(x) = x P, or x without a projection P
+
+    (o = the centroids' mean without a projection, else 0; W_j = P (c_j − c̄)). W goes on a grid of integers of at most 2ᵖ, and
+    each record, by its own largest feature, on one of at most 2ᵖ, both by powers of two. For d features p = ⌊(52 − ⌈log₂ d⌉) / 2⌋,
+    so every product, and every sum of them in any order and with any grouping, is an integer of at most 2⁵²: float64 holds it
+    exactly. The bias, in the record's own unit and rounded to a whole number, is at most 2⁵², so their difference is exact too.
+    What remains is rounding of one number by itself, which nothing else can influence. Of equally near centroids the lowest
+    number wins.
+
+    Where a projection makes the weights larger than the probe (R d > (d + R) D), the record is projected first, by the same
+    exact product, and the result is put on a grid again.
 
     Args:
-        probe: centroids and projection.
+        probe: centroids and projection, finite.
 
     Sensitivity:
         One label a record; equal records get equal labels, whatever stands beside them.
@@ -113,57 +118,68 @@ class Voter:
     Guarantee:
         None by itself.
     Assumes:
-        Rounding of a float64 product of length k is within k · 2⁻⁵² of the product of the norms, whatever the
-        order of summation (Higham 2002, section 3.1, doubled).
+        Products and sums of whole numbers below 2⁵³ are exact in float64 (IEEE 754), in this machine's BLAS too: one that adds
+        up plain products, in whatever order, fused or not.
     """
 
     def __init__(self, probe: Probe) -> None:
         C = probe.centroids.astype(np.float64)
-        self._offset = C.mean(axis=0)
-        self._C = C - self._offset
-        self._half_norms = 0.5 * np.einsum("ij,ij->i", self._C, self._C)
-        self._largest = float(np.sqrt(2 * self._half_norms.max()))
-        d, D = probe.encoder.dim, C.shape[1]
-        self._unit = 8 * (d + D + 8) * 2.0**-52
-        self._projection: NDArray[np.float64] | None = None
-        self._stretch = 1.0
-        if probe.projection is not None:
-            self._projection = probe.projection.astype(np.float64)
-            self._stretch = float(np.linalg.norm(self._projection))
-        self._fixed = float(np.linalg.norm(self._offset)) + self._largest
+        mean = C.mean(axis=0)
+        moved, (R, D), d = C - mean, C.shape, probe.encoder.dim
+        half_norms = 0.5 * np.einsum("ij,ij->i", moved, moved)
+        P = None if probe.projection is None else probe.projection.astype(np.float64)
+        self._first = _Product(P.T) if P is not None and R * d > (d + R) * D else None
+        if P is None or self._first:
+            self._origin, self._scores = mean, _Product(moved, half_norms)
+        else:
+            self._origin, self._scores = np.zeros(d), _Product(moved @ P.T, moved @ mean + half_norms)
 
     def __call__(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R); of equally near ones the lowest."""
+        """Labels of `X`: (n, d) float32, finite → (n,) int64 in [0, R)."""
         labels = np.empty(len(X), np.int64)
-        step = max(1, _BLOCK_BYTES // (8 * len(self._C)))
+        step = max(1, _BLOCK_BYTES // (8 * max(self._scores.shape)))
         for start in range(0, len(X), step):
-            block = X[start : start + step].astype(np.float64)
-            labels[start : start + step] = self._block(block)
+            Z = X[start : start + step].astype(np.float64)
+            if self._first:
+                Z = self._first(Z)
+            Z -= self._origin
+            labels[start : start + step] = self._scores(Z).argmax(axis=1)
         return labels
 
-    def _block(self, X: NDArray[np.float64]) -> NDArray[np.int64]:
-        Z = self._move(X)
-        scores = Z @ self._C.T - self._half_norms
-        labels: NDArray[np.int64] = scores.argmax(axis=1)
-        best = np.take_along_axis(scores, labels[:, None], axis=1)
-        size = np.linalg.norm(X, axis=1) * self._stretch + np.linalg.norm(Z, axis=1) + self._fixed
-        error = self._unit * size * self._largest
-        near_tie = (scores >= best - 2 * error[:, None]).sum(axis=1) > 1
-        for row in np.flatnonzero(near_tie):
-            labels[row] = self._alone(X[row].copy())
-        return labels
 
-    def _move(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._projection is not None:
-            X = X @ self._projection
-        moved: NDArray[np.float64] = X - self._offset
-        return moved
+class _Product:
+    """x ↦ M x − b for rows x, exact but for the rounding of x, M and b to grids; see `Voter`.
 
-    def _alone(self, x: NDArray[np.float64]) -> int:
-        """The same on one row, in one order: sums over equal shapes, never a product of matrices."""
-        if self._projection is not None:
-            x = (x[:, None] * self._projection).sum(axis=0)
-        return int(((x - self._offset - self._C) ** 2).sum(axis=1).argmin())
+    Args:
+        M: (k, d) float64, finite. b: (k,), finite; none for 0.
+    """
+
+    def __init__(self, M: NDArray[np.float64], b: NDArray[np.float64] | None = None) -> None:
+        self.shape = M.shape
+        self._bits = (52 - math.ceil(math.log2(M.shape[1]))) // 2
+        self._exponent = self._bits - _exponent(M)
+        self._M = np.ascontiguousarray(np.rint(np.ldexp(M, self._exponent)).T)
+        self._b = None if b is None else np.ldexp(b, self._exponent)
+        # no record is put on so fine a grid that a bias would pass 2⁵² there
+        self._finest = _FINEST if self._b is None else min(_FINEST, 52 - _exponent(self._b))
+
+    def __call__(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, d) finite, overwritten → (n, k): with biases in the unit of each row, without them as they are."""
+        _, exponents = np.frexp(np.maximum(X.max(axis=1), -X.min(axis=1)))
+        shift = np.minimum(self._bits - exponents, self._finest)
+        X *= np.ldexp(1.0, shift)[:, None]
+        products: NDArray[np.float64] = np.rint(X, out=X) @ self._M
+        if self._b is None:
+            products *= np.ldexp(1.0, -shift - self._exponent)[:, None]
+            return products
+        scales, which = np.unique(np.ldexp(1.0, shift), return_inverse=True)
+        products -= np.rint(scales[:, None] * self._b)[which]
+        return products
+
+
+def _exponent(M: NDArray[np.float64]) -> int:
+    """The least e with |M| < 2ᵉ everywhere."""
+    return int(np.frexp(np.abs(M).max())[1])
 
 
 def content_digests(items: Items) -> list[bytes]:
@@ -188,13 +204,3 @@ def _content(row: Any) -> bytes:
     if isinstance(row, np.ndarray):
         return row.astype("<f8").tobytes()
     return repr(row).encode()
-
-
-def refuse_duplicates(ids: Sequence[str], seen: set[str]) -> None:
-    """Add `ids` to `seen`; raise InvalidData if one is there already."""
-    for name in ids:
-        if name in seen:
-            raise InvalidData(
-                f"the id {name!r} occurs twice: ids must be unique, or one record would count twice"
-            )
-        seen.add(name)

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from proxyset.cloud.proxy_set import ProxySet
-from proxyset.encoders.images import decode
+from proxyset.encoders.images import decode, format_of
 from proxyset.errors import InvalidData, InvalidInput
 
 ID = "proxyset_id"
@@ -16,14 +16,14 @@ ID = "proxyset_id"
 # A task carries its picture inline, so that it works offline and needs no file store; larger ones as a preview
 _INLINE_BYTES = 64_000
 _PREVIEW_SIDE = 512
-_BROWSER_FORMATS = {"JPEG": "jpeg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
 
 
 def label_tasks(proxy: ProxySet, wanted: Container[str] | None = None) -> Iterator[dict[str, Any]]:
     """The tasks of a proxy set in order of rank, one at a time.
 
     A task is named by `data.proxyset_id` (the id) with `meta.hash` (SHA-256 of the item); `meta` also has the rest of its row
-    in selection.parquet and the fingerprint of the index. Images are data URIs, those over 64 kB reduced to 512 pixels.
+    in selection.parquet and the fingerprint of the index. Images are data URIs of the pixels that the encoder takes,
+    those over 64 kB reduced to 512 pixels.
 
     Args:
         proxy: images or texts.
@@ -54,8 +54,6 @@ def check_showable(proxy: ProxySet) -> None:
 
 
 def _data_uri(data: bytes, item: str) -> str:
-    from PIL import Image
-
     try:
         picture = decode(data, "RGB")
     except InvalidData as error:
@@ -63,11 +61,20 @@ def _data_uri(data: bytes, item: str) -> str:
             f"{item!r} of the proxy set cannot be shown: {error}. Mend it in the folder items of the proxy set, or push "
             "the items before it with --first"
         ) from None
-    with Image.open(io.BytesIO(data)) as image:
-        form = _BROWSER_FORMATS.get(str(image.format))
-    if form is None or len(data) > _INLINE_BYTES:
-        picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+    if (
+        format_of(data) == "JPEG" and len(data) <= _INLINE_BYTES
+    ):  # a browser shows it upright, as it is encoded
+        return _uri("jpeg", data)
+    out = io.BytesIO()
+    if max(picture.size) <= _PREVIEW_SIDE:
+        picture.save(out, "PNG")
+        if out.tell() <= _INLINE_BYTES:
+            return _uri("png", out.getvalue())
         out = io.BytesIO()
-        picture.save(out, "JPEG", quality=85)
-        form, data = "jpeg", out.getvalue()
+    picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+    picture.save(out, "JPEG", quality=85)
+    return _uri("jpeg", out.getvalue())
+
+
+def _uri(form: str, data: bytes) -> str:
     return f"data:image/{form};base64,{base64.b64encode(data).decode()}"

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, find_strategy, weigh
+from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources.source import Kind
 from proxyset.wire.release import PrivacyStatement, Release
@@ -246,14 +247,8 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _suffix(item: str, data: bytes) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            suffix = "." + str(image.format).lower().replace("jpeg", "jpg")
-    except OSError:
-        suffix = PurePosixPath(item).suffix.lower()
-    return suffix
+    form = format_of(data)
+    return "." + form.lower().replace("jpeg", "jpg") if form else PurePosixPath(item).suffix.lower()
 
 
 def _markdown(card: Card, selection: pa.Table) -> str:

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from proxyset.errors import InvalidData
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-LARGEST_PIXELS = 64_000_000  # 64 megapixels take 192 MB as RGB
+LARGEST_PIXELS = 64_000_000  # 64 megapixels take 256 MB as RGB
+_STRIP = 256  # rows
 PIPELINE = 1  # part of every image encoder's fingerprint: raise it when a step above changes
 
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -97,8 +98,14 @@ def pixels(items: Sequence[Any], framing: Framing) -> tuple[NDArray[np.uint8], d
     return out, problems
 
 
-def decode(data: Any, mode: Literal["RGB", "L"]) -> Image.Image:
+def decode(data: Any, mode: Literal["RGB", "L"], draft: int | None = None) -> Image.Image:
     """One image in its own size, upright, opaque, 8 bits a channel.
+
+    Args:
+        data: bytes of an image file.
+        mode: of the result.
+        draft: let a JPEG be decoded at a fraction of its size, though to at least this many pixels a side: for looking at, never
+            for encoding.
 
     Raises:
         InvalidData: not bytes, not of FORMATS, damaged, cut off, more than LARGEST_PIXELS, or floating point.
@@ -111,9 +118,12 @@ def decode(data: Any, mode: Literal["RGB", "L"]) -> Image.Image:
             _open(data).verify()
             image = _open(data)
             image.seek(0)
+            if draft is not None:
+                image.draft(None, (draft, draft))
             image.load()
             turn = _TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
-            image = _opaque(_eight_bits(image)).convert(mode)
+            image = _opaque(_eight_bits(image))
+            image = image if image.mode == mode else image.convert(mode)
             return image if turn is None else image.transpose(turn)
     except InvalidData:
         raise
@@ -137,6 +147,15 @@ def frame(image: Image.Image, framing: Framing) -> NDArray[np.uint8]:
     resampling = Image.Resampling[framing.interpolation.upper()]
     array = np.asarray(image.resize((width, height), resampling, box=box))
     return array[..., ::-1] if framing.colours == "BGR" else array
+
+
+def format_of(data: bytes) -> str:
+    """The format of an image file, as Pillow names it; "" for what is none of FORMATS. Nothing is decoded."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return str(image.format)
+    except _DAMAGE:
+        return ""
 
 
 def _open(data: bytes | bytearray | memoryview) -> Image.Image:
@@ -166,8 +185,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _opaque(image: Image.Image) -> Image.Image:
     if image.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in image.info:
         return image
-    coloured = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    opaque = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):  # a large picture is not held four times over
+        box = (0, top, image.width, min(top + _STRIP, image.height))
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        opaque.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return opaque
 
 
 def _reason(error: BaseException) -> str:

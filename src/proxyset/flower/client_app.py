@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 
-from proxyset.client.answer import answer
+from proxyset.client.answer import answer_probe
+from proxyset.client.gate import Gate
+from proxyset.client.ledger import Ledger
 from proxyset.flower import messages
 from proxyset.flower.settings import NodeSettings
 from proxyset.wire.probe import Probe
@@ -21,7 +23,7 @@ log = logging.getLogger("flwr.proxyset")  # under Flower's own logger, so that i
 
 
 @app.query(messages.ACTION)
-def answer_probe(message: Message, context: Context) -> Message:
+def reply(message: Message, context: Context) -> Message:
     """A release, or nothing.
 
     Sensitivity:
@@ -40,22 +42,10 @@ def _content(message: Message, context: Context) -> RecordDict:
     try:
         settings = NodeSettings.of_node(context.node_config)
         probe = Probe.from_bytes(messages.probe_of(message.content))
-        release = answer(
-            probe,
-            settings.data,
-            epsilon=settings.epsilon,
-            delta=settings.delta,
-            unit=settings.unit,
-            max_records=settings.max_records,
-            person=settings.person,
-            adjacency=settings.adjacency,
-            ledger=settings.ledger,
-            server=settings.server,
-            dataset=settings.dataset,
-            encoder=settings.encoder,
-            skip_corrupt=settings.skip_corrupt,
-            approved=probe.fingerprint in settings.approved,
+        gate = Gate(
+            Ledger.open(settings.ledger), settings.server, approved=probe.fingerprint in settings.approved
         )
+        release = answer_probe(probe, settings.data, settings.terms, gate, settings.dataset)
     except Exception as error:  # noqa: BLE001 - Flower would send the text of whatever is not caught here
         log.error("no answer was sent: %s: %s", type(error).__name__, error)
         return messages.no_reply()

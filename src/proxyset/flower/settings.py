@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from proxyset.client.calibration import Adjacency, Unit
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput
 
 VARIABLE = "PROXYSET_FLOWER_SETTINGS"
@@ -43,8 +44,14 @@ class NodeSettings(BaseModel):
     server: str = "flower"
     dataset: str | None = None
     encoder: str | None = None
-    skip_corrupt: bool = False
     approved: tuple[str, ...] = ()
+
+    @property
+    def terms(self) -> Terms:
+        """What this owner gives."""
+        return Terms(
+            self.epsilon, self.delta, self.unit, self.max_records, self.person, self.adjacency, self.encoder
+        )
 
     @classmethod
     def of_node(cls, node: Mapping[str, object]) -> NodeSettings:

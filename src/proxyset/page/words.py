@@ -40,9 +40,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def factor(epsilon: float) -> str:
+def odds(epsilon: float) -> float:
     """e^ε, the most that one unit changes the odds of anything that can be seen."""
-    return f"{math.exp(epsilon):.2f}" if epsilon < 5 else f"{math.exp(min(epsilon, 100)):,.0f}"
+    return math.exp(min(epsilon, 100))
+
+
+def factor(epsilon: float) -> str:
+    """`odds`, in words."""
+    return f"{odds(epsilon):.2f}" if epsilon < 5 else f"{odds(epsilon):,.0f}"
 
 
 def when(stamp: str) -> str:

@@ -47,9 +47,6 @@ def require_extra() -> None:
     """Raises MissingExtra when what the server's routes need is not installed."""
     try:
         import fastapi  # noqa: F401
-        import jinja2  # noqa: F401
         import prometheus_client  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "server", "The server's routes") from None

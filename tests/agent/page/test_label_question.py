@@ -30,7 +30,7 @@ def ask(ledger: Ledger) -> inbox.Ask:
 @pytest.fixture
 def settings() -> Settings:
     X, labels = make_records()
-    return Settings(X, 1.0, labels=labels)
+    return Settings(X, 1.0, dataset="X", labels=labels)
 
 
 def examined(
@@ -60,7 +60,7 @@ def test_states_cost_and_replay(ledger: Ledger, ask: inbox.Ask, settings: Settin
 
 
 def test_what_stands_in_the_way(ledger: Ledger, ask: inbox.Ask, settings: Settings) -> None:
-    assert "Where the labels" in bad(examined(ledger, ask, Settings(settings.data, 1.0)))[0]
+    assert "Where the labels" in bad(examined(ledger, ask, Settings(settings.data, 1.0, dataset="X")))[0]
     assert bad(examined(ledger, ask, settings, honest="it lies")) == ["it lies"]
     ledger.set_cap(Cap(0.5))
     assert "costs ρ" in bad(examined(ledger, ask, settings))[0]
@@ -88,12 +88,18 @@ def test_a_stored_answer_needs_no_room_in_the_budget(
 def test_the_owners_own_approval_is_told(ledger: Ledger, ask: inbox.Ask, settings: Settings) -> None:
     adopt(ledger, b"approve_above = 0.5\n" + POLICY)
     asked = [check for check in examined(ledger, ask, settings).checks if check.verdict == "ask"]
-    assert len(asked) == 1 and "approval above ε = 0.5" in asked[0].words
+    assert (
+        len(asked) == 2
+        and "names no encoders" in asked[0].words
+        and "approval above ε = 0.5" in asked[1].words
+    )
 
 
 def test_plans_are_for_the_settings_of_the_page(ledger: Ledger, ask: inbox.Ask) -> None:
     X, labels = make_records()
-    knn = Settings(X, 1.0, labels=labels, rule="private-knn", neighbours=7, screening=0.2, lead=0.5)
+    knn = Settings(
+        X, 1.0, dataset="X", labels=labels, rule="private-knn", neighbours=7, screening=0.2, lead=0.5
+    )
     found = examine_labels(ledger, ask, ASKED, knn, 1.0, 300)
     ((records, plan),) = found.plans
     assert records == 300

@@ -14,6 +14,7 @@ from proxyset.client.decisions import approve, refuse
 from proxyset.client.ledger import Cap
 from proxyset.client.policy import adopt
 from proxyset.client.recount import true_counts
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput
 
 
@@ -23,7 +24,7 @@ def ask(ledger, probe):
 
 
 def test_states_follow_the_ledger(ledger, probe, ask, X):
-    settings = Settings(X, 0.5)
+    settings = Settings(X, 0.5, dataset="X")
     assert state_of(ledger, ask) == "waiting"
     approve(ledger, ask.probe, "a", settings.statement(0.5))
     assert state_of(ledger, ask) == "approved"
@@ -35,7 +36,7 @@ def test_states_follow_the_ledger(ledger, probe, ask, X):
 
 def test_cost_share_and_replay(ledger, probe, ask, X):
     ledger.set_cap(Cap(2), "a")
-    settings = Settings(X, 0.5)
+    settings = Settings(X, 0.5, dataset="X")
     first = examine(ledger, ask, probe, settings, 0.5, None)
     assert [share.name for share in first.shares] == ["", "a"]
     assert not first.stored and all(share.fits and share.spent == 0 for share in first.shares)
@@ -50,8 +51,8 @@ def test_cost_share_and_replay(ledger, probe, ask, X):
 def test_standing_agrees_with_the_account(ledger, probe, X):
     ledger.set_cap(Cap(3, 1e-6), "a")
     for epsilon in (0.2, 0.5):
-        answer(probe, X, epsilon=epsilon, ledger=ledger, server="a")
-    answer(probe, X, epsilon=0.4, ledger=ledger, server="b")
+        answer(probe, X, epsilon=epsilon, ledger=ledger, server="a", dataset="X")
+    answer(probe, X, epsilon=0.4, ledger=ledger, server="b", dataset="X")
     for server in ("", "a", "b"):
         account, quick = ledger.account(server), standing(ledger, server)
         assert (quick.answers, quick.spent_epsilon) == (account.debits, account.spent_epsilon)
@@ -62,24 +63,27 @@ def test_standing_agrees_with_the_account(ledger, probe, X):
 
 
 def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
-    adopt(
-        ledger,
-        b'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n[cap]\nepsilon = 1.0\ndelta = 1e-5\n',
+    policy = (
+        'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n{}[cap]\nepsilon = 1.0\ndelta = 1e-5\n'
     )
-    settings = Settings(X, 0.5)
+    adopt(ledger, policy.format("").encode())
+    settings = Settings(X, 0.5, dataset="X")
+    (named,) = [c for c in examine(ledger, ask, probe, settings, 0.05, None).checks if c.verdict == "ask"]
+    assert "names no encoders" in named.words and probe.encoder.fingerprint in named.words
+    adopt(ledger, policy.format(f'encoders = ["{probe.encoder.fingerprint}"]\n').encode())
 
     def verdicts(epsilon):
         return [check.verdict for check in examine(ledger, ask, probe, settings, epsilon, None).checks]
 
-    assert verdicts(0.05) == ["good", "good"]
-    assert verdicts(0.5) == ["good", "ask", "good"]
+    assert verdicts(0.05) == ["good", "good", "good"]
+    assert verdicts(0.5) == ["good", "good", "ask", "good"]
     assert verdicts(2.0) == ["bad", "bad"]
     with pytest.raises(InvalidInput):
         verdicts(-1)
 
 
 def test_worth_is_that_of_the_plan(ledger, probe, ask, X):
-    settings = Settings(X, 0.5)
+    settings = Settings(X, 0.5, dataset="X")
     (one,) = examine(ledger, ask, probe, settings, 0.5, 500).worth
     assert one.records == 500 and one.without < one.captured <= 1
     assert [worth.records for worth in examine(ledger, ask, probe, settings, 0.5, None).worth][:2] == [
@@ -90,16 +94,17 @@ def test_worth_is_that_of_the_plan(ledger, probe, ask, X):
 
 def test_true_counts_spend_and_keep_nothing(ledger, probe, X):
     before = ledger.entries()
-    counts = true_counts(probe, X)
+    counts, tally = true_counts(probe, X, Terms(1.0))
+    assert (tally.total, tally.votes) == (len(X), len(X))
     distances = ((X[:, None] - probe.centroids[None]) ** 2).sum(axis=2)
     assert counts.tolist() == np.bincount(distances.argmin(axis=1), minlength=probe.clusters).tolist()
     assert ledger.entries() == before
     with pytest.raises(InvalidInput):
-        true_counts(probe, X, unit="person")
+        true_counts(probe, X, Terms(1.0, unit="person"))
 
 
 def test_charts_say_in_words_what_they_show(ledger, probe, ask, X):
-    settings = Settings(X, 0.5)
+    settings = Settings(X, 0.5, dataset="X")
     assert "0 answers" in burn_down(ledger.entries(), 1.0)
     answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
     rho = ledger.spent()

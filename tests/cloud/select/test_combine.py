@@ -101,8 +101,8 @@ def test_one_client_counts_once(blobs):
     probe, X = index.probe(), np.load(blobs / "private.npy")
     first, second = Ledger.open(blobs / "l0"), Ledger.open(blobs / "l1")
     make_key(first), make_key(second)
-    ours = [answer(probe, X, epsilon=1, ledger=first, fresh=True) for _ in range(2)]
-    theirs = answer(probe, X, epsilon=1, ledger=second)
+    ours = [answer(probe, X, epsilon=1, ledger=first, fresh=True, dataset="X") for _ in range(2)]
+    theirs = answer(probe, X, epsilon=1, ledger=second, dataset="X")
     with pytest.raises(InvalidInput, match="1 and 3 are of one client"):
         combine([ours[0], theirs, ours[1]], index.fingerprint, 12)
     assert combine([ours[0], theirs], index.fingerprint, 12) is not None
@@ -115,7 +115,8 @@ def test_a_poisoned_client_among_ten(blobs, command):
     index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
     probe, X = index.probe(), np.load(blobs / "private.npy")
     releases = [
-        answer(probe, part, epsilon=3, ledger=blobs / f"l{n}") for n, part in enumerate(np.split(X[:396], 9))
+        answer(probe, part, epsilon=3, ledger=blobs / f"l{n}", dataset="X")
+        for n, part in enumerate(np.split(X[:396], 9))
     ]
     wrong = index.candidates().clusters[2]  # the pool's row 2 is of blob 2
     poison = np.zeros(12, np.int64)

@@ -70,6 +70,18 @@ def encoding(
     encoding_rate(encoder, images, side, rounds)
 
 
+def vdaf(
+    short: Annotated[bool, typer.Option("--short", help="Vectors of 100 components, one round.")] = False,
+) -> None:
+    """Speed of verifiable sums: reports per second of one core, against the same proof in plain Python integers.
+
+    Example: proxyset-lab vdaf --short
+    """
+    from proxyset_lab.speed.vdaf import SIZES, print_table
+
+    print_table(SIZES[:2] if short else SIZES, 1 if short else 5)
+
+
 def client(encoder: Encoder) -> None:
     """What taking part costs a client with 1,000 images, against training on its own machine.
 

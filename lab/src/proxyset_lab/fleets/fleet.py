@@ -1,4 +1,4 @@
-"""A fleet at work: real votes on real data, real noise, releases as they travel, and liars among them."""
+"""A fleet at work: real votes on real data, noise of the real distribution, releases as they travel, and liars among them."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _labeled(task: Task, rows: Rows, costs: Costs, train: Trainer, **rule: Any) 
     with tempfile.TemporaryDirectory(dir=task.work) as folder:
         ledger = Ledger.open(Path(folder) / "ledger.sqlite", cap=remaining)
         left = math.floor(1000 * remaining.epsilon) / 1000
-        found = answer_questions(asked, private, own, epsilon=left, ledger=ledger, **rule)
+        found = answer_questions(asked, private, own, epsilon=left, ledger=ledger, dataset="client", **rule)
         total = zcdp_epsilon(spent + ledger.spent(), TOTAL.delta)  # screening may leave some unspent
     kept = found.labels != ABSTAINED
     labels = np.array(classes)[found.labels[kept]]

@@ -83,5 +83,7 @@ def answer_index(index: Path, out: Path) -> None:
 
     rng = np.random.default_rng(1)
     X = _blobs()[rng.integers(300, size=10_000)] + 0.7 * rng.standard_normal((10_000, DIM), dtype=np.float32)
-    release = answer(Index.open(index).probe(), X, epsilon=0.58, ledger=out.with_suffix(".sqlite"))
+    release = answer(
+        Index.open(index).probe(), X, epsilon=0.58, ledger=out.with_suffix(".sqlite"), dataset="X"
+    )
     out.write_bytes(release.to_bytes())

@@ -68,6 +68,7 @@ def owner_page(
     site.get("/asked/{questions}/{number:int}.png", owner.labels.picture)
     site.get("/sent/{seq:int}", owner.sent)
     site.get("/sent/{seq:int}/release", owner.release)
+    site.get("/report", owner.report)
     site.post("/pull", owner.pull)
     site.post("/file", owner.file)
     site.post("/asks/{name}/approve", owner.approve)

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from proxyset.agent.history import SentLabels, label_history
 from proxyset.agent.inbox import Ask
-from proxyset.agent.page.question import GUESSES, Check, Share, State, refusal, shares_of, state_of
+from proxyset.agent.needs import Needs, needs_of
+from proxyset.agent.page.question import (
+    GUESSES,
+    Check,
+    Share,
+    State,
+    encoder_check,
+    refusal,
+    shares_of,
+    state_of,
+)
 from proxyset.agent.page.settings import Settings
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import decision
@@ -23,12 +33,14 @@ class LabelQuestion:
     """All that the page of such an ask shows.
 
     Attributes:
+        needs: what the records must be for it.
         plans: what to expect with about so many labeled records.
         stored: whether the answer under exactly these settings is in the ledger, and would be given again at no cost.
     """
 
     ask: Ask
     asked: Questions
+    needs: Needs
     cost: LabelStatement
     state: State
     decision: Entry | None
@@ -63,6 +75,7 @@ def examine_labels(
     return LabelQuestion(
         ask=ask,
         asked=asked,
+        needs=needs_of(asked.encoder),
         cost=cost,
         state=state_of(ledger, ask),
         decision=decision(ledger, ask.probe, ask.server),
@@ -104,7 +117,7 @@ def _checks(
         checks.append(Check("bad", refused))
     else:
         words = f"Your policy allows this: labels of up to {policy.most_questions:,} public items at once."
-        checks.append(Check("good", words))
+        checks += [Check("good", words), encoder_check(policy, asked.encoder)]
         if policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,12 +33,14 @@ class LabelViews:
     Args:
         site, ledger, settings: as `views.Owner` has them.
         work: where answers are made.
+        checking: held while items are encoded.
     """
 
-    def __init__(self, site: Site, ledger: Ledger, settings: Settings, work: Work) -> None:
+    def __init__(self, site: Site, ledger: Ledger, settings: Settings, work: Work, checking: Lock) -> None:
         self._site, self._ledger, self._settings, self._work = site, ledger, settings, work
         self._opened: tuple[str, Questions] | None = None  # the last: a page of pictures asks again and again
         self._checked: set[str] = set()
+        self._checking = checking
 
     def ask(self, visit: Visit) -> Response:
         ask, asked = self._asked(visit)
@@ -115,10 +119,11 @@ class LabelViews:
     def _honest(self, ask: Ask, asked: Questions) -> str:
         """ "" when the items on the page are what they claim, by the owner's own encoder; else what is wrong. Before an answer
         all are checked."""
-        if asked.contents is not None and ask.probe not in self._checked:
-            try:
-                check_questions(asked, encoder_for(asked.encoder, local=self._settings.encoder), SHOWN)
-            except ProxysetError as error:
-                return str(error)
-            self._checked.add(ask.probe)
+        with self._checking:
+            if asked.contents is not None and ask.probe not in self._checked:
+                try:
+                    check_questions(asked, encoder_for(asked.encoder, local=self._settings.encoder), SHOWN)
+                    self._checked.add(ask.probe)
+                except ProxysetError as error:
+                    return str(error)
         return ""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
+from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
 from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.chain import Entry
@@ -15,8 +16,9 @@ from proxyset.client.decisions import decision
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
-from proxyset.client.policy import in_force
+from proxyset.client.policy import Policy, in_force
 from proxyset.encoders import encoder_for
+from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
@@ -92,12 +94,14 @@ class Question:
     """All that the page of an ask shows.
 
     Attributes:
+        needs: what the records must be for it.
         stored: the answer that is in the ledger for these settings, which would be sent again at no cost.
         new_index: whether answering means to accept another index from this server.
     """
 
     ask: Ask
     probe: Probe
+    needs: Needs
     cost: PrivacyStatement
     state: State
     decision: Entry | None
@@ -151,6 +155,7 @@ def examine(
     return Question(
         ask=ask,
         probe=probe,
+        needs=needs_of(probe.encoder),
         cost=cost,
         state=state_of(ledger, ask),
         decision=decision(ledger, ask.probe, ask.server),
@@ -167,6 +172,17 @@ def shares_of(ledger: Ledger, server: str, rho: float) -> list[Share]:
     """What an answer that costs `rho` would take of each cap that holds for `server`."""
     caps = ((name, ledger.cap_rho(name)) for name in dict.fromkeys(("", server)))
     return [Share(name, cap, ledger.spent(name), rho) for name, cap in caps if cap is not None]
+
+
+def encoder_check(policy: Policy, encoder: EncoderSpec) -> Check:
+    """Whether a policy that allows this encoder names it, or allows any."""
+    if encoder.fingerprint in policy.encoders:
+        return Check("good", "Your policy names this encoder, which decides what is read of a record.")
+    words = (
+        "Your policy names no encoders, so it allows every one, and an encoder decides what is read of a record. What this one "
+        f'reads is listed above; to allow it alone: encoders = ["{encoder.fingerprint}"].'
+    )
+    return Check("ask", words)
 
 
 def refusal(check: Callable[[], object]) -> str:
@@ -202,6 +218,8 @@ def _checks(
     else:
         refused = refusal(lambda: policy.check(probe, cost, ask.server, approved=True))
         checks.append(Check("bad", refused) if refused else Check("good", "Your policy allows this answer."))
+        if not refused:
+            checks.append(encoder_check(policy, probe.encoder))
         if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))

@@ -10,8 +10,8 @@ from typing import Any
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.client.label_plan import LabelPlan, plan_labels
 from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement
-from proxyset.client.labels import Labels
-from proxyset.client.private_data import Data, dataset_name
+from proxyset.client.private_data import Data, Labels, dataset_name
+from proxyset.client.terms import Terms
 from proxyset.wire.questions import LabelStatement, Rule
 from proxyset.wire.release import PrivacyStatement
 
@@ -23,7 +23,7 @@ class Settings:
     Attributes:
         data: the private data, as `answer` takes them.
         epsilon: what a form begins with; the owner may change it for each answer.
-        delta, unit, max_records, person, adjacency, dataset, encoder, skip_corrupt: as `answer` takes them.
+        delta, unit, max_records, person, adjacency, dataset, encoder: as `answer` takes them.
         labels, rule, neighbours, screening, lead: as `labeling.answer_questions` takes them; without `labels`, questions can be
             looked at and not be answered.
         records: about how many records there are, for predictions; None when the owner did not say.
@@ -38,13 +38,18 @@ class Settings:
     adjacency: Adjacency = "add-remove"
     dataset: str | None = None
     encoder: str | None = None
-    skip_corrupt: bool = False
     records: int | None = None
     labels: Labels | None = None
     rule: Rule = DEFAULT_RULE
     neighbours: int | None = None
     screening: float = 0.0
     lead: float = DEFAULT_LEAD
+
+    def terms(self, epsilon: float) -> Terms:
+        """The terms of an answer at this ε."""
+        return Terms(
+            epsilon, self.delta, self.unit, self.max_records, self.person, self.adjacency, self.encoder
+        )
 
     def statement(self, epsilon: float) -> PrivacyStatement:
         """What an answer at this ε would state. Raises InvalidInput for an impossible one."""
@@ -82,7 +87,6 @@ class Settings:
             "adjacency": self.adjacency,
             "dataset": self.dataset,
             "encoder": self.encoder,
-            "skip_corrupt": self.skip_corrupt,
         }
 
     def label_options(self, epsilon: float) -> dict[str, Any]:

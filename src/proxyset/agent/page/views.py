@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from proxyset.agent import inbox
 from proxyset.agent.history import Sent, SentLabels, hex_dump, history, label_history
@@ -20,6 +22,7 @@ from proxyset.agent.page.items import SHOWN, Item, digest, items_of, kind_of
 from proxyset.agent.page.label_views import LabelViews
 from proxyset.agent.page.question import Question, examine, standing, state_of
 from proxyset.agent.page.settings import Settings
+from proxyset.agent.report import render as render_report
 from proxyset.client.answer import answer
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import approve, refuse
@@ -59,9 +62,10 @@ class Owner:
     ) -> None:
         self._site, self._ledger, self._settings = site, ledger, settings
         self._token, self._used = token, used
-        self._checked: dict[str, str] = {}
+        self._checked: set[str] = set()
+        self._checking = Lock()  # one at a time: a message may bring many large pictures
         self.work = Work()
-        self.labels = LabelViews(site, ledger, settings, self.work)
+        self.labels = LabelViews(site, ledger, settings, self.work, self._checking)
 
     # Logging in
 
@@ -153,15 +157,10 @@ class Owner:
                 "the probe of this answer is not in the inbox, so its records cannot be counted again"
             )
         privacy = found.release.privacy
-        true = true_counts(
-            probe,
-            self._settings.data,
-            unit=privacy.unit,
-            max_records=privacy.max_records,
-            person=self._settings.person,
-            encoder=self._settings.encoder,
-            skip_corrupt=self._settings.skip_corrupt,
+        terms = replace(
+            self._settings.terms(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
         )
+        true, _ = true_counts(probe, self._settings.data, terms)
         return self._show_sent(visit, true)
 
     def release(self, visit: Visit) -> Response:
@@ -171,6 +170,12 @@ class Owner:
         name = f"{found.entry.kind}-{found.entry.seq}.safetensors"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(found.data, media_type="application/octet-stream", headers=headers)
+
+    def report(self, visit: Visit) -> Response:
+        """The report, complete in itself: it brings its own style and pictures, and its own policy that allows nothing else."""
+        page = render_report(self._ledger)
+        headers = {"content-security-policy": page.security + "; frame-ancestors 'none'"}
+        return HTMLResponse(page.html, headers=headers)
 
     # Acting
 
@@ -350,13 +355,14 @@ class Owner:
 
     def _honest(self, probe: Probe) -> str:
         """ "" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
-        if probe.fingerprint not in self._checked:
-            try:
-                check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
-                self._checked[probe.fingerprint] = ""
-            except ProxysetError as error:
-                return str(error)
-        return self._checked[probe.fingerprint]
+        with self._checking:
+            if probe.fingerprint not in self._checked:
+                try:
+                    check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
+                    self._checked.add(probe.fingerprint)
+                except ProxysetError as error:
+                    return str(error)
+        return ""
 
 
 def _debits(entries: list[Entry], cap: float) -> list[dict[str, Any]]:

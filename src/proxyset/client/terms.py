@@ -1,0 +1,53 @@
+"""The terms: what an owner gives for an answer. One type for the command line, the agent, the page and Flower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.encoders.encoder import Encoder
+from proxyset.errors import InvalidInput
+from proxyset.wire.release import PrivacyStatement
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How private data may be answered from. Nothing that a server sends changes any of it.
+
+    Attributes:
+        epsilon: privacy loss of one answer, in [0.001, 100].
+        delta: probability that the loss is larger, in (0, 0.5).
+        unit: what is protected: one "record", or one "person" of whom at most `max_records` records count.
+        max_records: 1 for unit "record".
+        person: for unit "person", the column that names the person, or "folder" for the folder a record lies in.
+        adjacency: which data sets are neighbours: "add-remove" or "replace-one" of one unit.
+        encoder: the owner's encoder or its name as `encoders.load_encoder` takes it ("onnx:FOLDER"); None for the
+            one that the question describes.
+
+    Raises:
+        InvalidInput: a person is named where the unit is a record, or none where it is a person.
+    """
+
+    epsilon: float
+    delta: float = 1e-5
+    unit: Unit = "record"
+    max_records: int = 1
+    person: str | None = None
+    adjacency: Adjacency = "add-remove"
+    encoder: Encoder | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit == "person" and not self.person:
+            raise InvalidInput('unit "person" needs to know whose each record is: name a column, or "folder"')
+        if self.unit == "record" and self.person:
+            raise InvalidInput(
+                f'a person ({self.person!r}) is named, but the unit is "record": ask for unit "person"'
+            )
+
+    def statement(self) -> PrivacyStatement:
+        """What counts under these terms guarantee.
+
+        Raises:
+            InvalidInput: an impossible ε, δ, unit, adjacency or number of records.
+        """
+        return privacy_statement(self.epsilon, self.delta, self.unit, self.adjacency, self.max_records)
