@@ -9,7 +9,6 @@ from typing import Literal
 from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.page.settings import Settings
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import decision
 from proxyset.client.ledger import Cap, Ledger
@@ -19,6 +18,7 @@ from proxyset.client.policy import in_force
 from proxyset.encoders import encoder_for
 from proxyset.errors import ProxysetError, Refused
 from proxyset.wire.probe import Probe
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.release import PrivacyStatement
 
 State = Literal["waiting", "approved", "answered", "refused"]

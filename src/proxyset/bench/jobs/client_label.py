@@ -36,12 +36,12 @@ from proxyset.bench.splits import Rows
 from proxyset.bench.statistics import paired_gain, spread
 from proxyset.bench.task import Task
 from proxyset.client.answer import answer
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.cloud.select import combine, find_strategy
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import ABSTAINED, Questions
 
 METHODS = ("density-ratio", "ecos", "k-center", "random")
