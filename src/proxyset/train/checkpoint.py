@@ -1,8 +1,9 @@
 """Checkpoints: one safetensors file, no pickle, whole or not there.
 
 Tensors: model.NAME, average.NAME, optimizer.NUMBER.NAME. The header carries the step, the number of parts that a batch comes in,
-what was trained on what, and what that has seen of private data. States of random generators are not needed: every step's randomness is a function of the seed
-and the step (`batches`), so a run that goes on gives the weights, bit for bit on a CPU, that it would have given anyway.
+what was trained on what, and what that has seen of private data. States of random generators are not needed: every step's
+randomness is a function of the seed and the step (`batches`), so a run that goes on gives the weights, bit for bit on a CPU, that
+it would have given anyway.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ def with_lineage(data: bytes, about: About, lineage: Lineage) -> bytes:
     except ModuleNotFoundError:
         raise MissingExtra("onnx", "train", "what a model has seen, written into its file,") from None
     model = onnx.load_from_string(data)
-    onnx.helper.set_model_props(model, {"proxyset": dataclasses.replace(about, lineage=lineage).to_json()})
+    for entry in model.metadata_props:
+        if entry.key == "proxyset":
+            entry.value = dataclasses.replace(about, lineage=lineage).to_json()
     return bytes(model.SerializeToString())
 
 

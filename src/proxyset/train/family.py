@@ -16,6 +16,7 @@ from proxyset.train.dataset import framing
 from proxyset.train.export import about_images, export_onnx
 from proxyset.train.models import build_model, multiply_adds
 from proxyset.train.quantise import quantise
+from proxyset.wire.lineage import UNKNOWN, Lineage
 
 Precision = Literal["float32", "int8"]
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -41,7 +42,8 @@ def size_of(
 ) -> Size:
     """The size of a model: it is built with random numbers, exported and quantised, and its file is weighed.
 
-    What it has seen (`lineage`) is in its file, and weighs, too. An int8 file's zero points take a byte or two each; the size allows for two.
+    What it has seen (`lineage`) is in its file, and weighs something, too. An int8 file's zero points take a byte or two
+    each; the size allows for two.
 
     Raises:
         InvalidInput: an unknown name, or fewer than two classes.

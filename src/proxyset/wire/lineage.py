@@ -175,7 +175,9 @@ class Lineage(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise ArtifactError(f"the lineage in {where} is damaged or of another version: {place}: {first['msg']}") from None
+            raise ArtifactError(
+                f"the lineage in {where} is damaged or of another version: {place}: {first['msg']}"
+            ) from None
 
     @property
     def costs(self) -> tuple[Cost, ...]:

@@ -17,8 +17,8 @@ from proxyset.client.plan import SPREAD, captured
 from proxyset.client.policy import in_force
 from proxyset.encoders import encoder_for
 from proxyset.errors import ProxysetError, Refused
-from proxyset.wire.probe import Probe
 from proxyset.wire.privacy_loss import zcdp_epsilon
+from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
 
 State = Literal["waiting", "approved", "answered", "refused"]
