@@ -54,7 +54,8 @@ def test_the_story(drawn, command, rule):
     assert facts["debited_rho"] > 0
     status, again, _ = answer(drawn, command, "--labels", drawn / "labels.csv", *rule)
     assert (status, again["debited_rho"], again["answered"]) == (0, 0, facts["answered"])
-    words = ("client-label", "collect", drawn / "questions", drawn / "answers", "--out", drawn / "out.csv")
+    words = ("client-label", "collect", drawn / "questions", drawn / "answers", "--proxy", drawn / "proxy")
+    words = (*words, "--out", drawn / "out.csv", "--unsigned")  # its ledger has no key
     assert command(*words, "--json")[1]["labeled"] == facts["answered"]
     with (drawn / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

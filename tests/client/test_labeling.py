@@ -8,7 +8,6 @@ import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 
 import proxyset.client.labeling as module
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.label_privacy import label_statement
 from proxyset.client.labeling import answer_questions
 from proxyset.client.labels import read_labels
@@ -24,6 +23,7 @@ from proxyset.errors import (
     LedgerError,
     Refused,
 )
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import ABSTAINED, LabelRelease
 from proxyset.wire.receipt import Receipt
 from tests.client.asking import make_questions, make_records

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
+from proxyset.client.calibration import composed_epsilon, zcdp_rho
 from proxyset.client.chain import Entry
 from proxyset.errors import BudgetExceeded
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.release import PrivacyStatement
 
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from proxyset.client.calibration import privacy_statement, zcdp_epsilon
+from proxyset.client.calibration import privacy_statement
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.demo.classifier import Labels
 from proxyset.demo.splits import Rows
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import ABSTAINED, Questions
 from proxyset_lab.outcome import Costs, Outcome, measured
 from proxyset_lab.task import Task

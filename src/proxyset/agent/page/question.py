@@ -10,7 +10,6 @@ from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import decision, is_spent
 from proxyset.client.ledger import Cap, Ledger
@@ -20,6 +19,7 @@ from proxyset.client.policy import Policy, in_force
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
 from proxyset.wire.server_name import recorded_name
