@@ -31,7 +31,7 @@ def fetch_model(
         str | None, typer.Option(help="Whose model, of a server you are enrolled with.", show_default=False)
     ] = None,
     ledger: options.LedgerFile = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
+    timeout: options.Timeout = 30.0,
     json: options.Json = False,
 ) -> None:
     """Fetch the model that the cloud made, verify it, and only then keep it. The first key of a server is pinned.
