@@ -1,10 +1,11 @@
 """Features of table rows, from public statistics of the pool alone.
 
-The pool decides which columns count, of which kind, in which order, and how each is scaled; the private side only
-applies that, cell by cell, whatever type its own file has (`cells`). A number becomes (value − centre) / scale, cut off at
-±CLIP so that one wild value cannot decide the nearest centroid. A category becomes one-hot over the pool's most frequent values and "other": two categories
-then lie √2 apart, like two typical values of a number. A column with missing values in the pool gets one
-indicator more. How the statistics are found: `tabular_fit`.
+The pool decides which columns count, of which kind, in which order, and how each is scaled; the private side
+only applies that, cell by cell, whatever type its own file has (`cells`). A number becomes
+(value − centre) / scale, cut off at ±CLIP so that one wild value cannot decide the nearest centroid. A category
+becomes one-hot over the pool's most frequent values and "other": two categories then lie √2 apart, like two
+typical values of a number. A column with missing values in the pool gets one indicator more. How the statistics
+are found: `tabular_fit`.
 """
 
 from __future__ import annotations
