@@ -20,6 +20,8 @@ def as_number(cell):
     cell = cell.strip()
     if cell.lower() in MISSING:
         return None
+    if cell.lower() in ("true", "false"):
+        return float(cell.lower() == "true")
     if "_" in cell or not cell.isascii():
         raise ValueError
     return float(cell)

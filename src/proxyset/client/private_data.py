@@ -201,7 +201,11 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
     X = np.zeros((len(items), encoder.spec.dim), np.float32)
     problems: dict[int, str] = {}
     for row, item in enumerate(items):
-        encoded = encoder.encode([item])
+        try:
+            encoded = encoder.encode([item])
+        except InvalidData as error:  # a model may fail for what one item holds; that it runs at all, its self-test has shown
+            problems[row] = str(error)[:200]
+            continue
         X[row] = encoded.embeddings[0]
         if encoded.problems:
             problems[row] = encoded.problems[0]

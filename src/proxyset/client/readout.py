@@ -64,7 +64,10 @@ def read_out(private: PrivateData, classes: Sequence[str] = ()) -> Readout:
     for records in private.records():
         voting = [True] * len(records.ids)
         if classes:
-            voting = [number >= 0 for number in class_numbers(records.labels or [""] * len(records.ids), classes).tolist()]
+            voting = [
+                number >= 0
+                for number in class_numbers(records.labels or [""] * len(records.ids), classes).tolist()
+            ]
         strangers += [name for name, votes in zip(records.ids, voting, strict=True) if not votes]
         X, start = records.X[np.array(voting, bool)], 0
         for column, read in zip(params, columns, strict=True):

@@ -174,7 +174,7 @@ def _nothing(count: int, wanted: Wanted) -> Items:
         "text": [""] * count,
         "table": pa.table({"": pa.nulls(count)}),
     }
-    return empty[wanted.kind] if wanted.kind in empty else np.zeros((count, wanted.dim))  # type: ignore[no-any-return]
+    return empty[wanted.kind] if wanted.kind in empty else np.zeros((count, wanted.dim))
 
 
 def _lost(file: str, first: int, wanted: Wanted) -> Batch:
