@@ -38,7 +38,6 @@ EncoderOption = Annotated[
 DatasetName = Annotated[
     str | None, typer.Option(help="Name of the data in the ledger; their path.", show_default=False)
 ]
-SkipCorrupt = Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Draw and debit anew, though an answer with these settings is stored.")
 ]
