@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from proxyset.client import vote
 from proxyset.encoders.encoder import Encoder
 from proxyset.encoders.hog import HogEncoder, HogParams
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.ready import EmbeddingsEncoder
 from proxyset.encoders.tabular import Categories, Number, TabularEncoder, TabularParams
 from proxyset.encoders.text import WordLlamaEncoder
+from proxyset.wire.probe import Probe
 
 CLASSES = ("a", "b", "c")
 Rng = np.random.Generator
@@ -37,7 +40,7 @@ class Domain:
         questions: features of public items.
         hostile: name → item that is hard to read, encode or vote for.
         dtype: of arrays of embeddings.
-        crowd: records of D, times so much.
+        crowd: in some worlds D has so many times more records; above 1, where records are at an edge between centroids.
     """
 
     name: str
@@ -143,32 +146,64 @@ def _centroids(shape: str, d: int, rng: Rng) -> tuple[Array, Array | None]:
 
 
 def orthogonal(rng: Rng) -> Domain:
-    """Centroids ±h, and a crowd of records so nearly orthogonal to h that a float product decides by its rounding."""
+    """Centroids ±h and records nearly orthogonal to h, right where the voter changes its mind.
+
+    Where that is, the shipped voter is asked, about one record at a time: it is searched for by halving. A voter whose
+    rounding depends on what stands beside a record decides otherwise there once more records come.
+    """
     d = int(rng.choice([32, 256, 1024]))
     h = (rng.normal(size=d) * 10.0 ** rng.uniform(-12, 2)).astype(np.float32)
-    k = int(np.abs(h).argmax())
-    length = float(np.linalg.norm(h.astype(np.float64)))
+    spec = EmbeddingsEncoder(d).spec
+    voter = vote.Voter(Probe.build(np.stack([h, -h]), spec, "a" * 64, dtype="float32"))
+    exact = h.astype(np.float64)
+    coarse, fine = np.abs(h).argsort()[-2:]
 
     def record(rng: Rng) -> Array:
-        x = rng.normal(size=d).astype(np.float32)
-        x[k] = 0
-        margin = 10.0 ** rng.uniform(-13, -10) * rng.choice([-1, 1]) * length * np.linalg.norm(x)
-        x[k] = (margin - float(x.astype(np.float64) @ h.astype(np.float64))) / float(h[k])
+        x = rng.normal(size=d).astype(np.float32) * np.float32(10.0 ** rng.uniform(-3, 3))
+        x[[coarse, fine]] = 0
+        x[coarse] = -(x @ exact) / exact[coarse]
+        size, rest = np.linalg.norm(x) * np.linalg.norm(exact), math.fsum(x * exact)
+
+        def at(margin: float) -> Array:
+            y = x.copy()
+            y[fine] = (margin * size - rest) / exact[fine]
+            return y
+
+        def label(margin: float) -> int:
+            return int(voter(at(margin)[None])[0])
+
+        powers = 10.0 ** np.arange(-18, 1, 0.5)
+        steps = [*-powers[::-1], 0.0, *powers]
+        labels = voter(np.stack([at(margin) for margin in steps]))
+        changes = np.flatnonzero(labels[1:] != labels[:-1])
+        if not len(changes):
+            return x
+        n = changes[rng.choice([0, len(changes) - 1, rng.integers(len(changes))])]
+        low, high = steps[n], steps[n + 1]
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if label(middle) == labels[n] else (low, middle)
+        return at(low if rng.random() < 0.5 else high)
+
+    edge = [record(rng) for _ in range(2)]
+
+    def ordinary(rng: Rng) -> Array:
+        x = edge[rng.integers(len(edge))].copy()
+        for _ in range(int(rng.integers(3))):
+            x[fine] = np.nextafter(x[fine], np.float32(rng.choice([-1, 1]) * 1e30))
         return x
 
-    first = [record(rng) for _ in range(int(rng.integers(1, 100)))]
     hostile: dict[str, Make] = {
         "zeros but one": lambda rng: np.eye(d, dtype=np.float32)[0] * 7,
         "zeros": lambda rng: np.zeros(d, np.float32),
         "on a centroid": lambda rng: h,
-        "huge": lambda rng: rng.normal(size=d).astype(np.float32) * 1e14,
+        "huge": lambda rng: rng.normal(size=d).astype(np.float32) * np.float32(1e14),
         "NaN": lambda rng: np.full(d, np.nan, np.float32),
     }
     return Domain(
-        "orthogonal", "embedding", EmbeddingsEncoder(d),
-        lambda rng: first[rng.integers(len(first))] if rng.random() < 0.5 else record(rng), hostile,
+        "orthogonal", "embedding", EmbeddingsEncoder(d), ordinary, hostile,
         lambda rng: (np.stack([h, -h]), None, "float32"),
-        lambda rng: np.stack([h, -h, h]) * np.float32(1e4 / max(1.0, length)), crowd=16,
+        lambda rng: np.stack([h, -h, h]) * np.float32(min(1.0, 1e4 / np.linalg.norm(exact))), crowd=16,
     )  # fmt: skip
 
 

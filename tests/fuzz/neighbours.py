@@ -43,7 +43,8 @@ from proxyset.wire.questions import Questions
 from tests.fuzz.domains import CLASSES, DOMAINS, Domain
 from tests.fuzz.forms import FORMS, Form, Layout, Record
 
-PAIRS_A_WORLD = 100
+PAIRS_A_WORLD = 50
+PAIRS_AT_AN_EDGE = 10  # where D itself is rare
 COUNTED = ("pairs", "refused", "voted", "answers", "hostile")
 Rng = np.random.Generator
 ORDINARY, REMOVED, NOTHING = "ordinary", "removed", "no records"
@@ -77,8 +78,10 @@ class World:
     def written(self, units: list[Unit]) -> tuple[Data, Labels | None]:
         records = [record for unit in units for record in unit.records]
         data, names = self.form.write(records, self.layout, self.folder)
-        if self.labels == "mapping":
-            return data, {name: record.label or "" for name, record in zip(names, records, strict=True)}
+        if self.labels == "mapping":  # an id that is there twice has one label, that of the record in D
+            found = {name: record.label or "" for name, record in zip(names, records, strict=True)}
+            known = {record.id: record.label or "" for unit in self.base for record in unit.records}
+            return data, found | {name: label for name, label in known.items() if name in found}
         return data, self.labels
 
 
@@ -129,7 +132,8 @@ def fuzz(
         while done < pairs:
             rng = np.random.default_rng([seed, world_number])
             world = make_world(kind, rng, Path(folder) / "data")
-            count = min(PAIRS_A_WORLD, pairs - done)
+            most = PAIRS_AT_AN_EDGE if world.domain.crowd > 1 else PAIRS_A_WORLD
+            count = min(most, pairs - done)
             where = f"seed {seed}, world {world_number}"
             _fuzz_world(world, kind, rng, count, result, where, only, without, answer_every, Path(folder))
             done, world_number = done + count, world_number + 1
@@ -144,7 +148,7 @@ def _fuzz_world(
 ) -> None:  # fmt: skip
     before = outcome(world, world.base)
     ledger = folder / f"ledger{len(list(folder.glob('ledger*.sqlite')))}.sqlite"
-    said_before: object = None
+    said_before = None
     for number in range(count):
         other, what = neighbour(world, rng, only, without)
         if not world.base or not other:
@@ -157,7 +161,7 @@ def _fuzz_world(
             said_before = said_before or said(world, world.base, ledger)
             now = said(world, other, ledger)
             result.answers[kind] += 1
-            if said_before != now:
+            if said_before != now or (not isinstance(after, str) and not now.endswith(" bytes")):
                 problem = f"the answer is {said_before} for D and {now} for D′"
         result.pairs[kind] += 1
         result.hostile[what] += 1
@@ -175,9 +179,10 @@ def make_world(kind: str, rng: Rng, folder: Path) -> World:
     form, domain = FORMS[form_name], DOMAINS[domain_name](rng)
     person = form.person if form.person and rng.random() < 0.4 else None
     ways = [way for way in form.labels if not (person and way == "folder")]
-    labels = str(rng.choice(ways)) if ways and rng.random() < 0.4 else None
+    edge = domain.crowd > 1
+    labels = str(rng.choice(ways)) if ways and rng.random() < (0.1 if edge else 0.4) else None
     terms = Terms(
-        epsilon=1.0,
+        epsilon=0.05,
         unit="person" if person else "record",
         max_records=int(rng.integers(1, 4)) if person else 1,
         person=person,
@@ -187,7 +192,10 @@ def make_world(kind: str, rng: Rng, folder: Path) -> World:
     question = _counts(domain, terms, rng) if labels is None else _labels(domain, terms, rng)
     layout = form.layout(domain, rng)
     world = World(question, terms, domain, form, layout, labels, [], folder)
-    size = int(rng.choice([0, 1, 2, 5, 12, 30], p=[0.08, 0.08, 0.09, 0.25, 0.3, 0.2])) * domain.crowd
+    # a product of one row, of two and of many are rounded in three ways
+    likely = [0.04, 0.4, 0.26, 0.1, 0.1, 0.1] if edge else [0.08, 0.12, 0.1, 0.25, 0.3, 0.15]
+    size = int(rng.choice([0, 1, 2, 5, 12, 30], p=likely))
+    size *= domain.crowd if size > 2 and rng.random() < 0.5 else 1
     persons = [f"p{number}" for number in range(max(1, size // 3))]
     units: dict[str, list[Record]] = {}
     for number in range(size):
@@ -288,7 +296,7 @@ def outcome(world: World, units: list[Unit]) -> Outcome:
 def said(world: World, units: list[Unit], ledger: Path) -> str:
     """What a server sees of the whole answer: its size, or the refusal."""
     try:
-        gate = Gate(Ledger.open(ledger, cap=Cap(1e6)), "https://cloud.example", fresh=True)
+        gate = Gate(Ledger.open(ledger, cap=Cap(100)), "https://cloud.example", fresh=True)
         return f"{len(gate.answer(world.question, world.open(units)).to_bytes())} bytes"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -369,7 +377,7 @@ def chunks(pairs: int) -> list[Chunk]:
 
 
 def _work(chunk: Chunk) -> tuple[Chunk, Result]:
-    return chunk, fuzz(chunk.kind, chunk.pairs, chunk.number, without=chunk.without, answer_every=100)
+    return chunk, fuzz(chunk.kind, chunk.pairs, chunk.number, without=chunk.without, answer_every=25)
 
 
 def _recorded(log: Path | None, pairs: int) -> tuple[Result, set[int]]:
