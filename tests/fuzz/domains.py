@@ -237,7 +237,25 @@ def _asked(encoder: Encoder, items: list[Any]) -> Make:
     return lambda rng: X[rng.integers(len(X), size=int(rng.integers(1, 12)))]
 
 
-_WORDS = "ward fever cough heart left right acute mild tax report river stone Köln 12 3.5 of the".split()
+_WORDS = [
+    "ward",
+    "fever",
+    "cough",
+    "heart",
+    "left",
+    "right",
+    "acute",
+    "mild",
+    "tax",
+    "report",
+    "river",
+    "stone",
+    "Köln",
+    "12",
+    "3.5",
+    "of",
+    "the",
+]
 
 
 def words(rng: Rng) -> str:

@@ -309,7 +309,10 @@ def parquet(records: list[Record], layout: Layout, folder: Path) -> Written:
         dtype = stacked(items, layout.domain).dtype
         of = pa.float32() if dtype == np.float16 else pa.from_numpy_dtype(dtype)
         columns["embedding"] = pa.array(
-            [one[:-1] if record.raw == "shorter" else one for record, one in zip(records, lists, strict=True)],
+            [
+                one[:-1] if record.raw == "shorter" else one
+                for record, one in zip(records, lists, strict=True)
+            ],
             pa.list_(of),
         )
     columns["person"] = pa.array([record.person for record in records], pa.string())
@@ -337,7 +340,9 @@ def wider(kind: pa.DataType, how: str) -> pa.DataType:
 
 def texts_with_damage(items: list[Any]) -> pa.Array:
     """Strings, and bytes that are no UTF-8 in the place of one: no writer of ours makes such a file, others do."""
-    data = [None if item is None else item if isinstance(item, bytes) else cell(item).encode() for item in items]
+    data = [
+        None if item is None else item if isinstance(item, bytes) else cell(item).encode() for item in items
+    ]
     offsets = np.cumsum([0, *(len(one or b"") for one in data)]).astype(np.int32)
     valid = pa.array([one is not None for one in data], pa.bool_())
     mask = valid.buffers()[1] if data else None
@@ -441,7 +446,11 @@ def tar(records: list[Record], layout: Layout, folder: Path) -> Written:
 
         def put(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> None:
             info = tarfile.TarInfo(name)
-            info.size, info.type, info.linkname = len(data), kind, "nowhere" if kind != tarfile.REGTYPE else ""
+            info.size, info.type, info.linkname = (
+                len(data),
+                kind,
+                "nowhere" if kind != tarfile.REGTYPE else "",
+            )
             archive.addfile(info, io.BytesIO(data))
 
         for record in records:

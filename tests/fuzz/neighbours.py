@@ -442,7 +442,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", action="append", help="only this kind; may be given more than once")
-    parser.add_argument("--log", type=Path, help="write each finished part here; what is there is not run again")
+    parser.add_argument(
+        "--log", type=Path, help="write each finished part here; what is there is not run again"
+    )
     parser.add_argument("--seconds", type=float, default=math.inf, help="start no new part after so long")
     given = parser.parse_args(arguments)
     total, before = _recorded(given.log, given.pairs)
@@ -462,7 +464,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _in_time(pool: Any, work: Iterator[Chunk], workers: int) -> Iterator[tuple[Chunk, Result]]:
     """Results in order, with no more parts under way than processes: a generator decides when to stop."""
-    under_way = [pool.apply_async(_work, (chunk,)) for chunk, _ in zip(work, range(2 * workers), strict=False)]
+    under_way = [
+        pool.apply_async(_work, (chunk,)) for chunk, _ in zip(work, range(2 * workers), strict=False)
+    ]
     while under_way:
         yield under_way.pop(0).get()
         if (chunk := next(work, None)) is not None:
