@@ -19,14 +19,21 @@ ProxysetError
 └── MissingExtra          an optional dependency is not installed
 
 A message says what happened, the numbers, and what to do next. It stays on the machine that raised it: no message
-of this tree crosses the trust boundary.
+of this tree crosses the trust boundary. It may quote what a stranger wrote, so it is printable, whoever raised it.
 """
 
 from __future__ import annotations
 
+from proxyset.printable import printable_lines, shortened
+
+_LONGEST = 4000  # characters of a message
+
 
 class ProxysetError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose. Whatever a message quotes, it is safe to show: see `printable`."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_safe(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class InvalidInput(ProxysetError, ValueError):
@@ -119,3 +126,7 @@ class MissingExtra(ProxysetError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} need {package}, which is not installed: pip install 'proxyset[{extra}]'")
+
+
+def _safe(message: str) -> str:
+    return printable_lines(shortened(message, _LONGEST))

@@ -1,4 +1,4 @@
-"""The agent's judgement of an offer. Rounds against real servers are in tests/e2e/test_campaign.py."""
+"""The agent by itself. Rounds against real servers are in tests/agent/test_rounds.py and tests/e2e."""
 
 from __future__ import annotations
 
@@ -7,39 +7,13 @@ from pathlib import Path
 import pytest
 
 from proxyset.agent import enrolment
-from proxyset.agent.agent import Agent, Terms, backoff
+from proxyset.agent.agent import Agent, backoff
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
-from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.client.terms import Terms
+from proxyset.errors import InvalidInput, LedgerError
 from proxyset.transport.service import Service
-from proxyset.wire.campaign import Ask, Offer
-
-
-def offer(**ask: object) -> Offer:
-    return Offer(
-        campaign="one", purpose="", probe="a" * 64, probe_bytes=1, clusters=5, ask=Ask.model_validate(ask)
-    )
-
-
-def test_no_more_is_given_than_asked_for_or_than_the_owner_gives() -> None:
-    terms = Terms(data="x", epsilon=0.5)
-    assert terms.statement(offer(epsilon_high=2.0)).epsilon == 0.5
-    assert terms.statement(offer(epsilon_high=0.25)).epsilon == 0.25
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        {"epsilon_low": 0.6, "epsilon_high": 2.0},
-        {"delta": 1e-7},
-        {"unit": "person", "max_records": 3},
-        {"adjacency": "replace-one"},
-    ],
-)
-def test_what_the_owner_does_not_give_is_refused(ask: dict[str, object]) -> None:
-    with pytest.raises(Refused, match="asked for"):
-        Terms(data="x", epsilon=0.5).statement(offer(**ask))
 
 
 def test_waits_grow_up_to_five_minutes_and_differ() -> None:
@@ -62,9 +36,9 @@ def test_an_agent_needs_a_policy(ledger: Ledger) -> None:
     service = enrolment.service(ledger)
     assert service.url == "https://cloud.example"
     with pytest.raises(InvalidInput, match="no policy is in force"):
-        Agent(service, ledger, Terms(data="x", epsilon=1), lambda event, facts: None)
+        Agent(service, ledger, Terms(1), "x", lambda event, facts: None)
     adopt(ledger, b'unit = "record"')
-    Agent(service, ledger, Terms(data="x", epsilon=1), lambda event, facts: None)
+    Agent(service, ledger, Terms(1), "x", lambda event, facts: None)
 
 
 def test_only_this_machine_is_called_without_tls(ledger: Ledger, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -83,11 +85,21 @@ def test_labels_of_ones_own(pictures: Path, tmp_path: Path) -> None:
             read_labels(labels)
 
 
-def test_a_corrupt_picture(pictures: Path) -> None:
+def test_what_cannot_be_read_has_no_prediction_and_a_reason(pictures: Path, tmp_path: Path) -> None:
     (pictures / "dark" / "bad.png").write_bytes(b"no picture")
-    with pytest.raises(InvalidData, match=r"1 of 11 items.*bad\.png.*--skip-corrupt"):
-        predict(picture_model(), pictures)
-    assert predict(picture_model(), pictures, skip_corrupt=True).skipped == 1
+    found = predict(picture_model(), pictures)
+    row = found.ids.index("dark/bad.png")
+    assert (len(found.ids), list(found.reasons), found.predicted[row]) == (11, [row], "")
+    found.save(tmp_path / "out.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+    assert [bool(each["reason"]) for each in rows] == [each == row for each in range(11)]
+    assert (rows[row]["predicted"], rows[row]["confidence"], rows[row]["label"]) == ("", "", "dark")
+
+
+def test_ragged_embeddings_have_no_prediction(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"embedding": [[1.0, 2.0, 3.0], [1.0], None]}), tmp_path / "x.parquet")
+    found = predict(model(), tmp_path / "x.parquet")
+    assert list(found.reasons) == [1, 2] and found.predicted[0] in ("a", "b")
 
 
 def test_a_model_that_does_not_fit_its_card(tmp_path: Path) -> None:

@@ -11,14 +11,34 @@ def test_commands_run_in_their_folder_and_are_remembered(blobs):
     assert commands.typed == ["proxyset index build pool.npy --out 'an index' --clusters 6"]
     with commands.serving("serve", "an index", "--port", "0", "--releases", "in") as server:
         spent = commands.run(
-            "client", "pull", server["url"], "--data", "private.npy", "--epsilon", "1", "--ledger", "l"
+            "client",
+            "pull",
+            server["url"],
+            "--data",
+            "private.npy",
+            "--epsilon",
+            "1",
+            "--ledger",
+            "l",
+            "--hold",
+            "0.1",
         )
     assert (blobs / "in" / f"{spent['release']}.safetensors").is_file()
     with pytest.raises(
         ProxysetError, match=r"`proxyset client pull .*` ended with status 1"
     ):  # it was stopped
         commands.run(
-            "client", "pull", server["url"], "--data", "private.npy", "--epsilon", "2", "--ledger", "m"
+            "client",
+            "pull",
+            server["url"],
+            "--data",
+            "private.npy",
+            "--epsilon",
+            "2",
+            "--ledger",
+            "m",
+            "--hold",
+            "0.1",
         )
 
 

@@ -24,7 +24,20 @@ STRICT = POLICY.replace("most_epsilon = 1.0", "most_epsilon = 0.1")
 
 
 def agent(ledger, data, *arguments):
-    command = [*PROGRAM, "client", "run", "--data", data, "--epsilon", "0.9", "--ledger", ledger, *arguments]
+    command = [
+        *PROGRAM,
+        "client",
+        "run",
+        "--data",
+        data,
+        "--epsilon",
+        "0.9",
+        "--ledger",
+        ledger,
+        "--hold",
+        "0.2",
+        *arguments,
+    ]
     return subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True)
 
 
@@ -82,12 +95,15 @@ def test_a_campaign_with_three_agents(tmp_path):
 
         book = State.open(state)
         until(lambda: len(book.releases("blobs")) == 2)
-        assert [line["event"] for line in stop(first)][:2] == ["started", "answered"]
+        assert [line["event"] for line in stop(first) if line["event"] not in ("holding", "late")][:2] == [
+            "started",
+            "answered",
+        ]
         stop(again)
 
         # north comes again: nothing is open for it; and a recorded request of it is refused
         assert proxyset(
-            "client", "run", "--data", private, "--epsilon", 0.9, "--ledger", north, "--once"
+            "client", "run", "--data", private, "--epsilon", 0.9, "--ledger", north, "--once", "--hold", 0.2
         ) == {
             "server": url,
             "campaigns": {},
@@ -160,7 +176,19 @@ def cloud(tmp_path):
 def test_an_owner_approves(cloud):
     folder, state, url, _ = cloud
     ledger = enrolled(folder, "careful", state, url, policy="approve_above = 0.5\n" + POLICY)
-    run = ["client", "run", "--data", folder / "private.npy", "--epsilon", 0.9, "--ledger", ledger, "--once"]
+    run = [
+        "client",
+        "run",
+        "--data",
+        folder / "private.npy",
+        "--epsilon",
+        0.9,
+        "--ledger",
+        ledger,
+        "--once",
+        "--hold",
+        0.2,
+    ]
     assert proxyset(*run, check=3)["campaigns"] == {"one": "waiting"}
     proxyset("client", "approve", "one", "--epsilon", 0.6, "--ledger", ledger)  # less than is asked for
     assert proxyset(*run, check=3)["campaigns"] == {"one": "waiting"}
@@ -173,7 +201,19 @@ def test_what_was_refused_stays_refused(cloud):
     folder, state, url, _ = cloud
     ledger = enrolled(folder, "firm", state, url)
     proxyset("client", "approve", "one", "--refuse", "--epsilon", 1, "--ledger", ledger)
-    run = ["client", "run", "--data", folder / "private.npy", "--epsilon", 0.9, "--ledger", ledger, "--once"]
+    run = [
+        "client",
+        "run",
+        "--data",
+        folder / "private.npy",
+        "--epsilon",
+        0.9,
+        "--ledger",
+        ledger,
+        "--once",
+        "--hold",
+        0.2,
+    ]
     assert proxyset(*run, check=3)["campaigns"] == {"one": "refused"}
     assert "debit" not in kinds(ledger)
 
@@ -204,7 +244,19 @@ def test_a_server_that_answers_no_more(cloud):
     ledger = enrolled(folder, "gone", state, url)
     key = public_half(signing_key(Ledger.open(ledger)))
     proxyset("clients", "revoke", key, "--state", state)
-    run = ["client", "run", "--data", folder / "private.npy", "--epsilon", 0.9, "--ledger", ledger, "--once"]
+    run = [
+        "client",
+        "run",
+        "--data",
+        folder / "private.npy",
+        "--epsilon",
+        0.9,
+        "--ledger",
+        ledger,
+        "--once",
+        "--hold",
+        0.2,
+    ]
     proxyset(*run, check=1)
     assert "debit" not in kinds(ledger)
 

@@ -80,6 +80,8 @@ def test_two_processes_exchange_a_probe_and_a_release(cloud, tmp_path):
         1,
         "--ledger",
         ledger,
+        "--hold",
+        0.2,
     ]
     results = []
     for _ in range(2):  # the second is a replay

@@ -87,9 +87,9 @@ def test_what_a_table_has(tmp_path):
     ids, rows, kept = everything(open_source(write(tmp_path / "x.parquet", columns)))
     assert (ids, kept) == (["7", "8"], {"licence": ["CC0", None]})
     assert rows == [
-        {"flag": 1.0, "whole": 2.0**64, "price": 1.5, "half": 0.5, "day": 1.0, "when": 1000.0, "took": 3.0,
+        {"flag": 1.0, "whole": 2.0**64, "price": 1.5, "half": 0.5, "day": 86_400e6, "when": 1000.0, "took": 3e6,
          "job": "cook", "size": 1.0, "nothing": None, "a.b": 1.0},
-        {"flag": None, "whole": 0.0, "price": None, "half": 1.5, "day": None, "when": None, "took": 4.0,
+        {"flag": None, "whole": 0.0, "price": None, "half": 1.5, "day": None, "when": None, "took": 4e6,
          "job": None, "size": 2.0, "nothing": None, "a.b": 2.0},
     ]  # fmt: skip
 

@@ -1,14 +1,27 @@
 """The agent as a service: look for open campaigns, check each against the owner's policy, answer, and again.
 
-    offers → policy → (approval) → answer → send → acknowledged
+    offers → terms → probe → policy → (approval) → debit, draw, store ┄ silence until the hold is over ┄ send → acknowledged
 
-What it did is in the ledger, and what the server has is on the server, so the agent keeps no state of its own: killed at any
-moment and started again, it goes on, and an answer that was drawn is sent again, not drawn again. An offer that was refused,
-or waits for its owner, is looked at again when the ledger changes (a policy, a decision, a cap).
+What it did is in the ledger, what it has asked for and not answered is among its errands, and what the server has is on the
+server. Killed at any moment and started again, it goes on: an answer that was drawn is sent again, not drawn again. An offer
+that was refused, or waits for its owner, is looked at again when the ledger changes (a policy, a decision, a cap).
+
+These are all its requests, and what decides about them:
+
+    GET offers      at moments of a schedule that was fixed when the agent began; never while an errand is open
+    GET probe       in the same round, where the owner's terms are what the offer asks for; again only when an answer failed,
+                    or the ledger has changed since the owner or the policy said no
+    POST release    a whole multiple of the hold after that round began, for all errands of it together, in the order of
+                    their names: campaigns that the terms, the policy and the owner allow. Its size follows from the probe and
+                    the terms
+
+Offers, probes, terms, policy, decisions and earlier answers decide; all of them are public, the owner's, or paid for. How long
+the work on the data took decides only the multiple, and is loudly told to the owner where it is not 1.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -16,12 +29,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from proxyset.agent import inbox
-from proxyset.client.answer import answer
-from proxyset.client.calibration import Adjacency, Unit, privacy_statement
+from proxyset.agent import errands, inbox
+from proxyset.agent.errands import Errand
+from proxyset.agent.moments import due, rounds, wait_until
+from proxyset.client.answer import answer_probe
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
 from proxyset.client.private_data import Data
+from proxyset.client.terms import Terms
 from proxyset.errors import (
     ApprovalNeeded,
     ArtifactError,
@@ -34,38 +50,12 @@ from proxyset.errors import (
 )
 from proxyset.transport.service import Service
 from proxyset.wire.campaign import Offer
-from proxyset.wire.probe import Probe
-from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.probe import PROBE_LIMIT, Probe
+from proxyset.wire.release import Release
 
 Report = Callable[[str, dict[str, object]], None]
+HOLD = 900.0  # seconds: ordinary data are read and encoded in less
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What the owner gives, as `answer` takes it; `epsilon` is the most for one answer."""
-
-    data: Data
-    epsilon: float
-    delta: float = 1e-5
-    unit: Unit = "record"
-    max_records: int = 1
-    person: str | None = None
-    adjacency: Adjacency = "add-remove"
-    dataset: str | None = None
-    encoder: str | None = None
-
-    def statement(self, offer: Offer) -> PrivacyStatement:
-        """What an answer to this offer would guarantee: no more loss than asked for, and no more than given.
-
-        Raises:
-            Refused: the offer asks for what is not given.
-        """
-        epsilon = min(self.epsilon, offer.ask.epsilon_high)
-        privacy = privacy_statement(epsilon, self.delta, self.unit, self.adjacency, self.max_records)
-        if objection := offer.ask.objection(privacy):
-            raise Refused(f"campaign {offer.campaign!r} {objection}")
-        return privacy
 
 
 class Fate(StrEnum):
@@ -88,41 +78,69 @@ class Agent:
         That of the terms.
     Guarantee:
         Every release sent was debited, and allowed by the policy and by the owner's decisions; a refused offer costs nothing
-        and sends nothing. That and when it asks for offers and probes depends on nothing private.
+        and sends nothing. Nothing that a server sends chooses ε or another term: an offer that asks for others is refused.
+        What it asks for, and when, depends on nothing private; when it sends depends on the data through the number of holds
+        that the work took, alone (`moments.due`).
     Assumes:
-        As `answer`. When an answer arrives depends on how long the records took; start it at times of your own.
+        As `answer`: whether it returns a release depends on no record. The work takes less than the hold. Nobody but the
+        server, and who sees the network, watches: a process of another user on this machine sees it work.
 
     Attributes:
         service: the server.
         ledger: bound by a policy.
-        terms: what the owner gives.
+        terms: what the owner gives. It goes as it is, or not at all.
+        data: the private data.
         report: told what happens, as (event, facts); for the owner's eyes.
+        dataset: the owner's name for the data.
+        hold: public; seconds from a probe to its answer.
     """
 
     service: Service
     ledger: Ledger
     terms: Terms
+    data: Data
     report: Report
+    dataset: str | None = None
+    hold: float = HOLD
     _settled: dict[tuple[str, str], tuple[str, Fate]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.hold <= 0:
+            raise InvalidInput(f"a hold of {self.hold} s: it is greater than 0")
         if in_force(self.ledger)[0] is None:
             raise InvalidInput(
                 f"no policy is in force in {self.ledger.path}, and nobody looks at what a service answers: write one "
                 "(proxyset client init) and adopt it (proxyset ledger policy)"
             )
 
-    def round(self) -> dict[str, Fate]:
-        """Consider every open campaign once; what became of each, those answered earlier left out.
+    def round(self, stop: threading.Event | None = None) -> dict[str, Fate]:
+        """Consider every open campaign once, or finish what an earlier round left; what became of each, those answered
+        earlier left out.
+
+        Args:
+            stop: set when the agent should end. With it, the round ends when the hold is over even if there is nothing to
+                send, so that the next request says nothing about the work; without it, it ends at once then.
 
         Raises:
             TransportError: the server cannot be reached, or wants to be asked later.
             LedgerError: the ledger cannot be trusted or written.
         """
-        fates = {}
-        for offer in self.service.offers():
-            if not offer.answered:
-                fates[offer.campaign] = self._consider(offer)
+        began, fates = time.time(), dict[str, Fate]()
+        open_errands = errands.kept(self.ledger, self.service.url) or self._asked(began, fates)
+        drawn = {}
+        for errand in open_errands:
+            if (release := self._drawn(errand, fates)) is None:
+                errands.done(self.ledger, errand)
+            else:
+                drawn[errand] = release
+        if not drawn and (stop is None or not open_errands):
+            return fates
+        asked, now = max(errand.asked for errand in open_errands), time.time()
+        moment = due(asked, self.hold, now)
+        self._tell_of(moment, began, now)
+        if wait_until(moment, stop):
+            for errand, release in drawn.items():
+                self._send(errand, release, fates)
         return fates
 
     def run(self, every: float, stop: threading.Event) -> None:
@@ -131,75 +149,111 @@ class Agent:
         Raises:
             LedgerError: the ledger cannot be trusted or written; nothing is answered from it.
         """
-        failures = 0
+        failures, moments = 0, rounds(time.time(), every)
+        next(moments)
         while not stop.is_set():
-            wait = every * random.uniform(0.8, 1.2)  # so that a fleet does not ask in step
             try:
-                self.round()
-                failures = 0
+                self.round(stop)
+                failures, now = 0, time.time()
+                moment = next(moment for moment in moments if moment > now)
             except TransportError as error:
                 failures += 1
                 wait = max(backoff(failures), error.retry_after)
+                moment = time.time() + wait
                 self.report(
                     "unreachable", {"error": str(error), "failures": failures, "wait": round(wait, 1)}
                 )
-            stop.wait(wait)
+            wait_until(moment, stop)
 
-    def _consider(self, offer: Offer) -> Fate:
-        at, head = (offer.campaign, offer.probe), self.ledger.entries()[-1].hash
-        if at in self._settled and self._settled[at][0] == head:
-            return self._settled[at][1]
-        begin, facts = time.monotonic(), {"campaign": offer.campaign, "probe": offer.probe[:12]}
+    def _asked(self, began: float, fates: dict[str, Fate]) -> list[Errand]:
+        """The probes of the offers that may be answered, as errands; the fates of the others. All that is asked of the server
+        before the hold, and no look at the data."""
+        room, head = PROBE_LIMIT, self.ledger.entries()[-1].hash
+        privacy = self.terms.statement()
+        for offer in self.service.offers():
+            if offer.answered:
+                continue
+            settled_at, fate = self._settled.get((offer.campaign, offer.probe), ("", Fate.failed))
+            if settled_at == head:
+                fates[offer.campaign] = fate
+                continue
+            if objection := offer.ask.objection(privacy):
+                why = f"campaign {offer.campaign!r} {objection}; nothing but the owner's own terms is given"
+                self._settle(offer, Fate.refused, fates, {"why": why})
+                continue
+            room -= offer.probe_bytes
+            if room < 0:
+                break  # the rest in the next round
+            data = self.service.campaign(offer.campaign).pull()
+            errand = Errand(server=self.service.url, campaign=offer.campaign, probe=offer.probe, asked=began)
+            errands.put(self.ledger, errand, data)
+        return errands.kept(self.ledger, self.service.url)
+
+    def _drawn(self, errand: Errand, fates: dict[str, Fate]) -> Release | None:
+        """The answer to an errand, drawn now or earlier; None, and its fate, when there is none."""
+        begin, facts = time.monotonic(), dict[str, object]()
         try:
-            facts |= self._answer(offer)
-            fate = Fate.answered
+            return self._answer(errand)
         except ApprovalNeeded as error:
             fate, facts["why"] = Fate.waiting, str(error)
         except Refused as error:
             fate, facts["why"] = Fate.refused, str(error)
-        except Rejected as error:
-            fate, facts["why"] = Fate.rejected, str(error)
-        except (TransportError, LedgerError):
+        except LedgerError:
             raise
         except ProxysetError as error:  # data or a probe that cannot be read
             fate, facts["why"] = Fate.failed, str(error)
-        self.report(fate.value, {**facts, "seconds": round(time.monotonic() - begin, 2)})
-        if fate is not Fate.failed:
-            self._settled[at] = (self.ledger.entries()[-1].hash, fate)
-        return fate
+        self._settle(errand, fate, fates, facts | {"seconds": round(time.monotonic() - begin, 2)})
+        return None
 
-    def _answer(self, offer: Offer) -> dict[str, str]:
-        terms, privacy = self.terms, self.terms.statement(offer)
-        data = self.service.probe(offer.campaign)
+    def _answer(self, errand: Errand) -> Release:
+        terms, data = self.terms, errands.probe_of(self.ledger, errand)
         probe = Probe.from_bytes(data)
-        if probe.fingerprint != offer.probe:
+        if probe.fingerprint != errand.probe:
             raise ArtifactError(
-                f"the server offers the probe {offer.probe[:12]} and sends {probe.fingerprint[:12]}: nothing was answered"
+                f"the server offers the probe {errand.probe[:12]} and sends {probe.fingerprint[:12]}: nothing was answered"
             )
         try:
-            release = answer(
-                probe,
-                terms.data,
-                epsilon=privacy.epsilon,
-                delta=privacy.delta,
-                unit=terms.unit,
-                max_records=terms.max_records,
-                person=terms.person,
-                adjacency=terms.adjacency,
-                ledger=self.ledger,
-                server=self.service.url,
-                dataset=terms.dataset,
-                encoder=terms.encoder,
-            )
+            return answer_probe(probe, self.data, terms, Gate(self.ledger, self.service.url), self.dataset)
         except ApprovalNeeded:
             inbox.put(self.ledger, data, self.service.url, agent=True)
             raise
-        acknowledged = self.service.send(offer.campaign, release.to_bytes())
-        if acknowledged != release.fingerprint:
-            raise ArtifactError(
-                f"the server acknowledges {acknowledged[:12]}, sent was {release.fingerprint[:12]}"
+
+    def _send(self, errand: Errand, release: Release, fates: dict[str, Fate]) -> None:
+        try:
+            self.service.campaign(errand.campaign).push(release.to_bytes())
+            fate, facts = Fate.answered, {"release": release.fingerprint[:12]}
+        except Rejected as error:
+            fate, facts = Fate.rejected, {"why": str(error)}
+        errands.done(self.ledger, errand)
+        self._settle(errand, fate, fates, facts)
+
+    def _settle(
+        self,
+        of: Offer | Errand,
+        fate: Fate,
+        fates: dict[str, Fate],
+        facts: dict[str, object] | dict[str, str],
+    ) -> None:
+        fates[of.campaign] = fate
+        self.report(fate.value, {"campaign": of.campaign, "probe": of.probe[:12], **facts})
+        if fate is not Fate.failed:
+            self._settled[of.campaign, of.probe] = (self.ledger.entries()[-1].hash, fate)
+
+    def _tell_of(self, moment: float, began: float, now: float) -> None:
+        """The owner learns when the answers go and, loudly, when the work did not fit."""
+        took = now - began
+        facts: dict[str, object] = {
+            "seconds": round(took, 2),
+            "hold": self.hold,
+            "sends_in": round(moment - now, 2),
+        }
+        if moment > began + self.hold * 1.001:
+            advice = math.ceil(2 * took)
+            facts["warning"] = (
+                f"the work took {took:.0f} s, longer than the hold of {self.hold:g} s, so the moment of the answers tells the "
+                f"server how many holds it took: start the agent with --hold {advice} or more"
             )
-        return {"release": release.fingerprint[:12]}
+        self.report("late" if "warning" in facts else "holding", facts)
 
 
 def backoff(failures: int) -> float:

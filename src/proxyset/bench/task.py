@@ -142,6 +142,7 @@ class Task:
                 epsilon=epsilon,
                 delta=self.delta,
                 ledger=ledger,
+                dataset="client",
             )
             atomic.write_bytes(path, found.to_bytes())
         return Release.from_bytes(path.read_bytes())

@@ -28,6 +28,7 @@ from proxyset.cli import (
     serve,
     train,
 )
+from proxyset.cli.output import note
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -128,6 +129,6 @@ def _message(error: Exception) -> str:
 
 def _fail(message: str, status: int, debug: bool = False, word: str = "error") -> int:
     if debug:
-        traceback.print_exc()
-    sys.stderr.write(f"{word}: {message}\n")
+        note(traceback.format_exc().rstrip("\n"))
+    note(f"{word}: {message}")
     return status

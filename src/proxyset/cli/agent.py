@@ -13,13 +13,14 @@ from typing import Annotated
 import typer
 
 from proxyset.agent import enrolment, inbox
-from proxyset.agent.agent import Agent, Fate, Terms
+from proxyset.agent.agent import HOLD, Agent, Fate
 from proxyset.cli import options
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client import decisions
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput, Refused
 from proxyset.wire.files import read_message
 
@@ -27,7 +28,8 @@ _TOKEN_LIMIT = 1000
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="The server, if enrolled with several.", show_default=False)
 ]
-Timeout = Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)]
+Timeout = options.Timeout
+_ONCE_HOLD = 60.0  # seconds, where a person waits
 
 
 def enroll(
@@ -109,7 +111,7 @@ def approve(
         raise InvalidInput(
             f"{service.url} has no open campaign {campaign!r}: {', '.join(offers) or 'it has none'}"
         )
-    ask = inbox.put(book, service.probe(campaign), service.url, agent=True)
+    ask = inbox.put(book, service.campaign(campaign).pull(), service.url, agent=True)
     if ask.probe != offers[campaign].probe:
         raise Refused(
             f"{service.url} offers the probe {offers[campaign].probe[:12]} and sends {ask.probe[:12]}"
@@ -137,12 +139,21 @@ def run(
     adjacency: options.AdjacencyOption = Adjacency.add_remove,
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
+    hold: Annotated[
+        float | None,
+        typer.Option(
+            help=f"{options.HOLD_HELP} {HOLD:g}; with --once {_ONCE_HOLD:g}.", min=0.1, show_default=False
+        ),
+    ] = None,
     every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 300.0,
     once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
     timeout: Timeout = 30.0,
     json: options.Json = False,
 ) -> None:
     """Answer the campaigns of a server as they come, within the policy in force. SIGTERM ends it at the next safe point.
+
+    The ε given here goes out, or nothing: an offer that asks for another is refused. An answer is sent when the hold is over, so
+    that its time does not tell how many records there are; a warning says when the work took longer, and what to set.
 
     With --once the exit status says how it went: 0 all that is open is answered, 3 something was refused or waits for approval,
     1 something failed. What happens is told on standard error, a JSON line each.
@@ -151,18 +162,9 @@ def run(
     """
     book = Ledger.open(ledger, create=False)
     service = enrolment.service(book, url, timeout)
-    terms = Terms(
-        data=data,
-        epsilon=epsilon,
-        delta=delta,
-        unit=unit.value,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency.value,
-        dataset=dataset,
-        encoder=encoder,
-    )
-    agent = Agent(service, book, terms, _report)
+    terms = Terms(epsilon, delta, unit.value, max_records, person, adjacency.value, encoder)
+    hold = hold or (_ONCE_HOLD if once else HOLD)
+    agent = Agent(service, book, terms, data, _report, dataset, hold)
     if once:
         fates = agent.round()
         words = (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from proxyset import atomic
+from proxyset.agent.moments import due, wait_until
 from proxyset.cli import agent, check, history, options, owner, predict, report, show
 from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.options import Adjacency, Unit
-from proxyset.cli.output import emit
+from proxyset.cli.output import emit, note
 from proxyset.cli.show import USUAL_EPSILON
 from proxyset.client.answer import answer
 from proxyset.client.calibration import privacy_statement
@@ -114,16 +117,18 @@ def pull(
     approve: options.Approve = False,
     new_index: options.NewIndex = False,
     strict: Strict = False,
-    timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
+    hold: Annotated[float, typer.Option(help=options.HOLD_HELP, min=0.1)] = 60.0,
+    timeout: options.Timeout = 30.0,
     json: options.Json = False,
 ) -> None:
     """Pull a probe, answer it, push the release. If the push fails, run it again: it costs nothing more.
 
+    The release is pushed when the hold is over: were it pushed at once, the server would see how long the records took.
+
     Example: proxyset client pull https://cloud.example --data private/ --epsilon 0.58
     """
     book = Ledger.open(ledger)
-    before = book.spent()
-    transport = Http(url, timeout)
+    before, transport, asked = book.spent(), Http(url, timeout), time.time()
     probe = Probe.from_bytes(transport.pull())
     release = answer(
         probe,
@@ -143,6 +148,7 @@ def pull(
         new_index=new_index,
         confirm=confirming(strict),
     )
+    _hold(asked, hold)
     transport.push(release.to_bytes())
     sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
     privacy = release.privacy
@@ -181,6 +187,22 @@ app.command()(report.report)
 app.command()(owner.serve)
 app.command()(predict.fetch_model)
 app.command()(predict.predict)
+
+
+def _hold(asked: float, hold: float) -> None:
+    """Wait until an answer may go, and say so."""
+    now = time.time()
+    moment = due(asked, hold, now)
+    if moment > asked + hold:
+        note(
+            f"warning: the answer took {now - asked:.0f} s, longer than the hold of {hold:g} s, so the moment of sending tells the "
+            f"server how many holds it took: next time say --hold {math.ceil(2 * (now - asked))} or more"
+        )
+    if moment - now > 1:
+        note(
+            f"answered; it is sent in {moment - now:.0f} s, so that its time does not tell how many records there are"
+        )
+    wait_until(moment)
 
 
 def _burned(server: str, account: Account) -> str:

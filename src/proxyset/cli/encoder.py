@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from proxyset.cli.output import emit, note
 from proxyset.encoders import Encoder, load_encoder
 
 app = typer.Typer(help="Encoders: what both sides compute features with.", no_args_is_help=True)
@@ -40,7 +41,7 @@ def export(
     encoder = export_encoder(named(name, weights=weights, size=size, resize=resize), out)
     _show(encoder, as_json)
     if not as_json:
-        typer.echo(f"Use it on both sides as: --encoder onnx:{out}")
+        note(f"Use it on both sides as: --encoder onnx:{out}")
 
 
 @app.command()
@@ -57,13 +58,7 @@ def info(
 
 def _show(encoder: Encoder, as_json: bool) -> None:
     spec = encoder.spec
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {**spec.model_dump(mode="json"), "kind": encoder.kind, "fingerprint": spec.fingerprint}
-            )
-        )
-        return
-    typer.echo(f"{spec.name}: {spec.dim} features of {encoder.kind} items; fingerprint {spec.fingerprint}")
-    for key, value in spec.params.items():
-        typer.echo(f"  {key}: {json.dumps(value)}")
+    facts = {**spec.model_dump(mode="json"), "kind": encoder.kind, "fingerprint": spec.fingerprint}
+    lines = [f"{spec.name}: {spec.dim} features of {encoder.kind} items; fingerprint {spec.fingerprint}"]
+    lines += [f"  {key}: {json.dumps(value)}" for key, value in spec.params.items()]
+    emit(facts, "\n".join(lines), as_json)

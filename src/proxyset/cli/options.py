@@ -38,7 +38,6 @@ EncoderOption = Annotated[
 DatasetName = Annotated[
     str | None, typer.Option(help="Name of the data in the ledger; their path.", show_default=False)
 ]
-SkipCorrupt = Annotated[bool, typer.Option(help="Leave out records that cannot be encoded.")]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Draw and debit anew, though an answer with these settings is stored.")
 ]
@@ -47,3 +46,7 @@ NewIndex = Annotated[
     bool, typer.Option("--new-index", help="I agree that this server asks about another index than before.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)
+]
+HOLD_HELP = "Seconds from the probe to its answer, more than reading the data takes; else whole multiples."

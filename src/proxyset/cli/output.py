@@ -1,4 +1,4 @@
-"""What a command prints: one JSON line for programs, or a few words for people."""
+"""What a command prints: one JSON line for programs, or a few words for people. Nothing that is not `printable` passes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,29 @@ import typer
 
 from proxyset.atomic import room_for
 from proxyset.cloud.build import Progress
+from proxyset.printable import printable_lines
 
 
 def emit(result: dict[str, Any], human: str, json: bool) -> None:
     """Print the result of a command on standard output."""
+    tell(jsonlib.dumps(result, ensure_ascii=False) if json else human)
+
+
+def tell(words: str) -> None:
+    """Print a part of the result on standard output."""
     with room_for("standard output"):
-        sys.stdout.write((jsonlib.dumps(result, ensure_ascii=False) if json else human) + "\n")
+        sys.stdout.write(printable_lines(words) + "\n")
         sys.stdout.flush()
 
 
 def note(message: str) -> None:
     """Tell the person something that is not the result, on standard error."""
-    sys.stderr.write(message + "\n")
+    sys.stderr.write(printable_lines(message) + "\n")
 
 
 def warn_private(message: str) -> None:
     """Say, in red on a terminal, that something gives no privacy."""
-    typer.secho(f"NOT PRIVATE: {message}", fg=typer.colors.RED, bold=True, err=True)
+    typer.secho(printable_lines(f"NOT PRIVATE: {message}"), fg=typer.colors.RED, bold=True, err=True)
 
 
 @contextmanager

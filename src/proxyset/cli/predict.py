@@ -31,7 +31,7 @@ def fetch_model(
         str | None, typer.Option(help="Whose model, of a server you are enrolled with.", show_default=False)
     ] = None,
     ledger: options.LedgerFile = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for each step of a request.", min=0.1)] = 30.0,
+    timeout: options.Timeout = 30.0,
     json: options.Json = False,
 ) -> None:
     """Fetch the model that the cloud made, verify it, and only then keep it. The first key of a server is pinned.
@@ -62,13 +62,14 @@ def predict(
         typer.Option(help="CSV file with id and label, to measure with; the data's own.", show_default=False),
     ] = None,
     encoder: options.EncoderOption = None,
-    skip_corrupt: options.SkipCorrupt = False,
     threads: Annotated[
         int | None, typer.Option(help="Of the model; all cores.", min=1, show_default=False)
     ] = None,
     json: options.Json = False,
 ) -> None:
     """Run a fetched model over your own data. The predictions stay here, and are as private as the data.
+
+    An item that cannot be read has no prediction, and a reason.
 
     Example: proxyset client predict model --data private/ --out predictions.csv
     """
@@ -77,7 +78,6 @@ def predict(
         data,
         encoder=encoder,
         labels=None if labels is None else read_labels(labels),
-        skip_corrupt=skip_corrupt,
         threads=threads,
     )
     found.save(out)
@@ -85,13 +85,13 @@ def predict(
     facts = {
         "out": str(out),
         "items": len(found.ids),
-        "skipped": found.skipped,
+        "unread": len(found.reasons),
         "labelled": found.labelled,
         "accuracy": accuracy,
     }
-    words = f"{out}: {len(found.ids):,} predictions"
-    if found.skipped:
-        words += f", {found.skipped} items skipped"
+    words = f"{out}: {len(found.ids) - len(found.reasons):,} predictions"
+    if found.reasons:
+        words += f"; {len(found.reasons):,} items cannot be read, the column 'reason' says why"
     if accuracy is not None:
         words += f"; {accuracy:.1%} of {found.labelled:,} labelled items are right"
     emit(facts, words, json)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.private_data import FOLDER, Labels
+from proxyset.encoders.cells import canonical
 from proxyset.errors import InvalidData
 from proxyset.sources.source import Batch
 
@@ -61,6 +62,8 @@ def label_reader(labels: Labels) -> Callable[[Batch], list[str]]:
 def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
     """The number of each label in the questions' list, −1 for none and for one that is not in it: (n,).
 
+    Both are compared in canonical spelling: 7.0 in a file of doubles is the class "7", true is "True".
+
     Sensitivity:
         Each number depends on its own record and the public list alone.
     Unit:
@@ -70,5 +73,7 @@ def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.i
     Assumes:
         Nothing.
     """
-    number = {name: place for place, name in enumerate(classes)}
-    return np.array([number.get(label, -1) for label in labels], np.int64)
+    number: dict[str | None, int] = {}
+    for place, name in enumerate(classes):
+        number.setdefault(canonical(name), place)
+    return np.array([number.get(canonical(label), -1) if label else -1 for label in labels], np.int64)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.client.labels import class_numbers
+from proxyset.client.private_data import wanted_of
 from proxyset.encoders import encoder_for
 from proxyset.encoders.images import pixels
 from proxyset.encoders.onnx import open_session
 from proxyset.errors import InvalidData, InvalidInput
-from proxyset.sources import open_source
+from proxyset.sources.private import open_private_files
+from proxyset.sources.private.records import Wanted
 from proxyset.sources.remote import is_url
-from proxyset.sources.source import Batch, Items, Kind
+from proxyset.sources.source import Items
 from proxyset.wire.model import MODEL, Features, Model
 
 _CHUNK_PIXELS = 32 * 224 * 224  # in the model at once
@@ -53,7 +56,7 @@ class Predictor:
         self._chunk = _CHUNK_ROWS
         if isinstance(given, Features):
             phi = encoder_for(given.encoder, local=encoder)
-            self.kind = cast(Kind, phi.kind)
+            self.wanted = wanted_of(phi, "label")
             self._prepare: Callable[[Any], tuple[NDArray[Any], dict[int, str]]] = lambda items: (
                 (encoded := phi.encode(items)).embeddings,
                 encoded.problems,
@@ -64,7 +67,7 @@ class Predictor:
                     f"this model takes pictures as they are: the encoder {encoder!r} has no use"
                 )
             framing = given.preprocessing
-            self.kind = "image"
+            self.wanted = Wanted("image", columns=("label",))
             self._chunk = max(1, min(_CHUNK_PIXELS // (framing.size[0] * framing.size[1]), _CHUNK_ROWS))
 
             def prepare(items: Any) -> tuple[NDArray[Any], dict[int, str]]:
@@ -112,16 +115,17 @@ class Predictions:
 
     Attributes:
         ids: one an item, in the order of the data.
-        predicted: class of the largest score; the first of equal ones.
-        confidence: (n,) its softmax probability.
+        predicted: class of the largest score; the first of equal ones; "" for an item that cannot be read.
+        confidence: (n,) its softmax probability; NaN for such an item.
         labels: the known class of each item, None where there is none.
+        reasons: row → why the item cannot be read.
     """
 
     ids: list[str]
     predicted: list[str]
     confidence: NDArray[np.float64]
     labels: list[str | None]
-    skipped: int
+    reasons: dict[int, str]
 
     @property
     def labelled(self) -> int:
@@ -134,15 +138,17 @@ class Predictions:
         return sum(label == guess for label, guess in zip(self.labels, self.predicted, strict=True))
 
     def save(self, path: Path) -> None:
-        """Write CSV with the columns id, predicted, confidence and, where any class is known, label."""
+        """Write CSV with the columns id, predicted, confidence and, where there are any, label and reason (of no prediction)."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        known = self.labelled > 0
-        writer.writerow(["id", "predicted", "confidence", *["label"] * known])
-        for item, guess, sure, label in zip(
-            self.ids, self.predicted, self.confidence, self.labels, strict=True
+        known, unread = self.labelled > 0, bool(self.reasons)
+        writer.writerow(["id", "predicted", "confidence", *["label"] * known, *["reason"] * unread])
+        for row, (item, guess, sure, label) in enumerate(
+            zip(self.ids, self.predicted, self.confidence, self.labels, strict=True)
         ):
-            writer.writerow([item, guess, f"{sure:.6f}", *[label or ""] * known])
+            reason = self.reasons.get(row, "")
+            sureness = "" if row in self.reasons else f"{sure:.6f}"
+            writer.writerow([item, guess, sureness, *[label or ""] * known, *[reason] * unread])
         atomic.write_bytes(path, text.getvalue().encode())
 
 
@@ -152,7 +158,6 @@ def predict(
     *,
     encoder: str | None = None,
     labels: Mapping[str, str] | None = None,
-    skip_corrupt: bool = False,
     threads: int | None = None,
 ) -> Predictions:
     """Run a model over private data.
@@ -163,7 +168,9 @@ def predict(
         encoder, threads: as `Predictor` takes them.
         labels: id → class, to measure with; None takes the data's own (the folder of an image, the column `label`), as far
             as they are classes of the model.
-        skip_corrupt: leave out what cannot be read instead of stopping.
+
+    Returns:
+        One prediction an item; an item that cannot be read has none, and a reason.
 
     Sensitivity:
         Unbounded: a prediction is a function of a private item.
@@ -175,7 +182,7 @@ def predict(
         ONNX Runtime does what the ONNX standard says with a model that has been checked.
 
     Raises:
-        InvalidData: there is no data, an item cannot be read, or the model does not fit.
+        InvalidData: there are no such data, no items in them, or the model does not fit.
         InvalidInput: a label is no class of the model, or of no item.
     """
     if is_url(data):
@@ -187,35 +194,30 @@ def predict(
             f"{len(unknown)} labels are no class of this model, such as {unknown[0]!r}; it knows {', '.join(sorted(classes)[:20])}"
         )
     ids: list[str] = []
-    own: list[str | None] = []
+    own: list[str] = []
     scores: list[Logits] = [np.zeros((0, len(classes)), np.float32)]
-    bad: list[str] = []
-    for batch in _batches(Path(data), predictor.kind):
+    reasons: dict[int, str] = {}
+    for batch in open_private_files(data, predictor.wanted).batches():
         found, problems = predictor.logits(batch.items)
-        good = [row for row in range(len(batch.ids)) if row not in problems]
-        bad += [f"{batch.ids[row]!r}: {problem}" for row, problem in problems.items()]
-        ids += [batch.ids[row] for row in good]
-        column = batch.columns.get("label", [None] * len(batch.ids))
-        own += [column[row] if column[row] in classes else None for row in good]
-        scores.append(found[good])
-    if bad and not skip_corrupt:
-        raise InvalidData(
-            f"{len(bad)} of {len(ids) + len(bad)} items cannot be read, the first is {bad[0]}: mend or remove them, or leave them "
-            "out with --skip-corrupt"
-        )
+        reasons |= {len(ids) + row: problem for row, problem in (problems | batch.unread).items()}
+        ids += batch.ids
+        own += [label or "" for label in batch.columns["label"]]
+        scores.append(found)
     if not ids:
-        raise InvalidData(f"{data} has no items that can be read")
+        raise InvalidData(f"{data} has no {predictor.wanted.kind} items")
     if labels is not None and not set(labels).intersection(ids):
         raise InvalidInput(f"none of the {len(labels)} labels is of an item of {data}, such as {ids[0]!r}")
     logits = np.concatenate(scores).astype(np.float64)
-    chosen = logits.argmax(axis=1)
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    confidence = weights.max(axis=1) / weights.sum(axis=1)
+    predicted = [predictor.classes[row] for row in logits.argmax(axis=1)]
+    for row in reasons:
+        predicted[row], confidence[row] = "", np.nan
+    known: list[str | None] = [
+        None if number < 0 else predictor.classes[number] for number in class_numbers(own, predictor.classes)
+    ]
     return Predictions(
-        ids,
-        [predictor.classes[row] for row in chosen],
-        weights.max(axis=1) / weights.sum(axis=1),
-        own if labels is None else [labels.get(item) for item in ids],
-        len(bad),
+        ids, predicted, confidence, known if labels is None else [labels.get(item) for item in ids], reasons
     )
 
 
@@ -239,9 +241,3 @@ def read_labels(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidData(f"cannot read the labels {path}: {error}") from None
     return found
-
-
-def _batches(path: Path, kind: Kind) -> Iterator[Batch]:
-    source = open_source(path, kind=kind)
-    for shard in source.shards():
-        yield from source.read(shard)

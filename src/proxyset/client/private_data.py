@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.vote import Records, content_digests
-from proxyset.encoders import encoder_for
+from proxyset.encoders import cells, encoder_for
+from proxyset.encoders.cells import canonical
 from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.tabular import TabularEncoder
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
-from proxyset.sources import open_source
+from proxyset.sources.private import PrivateFiles, open_private_files
+from proxyset.sources.private.records import Wanted
 from proxyset.sources.remote import is_url
-from proxyset.sources.source import Batch, Items, Kind, Source
+from proxyset.sources.source import Batch, Items, Kind
 
-Data = str | os.PathLike[str] | Source | NDArray[Any]
+Data = str | os.PathLike[str] | NDArray[Any]
 Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
@@ -42,41 +45,35 @@ def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: st
     return encoder
 
 
-def private_source(data: Data, encoder: Encoder, *columns: str | None) -> Source | NDArray[Any]:
-    """The private data, opened with the columns that name a person or a label; FOLDER and None are no columns.
+def wanted_of(encoder: Encoder, *columns: str | None) -> Wanted:
+    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER and None are none)."""
+    asked = tuple(column for column in columns if column and column != FOLDER)
+    features = (
+        tuple(column.name for column in encoder.params.columns) if isinstance(encoder, TabularEncoder) else ()
+    )
+    return Wanted(cast(Kind, encoder.kind), encoder.spec.dim, features, asked)
+
+
+def private_files(data: str | os.PathLike[str], wanted: Wanted) -> PrivateFiles:
+    """The private data's files.
 
     Raises:
-        InvalidInput: it is a URL. InvalidData: there is no such data, or no such column.
+        InvalidInput: it is a URL. InvalidData: there are no such data, or one file whose header lacks a column that the owner
+            asks for.
     """
-    if not isinstance(data, str | os.PathLike):
-        return data
     if is_url(data):
         raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
-    asked = [column for column in columns if column and column != FOLDER]
-    return open_source(Path(data), kind=cast(Kind, encoder.kind), columns=asked)
+    files = open_private_files(data, wanted)
+    header = files.header()
+    if header and (missing := [name for name in wanted.columns if name not in header]):
+        there = ", ".join(header[:50])
+        raise InvalidData(f"{data} has no column {', '.join(map(repr, missing))}; its columns are: {there}")
+    return files
 
 
-def check_kind(source: Source | NDArray[Any], encoder: Encoder, what: str) -> None:
-    """Raise InvalidInput unless the encoder takes the items that the data holds."""
-    found = "embedding" if isinstance(source, np.ndarray) else source.kind
-    if encoder.kind != found:
-        raise InvalidInput(
-            f"the {what}'s encoder takes {encoder.kind} items; the private data holds {found} items"
-        )
-
-
-def dataset_name(source: Source | NDArray[Any]) -> str:
+def dataset_name(data: Data) -> str:
     """What the ledger calls data that the owner gave no name."""
-    return "array" if isinstance(source, np.ndarray) else str(Path(source.path).resolve())
-
-
-def batches_of(source: Source | NDArray[Any]) -> Iterator[Batch]:
-    """All items, batch by batch."""
-    if isinstance(source, np.ndarray):
-        yield Batch([str(row) for row in range(len(source))], source)
-        return
-    for shard in source.shards():
-        yield from source.read(shard)
+    return "array" if isinstance(data, np.ndarray) else str(Path(data).resolve())
 
 
 @dataclass
@@ -98,9 +95,21 @@ class Tally:
 
 @dataclass
 class PrivateData:
-    """Private data, opened. Reading it is a total function of each record: what cannot be read has no vote."""
+    """Private data, opened. Reading it is a total function of each record: what cannot be read has no vote.
 
-    source: Source | NDArray[Any]
+    Sensitivity:
+        A record's features, person, label and whether it votes depend on that record and on public things alone: the encoder,
+        the owner's settings, the form of the files.
+    Unit:
+        One record.
+    Guarantee:
+        None by itself: these are the private data.
+    Assumes:
+        The form of a file is no record's (`sources.private`). An image's or text's features depend on that item alone, which
+        is why each is encoded by itself; numbers of tables and embeddings are computed element by element.
+    """
+
+    source: PrivateFiles | NDArray[Any]
     encoder: Encoder
     person: str | None
     labels: LabelOf | None
@@ -108,12 +117,19 @@ class PrivateData:
     tally: Tally = field(default_factory=Tally)
 
     def records(self) -> Iterator[Records]:
-        """The records that can vote; `tally` says afterwards what became of the others."""
+        """The records that can vote; `tally` says afterwards what became of the others.
+
+        Raises:
+            ReadFailed: a file cannot be read now, on this machine. What it holds raises nothing.
+        """
         self.tally = tally = Tally()
-        for batch in batches_of(self.source):
+        for batch in self._batches():
             X, problems = _features(batch.items, self.encoder)
+            problems |= batch.unread
             persons = _persons(batch, self.person) if self.person else []
-            problems |= {row: "no person" for row, person in enumerate(persons) if not person}
+            problems |= {
+                row: "no person" for row, name in enumerate(persons) if not name and row not in problems
+            }
             tally.total += len(batch.ids)
             for row, reason in problems.items():
                 tally.no_vote[reason] += 1
@@ -125,11 +141,17 @@ class PrivateData:
                 names = self.labels(batch)
                 found = replace(found, labels=[names[row] for row in good])
             if self.person:
-                contents = content_digests(batch.items)
+                by_item = self.encoder.kind in ("image", "text")
+                contents = content_digests(batch.items if by_item else X)
                 found = replace(
                     found, persons=[persons[row] for row in good], contents=[contents[row] for row in good]
                 )
             yield found
+
+    def _batches(self) -> Iterator[Batch]:
+        if isinstance(self.source, PrivateFiles):
+            return self.source.batches()
+        return iter([Batch([str(row) for row in range(len(self.source))], self.source)])
 
 
 def open_private(
@@ -139,16 +161,36 @@ def open_private(
     labels: Labels | None = None,
     dataset: str | None = None,
 ) -> PrivateData:
-    """Open private data for an encoder."""
+    """Open private data for an encoder.
+
+    Args:
+        data: path of the private data, or an (n, d) array of embeddings.
+        encoder: says which kind of items they are, and how each is read.
+        person: the column that names the person of each record; "folder" for the folder that it lies in.
+        labels: "folder", a column, or labels by id; None for none.
+        dataset: the owner's name for the data in the ledger.
+
+    Raises:
+        InvalidInput: an array without a name, or a URL, or an array for an encoder of something else. InvalidData: there are no
+            such data, or no such column in the header of one file.
+    """
     from proxyset.client.labels import label_reader
 
-    source = private_source(data, encoder, person, labels if isinstance(labels, str) else None)
-    check_kind(source, encoder, "question")
-    if dataset is None and isinstance(source, np.ndarray):
-        raise InvalidInput(
-            "an array has no name of its own, and the ledger tells data sets apart by name: give one, dataset='ward 3'"
-        )
-    name = dataset_name(source) if dataset is None else dataset
+    source: PrivateFiles | NDArray[Any]
+    if isinstance(data, np.ndarray):
+        if dataset is None:
+            raise InvalidInput(
+                "an array has no name of its own, and the ledger tells data sets apart by name: give one, dataset='ward 3'"
+            )
+        if encoder.kind != "embedding":
+            raise InvalidInput(
+                f"the question's encoder takes {encoder.kind} items; an array holds embedding items"
+            )
+        source = data
+    else:
+        column = labels if isinstance(labels, str) else None
+        source = private_files(data, wanted_of(encoder, person, column))
+    name = dataset_name(data) if dataset is None else dataset
     return PrivateData(source, encoder, person, label_reader(labels) if labels is not None else None, name)
 
 
@@ -159,7 +201,11 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
     X = np.zeros((len(items), encoder.spec.dim), np.float32)
     problems: dict[int, str] = {}
     for row, item in enumerate(items):
-        encoded = encoder.encode([item])
+        try:
+            encoded = encoder.encode([item])
+        except InvalidData as error:  # a model may fail for what one item holds; that it runs at all, its self-test has shown
+            problems[row] = str(error)[:200]
+            continue
         X[row] = encoded.embeddings[0]
         if encoded.problems:
             problems[row] = encoded.problems[0]
@@ -167,8 +213,9 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
 
 
 def _persons(batch: Batch, person: str) -> list[str]:
+    """The person of each record, in canonical spelling; "" for none."""
     if person == FOLDER:
-        return [name.rpartition("/")[0] for name in batch.ids]
+        return [cells.person(canonical(name.rpartition("/")[0])) for name in batch.ids]
     if person not in batch.columns:
-        raise InvalidData(f"the private data has no column {person!r}")
-    return [value or "" for value in batch.columns[person]]
+        raise InvalidData(f"the private data has no column {person!r}")  # an array
+    return list(map(cells.person, batch.columns[person]))

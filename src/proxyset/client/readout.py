@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.client.labels import class_numbers
 from proxyset.client.private_data import PrivateData, Tally
 from proxyset.encoders.tabular import CLIP, TabularEncoder
 
@@ -59,10 +60,14 @@ def read_out(private: PrivateData, classes: Sequence[str] = ()) -> Readout:
     encoder = private.encoder
     params = encoder.params.columns if isinstance(encoder, TabularEncoder) else []
     columns = [ColumnRead(column.name, column.kind) for column in params]
-    allowed = frozenset(classes)
     strangers: list[str] = []
     for records in private.records():
-        voting = [not classes or label in allowed for label in records.labels or [""] * len(records.ids)]
+        voting = [True] * len(records.ids)
+        if classes:
+            voting = [
+                number >= 0
+                for number in class_numbers(records.labels or [""] * len(records.ids), classes).tolist()
+            ]
         strangers += [name for name, votes in zip(records.ids, voting, strict=True) if not votes]
         X, start = records.X[np.array(voting, bool)], 0
         for column, read in zip(params, columns, strict=True):

@@ -211,7 +211,7 @@ class _Exchange:
         with commands.serving(*serve) as server:
             spent = commands.run(
                 *("client", "pull", str(server["url"]), "--data", "client/private.parquet"),
-                *("--epsilon", str(setting.epsilon), "--ledger", "client/ledger.sqlite"),
+                *("--epsilon", str(setting.epsilon), "--ledger", "client/ledger.sqlite", "--hold", "1"),
             )
         ledger = commands.run("ledger", "show", "client/ledger.sqlite")
         return Exchange(

@@ -1,10 +1,11 @@
 """Features of table rows, from public statistics of the pool alone.
 
-The pool decides which columns count, in which order, and how each is scaled; the private side only applies
-that. A number becomes (value − centre) / scale, cut off at ±CLIP so that one wild value cannot decide the
-nearest centroid. A category becomes one-hot over the pool's most frequent values and "other": two categories
-then lie √2 apart, like two typical values of a number. A column with missing values in the pool gets one
-indicator more. How the statistics are found: `tabular_fit`.
+The pool decides which columns count, of which kind, in which order, and how each is scaled; the private side
+only applies that, cell by cell, whatever type its own file has (`cells`). A number becomes
+(value − centre) / scale, cut off at ±CLIP so that one wild value cannot decide the nearest centroid. A category
+becomes one-hot over the pool's most frequent values and "other": two categories then lie √2 apart, like two
+typical values of a number. A column with missing values in the pool gets one indicator more. How the statistics
+are found: `tabular_fit`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Number(BaseModel):
 
 
 class Categories(BaseModel):
-    """A column of texts. A missing value is in no category."""
+    """A column of texts, in their canonical spelling (`cells.canonical`). A missing value is in no category."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -76,17 +77,17 @@ class Categories(BaseModel):
 
     def encode(self, column: pa.ChunkedArray, out: NDArray[np.float32]) -> dict[int, str]:
         """Fill `out` (n, width), which is zero; return row → problem."""
-        values = texts(column, self.name)
-        absent = values.is_null().to_numpy()
+        values, problems = texts(column, self.name)
+        absent = values.is_null().to_numpy(zero_copy_only=False)
         codes = (
             pc.index_in(values, pa.array(self.values, pa.large_string()))
             .fill_null(len(self.values))
-            .to_numpy()
+            .to_numpy(zero_copy_only=False)
         )
         out[np.arange(len(out)), codes] = ~absent
         if self.missing:
             out[:, -1] = absent
-        return {}
+        return problems
 
 
 class TabularParams(BaseModel):
@@ -94,7 +95,7 @@ class TabularParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     clip: float = Field(default=CLIP, ge=CLIP, le=CLIP)
     columns: list[Annotated[Number | Categories, Field(discriminator="kind")]] = Field(
         min_length=1, max_length=MOST_COLUMNS
@@ -137,12 +138,13 @@ class TabularEncoder:
         return EncoderSpec(name="tabular", dim=self.params.dim, params=self.params.model_dump(mode="json"))
 
     def encode(self, items: Sequence[Any]) -> Encoded:
-        """`items`: a pyarrow.Table with at least the columns of `params`, in any order → (n, dim) float32.
+        """`items`: a pyarrow.Table → (n, dim) float32, each row out of its own cells in the columns of `params`.
 
-        Columns with other names are ignored. A text where a number belongs is a problem of its row.
+        Columns may have any order and any type; those with other names are ignored. What is not what its column asks (a text
+        where a number belongs, a list) is a problem of its row; a column that is absent, or there twice, is one of every row.
 
         Raises:
-            InvalidData: not a table, or a column is absent, is there twice or has a type that cannot be read.
+            InvalidData: not a table.
         """
         if not isinstance(items, pa.Table):
             raise InvalidData(f"the tabular encoder takes a table, not {type(items).__name__}")
@@ -151,17 +153,12 @@ class TabularEncoder:
         start = 0
         for column in self.params.columns:
             found = items.schema.get_all_field_indices(column.name)
-            if len(found) != 1:
-                raise InvalidData(
-                    f"the table has {len(found)} columns named {column.name!r}; the pool has one. "
-                    f"Its columns are {_some(items.column_names)}"
-                )
-            wrong = column.encode(items.column(found[0]), X[:, start : start + column.width])
+            if len(found) == 1:
+                wrong = column.encode(items.column(found[0]), X[:, start : start + column.width])
+            else:
+                problem = f"there are {len(found)} columns named {column.name!r}, not one"
+                wrong = dict.fromkeys(range(len(items)), problem)
             problems = wrong | problems
             start += column.width
         X[list(problems)] = 0
         return checked(X, self.params.dim, problems)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -130,9 +130,10 @@ class _Profile:
         if kind == "number":
             self._add_numbers(numbers(column, self.name)[0], priorities)
         elif kind == "category" and len(self.counts) <= MOST_DISTINCT:
-            for entry in pc.value_counts(texts(column, self.name).drop_null()):
+            values = texts(column, self.name)[0].drop_null()
+            for entry in pc.value_counts(values):
                 self.counts[entry["values"].as_py()] += entry["counts"].as_py()
-            self.present += len(column) - column.null_count
+            self.present += len(values)
 
     def _add_numbers(self, values: NDArray[np.float64], priorities: NDArray[np.uint64]) -> None:
         found = ~np.isnan(values)

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -29,6 +30,7 @@ from proxyset.page import words
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
 from proxyset.page.sessions import Session, Sessions
+from proxyset.printable import printable_lines
 
 # "page.css" begins with the colours that the demo's report shares
 _PARTS = {"page.css": ("colours.css", "page.css")}
@@ -83,6 +85,11 @@ class Visit:
 View = Callable[[Visit], Response]
 
 
+def _shown(value: Any) -> Any:
+    """What a template shows of a value: text is printable, whoever wrote it. Markup was put together from such parts."""
+    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 class Site:
     """Routes, templates and sessions of one site.
 
@@ -113,6 +120,7 @@ class Site:
             loader=ChoiceLoader([PackageLoader(package), PackageLoader("proxyset.page")]),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_shown,
             trim_blocks=True,
             lstrip_blocks=True,
         )

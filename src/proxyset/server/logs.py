@@ -9,10 +9,16 @@ import time
 from functools import lru_cache
 from typing import Any
 
+from proxyset.printable import printable
+
 LOGGER = logging.getLogger("proxyset.service")
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _line(facts: dict[str, Any]) -> str:
+    return printable(_encode(facts))  # still JSON: the escapes are its own
 
 
 @lru_cache(maxsize=2)
@@ -37,7 +43,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return _encode(line)
+        return _line(line)
 
 
 def log_to_stderr(level: str = "info") -> None:
@@ -69,4 +75,4 @@ def request_line(**facts: object) -> None:
         return
     at = time.time()
     line = {"time": _stamp(at), "level": "info", "event": "request", **facts}
-    sys.stderr.write(_encode(line) + "\n")
+    sys.stderr.write(_line(line) + "\n")

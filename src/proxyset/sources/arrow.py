@@ -10,32 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from proxyset.encoders.columns import numbers
 from proxyset.errors import InvalidData
-
-# Cells that mean "no value" in a column of numbers, whatever their case.
-_MISSING = pa.array(["", "na", "n/a", "nan", "null", "none", "?"])
-
-
-def numbers(cells: pa.Array) -> pa.Array:
-    """Strings as float64, with None for the usual words for a missing value.
-
-    Raises:
-        pyarrow.ArrowInvalid: a cell is not a number.
-    """
-    trimmed = pc.utf8_trim_whitespace(cells)
-    missing = pc.is_in(pc.utf8_lower(trimmed), value_set=_MISSING)
-    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed).cast(pa.float64())
 
 
 def typed(column: pa.Array, numeric: bool) -> pa.Array:
-    """A column as float64 (dates and times as their count of units, booleans as 0 and 1) or as string."""
+    """A column as float64 (dates and times in microseconds, booleans as 0 and 1: `columns.numbers`) or as string."""
+    if numeric:
+        found, absent = numbers(column, "")[0], column.is_null().to_numpy(zero_copy_only=False)
+        return pa.array(found, mask=absent)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if not numeric:
-        return column.cast(pa.string())
-    if pa.types.is_temporal(column.type):
-        column = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
-    return column.cast(pa.float64(), safe=False)
+    return column.cast(pa.string())
 
 
 def is_numeric(kind: pa.DataType) -> bool | None:

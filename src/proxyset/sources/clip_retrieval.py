@@ -32,6 +32,14 @@ def embedding_files(files: Sequence[str]) -> list[str]:
     return []
 
 
+def metadata_of(array: Path) -> Path | None:
+    """The metadata of a file of embeddings of such a folder; None if there are none."""
+    folder = array.parent.parent
+    names = [f"metadata/{path.name}" for path in sorted((folder / "metadata").glob("*.parquet"))]
+    found = _metadata(names).get(_number(array.name))
+    return folder / found if found else None
+
+
 def _metadata(files: Sequence[str]) -> dict[str, str]:
     """Number → metadata file."""
     return {

@@ -15,7 +15,7 @@ from proxyset.sources.webdataset import IMAGE_EXTENSIONS
 
 Format = Literal["clip-retrieval", "tar", "parquet", "jsonl", "csv", "npy", "images"]
 
-_SUFFIXES: dict[Format, tuple[str, ...]] = {
+SUFFIXES: dict[Format, tuple[str, ...]] = {
     "tar": (".tar",),
     "parquet": (".parquet", ".pq"),
     "jsonl": (".jsonl", ".ndjson"),
@@ -27,7 +27,7 @@ _SUFFIXES: dict[Format, tuple[str, ...]] = {
 _REMOTE: tuple[Format, ...] = ("parquet", "tar")
 
 # The kinds of items that a format can give.
-_KINDS: dict[Format, tuple[Kind, ...]] = {
+KINDS: dict[Format, tuple[Kind, ...]] = {
     "clip-retrieval": ("embedding",),
     "tar": ("image", "text"),
     "parquet": ("image", "text", "embedding", "table"),
@@ -75,7 +75,7 @@ def _by_format(files: Sequence[str], kind: Kind | None) -> dict[Format, list[str
     """The files of every format that can give the kind, without those that only accompany others."""
     if kind in (None, "embedding") and (arrays := embedding_files(files)):
         return {"clip-retrieval": arrays}
-    format_of = {suffix: name for name in _possible(kind) for suffix in _SUFFIXES[name]}
+    format_of = {suffix: name for name in _possible(kind) for suffix in SUFFIXES[name]}
     found: dict[Format, list[str]] = {}
     for file in files:
         if name := format_of.get(PurePosixPath(file).suffix.lower()):
@@ -91,10 +91,10 @@ def _by_format(files: Sequence[str], kind: Kind | None) -> dict[Format, list[str
 
 
 def _possible(kind: Kind | None) -> list[Format]:
-    return [name for name in _SUFFIXES if kind is None or kind in _KINDS[name]]
+    return [name for name in SUFFIXES if kind is None or kind in KINDS[name]]
 
 
 def _nothing(path: Place, files: Sequence[str], kind: Kind | None) -> str:
-    looked = "; ".join(f"{name} ({' '.join(_SUFFIXES[name])})" for name in _possible(kind))
+    looked = "; ".join(f"{name} ({' '.join(SUFFIXES[name])})" for name in _possible(kind))
     of_kind = f" of kind {kind}" if kind else ""
     return f"{path} has no data{of_kind} that can be read ({len(files)} files); looked for {looked}"

@@ -18,12 +18,12 @@ from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 # Which columns may hold the items, in order of preference, and of which types.
-_CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
+CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
     "image": (("image", "jpg", "jpeg", "png", "webp", "bytes"), arrow.is_bytes),
     "text": (TEXT_COLUMNS, arrow.is_text),
     "embedding": (("embedding", "emb"), arrow.is_vectors),
 }
-_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Parquet:
     @cached_property
     def kind(self) -> Kind:
         if self.wanted and self.wanted != "table" and self._content_of(self.wanted) is None:
-            names, _ = _CONTENT[self.wanted]
+            names, _ = CONTENT[self.wanted]
             raise InvalidData(
                 f"{self.path} has no {self.wanted} column; looked for {', '.join(names)} of a "
                 f"fitting type among: {', '.join(f'{field.name} ({field.type})' for field in self._schema)}"
             )
         if self.wanted:
             return self.wanted
-        return next((kind for kind in _CONTENT if self._content_of(kind)), "table")
+        return next((kind for kind in CONTENT if self._content_of(kind)), "table")
 
     def shards(self) -> list[Shard]:
         found: list[Shard] = []
@@ -112,7 +112,7 @@ class Parquet:
             return file.schema_arrow
 
     def _content_of(self, kind: Kind) -> str | None:
-        names, fits = _CONTENT[kind]
+        names, fits = CONTENT[kind]
         there = {field.name: field.type for field in self._schema}
         return next((name for name in names if name in there and fits(there[name])), None)
 
@@ -132,7 +132,7 @@ class Parquet:
             if (
                 column.name == ID
                 or column.name in self._carried.values()
-                or _PANDAS_INDEX.fullmatch(column.name)
+                or PANDAS_INDEX.fullmatch(column.name)
             ):
                 continue
             numeric = arrow.is_numeric(column.type)
@@ -184,4 +184,4 @@ class Parquet:
         """Whether a column of another file can be read as that of the first."""
         if self.kind == "table":
             return name not in self._numeric or arrow.is_numeric(kind) == self._numeric[name]
-        return name != self._content or _CONTENT[self.kind][1](kind)
+        return name != self._content or CONTENT[self.kind][1](kind)

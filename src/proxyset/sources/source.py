@@ -45,11 +45,14 @@ class Batch:
         columns: further columns by name, one value (or None) an item: those of KEPT_COLUMNS that the data
             has, and whatever was asked for by name. Formats without a schema (JSONL, tar) have all of
             KEPT_COLUMNS, perhaps with nothing but None in them.
+        unread: row → why it could not be read; its item is empty. Private data alone have such rows: a pool with one is
+            refused.
     """
 
     ids: list[str]
     items: Items
     columns: dict[str, list[str | None]] = field(default_factory=dict)
+    unread: dict[int, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from proxyset.encoders.columns import numbers
 from proxyset.errors import InvalidData
-from proxyset.sources.arrow import numbers
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH, SHARD_ITEMS
 from proxyset.sources.columns import ID, carried, checked_ids, row_numbers
 from proxyset.sources.delimited import read_header, rows
@@ -25,8 +26,9 @@ class CsvTable:
     """Rows of CSV or TSV files as tables, cut into shards at byte offsets.
 
     The columns of a table are those of the file but for the id, the kept ones and those asked for. A column
-    is float64 if every cell of every file is a number or missing and one is a number, else string; planning
-    finds out which.
+    is float64 if every cell of every file is a number or missing (`cells.number`: booleans, dates and times are numbers) and
+    one is a number, else string; planning finds out which. That is for pools: private tables are not read by what they hold
+    (`private`).
 
     Args:
         path: a file or a folder of them, all with the same header.
@@ -81,13 +83,11 @@ class CsvTable:
 
         def observe(chunk: list[list[str]]) -> None:
             for name in candidates.copy():
-                try:
-                    column = numbers(self._cells(chunk, name))
-                except pa.ArrowInvalid:
+                values, problems = numbers(self._cells(chunk, name), name)
+                if problems:
                     candidates.discard(name)
-                else:
-                    if column.null_count < len(column):
-                        valued.add(name)
+                elif not np.isnan(values).all():
+                    valued.add(name)
 
         def records(file: str, lines: Lines) -> Iterator[object]:
             chunk, began = list[list[str]](), lines.offset
@@ -121,16 +121,16 @@ class CsvTable:
             name: [cell or None for cell in self._cells(chunk, found).to_pylist()]
             for name, found in self._carried.items()
         }
-        try:
-            table = pa.table({name: self._column(chunk, name) for name in self._features})
-        except pa.ArrowInvalid as error:
-            raise InvalidData(f"{path} has changed since it was planned: {error}") from error
+        table = pa.table({name: self._column(chunk, name, path) for name in self._features})
         return Batch(ids, table, columns)
 
-    def _column(self, chunk: list[list[str]], name: str) -> pa.Array:
+    def _column(self, chunk: list[list[str]], name: str, path: Path) -> pa.Array:
         cells = self._cells(chunk, name)
         if name in self._plan[1]:
-            return numbers(cells)
+            values, problems = numbers(cells, name)
+            if problems:
+                raise InvalidData(f"{path} has changed since it was planned: {next(iter(problems.values()))}")
+            return pa.array(values, mask=np.isnan(values))
         return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
     def _cells(self, chunk: list[list[str]], name: str) -> pa.Array:

@@ -15,11 +15,14 @@ from proxyset.sources.files import MAX_ITEM_BYTES, Place, reading, too_large
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError)
 
 
-def members(path: Place) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def members(path: Place, any_name: bool = False) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """(name, function that reads it) of every regular file in the tar; read it before asking for the next.
 
     Folders, links, devices and hidden files are passed over. Uses memory for one member, however many there
     are.
+
+    Args:
+        any_name: give members whose name leaves the archive, too; for readers to whom a name is but a name.
 
     Raises:
         InvalidData: it is not a plain tar file, is damaged or cut short, or a name leaves the archive.
@@ -31,7 +34,7 @@ def members(path: Place) -> Iterator[tuple[str, Callable[[], bytes]]]:
             if info.offset <= last:  # a forged size can lead back to where we were, for ever
                 raise _damaged(path, f"the header at byte {info.offset} leads backwards")
             last = info.offset
-            name = _safe(path, info.name)
+            name = info.name if any_name else _safe(path, info.name)
             if info.isfile() and not PurePosixPath(name).name.startswith("."):
                 yield name, partial(_read, path, archive, info)
         # The standard library stops quietly at a damaged header or a missing end: only blocks of zeros are

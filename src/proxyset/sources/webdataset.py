@@ -57,7 +57,7 @@ class WebDataset:
         if self.wanted:
             return self.wanted
         for file in self.files:
-            found = {_split(name)[1] for name in self._until_image(file)}
+            found = {split(name)[1] for name in self._until_image(file)}
             if found.intersection(IMAGE_EXTENSIONS):
                 return "image"
             if "txt" in found:
@@ -83,7 +83,7 @@ class WebDataset:
     def _until_image(self, file: str) -> Iterator[str]:
         for name, _ in members(locate_any(self.path, file)):
             yield name
-            if _split(name)[1] in IMAGE_EXTENSIONS:
+            if split(name)[1] in IMAGE_EXTENSIONS:
                 return
 
     def _samples(self, file: str) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -91,7 +91,7 @@ class WebDataset:
         extensions = self._extensions
         current, parts = "", dict[str, bytes]()
         for name, read in members(locate_any(self.path, file)):
-            key, extension = _split(name)
+            key, extension = split(name)
             if key != current:
                 if not parts.keys().isdisjoint(extensions):
                     yield current, parts
@@ -126,7 +126,7 @@ class WebDataset:
         return record
 
 
-def _split(name: str) -> tuple[str, str]:
+def split(name: str) -> tuple[str, str]:
     """ "train/0001.seg.PNG" → ("train/0001", "seg.png")."""
     folder, slash, base = name.rpartition("/")
     stem, _, extension = base.partition(".")

@@ -21,7 +21,11 @@ class Transport(Protocol):
         ...
 
     def push(self, release: bytes) -> None:
-        """Hand over a release. Raises TransportError when it was not accepted; pushing it again is harmless."""
+        """Hand over a release: when this returns, the other side has it. Pushing it again is harmless.
+
+        Raises:
+            TransportError: it was not accepted. Rejected: it never will be.
+        """
         ...
 
 

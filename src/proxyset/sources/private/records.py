@@ -1,0 +1,87 @@
+"""What is read of private records, and batches of those that are read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from proxyset.encoders.cells import canonical
+from proxyset.sources.batches import BATCH_BYTES
+from proxyset.sources.columns import ID
+from proxyset.sources.source import Batch, Items, Kind
+
+# What an item is called and where it is from is no feature, on the pool's side too (`columns.carried`).
+_NAMES = (ID, "label", "source", "uri", "url", "image_path", "licence", "license")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of each record, as the question's encoder and the owner say.
+
+    Attributes:
+        kind: of the items.
+        dim: numbers in an embedding.
+        features: the columns of a table that the encoder takes.
+        columns: further columns, by their own names: of the person, of the label.
+    """
+
+    kind: Kind
+    dim: int = 0
+    features: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns of a table's items: a name, a person or a label is none, whoever asks for it."""
+        return tuple(name for name in self.features if name not in (*_NAMES, *self.columns))
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """All other columns that are read."""
+        return tuple(dict.fromkeys((ID, *self.columns)))
+
+
+class Record(NamedTuple):
+    """One record: its name, its item or why there is none, and its further columns."""
+
+    name: str
+    item: Any
+    columns: Mapping[str, str | None] = {}
+    unread: str | None = None
+
+
+def row_name(file: str, row: int) -> str:
+    """What a record without an id is called: the number of the row, after the file's name in a folder."""
+    return f"{file}#{row}" if file else str(row)
+
+
+def printable(name: str) -> str:
+    """A name as it can be shown."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def gathered(records: Iterable[Record], wanted: Wanted, most: int) -> Iterator[Batch]:
+    """Records in batches of at most `most`, or of BATCH_BYTES."""
+    found: list[Record] = []
+    size = 0
+    for record in records:
+        found.append(record)
+        size += len(record.item)
+        if len(found) == most or size >= BATCH_BYTES:
+            yield _batch(found, wanted)
+            found, size = [], 0
+    if found:
+        yield _batch(found, wanted)
+
+
+def _batch(found: Sequence[Record], wanted: Wanted) -> Batch:
+    items: Items = [record.item for record in found]
+    columns = {name: [record.columns.get(name) for record in found] for name in wanted.columns}
+    unread = {row: record.unread for row, record in enumerate(found) if record.unread is not None}
+    return Batch([printable(record.name) for record in found], items, columns, unread)
+
+
+def spelled(values: Mapping[str, Any], wanted: Wanted) -> dict[str, str | None]:
+    """The further columns of a record that is a mapping, in canonical spelling."""
+    return {name: canonical(values.get(name)) for name in wanted.columns}
