@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import tarfile
@@ -17,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from proxyset.client.private_data import Data
-from proxyset.sources.source import Batch, Kind, Shard
+from proxyset.client.private_data import Data, wanted_of
+from proxyset.encoders.cells import canonical
+from proxyset.sources.private import PrivateFiles
+from proxyset.sources.source import Batch
 from tests.fuzz.domains import Domain
 
 Rng = np.random.Generator
@@ -48,9 +51,10 @@ class Layout:
     step: int
     ids: bool
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    numbered: bool = False  # persons have numbers: 7, or 7.0 in all rows as soon as one has none
 
 
-Written = tuple[Data, list[str]]  # and the id of each record
+Written = tuple[Data | PrivateFiles, list[str]]  # and the id of each record
 
 
 @dataclass(frozen=True)
@@ -79,32 +83,28 @@ class Form:
         types = {}
         if domain.kind == "table" and self.typed:
             types = {name: some[rng.integers(len(some))] for name, some in TYPES.items()}
-        return Layout(domain, int(rng.choice([1, 2, 7, 1000])), bool(rng.random() < 0.3), types)
+        return Layout(domain, int(rng.choice([1, 2, 7, 1000])), bool(rng.random() < 0.3), types, bool(rng.random() < 0.3))
 
 
 # --- in memory
 
 
 @dataclass(frozen=True)
-class Memory:
-    """A source that lies in memory, as programs may have one of their own."""
+class Memory(PrivateFiles):
+    """Records that lie in memory, read in batches like those of files: the bulk of the pairs, a hundred times faster."""
 
-    records: list[Record]
-    layout: Layout
-    path: str = "memory"
+    records: tuple[Record, ...] = ()
+    layout: Layout | None = None
 
-    @property
-    def kind(self) -> Kind:
-        return self.layout.domain.kind  # type: ignore[return-value]
-
-    def shards(self) -> list[Shard]:
-        return [Shard(0, "", 0, len(self.records))]
-
-    def read(self, shard: Shard) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
+        assert self.layout is not None
         for start in range(0, len(self.records), self.layout.step):
             some = self.records[start : start + self.layout.step]
-            columns = {"person": [one.person for one in some], "label": [one.label for one in some]}
-            items = [one.item for one in some]
+            columns = {
+                "person": [canonical(one.person) for one in some],
+                "label": [canonical(one.label) for one in some],
+            }
+            items: Any = [one.item for one in some]
             if self.kind == "table":
                 items = rows_of(items, self.layout)
             elif self.kind == "embedding":
@@ -119,7 +119,9 @@ def stacked(items: list[Any], domain: Domain) -> np.ndarray:
 
 
 def in_memory(records: list[Record], layout: Layout, folder: Path) -> Written:
-    return Memory(records, layout), [record.id for record in records]
+    encoder = layout.domain.encoder
+    wanted = wanted_of(encoder, "person", "label")
+    return Memory("memory", (), wanted, tuple(records), layout), [record.id for record in records]
 
 
 def array(records: list[Record], layout: Layout, folder: Path) -> Written:
@@ -195,9 +197,8 @@ def cell(value: Any) -> str:
 
 
 def fields_of(record: Record, domain: Domain) -> dict[str, Any]:
-    if domain.kind == "table":  # truth is written as 0 and 1 where a number is asked for
-        fit = record.item["fit"]
-        return record.item | {"fit": int(fit) if isinstance(fit, bool) else fit}
+    if domain.kind == "table":
+        return dict(record.item)
     return {"text": record.item}
 
 
@@ -209,12 +210,13 @@ def delimited(suffix: str, delimiter: str) -> Callable[[list[Record], Layout, Pa
         text = io.TextIOWrapper(out, "utf-8", newline="", write_through=True)
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         writer.writerow(names)
+        persons = dict(zip((record.id for record in records), numbers_of(records), strict=True))
         for record in records:
             if record.raw is not None:
                 out.write(record.raw.replace(b",", delimiter.encode()) + b"\n")
                 continue
             there = fields_of(record, layout.domain) | {
-                "person": record.person, "label": record.label, "id": record.id,
+                "person": persons[record.id] if layout.numbered else record.person, "label": record.label, "id": record.id,
             }  # fmt: skip
             writer.writerow([cell(there[name]) for name in names])
         path = folder.with_suffix(suffix)
@@ -222,6 +224,13 @@ def delimited(suffix: str, delimiter: str) -> Callable[[list[Record], Layout, Pa
         return path, []
 
     return write
+
+
+def numbers_of(records: list[Record]) -> list[Any]:
+    """Persons as numbers, as pandas writes them: with a point, and NaN, as soon as one of them has none."""
+    names = [record.person for record in records]
+    found = [None if not name else int(name[1:]) if name[1:].isdigit() else 777 for name in names]
+    return [math.nan if n is None else float(n) for n in found] if None in found else list(found)
 
 
 def raws(**lines: bytes) -> dict[str, Callable[[Rng, Record], Record]]:
@@ -315,7 +324,8 @@ def parquet(records: list[Record], layout: Layout, folder: Path) -> Written:
             ],
             pa.list_(of),
         )
-    columns["person"] = pa.array([record.person for record in records], pa.string())
+    persons = [record.person for record in records]
+    columns["person"] = pa.array(numbers_of(records)) if layout.numbered else pa.array(persons, pa.string())
     columns["label"] = pa.array([record.label for record in records], pa.string())
     if layout.ids:
         columns["id"] = pa.array([record.id for record in records], pa.string())
@@ -381,12 +391,56 @@ def npy(records: list[Record], layout: Layout, folder: Path) -> Written:
     return path, [str(number) for number in range(len(records))]
 
 
-def placed(record: Record) -> str:
-    return f"{record.person}/{record.id}.png"
+def clip(records: list[Record], layout: Layout, folder: Path) -> Written:
+    """As clip-retrieval writes it: an array, and beside it a Parquet file with a row for each of its rows."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("img_emb", "metadata"):
+        (folder / name).mkdir(parents=True)
+    np.save(folder / "img_emb" / "img_emb_0.npy", stacked([record.item for record in records], layout.domain))
+    described = {
+        "person": pa.array([record.person for record in records], pa.string()),
+        "label": pa.array([record.label for record in records], pa.string()),
+        "id": pa.array([record.id for record in records], pa.string()),
+    }
+    pq.write_table(pa.table(described), folder / "metadata" / "metadata_0.parquet")
+    return folder, []
 
 
-def labelled(record: Record) -> str:
-    return f"{record.label or 'none'}/{record.id}.png"
+def split(records: list[Record], layout: Layout, folder: Path) -> Written:
+    """A file for each record, all of one form."""
+    writers = _SPLIT[layout.domain.kind]
+    write = writers[layout.step % len(writers)]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for record in records:
+        bare = replace(record, raw=None)
+        written, _ = write([bare], replace(layout, step=1), folder / (record.id or "none"))
+        assert isinstance(written, Path)
+        data = written.read_bytes()
+        match record.raw:
+            case ("cut", share):
+                written.write_bytes(data[: int(share * len(data))])
+            case ("bytes", content):
+                written.write_bytes(content)
+            case ("bitten", seed):
+                found = bytearray(data)
+                for place in np.random.default_rng(seed).integers(len(found), size=4):
+                    found[place] ^= 0x55
+                written.write_bytes(bytes(found))
+    return folder, []
+
+
+def bad_whole_files(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]:
+    def some(*contents: bytes) -> Callable[[Rng, Record], Record]:
+        return lambda rng, record: replace(record, raw=("bytes", contents[rng.integers(len(contents))]))
+
+    return {
+        "a file cut off": lambda rng, record: replace(record, raw=("cut", rng.random())),
+        "a file bitten": lambda rng, record: replace(record, raw=("bitten", int(rng.integers(1 << 30)))),
+        "an empty file": some(b"", b"\n", b"\xef\xbb\xbf"),
+        "a file of another form": some(b"PAR1", b"\x93NUMPY", b"\xff" * 100, b"a,b\n1,2\n", b"{}\n", b"\x1f\x8b\x08"),
+        "a file without columns": some(b"\n1,2\n", b",,\n", b"text,text\na,b\n", b'"a\n'),
+    }
 
 
 def image_folder(records: list[Record], layout: Layout, folder: Path) -> Written:
@@ -462,7 +516,12 @@ def tar(records: list[Record], layout: Layout, folder: Path) -> Written:
                     put(f"{record.id}.json", about)
                 case "twice":
                     put(f"{record.id}.{extension}", data)
+                    put(f"{record.id}.json", about)
+                    put(f"{record.id}.json", b"{}")
+                case "two":
                     put(f"{record.id}.{extension}", data)
+                    put(f"{record.id}.json", about)
+                    put(f"{record.id}.{'jpg' if extension == 'png' else 'png'}", data)
                 case "link":
                     put(f"{record.id}.{extension}", b"", tarfile.SYMTYPE)
                 case "name":
@@ -484,6 +543,7 @@ def bad_samples(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]
 
     ways = {
         "two members of one name": marked_as("twice"),
+        "two pictures": marked_as("two"),
         "a link": marked_as("link"),
         "a name that leaves": marked_as("name"),
         "no item": marked_as("alone"),
@@ -499,6 +559,11 @@ def bad_samples(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]
     return ways
 
 
+_SPLIT = {
+    "embedding": [npy, parquet],
+    "text": [json_lines, delimited(".csv", ","), parquet],
+    "table": [delimited(".csv", ","), parquet],
+}
 IN_FILES = {"half a pair", "a list", "not a text"}
 FORMS: dict[str, Form] = {
     "array": Form(("embedding", "orthogonal"), array, person=None, labels=("mapping",), weight=120),
@@ -514,6 +579,10 @@ FORMS: dict[str, Form] = {
         lambda name: name not in IN_FILES, weight=4, typed=True,
     ),
     "npy": Form(("embedding",), npy, person=None, labels=("mapping",), weight=4),
+    "clip": Form(("embedding",), clip, weight=4),
+    "split": Form(
+        ("embedding", "wordllama", "table"), split, bad_whole_files, lambda name: name not in IN_FILES, weight=2, typed=True,
+    ),
     "folder": Form(("hog", "onnx"), image_folder, bad_files, person="folder", labels=("folder", "mapping"), weight=2),
     "tar": Form(("hog", "onnx", "wordllama"), tar, bad_samples, labels=("label", "mapping"), weight=2),
 }  # fmt: skip

@@ -35,9 +35,11 @@ import numpy as np
 from proxyset.client.answer import Counts
 from proxyset.client.gate import Gate, Question
 from proxyset.client.labeling import LabelVotes, Voting
+from proxyset.client.labels import label_reader
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.private_data import Data, Labels, PrivateData, open_private
 from proxyset.client.terms import Terms
+from proxyset.sources.private import PrivateFiles
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import Questions
 from tests.fuzz.domains import CLASSES, DOMAINS, Domain
@@ -73,9 +75,12 @@ class World:
 
     def open(self, units: list[Unit]) -> PrivateData:
         data, labels = self.written(units)
-        return open_private(data, self.question.encoder, self.terms.person, labels, dataset="ward 3")  # type: ignore[attr-defined]
+        if isinstance(data, PrivateFiles):
+            reader = label_reader(labels) if labels is not None else None
+            return PrivateData(data, self.domain.encoder, self.terms.person, reader, "ward 3")
+        return open_private(data, self.domain.encoder, self.terms.person, labels, "ward 3")
 
-    def written(self, units: list[Unit]) -> tuple[Data, Labels | None]:
+    def written(self, units: list[Unit]) -> tuple[Data | PrivateFiles, Labels | None]:
         records = [record for unit in units for record in unit.records]
         data, names = self.form.write(records, self.layout, self.folder)
         if self.labels == "mapping":  # an id that is there twice has one label, that of the record in D
@@ -133,7 +138,7 @@ def fuzz(
             rng = np.random.default_rng([seed, world_number])
             world = make_world(kind, rng, Path(folder) / "data")
             most = PAIRS_AT_AN_EDGE if world.domain.crowd > 1 else PAIRS_A_WORLD
-            count = min(most, pairs - done)
+            count = min(most, pairs - done, max(10, pairs // 10))  # ten worlds at least, where there are pairs for them
             where = f"seed {seed}, world {world_number}"
             _fuzz_world(world, kind, rng, count, result, where, only, without, answer_every, Path(folder))
             done, world_number = done + count, world_number + 1
@@ -157,7 +162,7 @@ def _fuzz_world(
             what = NOTHING
         after = outcome(world, other)
         problem = difference(world.question, before, after)
-        if problem is None and answer_every and (number + 1) % answer_every == 0:
+        if problem is None and answer_every and result.pairs[kind] % answer_every == 0:
             said_before = said_before or said(world, world.base, ledger)
             now = said(world, other, ledger)
             result.answers[kind] += 1

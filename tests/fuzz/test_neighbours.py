@@ -4,6 +4,7 @@
 """
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,19 +14,10 @@ import pytest
 
 from proxyset.client import gate, labeling, private_data, vote
 from proxyset.errors import InvalidData
-from proxyset.sources.arrow import numbers
-from tests.fuzz import domains, neighbours
-from tests.fuzz.domains import DOMAINS
-from tests.fuzz.forms import FORMS
+from proxyset.sources.private import PrivateFiles
+from tests.fuzz import neighbours
 from tests.fuzz.neighbours import Chunk, Result, chunks, fuzz, kinds, shares, table
 
-# What readers of main still let one record decide, by kind: each a violation of issue 11, point 2 or 3.
-CELLS = (*domains.CELLS, "NUL", "carriage return", "quotes", "not a text", "no records", "no person")
-KNOWN = {
-    kind: (*CELLS, *FORMS[kind.split()[0]].hostile(DOMAINS[kind.split()[1]](np.random.default_rng(0))))
-    for kind in kinds()
-    if kind.split()[0] not in ("array", "memory")
-}
 IN_MEMORY = [kind for kind in kinds() if kind.split()[0] in ("array", "memory")]
 
 
@@ -36,28 +28,19 @@ def pairs_of(kind: str) -> int:
 
 @pytest.mark.parametrize("kind", kinds())
 def test_neighbours_differ_by_what_is_stated(kind):
-    result = fuzz(kind, pairs_of(kind), 11, without=KNOWN.get(kind, ()), answer_every=40)
+    result = fuzz(kind, pairs_of(kind), 11, answer_every=40)
     assert not result.wrong, table(result)
-    assert result.voted.total() > 0.3 * result.pairs.total(), (
+    assert result.voted.total() > 0.5 * result.pairs.total(), (
         "most worlds have no votes: nothing was compared"
     )
     assert not result.refused.total(), "a question that nobody answers compares nothing"
-
-
-@pytest.mark.parametrize("kind", KNOWN)
-@pytest.mark.xfail(
-    strict=True, reason="reading is not yet a total function of one record (issue 11, build 2)"
-)
-def test_what_readers_still_let_one_record_decide(kind):
-    result = fuzz(kind, 600, 12, stop_at_first=True)
-    assert not result.wrong, table(result)
 
 
 def found_within(kind: str, seconds: float, **options) -> Result:
     """Fuzz a kind until something is wrong."""
     began, total, seed = time.monotonic(), Result(), 0
     while time.monotonic() - began < seconds and not total.wrong:
-        total.add(fuzz(kind, 200, seed, without=KNOWN.get(kind, ()), stop_at_first=True, **options))
+        total.add(fuzz(kind, 200, seed, stop_at_first=True, **options))
         seed += 1
     print(f"{kind}: {total.pairs.total()} pairs, {time.monotonic() - began:.1f} s\n{table(total)}")
     return total
@@ -99,26 +82,28 @@ def test_votes_that_depend_on_the_batch_are_found(monkeypatch, again):
 
 def test_types_that_the_file_decides_are_found(monkeypatch):
     """Fault 2: a column is numbers until one of its cells is not."""
-    read = private_data.batches_of
+    read = PrivateFiles.batches
 
-    def inferring(source):
-        batches = list(read(source))
+    def inferring(self):
+        batches = list(read(self))
+        if not batches:
+            return
         rows = pa.concat_tables([batch.items for batch in batches], promote_options="permissive")
         inferred = {name: _inferred(rows.column(name).combine_chunks()) for name in rows.column_names}
         start = 0
         for batch in batches:
             part = pa.table(inferred).slice(start, len(batch.ids))
             start += len(batch.ids)
-            yield private_data.Batch(batch.ids, part, batch.columns)
+            yield replace(batch, items=part)
 
-    monkeypatch.setattr(private_data, "batches_of", inferring)
+    monkeypatch.setattr(PrivateFiles, "batches", inferring)
     result = found_within("csv table", 120, only="a code among numbers")
     assert any(" move by " in example for example in result.examples.values())
 
 
 def _inferred(column):
     try:
-        return numbers(pc.cast(column, pa.string()))
+        return pc.cast(pc.cast(column, pa.string()), pa.float64())
     except pa.ArrowInvalid:
         return column
 
