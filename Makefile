@@ -22,23 +22,23 @@ screenshots: .venv/dev
 	$(BIN)/python -m tests.e2e.screenshots docs/images --docs
 
 check: .venv/dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src lab tests
+	$(BIN)/ruff format --check src lab tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
 
 bench: .venv/dev
-	$(BIN)/python -m pip install --quiet -e '.[rivals]'
-	$(BIN)/python -m proxyset.bench.speed
+	$(BIN)/python -m pip install --quiet -e . -e 'lab[rivals]'
+	$(BIN)/proxyset-lab speed
 
 fuzz: .venv/dev
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz.decoders -max_total_time=600
 
 format: .venv/dev
-	$(BIN)/ruff check --fix src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src lab tests
+	$(BIN)/ruff format src lab tests
 
 clean:
 	rm -rf .venv demo
@@ -51,7 +51,7 @@ clean:
 	$(BIN)/python -m pip install --quiet -e '.[demo]'
 	touch $@
 
-.venv/dev: .venv/bin/python pyproject.toml
+.venv/dev: .venv/bin/python pyproject.toml lab/pyproject.toml
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[all,dev]' -e lab
 	touch $@

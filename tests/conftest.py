@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from proxyset.cli import run
+from proxyset.demo.cache import load
+from proxyset.demo.digits import DIGITS_SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -14,12 +16,18 @@ def _own_state(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def command(capsys):
+def program():
+    """The command line that `command` runs."""
+    return run
+
+
+@pytest.fixture
+def command(capsys, program):
     """Run one command in this process: command("index", "build", …) → (exit status, JSON line or None, standard error)."""
 
     def call(*arguments):
         capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
+        status = program([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         sys.stdout.write(captured.out)
         sys.stderr.write(captured.err)
@@ -31,6 +39,12 @@ def command(capsys):
         return status, json.loads(line) if line else None, captured.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The demo's real data: from the user's cache, or built through pip."""
+    return load(DIGITS_SMALL)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from proxyset import atomic
 from proxyset.cli import main
 from proxyset.errors import DiskFull
 from proxyset.server.state import State
+from tests.watching import open_to_others, watched
 
 LIMIT = """
 import os, resource, sys
@@ -119,6 +121,7 @@ def test_a_state_on_a_full_disk_says_where_and_stays_whole(tmp_path):
     State.open(tmp_path / "state").close()  # while there is room
     code = """
 from proxyset.server.state import State
+from tests.watching import open_to_others, watched
 state, kept = State.open("state"), 0
 try:
     while True:
@@ -139,3 +142,57 @@ def test_a_file_is_replaced_whole(tmp_path):
         raise ZeroDivisionError
     assert (tmp_path / "deep" / "file").read_bytes() == b"one"
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_secret_is_its_owners_from_the_first_byte_on(tmp_path, fails):
+    with watched(tmp_path) as seen:
+        try:
+            with atomic.replacing(tmp_path / "new" / "deep" / "key", atomic.SECRET) as temporary:
+                temporary.write_bytes(b"secret")
+                if fails:
+                    raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
+    assert any("partial" in name for name in seen)
+    assert open_to_others(seen) == {}
+    assert seen["new"] == seen["new/deep"] == {0o700}
+    assert (tmp_path / "new" / "deep" / "key").exists() is not fails
+
+
+def test_a_secret_takes_the_place_of_an_open_file(tmp_path):
+    (tmp_path / "key").write_bytes(b"old")
+    (tmp_path / "key").chmod(0o644)
+    atomic.write_bytes(tmp_path / "key", b"new", atomic.SECRET)
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_folder(tmp_path):
+    with watched(tmp_path) as seen, atomic.new_folder(tmp_path / "made", atomic.SECRET) as folder:
+        (folder / "part").write_bytes(b"x")
+    inside = {name for name in seen if name.endswith("/part")}
+    assert set(open_to_others(seen)) <= inside  # nobody else gets there
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700), (0o002, 0o664, 0o775)]
+)
+def test_an_ordinary_file_is_as_the_umask_says(tmp_path, umask, file, folder):
+    before = os.umask(umask)
+    try:
+        atomic.write_bytes(tmp_path / "new" / "file", b"x")
+        with atomic.new_folder(tmp_path / "made"):
+            pass
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("new/file", "new", "made")]
+    assert modes == [file, folder, folder]
+
+
+def test_the_umask_is_never_touched(tmp_path):
+    with watched(tmp_path) as seen:
+        atomic.write_bytes(tmp_path / "file", b"x")
+        with atomic.new_folder(tmp_path / "made"):
+            pass
+    assert "umask" not in seen

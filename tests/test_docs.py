@@ -4,14 +4,28 @@ from pathlib import Path
 import pytest
 
 from proxyset.cli.reference import reference
+from proxyset_lab.cli.reference import page as lab_reference
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("lab/*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/results/README.md"),
+    ]
+)
 
 
 def test_the_command_reference_is_up_to_date():
     message = "run: python -m proxyset.cli.reference"
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), message
+
+
+def test_the_labs_own_page_is_up_to_date():
+    assert (ROOT / "lab" / "README.md").read_text(encoding="utf-8") == lab_reference(), (
+        "run: proxyset-lab reference"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -23,18 +37,18 @@ def test_links_and_pictures_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_docs_exist(page):
-    known = set(re.findall(r"^## (proxyset.*)$", reference(), re.MULTILINE))
+    known = set(re.findall(r"^## (proxyset.*)$", reference() + lab_reference(), re.MULTILINE))
     groups = {" ".join(name.split()[:2]) for name in known}
     code = "\n".join(
         re.findall(r"^```sh$(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     )
-    for line in re.findall(r"^\s*(proxyset [a-z].*)$", code, re.MULTILINE):
+    for line in re.findall(r"^\s*(proxyset(?:-lab)? [a-z].*)$", code, re.MULTILINE):
         words = line.split()
         name = " ".join(words[:3]) if f"{words[0]} {words[1]}" in groups - known else " ".join(words[:2])
         assert name in known, f"{page.name} shows {name!r}"
 
 
 def test_every_command_has_help_with_an_example():
-    sections = re.split(r"^## ", reference(), flags=re.MULTILINE)[1:]
+    sections = re.split(r"^## ", reference() + lab_reference(), flags=re.MULTILINE)[1:]
     for section in sections:
-        assert re.search(r"^    proxyset ", section, re.MULTILINE), section.splitlines()[0]
+        assert re.search(r"^    proxyset(-lab)? ", section, re.MULTILINE), section.splitlines()[0]

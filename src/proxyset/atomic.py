@@ -1,46 +1,60 @@
-"""Files that are whole or not there: write beside the target, flush to the disk, rename. And a word when the disk is full."""
+"""Files that are whole or not there: write beside the target, flush to the disk, rename. And a word when the disk is full.
+
+Who may read a file is settled by the call that creates it, and never widened after that: a secret file has the mode `SECRET`
+from its first byte on, whatever moment a crash takes. Ordinary files get what the process's umask says, from the kernel; nothing
+here asks for the umask, which only a change of it can tell, and that for all threads at once.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from proxyset.errors import DiskFull
 
+SECRET = (
+    0o600  # of files that are nobody's but the owner's; folders made for them can be entered by nobody else
+)
+_ORDINARY = 0o666
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes(path: str | os.PathLike[str], data: bytes, mode: int = _ORDINARY) -> None:
     """Write `data` to `path` so that a crash or a full disk leaves the old file or none, never a part.
+
+    Args:
+        mode: as for `replacing`.
 
     Raises:
         DiskFull: there is no room. OSError: the folder cannot be written. `path` is as it was before.
     """
-    with replacing(path) as temporary:
+    with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], mode: int = _ORDINARY) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed and renamed over `path`, else removed.
+
+    Args:
+        mode: who may read and write the file, less what the umask takes away; `SECRET` for the owner alone. Folders that are
+            missing on the way to it can be entered by those who may read the file.
 
     Raises:
         DiskFull: there is no room; `path` is as it was before.
     """
     target = Path(path)
     with room_for(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        make_folder(target.parent, mode)
+        temporary = _beside(target)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
             _flush(temporary)
             temporary.replace(target)
         except BaseException:
@@ -50,8 +64,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def new_folder(path: str | os.PathLike[str], mode: int = _ORDINARY) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it becomes `path`, else it is removed.
+
+    Args:
+        mode: of files in it; those who may read them can enter the folder.
 
     Raises:
         FileExistsError: `path` is already there (nothing is overwritten).
@@ -61,11 +78,11 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{target} already exists; choose another name or remove it")
     with room_for(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        make_folder(target.parent, mode)
+        temporary = _beside(target)
+        temporary.mkdir(_enterable(mode))
         try:
             yield temporary
-            temporary.chmod(0o777 & ~_umask())
             if target.is_dir():
                 target.rmdir()
             temporary.replace(target)
@@ -73,6 +90,13 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _flush(target.parent)
+
+
+def make_folder(path: Path, mode: int = _ORDINARY) -> None:
+    """Make a folder for files of this mode, and those that are missing on the way; one that is there stays as it is."""
+    if not path.is_dir():
+        make_folder(path.parent, mode)
+        path.mkdir(_enterable(mode), exist_ok=True)
 
 
 @contextmanager
@@ -107,7 +131,10 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+def _enterable(mode: int) -> int:
+    """The mode of a folder: who may read a file may enter."""
+    return mode | (mode & 0o444) >> 2

@@ -37,7 +37,7 @@ def test_an_agent_needs_a_policy(ledger: Ledger) -> None:
     assert service.url == "https://cloud.example"
     with pytest.raises(InvalidInput, match="no policy is in force"):
         Agent(service, ledger, Terms(1), "x", lambda event, facts: None)
-    adopt(ledger, b'unit = "record"')
+    adopt(ledger, b'unit = "record"\nencoders = "any"')
     Agent(service, ledger, Terms(1), "x", lambda event, facts: None)
 
 

@@ -27,19 +27,19 @@ def test_the_literal_bytes(X: np.ndarray, ledger: Ledger) -> None:
 
 def test_what_was_withheld_did_not_leave(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     """50 records against bounds of 500 and 0, σ√5 < 5: false alarm below 1e-20."""
-    adopt(ledger, b'unit = "record"\nfewest_records = 500')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\nfewest_records = 500')
     with pytest.raises(Refused):
         answer(probe, X, epsilon=2, ledger=ledger, dataset="X")
     assert [sent.left for sent in history(ledger)] == [False]
     answer(make_probe(seed=8), np.tile(X, (20, 1)), epsilon=2, ledger=ledger, dataset="X")
     assert [sent.left for sent in history(ledger)] == [False, True]
-    adopt(ledger, b'unit = "record"')  # from now on a replay would be let go
+    adopt(ledger, b'unit = "record"\nencoders = "any"')  # from now on a replay would be let go
     assert [sent.left for sent in history(ledger)] == [True, True]
 
 
 def test_without_a_bound_nothing_is_withheld(probe: Probe, ledger: Ledger) -> None:
     """σ ≈ 380 a count at ε = 0.01, one record: sums below 0 come up half of the time, and are sent."""
-    adopt(ledger, b'unit = "record"')
+    adopt(ledger, b'unit = "record"\nencoders = "any"')
     sums = [
         answer(
             probe, np.zeros((1, 3), np.float32), epsilon=0.01, ledger=ledger, fresh=True, dataset="X"

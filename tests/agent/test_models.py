@@ -51,7 +51,7 @@ def test_the_key_that_the_owner_names(file: Path, ledger: Ledger, tmp_path: Path
 
 
 def test_a_policy_may_name_the_keys(file: Path, ledger: Ledger, tmp_path: Path) -> None:
-    text = 'unit = "record"\nmodel_keys = ["{}"]'
+    text = 'unit = "record"\nencoders = "any"\nmodel_keys = ["{}"]'
     adopt(ledger, text.format(model(OTHER).key).encode())
     with pytest.raises(Refused, match="policy does not allow models"):
         fetch_model(file, tmp_path / "a", ledger=ledger, key=PUBLIC)

@@ -30,7 +30,9 @@ from tests.client.asking import make_questions, make_records
 from tests.client.conftest import make_probe
 from tests.e2e.worlds import HOSTILE, picture_index, table_probe
 
-POLICY = f'unit = "record"\nmost_questions = 50\n[cap]\nepsilon = 5\ndelta = 1e-5\n# {HOSTILE}\n'
+POLICY = (
+    f'unit = "record"\nencoders = "any"\nmost_questions = 50\n[cap]\nepsilon = 5\ndelta = 1e-5\n# {HOSTILE}\n'
+)
 
 
 @pytest.fixture
@@ -206,7 +208,7 @@ def test_counts_that_the_policy_keeps_back_are_not_shown(tmp_path):
     from proxyset.errors import Refused
 
     ledger = Ledger.open(tmp_path / "ledger", cap=Cap(6))
-    adopt(ledger, b'unit = "record"\nfewest_records = 1000000\n')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\nfewest_records = 1000000\n')
     probe: Probe = make_probe()
     with pytest.raises(Refused):
         answer(probe, np.ones((9, 3), np.float32), epsilon=0.5, ledger=ledger, dataset="ward 3")

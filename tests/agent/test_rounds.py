@@ -130,7 +130,9 @@ def home(cloud: Cloud, tmp_path: Path) -> Home:
 
 
 def make_home(
-    cloud: Cloud, path: Path, policy: bytes = b'unit = "record"\n[cap]\nepsilon = 90.0\ndelta = 1e-5\n'
+    cloud: Cloud,
+    path: Path,
+    policy: bytes = b'unit = "record"\nencoders = "any"\n[cap]\nepsilon = 90.0\ndelta = 1e-5\n',
 ) -> Home:
     ledger = Ledger.open(path, cap=Cap(90))
     make_key(ledger)

@@ -54,7 +54,8 @@ def test_the_story(drawn, command, rule):
     assert facts["debited_rho"] > 0
     status, again, _ = answer(drawn, command, "--labels", drawn / "labels.csv", *rule)
     assert (status, again["debited_rho"], again["answered"]) == (0, 0, facts["answered"])
-    words = ("client-label", "collect", drawn / "questions", drawn / "answers", "--out", drawn / "out.csv")
+    words = ("client-label", "collect", drawn / "questions", drawn / "answers", "--proxy", drawn / "proxy")
+    words = (*words, "--out", drawn / "out.csv", "--unsigned")  # its ledger has no key
     assert command(*words, "--json")[1]["labeled"] == facts["answered"]
     with (drawn / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -113,7 +114,7 @@ def test_where_the_labels_are_is_said_once(drawn, command):
 
 def test_a_policy_without_questions_refuses(drawn, command):
     ask(drawn, command)
-    (drawn / "policy.toml").write_text('unit = "record"\n')
+    (drawn / "policy.toml").write_text('unit = "record"\nencoders = "any"\n')
     assert command("ledger", "policy", drawn / "policy.toml")[0] == 0
     status, _, error = answer(drawn, command, "--labels", drawn / "labels.csv")
     assert status == 3

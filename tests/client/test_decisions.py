@@ -13,7 +13,7 @@ from proxyset.client.policy import adopt
 from proxyset.errors import Refused
 from tests.client.asking import make_questions, make_records
 
-POLICY = b'unit = "record"\napprove_above = 0.1\n'
+POLICY = b'unit = "record"\nencoders = "any"\napprove_above = 0.1\n'
 
 
 def test_nothing_decided(ledger, probe):

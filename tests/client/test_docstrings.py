@@ -29,6 +29,7 @@ from proxyset.client import (
     predict,
     vote,
 )
+from proxyset.wire import privacy_loss
 
 SECTIONS = ("Sensitivity:", "Unit:", "Guarantee:", "Assumes:")
 # public names that carry no guarantee of their own: plain data, and what only reads or reports
@@ -43,6 +44,7 @@ PLAIN = {
     "audit_bound": set(),
     "noise": set(),
     "calibration": set(),
+    "privacy_loss": set(),
     "ledger": {"Cap", "Account", "default_path"},
     "answer": {"answer_probe"},
     "policy": {"Limit", "adopt", "in_force"},
@@ -68,6 +70,7 @@ CASES = [
         vote,
         noise,
         calibration,
+        privacy_loss,
         ledger,
         answer,
         policy,

@@ -7,9 +7,10 @@ from dp_accounting.pld import privacy_loss_distribution as pld
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.client.calibration import composed_epsilon, zcdp_epsilon
+from proxyset.client.calibration import composed_epsilon
 from proxyset.client.label_privacy import label_statement, voting_of
 from proxyset.errors import InvalidInput
+from proxyset.wire.privacy_loss import zcdp_epsilon
 
 
 def by_dp_accounting(sigma: float, step: int, counts: int, delta: float = 1e-5) -> float:

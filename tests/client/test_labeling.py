@@ -8,7 +8,6 @@ import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 
 import proxyset.client.labeling as module
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.label_privacy import label_statement
 from proxyset.client.labeling import answer_questions
 from proxyset.client.labels import read_labels
@@ -24,6 +23,7 @@ from proxyset.errors import (
     LedgerError,
     Refused,
 )
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import ABSTAINED, LabelRelease
 from proxyset.wire.receipt import Receipt
 from tests.client.asking import make_questions, make_records
@@ -218,7 +218,7 @@ def test_another_encoder_is_refused(ledger: Ledger) -> None:
         answer_questions(make_questions(), X, labels, epsilon=1.0, ledger=ledger, encoder=other, dataset="X")
 
 
-POLICY = b'unit = "record"\nmost_epsilon = 2.0\n'
+POLICY = b'unit = "record"\nencoders = "any"\nmost_epsilon = 2.0\n'
 
 
 def test_a_policy_that_does_not_speak_of_labels_forbids_them(ledger: Ledger) -> None:
@@ -237,7 +237,6 @@ def test_a_policy_that_does_not_speak_of_labels_forbids_them(ledger: Ledger) -> 
         ("most_questions = 12", {"adjacency": "replace-one"}, "adjacency"),
         ("most_questions = 12\nmedoids = true", {}, "committed"),
         ('most_questions = 12\nservers = ["s"]', {}, "server"),
-        ('most_questions = 12\nencoders = ["f"]', {}, "encoder"),
         ("most_questions = 12\napprove_above = 0.5", {}, "approv"),
     ],
 )
@@ -248,6 +247,15 @@ def test_what_a_policy_forbids(ledger: Ledger, extra: str, options: dict, match:
         answer_questions(
             make_questions(), X, labels, **({"epsilon": 1.0, "ledger": ledger} | options), dataset="X"
         )
+    assert debits(ledger) == []
+
+
+@pytest.mark.parametrize("encoders", [b"", b"encoders = []\n", b'encoders = ["hog"]\n'])
+def test_questions_of_an_encoder_that_the_policy_does_not_name(ledger: Ledger, encoders: bytes) -> None:
+    X, labels = make_records()
+    adopt(ledger, POLICY.replace(b'encoders = "any"\n', encoders) + b"most_questions = 12")
+    with pytest.raises(Refused, match="does not allow the encoder embeddings"):
+        answer_questions(make_questions(), X, labels, epsilon=1.0, ledger=ledger, dataset="X")
     assert debits(ledger) == []
 
 

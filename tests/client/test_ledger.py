@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.client.calibration import privacy_statement, zcdp_epsilon
+from proxyset.client.calibration import privacy_statement
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger, default_path
 from proxyset.errors import BudgetExceeded, InvalidInput, LedgerError
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.release import Release
 
 ONE = privacy_statement(0.58)
@@ -244,9 +245,9 @@ def test_another_database_and_another_version(tmp_path: Path, ledger: Ledger) ->
     with pytest.raises(LedgerError, match="not a proxyset ledger"):
         Ledger.open(path)
     with sqlite3.connect(ledger.path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(LedgerError, match="schema 2"):
+    with pytest.raises(LedgerError, match="schema 3"):
         Ledger.open(ledger.path)
 
 
@@ -333,6 +334,7 @@ from pathlib import Path
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.errors import LedgerError
+from proxyset.wire.privacy_loss import zcdp_epsilon
 ledger, statement = Ledger(Path(sys.argv[1])), privacy_statement(0.58)
 if os.getuid() == 0:
     os.setuid(65534)  # root may write everywhere

@@ -79,7 +79,7 @@ def test_a_changed_pin_is_found(X: np.ndarray, ledger: Ledger) -> None:
 
 
 def test_a_policy_may_demand_medoids(X: np.ndarray, ledger: Ledger) -> None:
-    adopt(ledger, b'unit = "record"\nmedoids = true')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\nmedoids = true')
     with pytest.raises(Refused, match="only probes of medoids"):
         answer(make_probe(), X, epsilon=0.3, ledger=ledger, dataset="X")
     answer(of_index(1, [0, 1]), X, epsilon=0.3, ledger=ledger, dataset="X")

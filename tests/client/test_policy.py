@@ -16,6 +16,7 @@ from tests.client.test_ledger import tamper
 
 TEXT = b"""
 unit = "record"
+encoders = "any"
 most_epsilon = 1.0
 most_delta = 1e-5
 most_clusters = 5
@@ -35,7 +36,10 @@ delta = 1e-5
 def test_adopting_is_in_the_ledger(ledger: Ledger) -> None:
     assert in_force(ledger) == (None, "")
     entry = adopt(ledger, TEXT, "agreed")
-    assert [e.kind for e in ledger.entries()] == ["cap", "cap", "cap", "policy"]
+    assert [(e.kind, e.server) for e in ledger.entries()] == [("cap", "")] * 2 + [
+        ("cap", "b"),
+        ("policy", ""),
+    ]
     assert (entry.policy, entry.note) == (fingerprint(TEXT), "agreed")
     policy, digest = in_force(Ledger.open(ledger.path))
     assert (policy, digest) == (Policy.from_toml(TEXT), fingerprint(TEXT))
@@ -80,7 +84,7 @@ def test_approval_and_encoders(probe: Probe, X: np.ndarray, ledger: Ledger) -> N
 
 
 def test_the_policys_cap(X: np.ndarray, ledger: Ledger) -> None:
-    adopt(ledger, b'unit = "record"\n[cap]\nepsilon = 0.5\ndelta = 1e-5')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\n[cap]\nepsilon = 0.5\ndelta = 1e-5')
     answer(make_probe(seed=1), X, epsilon=0.4, ledger=ledger, dataset="X")
     with pytest.raises(BudgetExceeded):
         answer(make_probe(seed=2), X, epsilon=0.4, ledger=ledger, dataset="X")
@@ -88,7 +92,7 @@ def test_the_policys_cap(X: np.ndarray, ledger: Ledger) -> None:
 
 def test_too_few_records_are_withheld_after_the_debit(probe: Probe, X: np.ndarray, ledger: Ledger) -> None:
     """50 records against a bound of 500 and noise of σ√5 < 5: false alarm below 1e-100."""
-    adopt(ledger, b'unit = "record"\nfewest_records = 500')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\nfewest_records = 500')
     for _ in range(2):  # asking again does not get it out, and costs nothing
         with pytest.raises(Refused, match="debit stays"):
             answer(probe, X, epsilon=2, ledger=ledger, dataset="X")

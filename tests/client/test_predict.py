@@ -19,7 +19,7 @@ from proxyset.client.predict import Predictor, predict, read_labels
 from proxyset.encoders import load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources import open_source
-from proxyset.wire.model import Exposure, Features, Model
+from proxyset.wire.model import Features, Model
 from tests.wire.models import KEY, card_of, linear, model, picture_model
 
 
@@ -65,7 +65,7 @@ def test_texts_and_tables_go_through_the_models_encoder(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,height,label\nu,1.5,a\nv,9.5,b\nw,1.0,a\nx,8.0,c\n")
     encoder = load_encoder("tabular", source=open_source(tmp_path / "t.csv"))
     data = linear(np.random.default_rng(0).normal(size=(encoder.spec.dim, 2)))
-    card = card_of(data, input=Features(encoder=encoder.spec), exposure=Exposure(kind="public"))
+    card = card_of(data, input=Features(encoder=encoder.spec))
     found = predict(Model.sign(card, data, KEY), tmp_path / "t.csv")
     assert found.ids == ["u", "v", "w", "x"] and found.labels == ["a", "b", "a", None]
 

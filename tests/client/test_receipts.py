@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,14 @@ def test_every_release_gets_a_receipt(probe: Probe, X: np.ndarray, ledger: Ledge
     key = make_key(ledger)
     assert key == make_key(ledger) == public_key(ledger)
     assert Path(f"{ledger.path}.key").stat().st_mode & 0o777 == 0o600
-    text = b'unit = "record"'
+    text = b'unit = "record"\nencoders = "any"'
     adopt(ledger, text)
     release = answer(probe, X, epsilon=0.5, ledger=ledger, server="a", dataset="X")
     (file,) = kept(ledger)
     receipt = Receipt.from_bytes(file.read_bytes(), key)
     assert receipt.covers(release)
-    assert (receipt.claim.server, receipt.claim.policy) == ("a", fingerprint(text))
+    assert receipt.claim.server == "a"
+    assert check_receipt(ledger, receipt) == fingerprint(text)
     assert receipt.claim.head == ledger.entries()[-1].hash
     assert check_not_rolled_back(ledger) == 1
     # a crash before the receipt was kept: the replay makes the same one
@@ -105,3 +107,31 @@ def test_the_commands(command, X: np.ndarray, ledger: Ledger, tmp_path: Path) ->
     assert command("ledger", "receipt", file, "--release", tmp_path / "other", *options)[0] == 1
     assert command("ledger", "receipt", file, "--key", "0" * 64)[0] == 1
     assert command("ledger", "verify", ledger.path, "--json")[1]["receipts"] == 2
+
+
+def test_nothing_that_can_be_guessed_is_hashed_bare(probe: Probe, X: np.ndarray, tmp_path: Path) -> None:
+    """Two owners with the same policy and data answer the same probe: their receipts share no hash that a server could try."""
+    claims = []
+    for name in ("one", "two"):
+        ledger = Ledger.open(tmp_path / name)
+        make_key(ledger)
+        adopt(ledger, b'unit = "record"\nencoders = "any"')
+        release = answer(probe, X, epsilon=0.5, ledger=ledger, server="a", dataset="X")
+        receipt = Receipt.of(release, public_key(ledger))
+        assert receipt is not None
+        claims.append(receipt.claim)
+        (stored,) = (entry for entry in ledger.entries() if entry.hash == receipt.claim.head)
+        assert len(bytes.fromhex(stored.nonce)) == 32
+        assert replace(stored, nonce="00" * 32).sealed().hash != stored.hash  # it is part of what is hashed
+    assert claims[0].policy != claims[1].policy
+    assert claims[0].head != claims[1].head
+
+
+def test_a_link_to_a_ledger_is_that_ledger(probe: Probe, X: np.ndarray, tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "real.sqlite")
+    key = make_key(ledger)
+    answer(probe, X, epsilon=0.5, ledger=ledger, dataset="X")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link.sqlite").symlink_to(tmp_path / "real.sqlite")
+    linked = Ledger.open(tmp_path / "elsewhere" / "link.sqlite")
+    assert (public_key(linked), check_not_rolled_back(linked)) == (key, 1)

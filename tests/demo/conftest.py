@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from proxyset.bench.digits import DIGITS_SMALL
-from proxyset.bench.registry import load
+from proxyset.demo.cache import load
+from proxyset.demo.digits import DIGITS_SMALL
 from proxyset.demo.results import (
     ALL_OWN,
     METHODS,

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from proxyset.bench.digits import DIGITS_SMALL
 from proxyset.demo.charts import accuracy_chart
+from proxyset.demo.digits import DIGITS_SMALL
 from proxyset.demo.report import render
 
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background", "xlink:href", "formaction"}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from proxyset.bench.statistics import paired_gain
 from proxyset.demo.results import summary
+from proxyset.demo.statistics import paired_gain
 from proxyset.errors import InvalidInput
 
 

@@ -6,9 +6,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from proxyset.bench.digits import DIGITS_SMALL
 from proxyset.cli.demo import demo
 from proxyset.client.ledger import Ledger
+from proxyset.demo.digits import DIGITS_SMALL
 from proxyset.demo.run import Setting, run_demo
 from proxyset.errors import InvalidInput
 from proxyset.wire.release import Release

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx2
 
-from proxyset.bench.registry import cache_folder
+from proxyset.demo.cache import cache_folder
 
 VERSION = "1.23.2"
 _START_SECONDS = 400  # 25 s on an idle machine, minutes on a busy one

@@ -49,7 +49,7 @@ WHOLE = {
     "operator-campaign-light",
     "operator-set-light",
 }  # at full size in the docs
-POLICY = b'unit = "record"\nmost_questions = 200\n[cap]\nepsilon = 2.0\ndelta = 1e-5\n'
+POLICY = b'unit = "record"\nencoders = "any"\nmost_questions = 200\n[cap]\nepsilon = 2.0\ndelta = 1e-5\n'
 _TALLEST = 1300  # pixels of a picture in the docs; a phone's gallery goes on for long
 Shoot = Callable[[str], None]
 

@@ -33,6 +33,7 @@ from proxyset.server.state import State
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
 POLICY = """
 unit = "record"
+encoders = "any"
 most_epsilon = 1.0
 [cap]
 epsilon = 4.0

@@ -212,7 +212,8 @@ def test_a_client_with_another_encoder_refuses(tmp_path, command):
     ]
     assert command(*answer, "--strict", "--out", tmp_path / "r")[0] == 1
     assert spent(tmp_path / "ledger") == 0
-    assert command(*answer, "--out", tmp_path / "r")[0] == 0  # it has no vote, and stops nothing
+    status, _, error = command(*answer, "--out", tmp_path / "r")
+    assert status == 0 and "1 without a vote" in error and "0.png" in error
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def folder(tmp_path):
             pixels = rng.integers(0, 255, size=(40, 30, 3)).astype(np.uint8)
             form = "jpg" if number % 2 else "png"
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.{form}")
-    (tmp_path / "policy.toml").write_text('unit = "record"\nmedoids = true\n')
+    (tmp_path / "policy.toml").write_text('unit = "record"\nencoders = "any"\nmedoids = true\n')
     return tmp_path
 
 

@@ -24,7 +24,7 @@ from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
 from tests.e2e.worlds import HOSTILE, draw_labelled, picture_index, picture_questions
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
-ALLOWS = b'unit = "record"\nmost_epsilon = 4.0\nmost_questions = 100\napprove_above = 0.5\n'
+ALLOWS = b'unit = "record"\nencoders = "any"\nmost_epsilon = 4.0\nmost_questions = 100\napprove_above = 0.5\n'
 PURPOSE = f"to sort drawings {HOSTILE}"
 ITEMS = 20
 
@@ -218,12 +218,18 @@ def done(client, ask):
 @pytest.mark.parametrize(
     ("policy", "says"),
     [
-        (b'unit = "record"\n', "allows labels of at most 0 public items"),
-        (b'unit = "record"\nmost_questions = 19\n', "at most 19 public items at once, not 20"),
-        (b'unit = "record"\nmost_questions = 100\nmost_epsilon = 1.0\n', "at most ε = 1.0"),
-        (b'unit = "record"\nmost_questions = 100\nservers = ["https://other.example"]\n', "the server"),
-        (b'unit = "person"\nmax_records = 2\nmost_questions = 100\n', "demands unit"),
-        (b'unit = "record"\nmost_questions = 100\nmedoids = true\n', "committed to"),
+        (b'unit = "record"\nencoders = "any"\n', "allows labels of at most 0 public items"),
+        (
+            b'unit = "record"\nencoders = "any"\nmost_questions = 19\n',
+            "at most 19 public items at once, not 20",
+        ),
+        (b'unit = "record"\nencoders = "any"\nmost_questions = 100\nmost_epsilon = 1.0\n', "at most ε = 1.0"),
+        (
+            b'unit = "record"\nencoders = "any"\nmost_questions = 100\nservers = ["https://other.example"]\n',
+            "the server",
+        ),
+        (b'unit = "person"\nencoders = "any"\nmax_records = 2\nmost_questions = 100\n', "demands unit"),
+        (b'unit = "record"\nencoders = "any"\nmost_questions = 100\nmedoids = true\n', "committed to"),
     ],
 )
 def test_what_the_policy_does_not_allow_is_not_answered(visitor, ledger, ask, policy, says):

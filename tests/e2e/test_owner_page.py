@@ -389,7 +389,7 @@ def test_large_and_endless_bodies(page, visitor):
 def test_the_policy_is_told_and_respected(page, visitor, ledger):
     client, csrf = visitor
     name = re.search(r'href="/asks/([0-9a-f]{64})"', client.get("/").text)[1]
-    adopt(ledger, b'unit = "record"\nmost_epsilon = 0.3\n')
+    adopt(ledger, b'unit = "record"\nencoders = "any"\nmost_epsilon = 0.3\n')
     before = ledger.entries()
     assert "allows at most ε = 0.3" in client.get(f"/asks/{name}").text
     answer = client.post(

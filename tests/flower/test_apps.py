@@ -79,10 +79,8 @@ def test_the_release_is_the_ledgers(fleet):
 def test_whatever_fails_the_reply_is_the_same_and_says_nothing(fleet, caplog):
     folder, index = fleet
     probe = index.probe()
-    adopt(Ledger.open(folder / "ledger-0.sqlite"), b'unit = "record"\nmost_epsilon = 0.1')
-    spoilt = np.load(folder / "private-1.npy")
-    spoilt[7] = np.nan
-    np.save(folder / "private-1.npy", spoilt)
+    adopt(Ledger.open(folder / "ledger-0.sqlite"), b'unit = "record"\nencoders = "any"\nmost_epsilon = 0.1')
+    (folder / "private-1.npy").write_bytes(b"no array")
     (folder / "private-2.npy").unlink()
     with caplog.at_level(logging.ERROR, "flwr.proxyset"):
         logging.getLogger("flwr").propagate = True
@@ -91,9 +89,17 @@ def test_whatever_fails_the_reply_is_the_same_and_says_nothing(fleet, caplog):
         replies.append(ask(probe, folder, 3, messages.question(probe.to_bytes()[:-9])))
     assert [reply.has_error() for reply in replies] == [False] * 6
     assert [reply.content for reply in replies] == [messages.no_reply()] * 6
-    for why in ("Refused", "'7'", "private-2.npy", "no probe", "node-9.toml", "ArtifactError"):
+    for why in ("Refused", "private-1.npy", "private-2.npy", "no probe", "node-9.toml", "ArtifactError"):
         assert why in caplog.text  # for the owner, on the owner's machine
     assert not Ledger.open(folder / "ledger-1.sqlite").spent()
+
+
+def test_a_record_that_cannot_be_read_stops_no_reply(fleet):
+    folder, index = fleet
+    spoilt = np.load(folder / "private-1.npy")
+    spoilt[7] = np.nan
+    np.save(folder / "private-1.npy", spoilt)
+    assert messages.release_of(ask(index.probe(), folder, 1).content)
 
 
 def test_a_campaign_takes_what_is_a_release_and_leaves_the_rest(fleet):

@@ -131,7 +131,7 @@ def share_of_the_wanted(proxy):
 def test_superlink_and_supernodes(fleet, environment):
     """Four nodes: two answer, one refuses by policy, one has a record that cannot be counted."""
     folder, _ = fleet
-    adopt(Ledger.open(folder / "ledger-2.sqlite"), b'unit = "record"\nmost_epsilon = 0.1')
+    adopt(Ledger.open(folder / "ledger-2.sqlite"), b'unit = "record"\nencoders = "any"\nmost_epsilon = 0.1')
     spoilt = np.load(folder / "private-3.npy")
     spoilt[77] = np.nan
     np.save(folder / "private-3.npy", spoilt)

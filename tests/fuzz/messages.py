@@ -17,7 +17,15 @@ from proxyset.wire.release import Release
 from proxyset.wire.signing import public_half
 
 KEY = SigningKey(b"k" * 32)
-POLICY = b'unit = "person"\nmax_records = 5\napprove_above = 0.5\nservers = ["a"]\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
+POLICY = b"""unit = "person"
+encoders = "any"
+max_records = 5
+approve_above = 0.5
+servers = ["a"]
+[cap]
+epsilon = 4.0
+delta = 1e-5
+"""
 
 
 def probes() -> list[Probe]:

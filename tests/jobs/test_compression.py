@@ -9,14 +9,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from proxyset.client.calibration import privacy_statement
 from proxyset.client.predict import predict
 from proxyset.cloud.proxy_set import ProxySet
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.jobs.compression import Budget, compress
 from proxyset.train.distillation import Teaching
+from proxyset.train.export import with_lineage
 from proxyset.train.family import FAMILY, size_of
+from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.settings import Settings
-from proxyset.wire.model import Exposure, Model, ModelCard
+from proxyset.wire.lineage import PRIVATE, PUBLIC, UNKNOWN, Draw, Lineage
+from proxyset.wire.model import Model, ModelCard
 from tests.jobs.students import CLASSES, SIDE, folder, proxy_of, teacher_bytes
 from tests.wire.models import KEY, card_of
 
@@ -44,9 +48,9 @@ def test_from_teacher_to_the_clients_predictions(teacher: Path, proxy: ProxySet,
     models = report.models
     assert models["int8"].bytes <= most and models["int8"].bytes < models["teacher"].bytes
     larger = FAMILY[FAMILY.index(report.student) + 1]
-    foretold = size_of(report.student, CLASSES, SIDE, "int8").bytes
+    foretold = size_of(report.student, CLASSES, SIDE, "int8", report.lineage).bytes
     assert models["int8"].bytes <= foretold <= models["int8"].bytes + 16
-    assert models["float32"].bytes == size_of(report.student, CLASSES, SIDE, "float32").bytes
+    assert models["float32"].bytes == size_of(report.student, CLASSES, SIDE, "float32", report.lineage).bytes
     assert size_of(larger, CLASSES, SIDE, "int8").bytes > most
     assert models["teacher"].right is not None and models["teacher"].right >= 95
     assert models["teacher"].multiply_adds == size_of("cnn-12", CLASSES, SIDE, "float32").multiply_adds
@@ -60,7 +64,7 @@ def test_from_teacher_to_the_clients_predictions(teacher: Path, proxy: ProxySet,
         signed = Model.sign(card, (place / "model.onnx").read_bytes(), KEY)
         # what the client computes from files is what the report counted from arrays
         assert predict(signed, held_out).right == found.right
-    assert report.exposure == Exposure(kind="public")
+    assert report.lineage == UNKNOWN  # this teacher does not say what it saw
     told = (tmp_path / "out" / "report.md").read_text()
     assert report.student in told and "| int8 |" in told
     assert json.loads((tmp_path / "out" / "report.json").read_text())["items"] == 120
@@ -70,24 +74,34 @@ def test_the_card_says_what_the_teacher_and_the_releases_saw(
     teacher: Path, proxy: ProxySet, tmp_path: Path
 ) -> None:
     quick = Settings(steps=1, batch_size=8)
-    answers = Exposure(kind="answers", epsilon=0.5, delta=1e-5)
-    for number, (exposure, saw, expected) in enumerate(
+    one = Draw(release="1" * 64, privacy=privacy_statement(0.5), owner="a" * 64)
+    answers = Lineage.of([one])
+    for number, (in_file, on_card, options, expected) in enumerate(
         [
-            (None, False, Exposure(kind="public")),
-            (answers, False, answers),
-            (Exposure(kind="private"), False, Exposure(kind="private")),
-            (answers, True, Exposure(kind="private")),
+            (None, None, {}, UNKNOWN),
+            (None, None, {"public_inputs": True}, UNKNOWN.vouch()),
+            (PUBLIC, None, {}, PUBLIC),
+            (answers, None, {}, answers),
+            (PUBLIC, answers, {}, answers),
+            (answers, PRIVATE, {"public_inputs": True}, Lineage.union([answers, PRIVATE])),
+            (answers, None, {"teacher_saw_private": True}, Lineage.union([answers, PRIVATE])),
         ]
     ):
         place = tmp_path / f"teacher-{number}"
         place.mkdir()
-        (place / "model.onnx").write_bytes(teacher.read_bytes())
-        if exposure:
-            card = card_of(teacher.read_bytes(), exposure=exposure)
-            (place / "card.json").write_text(card.model_dump_json())
+        model = OnnxModel.read(teacher)
+        data = with_lineage(model.data, model.about, in_file or UNKNOWN)
+        (place / "model.onnx").write_bytes(data)
+        if on_card:
+            (place / "card.json").write_text(card_of(data, lineage=on_card).model_dump_json())
         out = tmp_path / f"out-{number}"
-        report = compress(proxy, place, out, student="cnn-2", settings=quick, teacher_saw_private=saw)
-        assert report.exposure == ModelCard.read(out / "int8").exposure == expected
+        report = compress(proxy, place, out, student="cnn-2", settings=quick, **options)  # type: ignore[arg-type]
+        for precision in ("float32", "int8"):
+            assert report.lineage == ModelCard.read(out / precision).lineage == expected
+            assert OnnxModel.read(out / precision).about.lineage == expected
+    (place / "card.json").write_text(card_of(b"another").model_dump_json())
+    with pytest.raises(ArtifactError, match="another model"):
+        compress(proxy, place, tmp_path / "no", student="cnn-2", settings=quick)
 
 
 def test_true_labels_help_only_where_they_are(teacher: Path, proxy: ProxySet, tmp_path: Path) -> None:
@@ -139,9 +153,11 @@ def test_the_command(command, teacher: Path, proxy: ProxySet, tmp_path: Path) ->
     status, found, told = command(*arguments, "--out", tmp_path / "a", "--json")
     assert (status, found["student"], "NOT PRIVATE" in told) == (0, "cnn-2", False)
     status, found, told = command(*arguments, "--out", tmp_path / "b", "--teacher-saw-private", "--json")
-    assert (status, found["exposure"]["kind"], "NOT PRIVATE" in told) == (0, "private", True)
+    assert (status, found["lineage"]["private"], "NOT PRIVATE" in told) == (0, True, True)
     assert command(*arguments, "--out", tmp_path / "b")[0] == 1
     assert command(*arguments[:-4], "--out", tmp_path / "c", "--max-bytes", 10)[0] == 1
-    pack = ("model", "pack", teacher, "--proxy", proxy.folder, "--spent", 1.5, 1e-5, "--out", tmp_path / "p")
-    status, found, _ = command(*pack, "--json")
-    assert (status, found["card"]["exposure"]) == (0, {"kind": "answers", "epsilon": 1.5, "delta": 1e-5})
+    packed = ("model", "pack", tmp_path / "a" / "int8" / "model.onnx", "--out")
+    status, found, _ = command(*packed, tmp_path / "p", "--json")
+    assert (status, found["card"]["lineage"]["unknown"]) == (0, True)
+    status, found, _ = command(*packed, tmp_path / "q", "--public-inputs", "--proxy", proxy.folder, "--json")
+    assert (status, found["card"]["lineage"]) == (0, UNKNOWN.vouch().model_dump(mode="json"))

@@ -4,7 +4,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from proxyset.bench.service.combine import fill
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import RULES, combine
@@ -13,6 +12,7 @@ from proxyset.server import campaigns
 from proxyset.server.records import Submission
 from proxyset.server.state import State
 from proxyset.wire.release import Release
+from proxyset_lab.service.combine import fill
 
 INDEX = "a" * 64
 

@@ -15,6 +15,7 @@ from proxyset.train.loop import CHECKPOINT, Run
 from proxyset.train.models import Classifier, build_model
 from proxyset.train.settings import Settings
 from proxyset.train.supervised import supervised
+from proxyset.wire.lineage import PRIVATE, PUBLIC, UNKNOWN
 
 SHORT = Settings(steps=12, batch_size=8, seed=3)
 
@@ -120,6 +121,19 @@ def test_a_checkpoint_of_another_run_is_refused(bars, tmp_path):
             supervised(model(), images, y, settings, run=run)
     with pytest.raises(InvalidInput, match="another model"):
         supervised(build_model("cnn-8", 2, size=16), images, labels, SHORT, run=run)
+
+
+def test_a_checkpoint_keeps_what_its_weights_have_seen(bars, tmp_path):
+    images, labels = bars(40)
+    first = supervised(model(), images, labels, SHORT, run=Run(tmp_path, "cpu", lineage=PRIVATE))
+    assert first.lineage == PRIVATE
+    again = supervised(model(), images, labels, SHORT, run=Run(tmp_path, "cpu", lineage=PUBLIC))
+    assert (again.resumed_at, again.lineage) == (SHORT.steps, PRIVATE)
+    assert supervised(model(), images, labels, SHORT, run=Run(device="cpu")).lineage == UNKNOWN
+    file = tmp_path / CHECKPOINT
+    file.write_bytes(file.read_bytes().replace(b"private", b"privat3"))
+    with pytest.raises(ArtifactError, match="lineage in"):
+        supervised(model(), images, labels, SHORT, run=Run(tmp_path, "cpu"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", lambda data: data[: len(data) // 2]])

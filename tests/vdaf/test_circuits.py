@@ -14,7 +14,7 @@ from proxyset.vdaf.circuits import (
     encode_range_checked_ints,
 )
 from proxyset.vdaf.field import Field64, Field128
-from tests.vdaf.reference import plain_linear, plain_weights
+from proxyset_lab.speed.plain_prio3 import plain_linear, plain_weights
 
 GREATEST = st.integers(1, 40) | st.integers(1, 2**100) | st.sampled_from([2**62 - 1, 2**62, 2**63, 2**64])
 

@@ -5,7 +5,7 @@ from proxyset.errors import InvalidReport
 from proxyset.vdaf.circuits import Histogram, L1BoundSum, MultihotCountVec, SumVec
 from proxyset.vdaf.field import Field64, Field128
 from proxyset.vdaf.flp import Flp, Query
-from tests.vdaf.reference import ReferenceFlp
+from proxyset_lab.speed.plain_prio3 import ReferenceFlp
 
 CASES = [
     (Histogram(Field128, 1, 1), 0),

@@ -2,7 +2,7 @@ import pytest
 
 from proxyset.vdaf import digits
 from proxyset.vdaf.polynomial import basis, between, completed, power_of_two
-from tests.vdaf.reference import plain_basis, plain_double
+from proxyset_lab.speed.plain_prio3 import plain_basis, plain_double
 from tests.vdaf.test_field import FIELDS
 
 COUNTS = pytest.mark.parametrize("count", [2, 4, 8, 64])

@@ -16,7 +16,7 @@ from proxyset.vdaf import (
     Prio3SumVecWithMultiproof,
     Report,
 )
-from tests.vdaf.reference import ReferenceFlp
+from proxyset_lab.speed.plain_prio3 import ReferenceFlp
 from tests.vdaf.test_circuits import measurements, total
 from tests.vdaf.vectors import shard, verify
 

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.model import Exposure, Features, Model, ModelCard, Pictures
+from proxyset.wire.lineage import PUBLIC as PUBLIC_DATA
+from proxyset.wire.model import Features, Model, ModelCard, Pictures
 from proxyset.wire.signing import public_half
 
 KEY = SigningKey(b"k" * 32)
@@ -51,7 +52,7 @@ def card_of(onnx_bytes: bytes, dim: int = 3, **changes) -> ModelCard:  # type: i
         "name": "test",
         "classes": ["a", "b"],
         "input": Features(encoder=EncoderSpec(name="embeddings", dim=dim)),
-        "exposure": Exposure(kind="public"),
+        "lineage": PUBLIC_DATA,
         "sha256": fingerprint(onnx_bytes),
         "bytes": len(onnx_bytes),
         "licence": "CC0",

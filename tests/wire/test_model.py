@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from proxyset.errors import ArtifactError, TransportError
-from proxyset.wire.model import Exposure, Model, check_onnx
+from proxyset.wire.model import Model, check_onnx
 from proxyset.wire.signing import sign
 from tests.wire.models import KEY, OTHER, PUBLIC, card_of, linear, model, picture_model, unsigned
 
@@ -84,8 +84,8 @@ def test_what_a_forger_may_try() -> None:
     assert model(OTHER).key != PUBLIC
     with pytest.raises(ArtifactError, match="signature"):
         Model.from_bytes(header(fields | {"key": model(OTHER).key}, good.onnx))
-    with pytest.raises(ArtifactError, match=r"proxyset\.model/2.*equal versions"):
-        newer = fields | {"card": fields["card"] | {"schema_version": "proxyset.model/2"}}
+    with pytest.raises(ArtifactError, match=r"proxyset\.model/3.*equal versions"):
+        newer = fields | {"card": fields["card"] | {"schema_version": "proxyset.model/3"}}
         Model.from_bytes(header(newer, good.onnx))
     with pytest.raises(ArtifactError, match="classes"):
         Model.from_bytes(header(fields | {"card": fields["card"] | {"classes": ["a"]}}, good.onnx))
@@ -137,11 +137,3 @@ def test_weights_in_another_file() -> None:
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "W"], ["y"])], "g", [], [], [tensor])
     with pytest.raises(ArtifactError, match="another file"):
         check_onnx(helper.make_model(graph).SerializeToString())
-
-
-def test_exposure_says_what_it_means() -> None:
-    assert "NOT PRIVATE" in Exposure(kind="private").words()
-    assert "0.58" in Exposure(kind="answers", epsilon=0.58, delta=1e-5).words()
-    for wrong in ({"kind": "answers"}, {"kind": "public", "epsilon": 1.0, "delta": 1e-5}):
-        with pytest.raises(ValueError, match="go with"):
-            Exposure.model_validate(wrong)

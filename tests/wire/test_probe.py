@@ -61,7 +61,7 @@ def test_unknown_dtype():
 def test_centroids_that_are_not_finite_are_refused(value):
     C = np.ones((3, 2))
     C[1, 1] = value
-    with pytest.raises(ArtifactError, match="NaN or infinity"):
+    with pytest.raises(InvalidInput, match="NaN, infinity"):
         build(C, "float32")
 
 

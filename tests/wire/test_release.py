@@ -5,18 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxyset.client.calibration import privacy_statement
 from proxyset.errors import ArtifactError
 from proxyset.wire.container import pack
 from proxyset.wire.probe import Probe
-from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release, _Header
+from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release, _Header, check_statement
 
 PRIVACY = PrivacyStatement(
     unit="record",
     adjacency="add-remove",
     max_records=1,
-    sigma=6.14,
+    sigma=6.15,
     l2_sensitivity=1.0,
-    rho=0.0133,
+    rho=1 / (2 * 6.15**2),
     epsilon=0.58,
     delta=1e-5,
 )
@@ -58,7 +59,7 @@ def test_other_tensors_are_refused(tensors):
 
 
 @pytest.mark.parametrize(
-    "change", [(b"0.58", b"-0.5"), (b"record", b"planet"), (b'"sigma\\":6.14', b'"sigma\\":0.00')]
+    "change", [(b"0.58", b"-0.5"), (b"record", b"planet"), (b'"sigma\\":6.15', b'"sigma\\":0.00')]
 )
 def test_impossible_statements_are_refused(change):
     with pytest.raises(ArtifactError):
@@ -87,9 +88,9 @@ def test_deeply_nested_header_is_refused_not_crashed_on():
         Release.from_bytes(len(header).to_bytes(8, "little") + header)
 
 
-@pytest.mark.parametrize("count", [2**53 + 1, -(2**53) - 1, np.iinfo(np.int64).min, -246])
+@pytest.mark.parametrize("count", [2**53 + 1, -(2**53) - 1, np.iinfo(np.int64).min, -247])
 def test_counts_that_no_client_can_have_are_refused(count):
-    """σ = 6.14: 40 σ is 245.6."""
+    """σ = 6.15: 40 σ is 246."""
     with pytest.raises(ArtifactError, match="no client"):
         Release.from_bytes(Release(np.array([3, count]), "ab" * 32, "cd" * 32, PRIVACY).to_bytes())
 
@@ -120,3 +121,48 @@ def test_half_a_character_and_endless_numbers_in_a_header(value):
 def test_too_large():
     with pytest.raises(ArtifactError, match="more than the"):
         Release.from_bytes(b"\0" * (RELEASE_LIMIT + 1))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    epsilon=st.floats(0.001, 100),
+    delta=st.sampled_from([1e-12, 1e-6, 1e-5, 1e-3, 0.1, 0.4]),
+    adjacency=st.sampled_from(["add-remove", "replace-one"]),
+    person=st.booleans(),
+    records=st.integers(1, 50),
+)
+def test_what_a_client_states_passes_and_half_of_its_epsilon_does_not(
+    epsilon, delta, adjacency, person, records
+):
+    unit, most = ("person", records) if person else ("record", 1)
+    privacy = privacy_statement(epsilon, delta, unit, adjacency, most)
+    check_statement(privacy)
+    check_statement(privacy.model_copy(update={"epsilon": 2 * epsilon}))  # promises less
+    if privacy.sigma > 3 * most:  # below, the lattice shows: σ jumps, and may be enough for less
+        with pytest.raises(ArtifactError, match="claims ε"):
+            check_statement(privacy.model_copy(update={"epsilon": epsilon / 2}))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"epsilon": 1e-9}, "claims ε = 1e-09"),
+        ({"epsilon": 0.57}, "claims ε = 0.57"),
+        ({"delta": 1e-6}, "claims ε = 0.58 at δ = 1e-06"),
+        ({"rho": 0.01}, "claims ρ = 0.01; its σ = 6.15"),
+        ({"sigma": 61.4}, "claims ρ"),
+        ({"l2_sensitivity": 0.1, "rho": 0.01 / (2 * 6.15**2)}, "sensitivity of 0.1"),
+        ({"adjacency": "replace-one"}, "by 1.41421"),
+        ({"max_records": 2}, "counts 2 of it"),
+        ({"unit": "person", "max_records": 2}, "by 2"),
+        ({"sigma": 1e-300}, "give inf"),
+        ({"sigma": 1e-5, "rho": 0.5e10, "epsilon": 1e300}, "above 10000 nothing is promised"),
+        ({"sigma": 1e300}, "give 0"),
+        ({"sigma": 60_000.0, "rho": 1 / (2 * 6e4**2), "epsilon": 1e-9}, "claims ε = 1e-09"),
+    ],
+)
+def test_a_statement_whose_numbers_do_not_follow_from_each_other_is_refused(change, match):
+    """Whoever reads a release refuses it: `select`, `serve`, a campaign, Flower, the ledger."""
+    false = replace(RELEASE, counts=np.array([3, 2]), privacy=PRIVACY.model_copy(update=change))
+    with pytest.raises(ArtifactError, match=match):
+        Release.from_bytes(false.to_bytes())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from proxyset import atomic
 from proxyset.client.ledger import Ledger
 from proxyset.client.receipts import signing_key
 from proxyset.errors import InvalidInput, LedgerError
 from proxyset.transport.service import Service
+from proxyset.wire.server_name import recorded_name, server_name
 
 
 class Server(BaseModel):
@@ -27,7 +29,7 @@ class Server(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str
+    url: Annotated[str, AfterValidator(recorded_name)]
     name: str
     ca: str
     since: str
@@ -45,7 +47,7 @@ def enroll(ledger: Ledger, url: str, token: str, ca: Path | None = None, timeout
         LedgerError: the ledger has no key, or the enrolment cannot be written.
         TransportError: the server cannot be reached, or does not take the token.
     """
-    url = url.rstrip("/")
+    url = server_name(url)
     enrolled = Service(url, signing_key(ledger), ca, timeout).enroll(token)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     authority = str(ca.absolute()) if ca else ""
@@ -53,7 +55,7 @@ def enroll(ledger: Ledger, url: str, token: str, ca: Path | None = None, timeout
     with ledger.exclusive():
         others = [known for known in servers(ledger) if known.url != url]
         try:
-            atomic.write_bytes(_path(ledger), _FILE.dump_json([*others, server], indent=1))
+            atomic.write_bytes(_path(ledger), _FILE.dump_json([*others, server], indent=1), atomic.SECRET)
         except OSError as error:
             raise LedgerError(f"{_path(ledger)} cannot be written: {error}") from error
     return server
@@ -77,7 +79,8 @@ def service(ledger: Ledger, url: str | None = None, timeout: float = 30.0) -> Se
     Raises:
         InvalidInput: no such enrolment, or several and no URL.
     """
-    known = [server for server in servers(ledger) if url is None or server.url == url.rstrip("/")]
+    name = None if url is None else server_name(url)
+    known = [server for server in servers(ledger) if name in (None, server.url)]
     if len(known) != 1:
         names = ", ".join(server.url for server in servers(ledger)) or "none"
         what = f"is not enrolled with {url}" if url else "needs to be told which server"

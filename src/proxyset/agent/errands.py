@@ -21,7 +21,7 @@ from proxyset.fingerprint import fingerprint
 from proxyset.wire.campaign import CampaignId, Sha256
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
-from proxyset.wire.receipt import SERVER_LIMIT
+from proxyset.wire.server_name import SERVER_LIMIT
 
 
 class Errand(BaseModel):

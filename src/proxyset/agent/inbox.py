@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from proxyset import atomic
 from proxyset.client.decisions import decision
 from proxyset.client.ledger import Ledger
-from proxyset.errors import InvalidInput, LedgerError, Refused
+from proxyset.errors import LedgerError, Refused
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
-from proxyset.wire.receipt import SERVER_LIMIT
+from proxyset.wire.server_name import SERVER_LIMIT, server_name
 
 Kind = Literal["probe", "questions"]
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
@@ -93,8 +93,7 @@ def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
 def _put(
     ledger: Ledger, data: bytes, kind: Kind, name: str, server: str, url: str = "", agent: bool = False
 ) -> Ask:
-    if len(server) > SERVER_LIMIT:
-        raise InvalidInput(f"the server's name has {len(server)} characters; a receipt holds {SERVER_LIMIT}")
+    server = server_name(server)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data))
     if (known := find(ledger, ask.name)) is not None:
@@ -104,8 +103,9 @@ def _put(
             f"{MOST_WAITING} questions wait for a decision already: approve, refuse or remove some first"
         )
     try:
-        atomic.write_bytes(_file(ledger, ask.probe, ask.kind), data)
-        atomic.write_bytes(_folder(ledger) / f"{ask.name}.json", ask.model_dump_json().encode())
+        atomic.write_bytes(_file(ledger, ask.probe, ask.kind), data, atomic.SECRET)
+        file = _folder(ledger) / f"{ask.name}.json"
+        atomic.write_bytes(file, ask.model_dump_json().encode(), atomic.SECRET)
     except OSError as error:
         raise LedgerError(f"the inbox of {ledger.path} cannot be written: {error}") from error
     return ask

@@ -84,7 +84,7 @@ def fetch_model(
         policy.check_model(model.key)
     check_key(ledger, model.key, server, key)
     try:
-        with atomic.new_folder(out) as folder:
+        with atomic.new_folder(out, atomic.SECRET) as folder:
             model.save(folder)
             new = pin_key(ledger, model.key, server, key)
     except FileExistsError as error:

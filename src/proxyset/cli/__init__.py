@@ -11,11 +11,9 @@ import typer
 from proxyset.cli import (
     answer,
     audit,
-    bench,
     campaign,
     client,
     client_label,
-    data,
     demo,
     distill,
     encoder,
@@ -46,8 +44,6 @@ app = typer.Typer(
     help="Train on a public proxy of data that must not leave its owner.",
 )
 app.command("demo")(demo.demo)
-app.add_typer(data.app, name="data")
-app.add_typer(bench.app, name="bench")
 app.add_typer(index.app, name="index")
 app.command("probe")(index.probe)
 app.command("plan")(plan.plan)
@@ -88,12 +84,12 @@ def _root(
     """Options of every command; `run` has taken --debug before this, wherever it stood."""
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status."""
+def run(arguments: list[str], commands: typer.Typer = app, name: str = "proxyset") -> int:
+    """Run one command, of this command line or of another one with the same manners, and return its exit status."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        status = app(arguments, prog_name="proxyset", standalone_mode=False)
+        status = commands(arguments, prog_name=name, standalone_mode=False)
     except _UsageError as error:
         error.show(sys.stderr)
         return USAGE

@@ -23,6 +23,7 @@ from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
+from proxyset.wire.server_name import server_name
 
 _BAR = 30
 
@@ -67,7 +68,7 @@ def status(
     book = Ledger.open(ledger, create=False)
     receipts = check_not_rolled_back(book)
     _, policy = in_force(book)
-    servers = sorted({entry.server for entry in book.entries() if entry.server})
+    servers = sorted({entry.who for entry in book.entries() if entry.server})
     accounts = {server: book.account(server) for server in ["", *servers]}
     cost = privacy_statement(epsilon).rho
     facts = {
@@ -127,8 +128,8 @@ def pull(
 
     Example: proxyset client pull https://cloud.example --data private/ --epsilon 0.58
     """
-    book = Ledger.open(ledger)
-    before, transport, asked = book.spent(), Http(url, timeout), time.time()
+    server, book = server_name(url), Ledger.open(ledger)
+    before, transport, asked = book.spent(), Http(server, timeout), time.time()
     probe = Probe.from_bytes(transport.pull())
     release = answer(
         probe,
@@ -140,7 +141,7 @@ def pull(
         max_records=max_records,
         person=person,
         adjacency=adjacency.value,
-        server=url,
+        server=server,
         dataset=dataset,
         encoder=encoder,
         fresh=fresh,
@@ -150,7 +151,7 @@ def pull(
     )
     _hold(asked, hold)
     transport.push(release.to_bytes())
-    sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(url)
+    sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(server)
     privacy = release.privacy
     facts = {
         "release": release.fingerprint,
@@ -168,7 +169,7 @@ def pull(
         "receipt": bool(release.receipt),
     }
     words = (
-        f"{url}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
+        f"{server}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
         f"σ = {privacy.sigma:.4g}, ρ = {debited:.4g} debited, {left:.4g} left in {book.path}"
     )
     emit(facts, words, json)

@@ -28,9 +28,11 @@ from proxyset.client.label_privacy import DEFAULT_LEAD
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Ledger
 from proxyset.cloud.index import Index
-from proxyset.cloud.label_questions import ask_labels, collect_labels, labels_csv
+from proxyset.cloud.label_questions import ask_labels, collect_labels
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
+from proxyset.jobs.label_files import Origin, write_labels
+from proxyset.jobs.labels import Answer
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
 
@@ -207,16 +209,39 @@ def answer(
 def collect(
     questions: Annotated[Path, typer.Argument(help="File of the questions.")],
     answers: Annotated[list[Path], typer.Argument(help="Files of the answers, one for each owner.")],
-    out: Annotated[Path, typer.Option(help="CSV of the labels: id, label.")],
+    proxy: Annotated[Path, typer.Option(help="The proxy set that was asked about.")],
+    out: Annotated[Path, typer.Option(help="File of labels: .csv, .tsv, .json or .jsonl.")],
+    unsigned: Annotated[
+        bool,
+        typer.Option("--unsigned", help="Take answers without a receipt: anybody can have changed them."),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """The cloud: write the labels that came back. Several owners' answers are put to the vote.
 
-    Example: proxyset client-label collect questions.safetensors answers.safetensors --out labels.csv
+    What the labels have seen, and the receipts, go beside them: OUT.lineage.json.
+
+    Example: proxyset client-label collect questions.safetensors answers.safetensors --proxy proxy --out labels.csv
     """
     asked = Questions.from_bytes(read_message(questions, "set of questions", QUESTIONS_LIMIT))
     found = [LabelRelease.from_bytes(read_message(path, "set of labels", LABELS_LIMIT)) for path in answers]
-    labels = collect_labels(asked, found)
-    atomic.write_bytes(out, labels_csv(labels))
-    facts = {"labels": str(out), "asked": len(asked), "labeled": len(labels), "answers": len(found)}
-    emit(facts, f"{out}: labels of {len(labels)} of {len(asked)} items", json)
+    opened = ProxySet.open(proxy)
+    got = collect_labels(opened, asked, found, unsigned=unsigned)
+    origin = Origin(
+        index=asked.index,
+        proxy=asked.proxy,
+        questions=asked.fingerprint,
+        lineage=got.lineage,
+        receipts=tuple(receipt.decode() for receipt in got.receipts),
+    )
+    kept = [Answer(item, label, hash=got.hashes[item]) for item, label in got.labels.items()]
+    write_labels(kept, out, origin)
+    facts = {
+        "labels": str(out),
+        "asked": len(asked),
+        "labeled": len(kept),
+        "answers": len(found),
+        "lineage": got.lineage.model_dump(mode="json"),
+    }
+    words = f"{out}: labels of {len(kept)} of {len(asked)} items. They saw {got.lineage.words()}"
+    emit(facts, words, json)

@@ -16,8 +16,6 @@ from proxyset.errors import InvalidInput
 if TYPE_CHECKING:
     from proxyset.demo.results import Run
 
-_DATA = "digits-small"
-
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for report.html and results.json.")] = Path("demo"),
@@ -38,21 +36,23 @@ def demo(
 
     Cloud and client run as two processes that speak over HTTP. Each kind of digit image is the private one in
     turn; the same small classifier is trained on what ECOS, random choice and k-center picked, and on all
-    that could be picked.
+    that could be picked. The images are built from packages at the first run and kept in a per-user cache; the
+    variable PROXYSET_CACHE chooses another folder.
 
     Example: proxyset demo --out demo
     """
     from proxyset import atomic
-    from proxyset.bench import registry
+    from proxyset.demo.cache import fetch
+    from proxyset.demo.digits import DIGITS_SMALL
     from proxyset.demo.report import render
     from proxyset.demo.results import summary
     from proxyset.demo.run import Setting, run_demo
     from proxyset.fingerprint import canonical_json
 
+    data_set = DIGITS_SMALL
     if keep is not None and keep.exists():
         raise InvalidInput(f"{keep} already exists: choose another --keep")
-    data_set = registry.find(_DATA)
-    registry.fetch(data_set, lambda: note(f"building {_DATA}: {data_set.download / 1e6:.0f} MB to download"))
+    fetch(data_set, lambda: note(f"building {data_set.name}: {data_set.download / 1e6:.0f} MB to download"))
     names = tuple(name.strip() for name in domains.split(",") if name.strip())
     setting = Setting(
         names or tuple(domain.name for domain in data_set.domains), tuple(range(seeds)), epsilon=epsilon

@@ -51,6 +51,7 @@ def distill(
     teacher_saw_private: Annotated[
         bool, typer.Option("--teacher-saw-private", help="The teacher was trained on private items.")
     ] = False,
+    public_inputs: options.PublicInputs = False,
     licence: Annotated[str, typer.Option(help="Terms of the student's weights.")] = "",
     json: options.Json = False,
 ) -> None:
@@ -79,10 +80,11 @@ def distill(
             rule=rule,
             test=test,
             teacher_saw_private=teacher_saw_private,
+            public_inputs=public_inputs,
             licence=licence,
             run=run,
         )
-    if report.exposure.kind == "private":
+    if report.lineage.private:
         warn_private(
             "the teacher saw private items, so what it taught may tell about them. The students' cards say so"
         )

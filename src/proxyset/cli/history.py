@@ -24,6 +24,7 @@ from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.server_name import recorded_name
 
 
 def history(
@@ -44,7 +45,7 @@ def history(
     book = Ledger.open(ledger, create=False)
     both: list[Sent | SentLabels] = [*sent_from(book), *label_history(book)]
     both.sort(key=lambda sent: sent.entry.seq)
-    found = [sent for sent in both if server in ("", sent.entry.server)]
+    found = [sent for sent in both if recorded_name(server) in ("", sent.entry.who)]
     if entry is not None:
         found = [sent for sent in found if sent.entry.seq == entry]
         if not found:
@@ -89,16 +90,16 @@ def verify(
     for path, asked in ((probe, _probe(probe)), (questions, _questions(questions))):
         if asked and (found.probe, len(values)) != asked:
             raise ArtifactError(f"{release} does not answer {path}")
-    if ledger:
-        check_receipt(Ledger.open(ledger, create=False), receipt)
+    policy = check_receipt(Ledger.open(ledger, create=False), receipt) if ledger else None
     facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
-    facts |= {"claim": receipt.claim.model_dump(mode="json")}
+    facts |= {"claim": receipt.claim.model_dump(mode="json"), "policy": policy}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
         f"{release}: {len(values)} {'labels' if labels else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
         f"at δ = {found.privacy.delta:g}, ρ = {found.privacy.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
-        f"policy {receipt.claim.policy or 'none'}; ledger entry {receipt.claim.head}",
+        f"ledger entry {receipt.claim.head}; the policy is committed to as {receipt.claim.policy}"
+        + ("" if policy is None else f" and is {policy or 'none'}"),
     ]
     emit(facts, "\n".join(words), json)
 

@@ -186,6 +186,7 @@ def curve_command(
     size: Annotated[int, typer.Option(help="Pixels that images are scaled to.")] = 32,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer, the same for all.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    public_inputs: options.PublicInputs = False,
     json: options.Json = False,
 ) -> None:
     """Train on the labels of the first N items for each N: is it worth labeling more?
@@ -202,7 +203,7 @@ def curve_command(
         rounds = selective_labeling(
             ProxySet.open(proxy), labels, out, test=test, first=_numbers(first), unlabeled=unlabeled,
             classes=_names(classes) if classes else None, size=size,
-            plan=Plan(model=model, settings=Settings(steps=steps, seed=seed)), run=run,
+            plan=Plan(model=model, settings=Settings(steps=steps, seed=seed)), public_inputs=public_inputs, run=run,
         )  # fmt: skip
     facts = [vars(found) | {"folder": str(found.folder)} for found in rounds]
     words = [

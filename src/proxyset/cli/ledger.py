@@ -19,6 +19,7 @@ from proxyset.errors import ArtifactError
 from proxyset.wire.files import read_message
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RECEIPT_LIMIT, RELEASE_LIMIT, Release
+from proxyset.wire.server_name import recorded_name
 
 POLICY_LIMIT = 1 << 20
 
@@ -38,7 +39,7 @@ def show(
     book = Ledger.open(ledger, create=False)
     entries, account = book.entries(), book.account(server)
     if server:
-        entries = [entry for entry in entries if entry.server == server]
+        entries = [entry for entry in entries if entry.who == recorded_name(server)]
     facts = {"ledger": str(book.path), **asdict(account), "entries": [asdict(entry) for entry in entries]}
     lines = [
         f"{entry.seq:>5}  {entry.time}  {entry.kind:<8} "
@@ -77,7 +78,7 @@ def export(
     """
     book = Ledger.open(ledger, create=False)
     entries = len(book.entries())
-    atomic.write_bytes(out, book.export_jsonl().encode())
+    atomic.write_bytes(out, book.export_jsonl().encode(), atomic.SECRET)
     emit({"out": str(out), "entries": entries}, f"{out}: {entries} entries", json)
 
 

@@ -14,7 +14,8 @@ from proxyset.cli.predict import describe
 from proxyset.errors import InvalidInput
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.files import read_message
-from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Exposure, Model, ModelCard
+from proxyset.wire.lineage import PRIVATE, UNKNOWN
+from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Model, ModelCard
 from proxyset.wire.signing import make_key, read_key
 
 app = typer.Typer(no_args_is_help=True, help="Models on their way back: the cloud's key and signature.")
@@ -39,47 +40,48 @@ def pack(
     out: Annotated[Path, typer.Option(help="Folder for model.onnx and card.json; it must not exist.")],
     proxy: Annotated[
         Path | None,
-        typer.Option(
-            help="The proxy set that it was trained on: its ε goes into the card.", show_default=False
-        ),
+        typer.Option(help="A proxy set that went in, where the file does not say so.", show_default=False),
     ] = None,
-    spent: Annotated[
-        tuple[float, float] | None,
+    labels: Annotated[
+        Path | None,
         typer.Option(
-            help="Further ε and δ that went into it, such as those of client labels.", show_default=False
+            help="A file of labels that went in, where the file does not say so.", show_default=False
         ),
     ] = None,
     saw_private: Annotated[
         bool, typer.Option("--saw-private", help="It was trained on private items without a guarantee.")
     ] = False,
+    public_inputs: options.PublicInputs = False,
     name: Annotated[str, typer.Option(help="For people; the file's name.", show_default=False)] = "",
     licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
     json: options.Json = False,
 ) -> None:
-    """Write the card of a trained model: what it takes, its classes, and what private information went in.
+    """Write the card of a trained model: what it takes, its classes, and what it has seen of private data.
 
-    Example: proxyset model pack trained/model.onnx --proxy proxy --out classifier
+    A model that proxyset trained says itself what it has seen; options add to that.
+
+    Example: proxyset model pack trained/model.onnx --out classifier
     """
     from proxyset.cloud.proxy_set import ProxySet
-    from proxyset.jobs.packing import combined, exposure_of
+    from proxyset.jobs.label_files import origin_of
     from proxyset.jobs.packing import pack as write
 
-    parts = [Exposure(kind="private")] if saw_private else []
-    parts += [exposure_of(ProxySet.open(proxy).card)] if proxy else []
-    if spent:
-        if not (0 < spent[0] < float("inf") and 0 <= spent[1] < 1):
-            raise InvalidInput(f"--spent takes ε > 0 and δ in [0, 1), not {spent[0]} and {spent[1]}")
-        parts.append(Exposure(kind="answers", epsilon=spent[0], delta=spent[1]))
+    seen = [PRIVATE] if saw_private else []
+    seen += [ProxySet.open(proxy).card.lineage] if proxy else []
+    if labels:
+        origin = origin_of(labels)
+        seen.append(origin.lineage if origin else UNKNOWN)
     data = read_message(file, "model", MODEL_LIMIT)
     with atomic.new_folder(out) as folder:
         card = write(
             data,
             folder,
             name=name or file.stem,
-            exposure=combined(parts),
+            seen=seen,
+            public_inputs=public_inputs,
             licence=licence,
         )
-    if card.exposure.kind == "private":
+    if card.lineage.private:
         warn_private("this model saw private items; its card says so")
     emit({"out": str(out), "card": card.model_dump(mode="json")}, f"{out}: {describe(card)}", json)
 

@@ -45,6 +45,14 @@ Approve = Annotated[bool, typer.Option("--approve", help="I looked at this probe
 NewIndex = Annotated[
     bool, typer.Option("--new-index", help="I agree that this server asks about another index than before.")
 ]
+PublicInputs = Annotated[
+    bool,
+    typer.Option(
+        "--public-inputs",
+        help="I state that what says nothing of itself (plain images, labels by hand, models from elsewhere) saw public data "
+        "alone.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)

@@ -102,5 +102,5 @@ def describe(card: ModelCard) -> str:
     licence = card.licence or "no licence named"
     return (
         f"{card.name}: {len(card.classes)} classes, {card.bytes:,} bytes, takes {card.input.kind}; it saw "
-        f"{card.exposure.words()}; {licence}"
+        f"{card.lineage.words()}; {licence}"
     )

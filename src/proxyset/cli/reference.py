@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from typer.main import get_command
 
 from proxyset.cli import app
@@ -22,7 +23,12 @@ standard output, logs go to standard error, `--debug` shows a traceback when som
 
 def reference() -> str:
     """The whole page."""
-    return _INTRODUCTION + "".join(f"\n{section}" for section in _sections("proxyset", get_command(app)))
+    return _INTRODUCTION + sections("proxyset", app)
+
+
+def sections(name: str, commands: typer.Typer) -> str:
+    """A section for each command that is not hidden."""
+    return "".join(f"\n{section}" for section in _sections(name, get_command(commands)))
 
 
 def _sections(name: str, command: Any) -> Iterator[str]:

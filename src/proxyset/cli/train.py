@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxyset.cli.options import Json
+from proxyset.cli.options import Json, PublicInputs
 from proxyset.cli.output import emit, note, progress
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def train(
     track: Annotated[
         Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")
     ] = Track.file,
+    public_inputs: PublicInputs = False,
     json: Json = False,
 ) -> None:
     """Train a model on a labeled proxy set, measure it, and export it to ONNX.
@@ -85,9 +86,9 @@ def train(
 
     names = [name.strip() for name in classes.split(",") if name.strip()] or None
     file = None if labels == "column" else Path(labels)
-    data = read_training_set(proxy, file, classes=names, size=size)
+    data = read_training_set(proxy, file, classes=names, size=size, public_inputs=public_inputs)
     held_out = None if test is None else read_test_set(test, data, size)
-    others = None if unlabeled is None else read_unlabeled(unlabeled, size)
+    others = None if unlabeled is None else read_unlabeled(unlabeled, size, public_inputs=public_inputs)
     chosen = method or (Method.fixmatch if others is not None else Method.supervised)
     settings = Settings(steps=steps, batch_size=batch_size, lr=lr, seed=seed, flip=flip)
     plan = Plan(model=model, method=chosen.value, loss=loss.value, settings=settings)
@@ -108,7 +109,8 @@ def train(
         if found
         else "no test data, so its accuracy is unknown"
     )
-    words = f"{out / 'model.onnx'}: {len(data.classes)} classes from {len(data.items):,} labeled items; {measured}"
+    words = f"{out / 'model.onnx'}: {len(data.classes)} classes from {len(data.items):,} labeled items; {measured}. It saw "
+    words += trained.metrics["saw"]
     facts = {
         "model": str(out / "model.onnx"),
         "report": str(out / "report.html"),
@@ -116,6 +118,7 @@ def train(
         "interval": [found.low, found.high] if found else None,
         "labeled": len(data.items),
         "classes": list(data.classes),
+        "lineage": trained.metrics["lineage"],
         "resumed_at": trained.resumed_at,
     }
     emit(facts, words, json)

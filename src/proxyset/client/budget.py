@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
+from proxyset.client.calibration import composed_epsilon, zcdp_rho
 from proxyset.client.chain import Entry
 from proxyset.errors import BudgetExceeded
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.release import PrivacyStatement
 
 
@@ -72,7 +73,7 @@ def account_of(entries: Sequence[Entry], server: str = "") -> Account:
 
 
 def debits_of(entries: Sequence[Entry], server: str) -> list[Entry]:
-    return [e for e in entries if e.kind == "debit" and server in ("", e.server)]
+    return [e for e in entries if e.kind == "debit" and server in ("", e.who)]
 
 
 def spent_in(entries: Sequence[Entry], server: str) -> float:
@@ -85,7 +86,7 @@ def cap_in(entries: Sequence[Entry], server: str) -> float | None:
 
 
 def cap_entry(entries: Sequence[Entry], server: str) -> Entry | None:
-    return next((e for e in reversed(entries) if e.kind == "cap" and e.server == server), None)
+    return next((e for e in reversed(entries) if e.kind == "cap" and e.who == server), None)
 
 
 def cap_fields(cap: Cap) -> dict[str, Any]:

@@ -24,11 +24,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from proxyset.errors import InvalidInput
-from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, zcdp_epsilon
+from proxyset.wire.release import CELLS, PrivacyStatement
 
 Unit = Literal["record", "person"]
 Adjacency = Literal["add-remove", "replace-one"]
@@ -36,8 +34,6 @@ Adjacency = Literal["add-remove", "replace-one"]
 EPSILON_RANGE = (1e-3, 100.0)
 DELTA_LIMIT = 0.5
 MAX_RECORDS_LIMIT = 1_000_000
-_CELLS = {"add-remove": 1, "replace-one": 2}
-_EXACT_SIGMA = 50_000.0  # beyond, the exact sums grow slow and ρ alone is used: up to 13 % more noise
 _STEP = 0.98
 _ROUNDING = 1e-9  # covers every float64 rounding below
 
@@ -70,9 +66,9 @@ def privacy_statement(
         InvalidInput: a value out of range, or max_records ≠ 1 for unit "record".
     """
     _check_range(epsilon, delta)
-    if unit not in ("record", "person") or adjacency not in _CELLS:
+    if unit not in ("record", "person") or adjacency not in CELLS:
         raise InvalidInput(
-            f"unit must be record or person, adjacency {' or '.join(_CELLS)}; not {unit}, {adjacency}"
+            f"unit must be record or person, adjacency {' or '.join(CELLS)}; not {unit}, {adjacency}"
         )
     if isinstance(max_records, bool) or not isinstance(max_records, int):
         raise InvalidInput(f"max_records must be a whole number, not {max_records!r}")
@@ -80,7 +76,7 @@ def privacy_statement(
         raise InvalidInput(f"max_records must be between 1 and {MAX_RECORDS_LIMIT}, not {max_records}")
     if unit == "record" and max_records != 1:
         raise InvalidInput(f'max_records is {max_records}, but unit "record" counts one: use unit "person"')
-    cells = _CELLS[adjacency]
+    cells = CELLS[adjacency]
     sensitivity = math.sqrt(cells) * max_records
     sigma = calibrate(epsilon, delta, max_records, cells)
     return PrivacyStatement(
@@ -112,7 +108,7 @@ def calibrate(epsilon: float, delta: float, step: int, cells: int) -> float:
         return discrete_gaussian_delta(epsilon, sigma, step, cells) <= delta * (1 - _ROUNDING)
 
     by_rho = math.sqrt(cells) * step / math.sqrt(2 * zcdp_rho(epsilon, delta))
-    if by_rho > _EXACT_SIGMA:
+    if by_rho > EXACT_SIGMA:
         return _round_up(by_rho)
     high = by_rho  # enough by ρ; walk down to the first σ that is not
     while enough(high * _STEP):
@@ -125,33 +121,6 @@ def calibrate(epsilon: float, delta: float, step: int, cells: int) -> float:
     while not enough(sigma):  # below σ ≈ 0.5 the lattice shows: more noise is not always more private
         sigma = _round_up(sigma * 1.001)
     return sigma
-
-
-def discrete_gaussian_delta(epsilon: float, sigma: float, step: int, cells: int) -> float:
-    """The smallest δ for ε when `cells` (1 or 2) counts move by `step`: the hockey-stick divergence, exactly.
-
-    With S the noise along the move, the loss is step · (cells · step + 2 S) / (2σ²). For one cell S has the
-    discrete Gaussian's own distribution. For two, S = X − Y, and completing the square gives P(S = s) ∝
-    exp(−s² / 4σ²) · T(s), where T(s) = Σ_x exp(−(x − s/2)² / σ²) depends on the parity of s alone.
-
-    Sensitivity:
-        √cells · step.
-    Unit:
-        The one whose presence moves the counts so.
-    Guarantee:
-        Exact up to float64 rounding; by symmetry it holds in both directions.
-    Assumes:
-        ε ≥ 0, σ > 0, step ≥ 1.
-    """
-    width = sigma * math.sqrt(cells)
-    first = math.floor(epsilon * sigma**2 / step - cells * step / 2) + 1
-    s: NDArray[np.float64] = np.arange(first, max(first, 0) + math.ceil(14 * width) + 30, dtype=np.float64)
-    loss = step * (cells * step + 2 * s) / (2 * sigma**2)
-    mass = np.exp(-(s**2) / (2 * width**2)) / _theta(sigma, 0) ** cells
-    if cells == 2:
-        half = sigma / math.sqrt(2)
-        mass *= np.where(s % 2 == 0, _theta(half, 0), _theta(half, 0.5))
-    return float((mass * -np.expm1(np.minimum(epsilon - loss, 0))).sum())
 
 
 def moved_cells(rho: float, sigma: float, step: int) -> int:
@@ -167,27 +136,6 @@ def moved_cells(rho: float, sigma: float, step: int) -> int:
         ρ was rounded up by less than half a cell's.
     """
     return round(2 * sigma**2 * rho / step**2)
-
-
-def zcdp_epsilon(rho: float, delta: float) -> float:
-    """The ε of ρ-zCDP at δ: the conversion of Canonne, Kamath and Steinke (2020), corollary 13.
-
-    Sensitivity:
-        None: it converts a guarantee.
-    Unit:
-        That of ρ.
-    Guarantee:
-        ρ-zCDP implies (returned ε, δ)-DP: each order α on the grid gives a valid bound, and the least is
-        returned.
-    Assumes:
-        ρ ≥ 0, δ in (0, 1).
-    """
-    if rho <= 0:
-        return 0.0
-    centre = math.sqrt(math.log(1 / delta) / rho)
-    orders = 1 + np.geomspace(min(centre, 1) * 1e-2, max(centre, 1) * 1e2, 4_000)
-    bounds = orders * rho + np.log1p(-1 / orders) + (math.log(1 / delta) - np.log(orders)) / (orders - 1)
-    return max(0.0, float(bounds.min()))
 
 
 def zcdp_rho(epsilon: float, delta: float) -> float:
@@ -232,7 +180,7 @@ def composed_epsilon(statements: Iterable[PrivacyStatement], delta: float) -> fl
     statements = list(statements)
     bound = zcdp_epsilon(math.fsum(s.rho for s in statements), delta)
     groups = Counter((s.sigma, s.max_records, moved_cells(s.rho, s.sigma, s.max_records)) for s in statements)
-    if not groups or max(groups)[0] > _EXACT_SIGMA:
+    if not groups or max(groups)[0] > EXACT_SIGMA:
         return bound
     total = pld.identity()
     for (sigma, step, cells), count in groups.items():
@@ -241,12 +189,6 @@ def composed_epsilon(statements: Iterable[PrivacyStatement], delta: float) -> fl
         )
         total = total.compose(one.self_compose(count * cells))
     return min(bound, float(total.get_epsilon_for_delta(delta)))
-
-
-def _theta(sigma: float, shift: float) -> float:
-    """Σ over the integers x of exp(−(x − shift)² / 2σ²)."""
-    reach = math.ceil(14 * sigma) + 30
-    return float(np.exp(-((np.arange(-reach, reach + 1) - shift) ** 2) / (2 * sigma**2)).sum())
 
 
 def _round_up(sigma: float) -> float:

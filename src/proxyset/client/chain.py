@@ -1,4 +1,9 @@
-"""The entries of a ledger, and the hash chain that makes a changed, missing or reordered one visible."""
+"""The entries of a ledger, and the hash chain that makes a changed, missing or reordered one visible.
+
+The hash of an entry leaves the machine inside a receipt, so it must tell nothing of what it is the hash of: every entry holds
+`NONCE_BYTES` random bytes that are hashed with the rest. Without them a data set's path and the milliseconds of two answers were
+found again in seconds, by trial. Entries of before (schema 1) have none and keep their hash; it stays at home.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,11 @@ from proxyset.client.calibration import Adjacency, Unit, moved_cells
 from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.server_name import recorded_name
 
-Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key", "approval", "refusal"]
+Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key", "approval", "refusal", "schema"]
 GENESIS = "0" * 64
+NONCE_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,9 @@ class Entry:
             for one draw; "release" (counts) and "labels" say that the draw of debit `ref` was stored, with
             its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
             commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models;
-            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta).
-        server: who asked.
+            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta);
+            "schema" says that the entries from here on have a nonce.
+        server: who asked. Compare `who`: it was not always written in one form.
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.
         rho, epsilon, delta, sigma, unit, adjacency, max_records: the privacy statement of a debit, or a cap.
@@ -36,6 +44,7 @@ class Entry:
         digest: SHA-256 of what is stored beside the entry.
         note: the owner's words.
         policy: SHA-256 of the policy in force, or "".
+        nonce: random, hexadecimal; "" in entries of schema 1.
         prev, hash: SHA-256 of the previous entry and of this one.
     """
 
@@ -56,14 +65,22 @@ class Entry:
     digest: str = ""
     note: str = ""
     policy: str = ""
+    nonce: str = ""
     prev: str = GENESIS
     hash: str = ""
 
     def sealed(self) -> Entry:
-        """This entry with its hash: SHA-256 of the canonical JSON of all other fields."""
+        """This entry with its hash: SHA-256 of the canonical JSON of all other fields, less a nonce that is not there."""
         fields = asdict(self)
         del fields["hash"]
+        if not self.nonce:
+            del fields["nonce"]
         return replace(self, hash=fingerprint(fields))
+
+    @property
+    def who(self) -> str:
+        """The server, in the one form of its name."""
+        return recorded_name(self.server)
 
     @property
     def statement(self) -> PrivacyStatement:
@@ -85,11 +102,16 @@ def check_links(entries: Iterable[Entry], after: Sequence[Entry] = ()) -> None:
     Raises:
         LedgerError: an entry was changed, removed or put elsewhere.
     """
-    seq, prev = (after[-1].seq, after[-1].hash) if after else (0, GENESIS)
+    seq, prev, nonce = (after[-1].seq, after[-1].hash, after[-1].nonce) if after else (0, GENESIS, "")
     for entry in entries:
-        if entry.seq != seq + 1 or entry.prev != prev or entry.sealed().hash != entry.hash:
+        if (
+            (nonce and not entry.nonce)
+            or entry.seq != seq + 1
+            or entry.prev != prev
+            or entry.sealed().hash != entry.hash
+        ):
             raise LedgerError(
                 f"ledger entry {entry.seq} does not follow from entry {seq}: the ledger was changed outside "
                 "proxyset; restore the newest copy, and count what was released since as spent"
             )
-        seq, prev = entry.seq, entry.hash
+        seq, prev, nonce = entry.seq, entry.hash, entry.nonce

@@ -25,18 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.chain import Entry
-from proxyset.client.decisions import is_approved
+from proxyset.client.decisions import is_approved, was_drawn_for
 from proxyset.client.ledger import Ledger
 from proxyset.client.noise import gaussian
 from proxyset.client.pins import check_pin, pin
 from proxyset.client.policy import Policy, in_force
 from proxyset.client.private_data import PrivateData, Tally
 from proxyset.client.receipts import check_not_rolled_back, issue
-from proxyset.errors import InvalidInput, Refused
+from proxyset.errors import Refused
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelRelease, Questions
-from proxyset.wire.receipt import SERVER_LIMIT
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.server_name import server_name
 
 Votes = NDArray[np.int64]
 Draw = Callable[[Votes, PrivacyStatement, str], Votes]
@@ -101,10 +101,7 @@ class Gate:
     confirm: Confirm | None = None
 
     def __post_init__(self) -> None:
-        if len(self.server) > SERVER_LIMIT:
-            raise InvalidInput(
-                f"the server's name has {len(self.server)} characters; a receipt holds {SERVER_LIMIT}"
-            )
+        object.__setattr__(self, "server", server_name(self.server))  # one server, one name
 
     def answer(self, question: Question[Answer], private: PrivateData) -> Answer:
         """The answer to a question, paid for.
@@ -168,11 +165,15 @@ class Gate:
             ledger.store(debits[-1], answer)
             return self._sendable(answer, policy)
 
-    def _permit(self, question: Question[Any], policy: Policy | None, stored: object) -> None:
+    def _permit(
+        self, question: Question[Any], policy: Policy | None, stored: Release | LabelRelease | None
+    ) -> None:
         asked = question.asked
-        agreed = is_approved(self.ledger, asked.fingerprint, self.server, question.cost)
-        if policy:  # a stored answer was agreed to when it was drawn, if that was needed
-            question.permit(policy, self.server, agreed or self.approved or stored is not None)
+        agreed = is_approved(self.ledger, asked.fingerprint, self.server, question.cost) or self.approved
+        if stored is not None and not agreed:  # what was agreed to when it was drawn needs no second yes
+            agreed = was_drawn_for(self.ledger, stored, self.server)
+        if policy:
+            question.permit(policy, self.server, agreed)
         if isinstance(asked, Probe):
             check_pin(self.ledger, asked, self.server, self.new_index)
 

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from proxyset.client.audit import Audit
 from proxyset.client.audit_bound import proven_epsilon
-from proxyset.client.calibration import composed_epsilon, zcdp_epsilon, zcdp_rho
+from proxyset.client.calibration import composed_epsilon, zcdp_rho
 from proxyset.client.label_privacy import label_statement, voting_of
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import InvalidInput
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import LabelRelease, Questions, Rule
 
 _QUESTIONS = {"private-knn": 100, "bounded-votes": 1000}  # trials an answer carries

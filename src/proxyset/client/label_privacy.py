@@ -23,8 +23,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from proxyset.client.calibration import Adjacency, Unit, privacy_statement, zcdp_epsilon, zcdp_rho
+from proxyset.client.calibration import Adjacency, Unit, privacy_statement, zcdp_rho
 from proxyset.errors import InvalidInput
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import MOST_QUESTIONS, LabelStatement, Rule
 from proxyset.wire.release import PrivacyStatement
 

@@ -18,6 +18,9 @@ Costs add up in ρ (zCDP), which is a valid stopping rule even when a probe was 
 answers (Whitehouse, Ramdas, Rogers and Wu 2023). The cap is stated as (ε, δ) and converted once, when it is
 set. The conversion loses something; so that a cap of ε = 10 allows at least one answer of ε = 10, a first
 answer may also keep the cap by its own (ε, δ), and then it is the last.
+
+Servers are named in the one form of `wire.server_name`, whatever form a caller uses, and entries of before that had one are
+compared in it.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from proxyset.errors import ArtifactError, LedgerError
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.server_name import recorded_name, server_name
 
 __all__ = ["Account", "Cap", "Ledger", "default_path"]
 
@@ -86,7 +90,7 @@ class Ledger(LedgerFile):
             LedgerError: missing (and not create), not a ledger, damaged, of another version, or not writable.
             InvalidInput: an impossible cap.
         """
-        ledger = cls(Path(path if path is not None else default_path()).absolute())
+        ledger = cls(Path(path if path is not None else default_path()))
         if not ledger.path.exists():
             if not create:
                 raise LedgerError(f"there is no ledger at {ledger.path}")
@@ -98,32 +102,32 @@ class Ledger(LedgerFile):
 
     def cap(self, server: str = "") -> Cap | None:
         """The cap in force for `server`, or in all when that is "", as (ε, δ); None without one."""
-        entry = cap_entry(self.entries(), server)
+        entry = cap_entry(self.entries(), recorded_name(server))
         if entry is None or entry.epsilon is None or entry.delta is None:
             return None
         return Cap(entry.epsilon, entry.delta)
 
     def cap_rho(self, server: str = "") -> float | None:
         """The cap in force for `server`, or in all when that is "": ρ, or None without one."""
-        return cap_in(self.entries(), server)
+        return cap_in(self.entries(), recorded_name(server))
 
     def spent(self, server: str = "") -> float:
         """ρ debited for `server`, or in all when that is ""."""
-        return spent_in(self.entries(), server)
+        return spent_in(self.entries(), recorded_name(server))
 
     def remaining(self, server: str = "") -> float:
         """ρ that can still be debited for `server`, both caps considered; never below 0."""
         entries = self.entries()
         rooms = [
             cap - spent_in(entries, name)
-            for name in {"", server}
+            for name in {"", recorded_name(server)}
             if (cap := cap_in(entries, name)) is not None
         ]
         return max(0.0, min(rooms))
 
     def account(self, server: str = "") -> Account:
         """Where the budget stands. Computes the privacy loss distributions, so it can take a second."""
-        return account_of(self.entries(), server)
+        return account_of(self.entries(), recorded_name(server))
 
     def stored(self, probe: str, dataset: str, privacy: PrivacyStatement) -> Release | None:
         """The newest release for this probe and data set that was asked for with the settings of `privacy`, or None.
@@ -177,8 +181,9 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: one is not what was put in.
         """
+        server = recorded_name(server)
         with self._database() as db:
-            found = [entry for entry in self._load(db) if (entry.kind, entry.server) == (kind, server)]
+            found = [entry for entry in self._load(db) if (entry.kind, entry.who) == (kind, server)]
             return [(entry, blob_of(db, entry)) for entry in found]
 
     def verify(self) -> Entry:
@@ -197,7 +202,7 @@ class Ledger(LedgerFile):
             drawn: set[int | None] = set()
             for index, entry in enumerate(entries):
                 if entry.kind == "debit":
-                    refuse_above_cap(entries[:index], entry.statement, entry.server)
+                    refuse_above_cap(entries[:index], entry.statement, entry.who)
                 elif entry.kind in ("release", "labels"):
                     debit = entries[(entry.ref or 0) - 1]
                     same = (debit.kind, debit.probe, debit.dataset) == ("debit", entry.probe, entry.dataset)
@@ -216,7 +221,7 @@ class Ledger(LedgerFile):
 
     def check(self, privacy: PrivacyStatement, server: str = "") -> None:
         """Raise BudgetExceeded if a debit would be refused now. Changes nothing; `debit` checks again."""
-        refuse_above_cap(self.entries(), privacy, server)
+        refuse_above_cap(self.entries(), privacy, server_name(server))
 
     def debit(
         self,
@@ -243,6 +248,7 @@ class Ledger(LedgerFile):
             BudgetExceeded: it would pass the cap of the server or of all; nothing is debited.
             LedgerError: it could not be written durably; nothing may be drawn.
         """
+        server = server_name(server)
         paid = privacy.model_dump(exclude={"mechanism", "l2_sensitivity"})
         return self._add(
             "debit",
@@ -279,7 +285,7 @@ class Ledger(LedgerFile):
             InvalidInput: an impossible cap.
             LedgerError: it could not be written.
         """
-        return self._add("cap", server=server, note=note, **cap_fields(cap))
+        return self._add("cap", server=server_name(server), note=note, **cap_fields(cap))
 
     def add_policy(self, text: bytes, note: str = "") -> Entry:
         """Put a policy in force (`policy.adopt` checks it first). The one before stays in the ledger.
@@ -295,7 +301,7 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: it could not be written.
         """
-        return self._add("pin", blob=commitment.encode(), server=server)
+        return self._add("pin", blob=commitment.encode(), server=server_name(server))
 
     def add_decision(
         self, probe: str, server: str, approved: PrivacyStatement | None = None, note: str = ""
@@ -305,6 +311,7 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: it could not be written.
         """
+        server = server_name(server)
         if approved is None:
             return self._add("refusal", probe=probe, server=server, note=note)
         limits = approved.model_dump(include={"epsilon", "delta", "unit", "adjacency", "max_records"})
@@ -316,7 +323,7 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: it could not be written.
         """
-        return self._add("key", blob=key.encode(), server=server)
+        return self._add("key", blob=key.encode(), server=server_name(server))
 
 
 def _settings(of: PrivacyStatement | Entry) -> tuple[object, ...]:

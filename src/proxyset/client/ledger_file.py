@@ -1,9 +1,14 @@
-"""The file under a ledger: SQLite, append-only, hash-chained, one writer at a time, durable before it returns."""
+"""The file under a ledger: SQLite, append-only, hash-chained, one writer at a time, durable before it returns.
+
+Beside it lie its key, receipts, inbox, enrolments and lock, found by its name. So one ledger must have one name: links are
+followed once, when it is opened, and a ledger with a second name (a hard link) is refused.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,15 +18,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proxyset.atomic import replacing
-from proxyset.client.chain import GENESIS, Entry, Kind, check_links
+from proxyset.atomic import SECRET, make_folder, replacing
+from proxyset.client.chain import GENESIS, NONCE_BYTES, Entry, Kind, check_links
 from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
 
 APPLICATION_ID = 0x50585354  # "PXST"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: entries without a nonce; read, and brought to 2 by the next entry
 WAIT_SECONDS = 120.0
 _COLUMNS = ", ".join(field.name for field in fields(Entry))
+_COLUMNS_OF = {1: _COLUMNS.replace("nonce", "'' AS nonce"), 2: _COLUMNS}
 _TYPES = {"seq": "INTEGER PRIMARY KEY", "max_records": "INTEGER", "ref": "INTEGER"} | dict.fromkeys(
     ("rho", "epsilon", "delta", "sigma"), "REAL"
 )
@@ -42,26 +48,32 @@ CREATE TRIGGER blobs_once BEFORE INSERT ON blobs WHEN EXISTS (SELECT 1 FROM blob
 
 
 class LedgerFile:
-    """Entries on the disk. Holds no connection and no lock between calls: safe over forks, threads and processes."""
+    """Entries on the disk. Holds no connection and no lock between calls: safe over forks, threads and processes.
+
+    Attributes:
+        path: of the file itself: absolute, every link followed.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        try:
+            self.path = path.resolve()
+        except (OSError, RuntimeError) as error:  # links in a circle
+            raise LedgerError(f"{path} leads nowhere: {error}") from None
         self._entries: list[Entry] = []
 
     def _begin(self, limits: dict[str, Any]) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.path.parent, SECRET)
             with self.exclusive():
                 if self.path.exists():
                     return
-                with replacing(self.path) as temporary, closing(sqlite3.connect(temporary)) as db:
+                with replacing(self.path, SECRET) as temporary, closing(sqlite3.connect(temporary)) as db:
                     db.executescript(
                         f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
                         f"{_SCHEMA}"
                     )
                     _insert(db, _follow([], "cap", note="the cap this ledger began with", **limits))
                     db.commit()
-                self.path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"no ledger can be begun at {self.path}: {error}") from error
 
@@ -112,6 +124,8 @@ class LedgerFile:
         """Add one entry, if `check` raises nothing, in one transaction."""
         with self._database(write=True) as db:
             entries = self._load(db)
+            if _version(db) == 1:
+                entries = [*entries, _bring_to_2(db, entries)]
             if check:
                 check(entries)
             entry = _follow(entries, kind, digest="" if blob is None else fingerprint(blob), **values)
@@ -121,10 +135,24 @@ class LedgerFile:
         self._entries = [*entries, entry]
         return entry
 
+    def add_nonces(self) -> Entry:
+        """Bring a ledger of schema 1 to 2, and return its newest entry, which has a nonce.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        with self._database(write=True) as db:
+            entries = self._load(db)
+            if _version(db) == 1:
+                entries = [*entries, _bring_to_2(db, entries)]
+        self._entries = entries
+        return entries[-1]
+
     def _load(self, db: sqlite3.Connection) -> list[Entry]:
         """All entries; only those that are new to this object are read and checked."""
         known = self._entries
-        rows = db.execute(f"SELECT {_COLUMNS} FROM entries WHERE seq >= ? ORDER BY seq", (len(known),))
+        columns = _COLUMNS_OF[_version(db)]
+        rows = db.execute(f"SELECT {columns} FROM entries WHERE seq >= ? ORDER BY seq", (len(known),))
         found = [Entry(*row) for row in rows]
         if known and (not found or found.pop(0) != known[-1]):
             raise LedgerError(f"the ledger {self.path} was changed or replaced while in use")
@@ -148,7 +176,7 @@ class LedgerFile:
                 self._check_header(db)
                 yield db
                 db.execute("COMMIT")
-        except (sqlite3.Error, TypeError, ValueError) as error:
+        except (sqlite3.Error, OSError, TypeError, ValueError) as error:
             if isinstance(error, LedgerError):
                 raise
             full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -159,17 +187,37 @@ class LedgerFile:
 
     def _check_header(self, db: sqlite3.Connection) -> None:
         (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
+        version, names = _version(db), self.path.stat().st_nlink
         if application != APPLICATION_ID:
             raise LedgerError(f"{self.path} is not a proxyset ledger; choose another path")
-        if version != SCHEMA_VERSION:
+        if version not in _COLUMNS_OF:
             raise LedgerError(f"{self.path} has schema {version}, this proxyset reads {SCHEMA_VERSION}")
+        if names > 1:
+            raise LedgerError(
+                f"{self.path} is one of {names} names of one file (hard links), and a ledger's key and receipts lie beside one "
+                "name: keep that one, remove the others or make them copies"
+            )
 
 
 def _follow(entries: list[Entry], kind: Kind, **values: Any) -> Entry:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     prev = entries[-1].hash if entries else GENESIS
-    return Entry(seq=len(entries) + 1, time=now, kind=kind, prev=prev, **values).sealed()
+    nonce = secrets.token_hex(NONCE_BYTES)
+    return Entry(seq=len(entries) + 1, time=now, kind=kind, nonce=nonce, prev=prev, **values).sealed()
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _bring_to_2(db: sqlite3.Connection, entries: list[Entry]) -> Entry:
+    """Give the table of a ledger of schema 1 its new column, and say so in an entry, within the transaction at hand."""
+    db.execute("ALTER TABLE entries ADD COLUMN nonce TEXT DEFAULT ''")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    entry = _follow(entries, "schema", note="from here on every entry has a nonce")
+    _insert(db, entry)
+    return entry
 
 
 def _insert(db: sqlite3.Connection, entry: Entry) -> None:

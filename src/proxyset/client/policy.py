@@ -9,12 +9,12 @@
     most_questions = 0               # public items labeled at once; 0 (the default): no labels leave
     approve_above = 0.5              # a person must say yes to an answer of larger ε
     fewest_records = 200             # withhold answers whose noisy counts add up to less
-    encoders = ["<fingerprint>"]     # empty or absent: any
-    servers = ["https://cloud.example"]
+    encoders = ["hog"]               # kinds or fingerprints; empty or absent: none; "any" allows all
+    servers = ["https://cloud.example"]  # empty or absent: any
     medoids = true                   # only probes of real items out of a committed index
     model_keys = ["<public key>"]    # whose models may be fetched; empty or absent: any, and the first is pinned
 
-    [cap]                            # of all answers together
+    [cap]                            # of all answers together; absent: the ledger's stays as it is
     epsilon = 4.0
     delta = 1e-5
 
@@ -25,12 +25,23 @@
 `adopt` puts a policy into the ledger, text and all. From then on every answer from that ledger is bound by it, and every
 debit carries its fingerprint; it is left only by adopting another, which is one more entry.
 
-`fewest_records` is compared with the sum of the NOISY counts, after they were drawn and paid for. A server may notice that
-no answer came; because that follows from the noisy counts alone, it tells nothing that they would not have told.
+**Encoders.** A probe says how a record is read and turned into features, so a server that could choose freely would choose which
+columns of a table are looked at, and in which categories. That choice is the owner's: a probe or a set of questions whose encoder
+the policy does not name is refused before a byte of the data is read. Most encoders have no say in what of a record is read: they
+take whole pictures, texts or embeddings, and an ONNX encoder is the owner's own file. They can be named by their kind. A table's
+names columns, so only the fingerprint of exactly that one allows it. Labels are closed twice: they also need `most_questions`.
+
+**Servers** are named in the one form of `wire.server_name`. A name that no server can have is refused when it is adopted.
+
+**`fewest_records`** is compared with the sum of the NOISY counts, after they were drawn and paid for. Whether an answer leaves is
+then one more bit that a server sees, the bit "the sum is below the bound". It is a function of the noisy counts and of a number
+that the owner chose without looking at the data, so it is post-processing of what was paid for: (ε, δ) and ρ of the release hold
+for the counts and the bit together, and for the bit alone. It is not a promise that few records stay unseen.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Literal
 
@@ -44,6 +55,11 @@ from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelStatement, Questions
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.server_name import recorded_name, server_name
+
+# encoders that read whole records, so that no probe can choose what of one is looked at; a table's names columns
+WHOLE = ("embeddings", "hog", "onnx", "wordllama")
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 # what `client init` writes: every line commented, nothing in force until the owner adopts it
 TEMPLATE = b"""\
@@ -72,14 +88,18 @@ fewest_records = 0
 # Answer only probes of real items, out of an index that the server committed to (proxyset client look shows them).
 medoids = false
 
-# Only these encoders (by fingerprint: proxyset encoder info) and these servers. Absent: any.
-# encoders = ["..."]
+# How records may be read. Pictures, texts and embeddings are read whole: allow those by their kind, "hog", "onnx", "wordllama",
+# "embeddings". A table's encoder chooses columns: look at it (proxyset client show PROBE), and put its fingerprint here if you
+# agree. Empty: every probe is refused. encoders = "any" allows all.
+encoders = []
+
+# Only these servers. Absent: any.
 # servers = ["https://cloud.example"]
 
 # Fetch only models that one of these keys has signed. Absent: any key, and the first of a server is pinned.
 # model_keys = ["..."]
 
-# The most that all answers together may cost.
+# The most that all answers together may cost. Without these three lines the ledger's cap stays as it is.
 [cap]
 epsilon = 4.0
 delta = 1e-5
@@ -108,8 +128,8 @@ class Policy(BaseModel):
     Unit:
         The one it demands of every answer.
     Guarantee:
-        Refusals before the debit depend on the probe and the settings, never on private data; the one after it
-        (`withhold`) depends on private data through the noisy counts alone.
+        Refusals before the debit depend on the question, the settings and the ledger, never on private data; the one after it
+        (`withhold`) is post-processing of the noisy counts, covered by what they cost.
     Assumes:
         The ledger it was adopted in is the one that answers.
     """
@@ -125,11 +145,11 @@ class Policy(BaseModel):
     most_questions: int = Field(default=0, ge=0)
     approve_above: float | None = Field(default=None, ge=0)
     fewest_records: int = Field(default=0, ge=0)
-    encoders: tuple[str, ...] = ()
+    encoders: tuple[str, ...] | Literal["any"] = ()
     servers: tuple[str, ...] = ()
     medoids: bool = False
     model_keys: tuple[str, ...] = ()
-    cap: Limit = Limit(epsilon=10, delta=1e-5)
+    cap: Limit | None = None
     caps: dict[str, Limit] = {}
 
     @classmethod
@@ -195,9 +215,15 @@ class Policy(BaseModel):
             )
 
     def _check_who(self, encoder: EncoderSpec, server: str) -> None:
-        if self.encoders and encoder.fingerprint not in self.encoders:
-            raise Refused(f"the policy does not allow the encoder {encoder.name} {encoder.fingerprint}")
-        if self.servers and server not in self.servers:
+        whole = encoder.name if encoder.name in WHOLE else ""
+        if self.encoders != "any" and not {encoder.fingerprint, whole} & set(self.encoders):
+            raise Refused(
+                f"the policy does not allow the encoder {encoder.name} with the fingerprint {encoder.fingerprint}. See what it "
+                "reads (proxyset client show PROBE); to allow it, put "
+                + (f'"{whole}" or ' if whole else "")
+                + "this fingerprint into `encoders` of the policy and adopt that (proxyset ledger policy)"
+            )
+        if self.servers and recorded_name(server) not in {recorded_name(name) for name in self.servers}:
             raise Refused(f"the policy does not allow the server {server!r}")
 
     def _check_approval(self, epsilon: float, approved: bool) -> None:
@@ -212,7 +238,17 @@ class Policy(BaseModel):
             raise Refused(f"the policy does not allow models signed by the key {key}")
 
     def withhold(self, release: Release) -> None:
-        """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays."""
+        """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays.
+
+        Sensitivity:
+            None beyond the release's: it sees the noisy counts and a constant of the owner's.
+        Unit:
+            The release's.
+        Guarantee:
+            That of the release, for the counts and for whether they leave: post-processing.
+        Assumes:
+            The bound was chosen without a look at the data.
+        """
         total = int(release.counts.sum())
         if 0 < self.fewest_records > total:
             raise Refused(
@@ -222,14 +258,17 @@ class Policy(BaseModel):
 
 
 def adopt(ledger: Ledger, text: bytes, note: str = "") -> Entry:
-    """Put a policy in force: its caps, then the policy itself, each an entry.
+    """Put a policy in force: the caps that it names, then the policy itself, each an entry. Other caps stay as they are.
 
     Raises:
-        InvalidInput: not a policy; nothing is changed.
+        InvalidInput: not a policy, or one that names a server or an encoder that there cannot be; nothing is changed.
         LedgerError: it could not be written.
     """
     policy = Policy.from_toml(text)
-    for server, limit in [("", policy.cap), *policy.caps.items()]:
+    caps = _checked(policy)
+    if policy.cap:
+        caps = {"": policy.cap} | caps
+    for server, limit in caps.items():
         ledger.set_cap(Cap(limit.epsilon, limit.delta), server, note or "by policy")
     return ledger.add_policy(text, note)
 
@@ -248,3 +287,24 @@ def in_force(ledger: Ledger) -> tuple[Policy | None, str]:
         return Policy.from_toml(text), fingerprint(text)
     except InvalidInput as error:
         raise LedgerError(f"the policy in {ledger.path} cannot be read: {error}") from error
+
+
+def _checked(policy: Policy) -> dict[str, Limit]:
+    """The caps of servers by the one form of their names, if every name in the policy is one that can be met."""
+    for name in policy.servers:
+        server_name(name)
+    caps: dict[str, Limit] = {}
+    for name, limit in policy.caps.items():
+        server = server_name(name)
+        if not server:
+            raise InvalidInput('[caps.""] names no server: the cap of all answers together is [cap]')
+        if server in caps:
+            raise InvalidInput(f"the policy has two caps for the server {server!r}")
+        caps[server] = limit
+    for name in () if policy.encoders == "any" else policy.encoders:
+        if name not in WHOLE and not _FINGERPRINT.fullmatch(name):
+            raise InvalidInput(
+                f"no encoder is named {name!r}: `encoders` takes {', '.join(WHOLE)}, or fingerprints of 64 hexadecimal digits "
+                '(proxyset client show PROBE), or is "any"'
+            )
+    return caps

@@ -149,7 +149,7 @@ class Predictions:
             reason = self.reasons.get(row, "")
             sureness = "" if row in self.reasons else f"{sure:.6f}"
             writer.writerow([item, guess, sureness, *[label or ""] * known, *[reason] * unread])
-        atomic.write_bytes(path, text.getvalue().encode())
+        atomic.write_bytes(path, text.getvalue().encode(), atomic.SECRET)
 
 
 def predict(

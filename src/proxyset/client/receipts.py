@@ -1,9 +1,10 @@
 """Receipts of a ledger: made after a release is stored, kept beside the ledger, and a guard against old copies of it.
 
 A ledger with a key (`make_key`) signs a receipt for every release. The receipts lie in `LEDGER.receipts/`; each names the
-hash of the entry that stored its release. A ledger in which such an entry is missing is older than the receipt: somebody
-restored a backup, and answering from it would forget what was spent. It is refused. To notice this after the receipts were
-rolled back too, give a copy of one to `check_receipt`: the server has them, and should.
+hash of the entry that stored its release, or, where that one has no nonce, of the next that has (`chain`). A ledger in which
+such an entry is missing is older than the receipt: somebody restored a backup, and answering from it would forget what was
+spent. It is refused. To notice this after the receipts were rolled back too, give a copy of one to `check_receipt`: the server
+has them, and should.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from proxyset.client.ledger import Ledger
 from proxyset.errors import ArtifactError, LedgerError
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import LabelRelease
-from proxyset.wire.receipt import Claim, Receipt
+from proxyset.wire.receipt import Claim, Receipt, commitment
 from proxyset.wire.release import RECEIPT_LIMIT, Release
 from proxyset.wire.signing import public_half
 
@@ -36,10 +37,7 @@ def make_key(ledger: Ledger) -> str:
             from nacl.signing import SigningKey
 
             try:
-                with atomic.replacing(_key_file(ledger)) as temporary:
-                    temporary.chmod(0o600)
-                    temporary.write_bytes(bytes(SigningKey.generate()))
-                _key_file(ledger).chmod(0o600)
+                atomic.write_bytes(_key_file(ledger), bytes(SigningKey.generate()), atomic.SECRET)
             except OSError as error:
                 raise LedgerError(f"the key of {ledger.path} cannot be written: {error}") from error
     return public_key(ledger)
@@ -73,19 +71,20 @@ def issue(ledger: Ledger, release: Release | LabelRelease) -> Receipt | None:
     if (key := _key(ledger)) is None:
         return None
     entry = _entry_of(ledger, release)
+    named = _hiding(ledger, entry)
     claim = Claim(
         release=release.fingerprint,
         probe=release.probe,
         index=release.index,
-        server=entry.server,
+        server=entry.who,
         privacy=release.privacy,
-        policy=entry.policy,
-        head=entry.hash,
+        policy=commitment(named.nonce, entry.policy),
+        head=named.hash,
         key=public_half(key),
     )
     receipt = Receipt.sign(claim, key)
     try:
-        atomic.write_bytes(_file(ledger, entry), receipt.to_bytes())
+        atomic.write_bytes(_file(ledger, entry), receipt.to_bytes(), atomic.SECRET)
     except OSError as error:
         raise LedgerError(f"the receipt of entry {entry.seq} cannot be kept: {error}") from error
     return receipt
@@ -122,13 +121,24 @@ def check_not_rolled_back(ledger: Ledger) -> int:
     return len(files)
 
 
-def check_receipt(ledger: Ledger, receipt: Receipt) -> None:
-    """Check that a receipt, from wherever it was kept, is in the ledger.
+def check_receipt(ledger: Ledger, receipt: Receipt) -> str:
+    """Check that a receipt, from wherever it was kept, is in the ledger, and return which policy it commits to.
+
+    Returns:
+        SHA-256 of the text of the policy that was in force, or "" without one.
 
     Raises:
         LedgerError: the ledger is older than the receipt, or not the one that made it.
     """
-    _refuse_older(ledger, receipt, {entry.hash for entry in ledger.entries()})
+    entries, claim = ledger.entries(), receipt.claim
+    _refuse_older(ledger, receipt, {entry.hash for entry in entries})
+    if claim.schema_version == "proxyset.receipt/1":
+        return claim.policy
+    nonce = next(entry.nonce for entry in entries if entry.hash == claim.head)
+    for policy in {entry.policy for entry in entries}:
+        if commitment(nonce, policy) == claim.policy:
+            return policy
+    raise LedgerError(f"the receipt commits to a policy that was never in force in {ledger.path}")
 
 
 def _refuse_older(ledger: Ledger, receipt: Receipt, hashes: set[str]) -> None:
@@ -145,6 +155,14 @@ def _entry_of(ledger: Ledger, release: Release | LabelRelease) -> Entry:
         if entry.kind in ("release", "labels") and entry.digest == release.fingerprint:
             return entry
     raise LedgerError(f"the release {release.fingerprint[:12]} is not in the ledger {ledger.path}")
+
+
+def _hiding(ledger: Ledger, entry: Entry) -> Entry:
+    """The first entry from this one on whose hash tells nothing; every hash covers all entries before."""
+    for later in ledger.entries()[entry.seq - 1 :]:
+        if later.nonce:
+            return later
+    return ledger.add_nonces()
 
 
 def _key(ledger: Ledger) -> SigningKey | None:

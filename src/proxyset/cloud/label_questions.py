@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -13,8 +12,8 @@ from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.lineage import UNSIGNED, Draw, Lineage
 from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
-from proxyset.wire.receipt import Receipt
 
 
 def ask_labels(
@@ -52,8 +51,7 @@ def ask_labels(
         classes = sorted({label for label in selection.column("label").to_pylist() if label})
         if len(classes) < 2:
             raise InvalidInput(f"the pool names {len(classes)} classes: say which there are with --classes")
-    names: list[str] = selection.column("id").to_pylist()
-    ids = names[:budget]
+    ids: list[str] = selection.column("id").to_pylist()[:budget]
     shown = items and proxy.card.kind in ("image", "text")
     return Questions.build(
         index.embeddings(ids),
@@ -61,7 +59,7 @@ def ask_labels(
         classes,
         index.manifest.encoder,
         index=index.fingerprint,
-        proxy=fingerprint([proxy.card.model_dump(mode="json"), names]),
+        proxy=_named(proxy),
         purpose=purpose,
         items=[_as_bytes(item) for item in islice(proxy.items(), len(ids))] if shown else None,
     )
@@ -71,49 +69,99 @@ def _as_bytes(item: bytes | str) -> bytes:
     return item.encode() if isinstance(item, str) else item
 
 
-def collect_labels(questions: Questions, answers: LabelRelease | Sequence[LabelRelease]) -> dict[str, str]:
-    """Labels by id, for the items that were answered, in order of rank.
+def _named(proxy: ProxySet) -> str:
+    """The fingerprint by which questions name a proxy set: card, ids and hashes of its items."""
+    selection = proxy.selection()
+    ids, hashes = (selection.column(name).to_pylist() for name in ("id", "hash"))
+    return fingerprint([proxy.card.model_dump(mode="json"), ids, hashes])
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Labels that came back.
+
+    Attributes:
+        labels: by id, for the items that were answered, in order of rank.
+        hashes: by id, SHA-256 of each of these items as the pool has it.
+        lineage: what the labels have seen: the answers, and the releases that chose the items.
+        receipts: of the answers, as they came.
+    """
+
+    labels: dict[str, str]
+    hashes: dict[str, str]
+    lineage: Lineage
+    receipts: tuple[bytes, ...]
+
+
+def collect_labels(
+    proxy: ProxySet,
+    questions: Questions,
+    answers: LabelRelease | Sequence[LabelRelease],
+    *,
+    unsigned: bool = False,
+) -> Collected:
+    """Labels by id, for the items that were answered, with what they have seen.
 
     Args:
+        proxy: the proxy set that was asked about.
         questions: what was asked.
         answers: of one owner, or of several: then the class that most of them say; none where two classes share first
             place.
+        unsigned: take answers without a receipt. Whoever carried one can have changed all that it says, and an owner can
+            be in twice.
 
     Raises:
-        InvalidInput: no answer, one to other questions, one given twice, or two signed by one owner.
-        ArtifactError: an answer is of another length, or names a class that was not asked for.
+        InvalidInput: no answer, one without a receipt (unless `unsigned`), one to other questions, one given twice, or two
+            signed by one owner; questions about another proxy set.
+        ArtifactError: an answer's receipt is not valid for it, it is of another length, or names a class that was not asked
+            for.
     """
     answers = [answers] if isinstance(answers, LabelRelease) else list(answers)
     if not answers:
         raise InvalidInput("there is no answer to collect")
+    if questions.proxy != _named(proxy):
+        raise InvalidInput(
+            f"the questions are not about {proxy.folder} as it is now: give the proxy set that `client-label ask` was given"
+        )
     votes = np.zeros((len(questions), len(questions.classes)), np.int64)
-    seen: set[str] = set()
-    for answer in answers:
-        receipt = Receipt.of(answer)
-        names = {answer.fingerprint} | ({receipt.claim.key} if receipt else set())
-        if names & seen:
-            raise InvalidInput("two of these answers are of one owner: each counts once, leave one out")
-        seen |= names
-        if (answer.probe, answer.index) != (questions.fingerprint, questions.index):
+    seen: dict[str, int] = {}
+    draws = []
+    for number, answer in enumerate(answers, start=1):
+        draw = Draw.of(answer)
+        draws.append(draw)
+        if draw.owner == UNSIGNED and not unsigned:
             raise InvalidInput(
-                f"this answer is to the questions {answer.probe[:12]}, not to {questions.fingerprint[:12]}"
+                f"answer {number} has no receipt, so anybody can have changed its labels and what it says of their cost: ask its "
+                "owner for a signed one (`proxyset client init` makes the key), or take it as it is with --unsigned"
             )
-        if len(answer.labels) != len(questions) or answer.labels.max() >= len(questions.classes):
-            raise ArtifactError(
-                f"{len(answer.labels)} labels up to class {answer.labels.max()} do not answer {len(questions)} questions "
-                f"about {len(questions.classes)} classes"
-            )
+        for name, what in ((draw.release, "the same"), (draw.owner, f"of one owner, {draw.owner[:12]}…")):
+            if name != UNSIGNED and (first := seen.setdefault(name, number)) != number:
+                raise InvalidInput(
+                    f"answers {first} and {number} are {what}: an owner has one vote, leave one out"
+                )
+        _check(questions, answer)
         (rows,) = np.nonzero(answer.labels != ABSTAINED)
         votes[rows, answer.labels[rows]] += 1
     most = votes.max(axis=1, keepdims=True)
     clear = (most[:, 0] > 0) & ((votes == most).sum(axis=1) == 1)
-    return {questions.ids[row]: questions.classes[votes[row].argmax()] for row in np.flatnonzero(clear)}
+    labels = {questions.ids[row]: questions.classes[votes[row].argmax()] for row in np.flatnonzero(clear)}
+    selection = proxy.selection()
+    hashes = dict(zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True))
+    return Collected(
+        labels,
+        {item: hashes[item] for item in labels},
+        Lineage.union([proxy.card.lineage, Lineage.of(draws)]),
+        tuple(answer.receipt for answer in answers if answer.receipt),
+    )
 
 
-def labels_csv(labels: dict[str, str]) -> bytes:
-    """Labels as CSV with the columns `id` and `label`."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["id", "label"])
-    writer.writerows(labels.items())
-    return text.getvalue().encode()
+def _check(questions: Questions, answer: LabelRelease) -> None:
+    if (answer.probe, answer.index) != (questions.fingerprint, questions.index):
+        raise InvalidInput(
+            f"this answer is to the questions {answer.probe[:12]}, not to {questions.fingerprint[:12]}"
+        )
+    if len(answer.labels) != len(questions) or answer.labels.max() >= len(questions.classes):
+        raise ArtifactError(
+            f"{len(answer.labels)} labels up to class {answer.labels.max()} do not answer {len(questions)} questions "
+            f"about {len(questions.classes)} classes"
+        )

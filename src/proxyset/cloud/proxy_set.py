@@ -29,7 +29,8 @@ from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Ru
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources.source import Kind
-from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.lineage import Lineage
+from proxyset.wire.release import Release
 
 _NAMED = 20  # releases that card.md describes one by one
 
@@ -39,8 +40,8 @@ class Card(BaseModel):
 
     Attributes:
         items, requested: rows in it, and the budget that was asked for (less when the pool is smaller).
-        index, releases: fingerprints.
-        privacy: the statement of each release; selection adds nothing to it.
+        index, releases: fingerprints, releases in the order they were given.
+        lineage: what the choice has seen: the releases. Selection adds nothing to them.
         combined: how releases were added up (`select.combine`).
         weights: what each release counted: 1, or less where one was too heavy or too noisy among three or more.
         metadata: columns of the pool that the strategy could look at.
@@ -48,7 +49,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.proxy-set/1"] = "proxyset.proxy-set/1"
+    schema_version: Literal["proxyset.proxy-set/2"] = "proxyset.proxy-set/2"
     items: int
     requested: int
     pool: str
@@ -59,7 +60,7 @@ class Card(BaseModel):
     index: str
     encoder: str
     releases: list[str]
-    privacy: list[PrivacyStatement]
+    lineage: Lineage
     combined: Rule = DEFAULT_RULE
     weights: list[float] = []
     clusters_covered: int
@@ -175,8 +176,8 @@ def select(
         seed=seed,
         index=index.fingerprint,
         encoder=index.manifest.encoder.name,
-        releases=weighed.fingerprints,
-        privacy=weighed.privacy,
+        releases=[draw.release for draw in weighed.draws],
+        lineage=Lineage.of(weighed.draws),
         combined=rule,
         weights=weighed.weights.tolist(),
         clusters_covered=len(np.unique(clusters)),
@@ -265,19 +266,14 @@ def _markdown(card: Card, selection: pa.Table) -> str:
         "## Privacy",
         "",
     ]
-    if not card.privacy:
-        lines.append("No release was used: nothing private went into this selection.")
+    lines += [f"The choice saw {card.lineage.words()}. Drawing a set from answers costs nothing more.", ""]
     if len(card.releases) > 1:
         lines += [f"{len(card.releases):,} releases were combined (`{card.combined}`).", ""]
-    weighed = card.weights or [1.0] * len(card.releases)
-    named = list(zip(card.releases, card.privacy, weighed, strict=True))
-    for release, statement, weight in named[:_NAMED]:
-        lines.append(
-            f"* Release `{release[:16]}…`: (ε = {statement.epsilon:.4g}, δ = {statement.delta:.1g})-differentially private, "
-            f"unit one {statement.unit}, {statement.adjacency} adjacency, discrete Gaussian noise with σ = {statement.sigma:.4g}, "
-            f"ρ = {statement.rho:.4g}. Drawing this set from it costs nothing more."
-            + (f" It was scaled to {weight:.3g} of its counts." if weight < 1 else "")
-        )
+    draws = {draw.release: draw for draw in card.lineage.draws}
+    named = list(zip(card.releases, card.weights or [1.0] * len(card.releases), strict=True))
+    for release, weight in named[:_NAMED]:
+        scaled = f" It was scaled to {weight:.3g} of its counts." if weight < 1 else ""
+        lines.append(f"* {draws[release].words()}.{scaled}")
     if len(named) > _NAMED:
         lines.append(f"* {len(named) - _NAMED:,} more: `card.json` has them all.")
     for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):

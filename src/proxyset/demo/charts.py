@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from html import escape
 
-from proxyset.bench.statistics import Spread
 from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Results
+from proxyset.demo.statistics import Spread
 
 _WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 400, 62, 6, 394, 8
 _LANE = {

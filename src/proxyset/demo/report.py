@@ -9,8 +9,8 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from proxyset.bench.dataset import DataSet
 from proxyset.demo.charts import accuracy_chart, signed, symbol
+from proxyset.demo.dataset import DataSet
 from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Item, Results, Run
 from proxyset.errors import MissingExtra
 

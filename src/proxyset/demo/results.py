@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from proxyset.bench.statistics import Gain, Spread, paired_gain, spread
+from proxyset.demo.statistics import Gain, Spread, paired_gain, spread
 
 METHODS = ("density-ratio", "ecos", "random", "k-center")
 ALL_OWN = "all in-distribution"

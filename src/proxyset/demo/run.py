@@ -17,12 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from proxyset.bench.classifier import Labels, accuracy
-from proxyset.bench.dataset import DataSet
-from proxyset.bench.registry import load
-from proxyset.bench.splits import Rows, Split, split
 from proxyset.cloud.index import Index
+from proxyset.demo.cache import load
+from proxyset.demo.classifier import Labels, accuracy
 from proxyset.demo.commands import Commands
+from proxyset.demo.dataset import DataSet
 from proxyset.demo.results import (
     ALL_OWN,
     METHODS,
@@ -35,6 +34,7 @@ from proxyset.demo.results import (
     Run,
     Score,
 )
+from proxyset.demo.splits import Rows, Split, split
 from proxyset.encoders import load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.wire.release import Release
@@ -77,7 +77,7 @@ def run_demo(
 
     Raises:
         InvalidInput: an unknown domain, or nothing to run.
-        FetchError, MissingExtra: as `proxyset.bench.registry.fetch` does.
+        FetchError, MissingExtra: as `proxyset_lab.registry.fetch` does.
         ProxysetError: a command failed.
         FileExistsError: `keep` is there already.
     """

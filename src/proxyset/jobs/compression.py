@@ -10,7 +10,7 @@ OUT/report.json, .md     what was measured
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from pydantic import BaseModel, ConfigDict
 from proxyset import atomic
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders.multiply_adds import graph_multiply_adds
-from proxyset.errors import InvalidData, InvalidInput
-from proxyset.jobs.packing import combined, exposure_of, pack
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.fingerprint import fingerprint
+from proxyset.jobs.packing import pack
 from proxyset.sources import open_source
 from proxyset.train import torch
 from proxyset.train.dataset import Images, decode, framing, load
@@ -36,7 +37,8 @@ from proxyset.train.models import build_model, multiply_adds
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.quantise import quantise
 from proxyset.train.settings import Settings
-from proxyset.wire.model import CARD, Exposure, ModelCard
+from proxyset.wire.lineage import PRIVATE, Lineage
+from proxyset.wire.model import CARD, ModelCard
 
 AUTO = "auto"
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
@@ -74,20 +76,20 @@ class Report(BaseModel):
         max_bytes, max_multiply_adds: the budget; None for none.
         items: that it was distilled on.
         settings: of training and distillation.
-        exposure: what private information went in.
+        lineage: what the student has seen of private data.
         models: "teacher", "float32" and "int8".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: str = "proxyset.compression/1"
+    schema_version: str = "proxyset.compression/2"
     student: str
     precision: Precision
     max_bytes: int | None
     max_multiply_adds: int | None
     items: int
     settings: dict[str, Any]
-    exposure: Exposure
+    lineage: Lineage
     models: dict[str, Measured]
 
 
@@ -117,6 +119,7 @@ def compress(
     rule: Teaching | None = None,
     test: str | os.PathLike[str] | None = None,
     teacher_saw_private: bool = False,
+    public_inputs: bool = False,
     licence: str = "",
     run: Run | None = None,
 ) -> Report:
@@ -131,6 +134,8 @@ def compress(
         settings, rule, run: as `distillation.distil` takes them.
         test: labeled public images to measure with; never the client's.
         teacher_saw_private: the teacher was trained on private items without a guarantee.
+        public_inputs: the caller states that what says nothing of itself, such as a teacher from elsewhere, saw public data
+            alone.
         licence: terms of the student's weights.
 
     Sensitivity:
@@ -138,10 +143,10 @@ def compress(
     Unit:
         The releases'.
     Guarantee:
-        The card's: the (ε, δ) of all releases and of the teacher together; none at all with `teacher_saw_private`, or when
-        the teacher's own card says so.
+        That of the card's lineage: the releases behind the proxy set and those that the teacher has seen; none with
+        `teacher_saw_private`, or where the teacher or its card says so, or does not say.
     Assumes:
-        The teacher saw what its card, or the caller, says.
+        The teacher saw what its file and its card, or the caller, say.
 
     Raises:
         InvalidInput: no such teacher, no student that fits, or impossible settings.
@@ -162,8 +167,11 @@ def compress(
             f"the teacher frames its images in another way than training does: {taught.about.framing}; export one that was trained "
             "by proxyset"
         )
-    name = _student(student, classes, side, budget)
-    exposure = combined([exposure_of(proxy.card), _of_teacher(Path(teacher), teacher_saw_private)])
+    lineage = Lineage.union(
+        [proxy.card.lineage, _of_teacher(taught, Path(teacher)), *([PRIVATE] if teacher_saw_private else [])]
+    )
+    lineage = lineage.vouch() if public_inputs else lineage
+    name = _student(student, classes, side, budget, lineage)
     images = _proxy_images(proxy, side)
     labels = _numbers(images, classes, f"the proxy set {proxy.folder}") if rule.label_weight else None
     tested = None if test is None else load(open_source(Path(test), kind="image"), side)
@@ -172,8 +180,10 @@ def compress(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             model = build_model(name, len(classes), taught.shape[0], side)
-        distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
-        export_onnx(model, folder / "float32.onnx", about_images(classes, framing(side)))
+        run = replace(run, lineage=lineage)
+        fitted = distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
+        lineage = fitted.lineage
+        export_onnx(model, folder / "float32.onnx", about_images(classes, framing(side), lineage))
         files = {"teacher": taught.data, "float32": (folder / "float32.onnx").read_bytes()}
         (folder / "float32.onnx").unlink()
         files["int8"] = quantise(files["float32"], images.pixels)
@@ -188,7 +198,7 @@ def compress(
             max_multiply_adds=budget.max_multiply_adds,
             items=len(images.ids),
             settings=asdict(settings) | asdict(rule),
-            exposure=exposure,
+            lineage=lineage,
             models=measured,
         )
         for precision in PRECISIONS:
@@ -197,7 +207,6 @@ def compress(
                 files[precision],
                 folder / precision,
                 name=f"{name}, {precision}",
-                exposure=exposure,
                 licence=licence,
                 origin=f"distilled on the proxy set {proxy.card.index[:16]} of {len(images.ids)} items ({proxy.card.strategy})",
                 multiply_adds=counted,
@@ -212,7 +221,7 @@ def markdown(report: Report) -> str:
     lines = [
         f"# {report.student}, distilled on {report.items:,} proxy items",
         "",
-        f"What it saw: {report.exposure.words()}.",
+        f"It saw {report.lineage.words()}.",
         "",
         "| model | bytes | multiply-adds | times as fast as the teacher | agrees with the teacher | accuracy |",
         "|---|---|---|---|---|---|",
@@ -236,7 +245,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget) -> str:
+def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget, lineage: Lineage) -> str:
     if student == AUTO:
         return largest_student(
             classes,
@@ -244,8 +253,9 @@ def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget) 
             max_bytes=budget.max_bytes,
             max_multiply_adds=budget.max_multiply_adds,
             precision=budget.precision,
+            lineage=lineage,
         )[0]
-    size = size_of(student, classes, side, budget.precision)
+    size = size_of(student, classes, side, budget.precision, lineage)
     limits = (
         ("bytes", size.bytes, budget.max_bytes),
         ("multiply-adds", size.multiply_adds, budget.max_multiply_adds),
@@ -267,11 +277,14 @@ def _check_bytes(data: bytes, budget: Budget) -> None:
         )
 
 
-def _of_teacher(teacher: Path, saw_private: bool) -> Exposure:
-    if saw_private:
-        return Exposure(kind="private")
-    known = teacher.is_dir() and (teacher / CARD).is_file()
-    return ModelCard.read(teacher).exposure if known else Exposure(kind="public")
+def _of_teacher(taught: OnnxModel, place: Path) -> Lineage:
+    """What the teacher's file says, and its card where there is one."""
+    if not place.is_dir() or not (place / CARD).is_file():
+        return taught.about.lineage
+    card = ModelCard.read(place)
+    if card.sha256 != fingerprint(taught.data):
+        raise ArtifactError(f"the card in {place} is that of another model: pack the teacher again")
+    return Lineage.union([taught.about.lineage, card.lineage])
 
 
 def _proxy_images(proxy: ProxySet, side: int) -> Images:

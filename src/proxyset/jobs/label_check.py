@@ -16,7 +16,7 @@ from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
-from proxyset.jobs.label_files import read_labels, write_labels
+from proxyset.jobs.label_files import origin_of, read_labels, write_labels
 from proxyset.jobs.label_studio.exported import is_export, read_export
 from proxyset.jobs.labels import Answer, LabelSet, match_labels
 from proxyset.jobs.suspicious import suspicious
@@ -101,12 +101,14 @@ def import_labels(
     classes: Sequence[str] | None = None,
 ) -> LabelSet:
     """Read a filled sheet or a JSON export of Label Studio, check it against its proxy set, and write it as a file of labels.
+    Where the labels come from, if the sheet says so, goes along.
 
     Raises:
         InvalidData: it cannot be read, or is not about this proxy set (see `match_labels`).
         InvalidInput: a suffix that is not known.
     """
     answers = read_export(sheet) if is_export(sheet) else read_labels(sheet)
+    origin = origin_of(sheet)
     found = match_labels(answers, proxy, classes=classes)
     selection = proxy.selection()
     hashes = dict(zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True))
@@ -117,6 +119,7 @@ def import_labels(
             if answer.label and answer.id in hashes
         ],
         out,
+        origin,
     )
     return found
 

@@ -1,4 +1,8 @@
-"""Labels as files: CSV, JSON and JSON lines with `id`, `label` and, where known, `annotator` and `hash`."""
+"""Labels as files: CSV, JSON and JSON lines with `id`, `label` and, where known, `annotator` and `hash`.
+
+Labels that data owners gave have FILE.lineage.json beside them: what they have seen of private data, and the receipts. It names
+the file's SHA-256, so it holds for that file alone.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,82 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset import atomic
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.fingerprint import fingerprint
 from proxyset.jobs.labels import Answer
 from proxyset.sources.columns import json_object
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import reading
 from proxyset.sources.lines import open_lines
+from proxyset.wire.lineage import UNSIGNED, Lineage
+from proxyset.wire.receipt import Receipt
 
 _COLUMNS = ("id", "label", "annotator", "hash")
 _SUFFIXES = ".csv, .tsv, .json or .jsonl"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class Origin(BaseModel):
+    """Where the labels in a file come from.
+
+    Attributes:
+        index, proxy, questions: fingerprints of what was asked about.
+        lineage: what the labels have seen: the answers that gave them, and those that chose the items.
+        receipts: of the answers that gave them, as they came: JSON.
+        sha256: of the file of labels; `write_labels` sets it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal["proxyset.label-origin/1"] = "proxyset.label-origin/1"
+    index: str = Field(pattern=_SHA256)
+    proxy: str = Field(pattern=_SHA256)
+    questions: str = Field(pattern=_SHA256)
+    lineage: Lineage
+    receipts: tuple[str, ...] = ()
+    sha256: str = Field(default="0" * 64, pattern=_SHA256)
+
+
+def origin_of(path: str | os.PathLike[str]) -> Origin | None:
+    """What stands beside a file of labels; None where nothing does, and what they have seen is unknown.
+
+    Raises:
+        ArtifactError: it is damaged or of other labels, or a receipt is missing or not valid.
+    """
+    place = _beside(path)
+    if not place.is_file():
+        return None
+    with reading(place):
+        text = place.read_bytes()
+    try:
+        found = Origin.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"{place} is damaged or of another version: {where}: {first['msg']}") from None
+    with reading(Path(path)):
+        if fingerprint(Path(path).read_bytes()) != found.sha256:
+            raise ArtifactError(
+                f"{path} was changed after {place.name} was written, so what its labels have seen is not known: fetch the labels "
+                f"again, or remove {place.name} to go on with labels of unknown origin"
+            )
+    claims = [Receipt.from_bytes(receipt.encode()).claim for receipt in found.receipts]
+    signed = {(claim.release, claim.key): claim.privacy for claim in claims}
+    for draw in found.lineage.draws:
+        if draw.labels and draw.owner != UNSIGNED and signed.get((draw.release, draw.owner)) != draw.privacy:
+            raise ArtifactError(
+                f"{place} has no receipt for the answer {draw.release[:12]}… that it names as signed"
+            )
+    return found
+
+
+def _beside(path: str | os.PathLike[str]) -> Path:
+    return Path(f"{os.fspath(path)}.lineage.json")
 
 
 def read_labels(path: str | os.PathLike[str]) -> list[Answer]:
@@ -48,8 +116,12 @@ def read_labels(path: str | os.PathLike[str]) -> list[Answer]:
     return answers
 
 
-def write_labels(answers: Iterable[Answer], path: str | os.PathLike[str]) -> None:
+def write_labels(
+    answers: Iterable[Answer], path: str | os.PathLike[str], origin: Origin | None = None
+) -> None:
     """Write labels, whole or not at all; the suffix says which form. Columns that are empty throughout are left out.
+
+    Their origin goes beside them; without one, one that an earlier file left there goes away.
 
     Raises:
         InvalidInput: another suffix than those that `read_labels` takes.
@@ -69,7 +141,12 @@ def write_labels(answers: Iterable[Answer], path: str | os.PathLike[str]) -> Non
         text.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     else:
         raise InvalidInput(f"{path}: a file of labels is named {_SUFFIXES}")
-    atomic.write_bytes(path, text.getvalue().encode())
+    data = text.getvalue().encode()
+    _beside(path).unlink(missing_ok=True)
+    atomic.write_bytes(path, data)
+    if origin:
+        said = origin.model_copy(update={"sha256": fingerprint(data)})
+        atomic.write_bytes(_beside(path), said.model_dump_json(indent=1).encode() + b"\n")
 
 
 def _delimited(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from proxyset.cloud.proxy_set import Card
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import InvalidData
 from proxyset.fingerprint import fingerprint
+from proxyset.train.export import with_lineage
 from proxyset.train.onnx_model import OnnxModel
-from proxyset.wire.model import CARD, MODEL, Exposure, Features, ModelCard, Pictures, check_onnx
+from proxyset.wire.lineage import Lineage
+from proxyset.wire.model import CARD, MODEL, Features, ModelCard, Pictures, check_onnx
 
 
 def pack(
@@ -21,28 +22,35 @@ def pack(
     folder: Path,
     *,
     name: str,
-    exposure: Exposure,
+    seen: Iterable[Lineage] = (),
+    public_inputs: bool = False,
     licence: str = "",
     origin: str = "",
     multiply_adds: int | None = None,
 ) -> ModelCard:
-    """Write model.onnx and card.json into an existing folder.
+    """Write model.onnx and card.json into an existing folder. Both say the same of what the model has seen.
 
     Args:
         data: an ONNX file that `train.export` wrote.
-        name, exposure, licence, origin, multiply_adds: as `ModelCard` has them.
+        name, licence, origin, multiply_adds: as `ModelCard` has them.
+        seen: what went in beside that which the file says itself.
+        public_inputs: the caller states that what says nothing of itself was public.
 
     Raises:
         InvalidData: no such file, or its metadata is damaged.
-        ArtifactError: no client would accept it.
+        ArtifactError: no client would accept it, or what it says it has seen is damaged.
+        MissingExtra: a library is not installed.
     """
     check_onnx(data)
     model = OnnxModel.of(data)
+    lineage = Lineage.union([model.about.lineage, *seen])
+    lineage = lineage.vouch() if public_inputs else lineage
+    data = with_lineage(data, model.about, lineage)
     card = ModelCard(
         name=name,
         classes=list(model.about.classes),
         input=_input(model),
-        exposure=exposure,
+        lineage=lineage,
         sha256=fingerprint(data),
         bytes=len(data),
         licence=licence,
@@ -52,30 +60,6 @@ def pack(
     (folder / MODEL).write_bytes(data)
     (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
-
-
-def exposure_of(proxy: Card) -> Exposure:
-    """What went into a model that was trained on a proxy set with public labels: the releases that chose it.
-
-    ε and δ are summed over releases, which bounds the loss of a person who is behind all of them.
-    """
-    return combined(
-        Exposure(kind="answers", epsilon=statement.epsilon, delta=statement.delta)
-        for statement in proxy.privacy
-    )
-
-
-def combined(parts: Iterable[Exposure]) -> Exposure:
-    """What went into something made of several: private if any is, else the sum of all answers."""
-    found = list(parts)
-    if any(part.kind == "private" for part in found):
-        return Exposure(kind="private")
-    if answers := [part for part in found if part.kind == "answers"]:
-        epsilon, delta = (
-            sum(getattr(part, name) or 0.0 for part in answers) for name in ("epsilon", "delta")
-        )
-        return Exposure(kind="answers", epsilon=epsilon, delta=delta)
-    return Exposure(kind="public")
 
 
 def _input(model: OnnxModel) -> Pictures | Features:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
-from proxyset.jobs.label_files import read_labels, write_labels
+from proxyset.jobs.label_files import origin_of, read_labels, write_labels
 from proxyset.jobs.labels import match_labels
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def selective_labeling(
     classes: Sequence[str] | None = None,
     size: int = 32,
     plan: Plan | None = None,
+    public_inputs: bool = False,
     run: Run | None = None,
 ) -> list[Round]:
     """Train on the labels of the first N items for each N, and measure: is it worth labeling more?
@@ -71,6 +72,7 @@ def selective_labeling(
         classes: the class list; None takes all labels that occur.
         size: pixels that images are scaled to.
         plan: how to train; its method is chosen by `unlabeled`.
+        public_inputs: as `training_set.read_training_set` takes it.
         run: device, tracker and progress.
 
     Raises:
@@ -83,16 +85,18 @@ def selective_labeling(
 
     if not first or min(first) < 1:
         raise InvalidInput(f"--first takes numbers of items from 1 on, not {list(first)}")
-    answers = read_labels(labels)
+    answers, origin = read_labels(labels), origin_of(labels)
     known = match_labels(answers, proxy, classes=classes).classes
     ranked: list[str] = proxy.selection().column("id").to_pylist()
-    others = read_unlabeled(unlabeled, size) if unlabeled else None
+    others = read_unlabeled(unlabeled, size, public_inputs=public_inputs) if unlabeled else None
     plan = replace(plan or Plan(), method="fixmatch" if others else "supervised")
     rounds = []
     for count in sorted({min(n, len(ranked)) for n in first}):
         folder, counted = Path(out) / f"first-{count}", set(ranked[:count])
-        write_labels((answer for answer in answers if answer.id in counted), folder / "labels.csv")
-        data = read_training_set(proxy.folder, folder / "labels.csv", classes=known, size=size)
+        write_labels((answer for answer in answers if answer.id in counted), folder / "labels.csv", origin)
+        data = read_training_set(
+            proxy.folder, folder / "labels.csv", classes=known, size=size, public_inputs=public_inputs
+        )
         trained = train_model(
             data, folder, plan, unlabeled=others, test=read_test_set(test, data, size), run=run
         )

@@ -2,7 +2,7 @@
 
 OUT/checkpoint.safetensors    weights, average, optimizer and step, while and after training
 OUT/model.onnx                the model, with its classes and preprocessing in its metadata
-OUT/metrics.json              what was measured, and everything that it depends on
+OUT/metrics.json              what was measured, everything that it depends on, and what it has seen of private data
 OUT/report.html               the same for people
 """
 
@@ -27,6 +27,7 @@ from proxyset.train.models import Classifier, build_model, linear_model, multipl
 from proxyset.train.report import Report, pick_samples, render
 from proxyset.train.settings import Settings
 from proxyset.train.supervised import Loss, supervised
+from proxyset.wire.lineage import Lineage
 
 Method = Literal["supervised", "fixmatch"]
 
@@ -75,7 +76,7 @@ def train_model(
     test: TrainingSet | None = None,
     run: Run | None = None,
 ) -> Trained:
-    """Train, measure, export and report.
+    """Train, measure, export and report. All that is written says what the model has seen (`wire.lineage`).
 
     Args:
         data: labeled items.
@@ -91,13 +92,14 @@ def train_model(
         ArtifactError: the checkpoint is damaged.
         MissingExtra: a library is not installed.
     """
-    run = dataclasses.replace(run or Run(), folder=out)
+    lineage = Lineage.union([data.lineage, *([unlabeled.lineage] if unlabeled else [])])
+    run = dataclasses.replace(run or Run(), folder=out, lineage=lineage)
     model = _model(data, plan)
     shape = model.shape
     fitted = _fit(model, data, plan, unlabeled, run)
     found = fitted.model
     assert isinstance(found, Classifier)
-    difference = export_onnx(found, out / "model.onnx", _about(data))
+    difference = export_onnx(found, out / "model.onnx", _about(data, fitted.lineage))
     probabilities = None if test is None else predict(found, test.items, fitted.device)
     evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
     notes = _notes(data, unlabeled, test, fitted)
@@ -118,9 +120,8 @@ def train_model(
         "final_loss": fitted.loss if fitted.resumed_at < fitted.steps else None,
         "onnx_difference": difference,
         "test": None if evaluation is None else evaluation.summary(data.classes),
-        "privacy": [statement.model_dump(mode="json") for statement in data.proxy.card.privacy]
-        if data.proxy
-        else [],
+        "lineage": fitted.lineage.model_dump(mode="json"),
+        "saw": fitted.lineage.words(),
         "notes": list(notes),
     }
     atomic.write_bytes(
@@ -161,10 +162,11 @@ def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | N
     return fixmatch(model, data.items, data.labels, unlabeled.pixels, plan.settings, plan.rule, run=run)
 
 
-def _about(data: TrainingSet) -> About:
+def _about(data: TrainingSet, lineage: Lineage) -> About:
     if data.encoder is None:
-        return about_images(data.classes, framing(data.items.shape[-1]))
-    return About(data.classes, "embedding", encoder=data.encoder.spec.model_dump(mode="json"))
+        return about_images(data.classes, framing(data.items.shape[-1]), lineage)
+    spec = data.encoder.spec.model_dump(mode="json")
+    return About(data.classes, "embedding", encoder=spec, lineage=lineage)
 
 
 def _notes(
@@ -192,15 +194,13 @@ def _shared(data: TrainingSet, test: TrainingSet) -> int:
 def _facts(data: TrainingSet, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     settings = metrics["settings"]
     card = data.proxy.card if data.proxy else None
-    spent = "; ".join(f"ε = {p['epsilon']:.3g}, δ = {p['delta']:.0e}" for p in metrics["privacy"])
-    privacy = f"{spent}: spent by the release that chose the items; training adds nothing" if spent else ""
     return tuple(
         (name, value)
         for name, value in (
             ("labeled items", f"{metrics['labeled']:,}"),
             ("unlabeled items", f"{metrics['unlabeled']:,}" if metrics["unlabeled"] else ""),
             ("chosen by", f"{card.strategy}, from a pool of {card.pool_items:,}" if card else ""),
-            ("privacy", privacy),
+            ("it saw", metrics["saw"]),
             ("method", metrics["method"]),
             (
                 "model",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
-from proxyset.jobs.label_files import read_labels
+from proxyset.jobs.label_files import origin_of, read_labels
 from proxyset.jobs.labels import Answer, LabelSet, match_labels
 from proxyset.sources import Source, open_source
 from proxyset.train.dataset import Images, decode, load
+from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
 
 _ENCODERS = {"embedding": "embeddings", "text": "wordllama", "table": "tabular"}
 _NAMED = 5
@@ -33,6 +34,7 @@ class TrainingSet:
         classes: (K,) names.
         encoder: that made the embeddings; None for pixels.
         proxy: the proxy set, None for a plain folder.
+        lineage: what items and labels have seen of private data.
         notes: what was left out, in sentences.
     """
 
@@ -41,6 +43,7 @@ class TrainingSet:
     classes: tuple[str, ...]
     encoder: Encoder | None = None
     proxy: ProxySet | None = None
+    lineage: Lineage = UNKNOWN
     notes: tuple[str, ...] = ()
 
 
@@ -50,6 +53,7 @@ def read_training_set(
     *,
     classes: Sequence[str] | None = None,
     size: int = 32,
+    public_inputs: bool = False,
 ) -> TrainingSet:
     """Read a proxy set, or any labeled images (a folder of folders, Parquet with a column `label`, WebDataset).
 
@@ -58,13 +62,16 @@ def read_training_set(
         labels: a file of labels for a proxy set (`label_files.read_labels`); None takes those that the pool came with.
         classes: the class list; None takes the labels that occur, sorted.
         size: pixels that an image is scaled to.
+        public_inputs: the caller states that what says nothing of itself (plain images, labels by hand) is public; else what it
+            has seen is unknown.
 
     Raises:
-        InvalidData: no labels, one class only, an unknown class, labels of another project, or too many corrupt images.
-        ArtifactError: the proxy set is damaged.
+        InvalidData: no labels, one class only, an unknown class, labels of another project or of other items with the same
+            ids, or too many corrupt images.
+        ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
     """
     if (Path(path) / "card.json").is_file():
-        return _of_proxy_set(ProxySet.open(path), labels, classes, size)
+        return _of_proxy_set(ProxySet.open(path), labels, classes, size, public_inputs)
     if labels is not None:
         raise InvalidInput(
             f"{path} is not a proxy set, so {labels} has nothing to refer to: labels of plain images are their folders' names"
@@ -76,7 +83,7 @@ def read_training_set(
         )
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
-    return TrainingSet(images.pixels, codes, known, notes=left_out(images))
+    return TrainingSet(images.pixels, codes, known, lineage=_unstated(public_inputs), notes=left_out(images))
 
 
 def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
@@ -97,20 +104,30 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
     return TrainingSet(X, codes, like.classes, like.encoder)
 
 
-def read_unlabeled(path: str, size: int = 32) -> Images:
+def read_unlabeled(path: str, size: int = 32, *, public_inputs: bool = False) -> Images:
     """Read images for FixMatch: the pool, or a proxy set, such as a wider one drawn from the same release.
 
     Raises:
         InvalidData: no images, or too many that cannot be decoded.
         InvalidInput: items of another kind.
     """
-    is_proxy_set = (Path(path) / "card.json").is_file()
-    return load(open_source(Path(path) / "items" if is_proxy_set else path), size)
+    proxy = ProxySet.open(path) if (Path(path) / "card.json").is_file() else None
+    images = load(open_source(proxy.folder / "items" if proxy else path), size)
+    return replace(images, lineage=proxy.card.lineage if proxy else _unstated(public_inputs))
+
+
+def _unstated(public: bool) -> Lineage:
+    """Of an input that says nothing of itself."""
+    return UNKNOWN.vouch() if public else UNKNOWN
 
 
 def _of_proxy_set(
-    proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int
+    proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int, public: bool
 ) -> TrainingSet:
+    """The labels that a pool came with are as public as the pool; those in a file say themselves what they saw."""
+    origin = origin_of(file) if file else None
+    of_labels = origin.lineage if origin else _unstated(public) if file else PUBLIC
+    lineage = Lineage.union([proxy.card.lineage, of_labels])
     matched = match_labels(read_labels(file) if file else _own_labels(proxy), proxy, classes=classes)
     notes = _unlabeled(matched, len(proxy.selection()))
     if proxy.card.kind == "image":
@@ -120,14 +137,16 @@ def _of_proxy_set(
             ((name, item, None) for name, (_, item) in zip(matched.ids, items, strict=True)), size
         )
         codes = matched.codes[images.rows]
-        return TrainingSet(images.pixels, codes, matched.classes, proxy=proxy, notes=notes + left_out(images))
+        return TrainingSet(
+            images.pixels, codes, matched.classes, None, proxy, lineage, notes + left_out(images)
+        )
     encoder = _encoder(proxy)
     encoded = encoder.encode(_items(proxy))
     if encoded.problems:
         row, reason = next(iter(encoded.problems.items()))
         raise InvalidData(f"{len(encoded.problems)} items cannot be encoded, such as row {row}: {reason}")
     return TrainingSet(
-        encoded.embeddings[matched.rows], matched.codes, matched.classes, encoder, proxy, notes
+        encoded.embeddings[matched.rows], matched.codes, matched.classes, encoder, proxy, lineage, notes
     )
 
 

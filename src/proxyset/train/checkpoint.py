@@ -1,8 +1,9 @@
 """Checkpoints: one safetensors file, no pickle, whole or not there.
 
 Tensors: model.NAME, average.NAME, optimizer.NUMBER.NAME. The header carries the step, the number of parts that a batch comes in,
-and what was trained on what. States of random generators are not needed: every step's randomness is a function of the seed
-and the step (`batches`), so a run that goes on gives the weights, bit for bit on a CPU, that it would have given anyway.
+what was trained on what, and what that has seen of private data. States of random generators are not needed: every step's
+randomness is a function of the seed and the step (`batches`), so a run that goes on gives the weights, bit for bit on a CPU, that
+it would have given anyway.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
 
 SCHEMA = "proxyset.checkpoint/1"
 
@@ -29,10 +31,12 @@ class Progress:
     Attributes:
         step: finished steps.
         parts: that a batch comes in, more than 1 after memory ran out.
+        lineage: what the weights have seen so far; of no weights, nothing private.
     """
 
     step: int = 0
     parts: int = 1
+    lineage: Lineage = PUBLIC
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Checkpoint:
             "identity": self.identity,
             "step": str(progress.step),
             "parts": str(progress.parts),
+            "lineage": progress.lineage.model_dump_json(),
         }
         atomic.write_bytes(self.path, save(tensors, about))
 
@@ -85,6 +90,8 @@ class Checkpoint:
                 f"{self.path} belongs to a run with other settings, data, labels or another model: choose another output "
                 "folder, or remove it to train anew"
             )
+        said = about.get("lineage")
+        lineage = UNKNOWN if said is None else Lineage.parse(said, str(self.path))
         try:
             model.load_state_dict(_below(tensors, "model."))
             average.load_state_dict(_below(tensors, "average."))
@@ -94,7 +101,7 @@ class Checkpoint:
                         name: value if name == "step" else value.to(parameter.device)
                         for name, value in state.items()
                     }
-            return Progress(int(about["step"]), int(about["parts"]))
+            return Progress(int(about["step"]), int(about["parts"]), lineage)
         except (RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError(f"{self.path} does not fit the model ({error}): delete it") from None
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from proxyset.encoders.images import Framing, pixels
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources.source import Source
+from proxyset.wire.lineage import UNKNOWN, Lineage
 
 MAX_CORRUPT = 0.01  # largest share of images that may be left out, as when an index is built
 _BATCH = 256
@@ -27,6 +28,7 @@ class Images:
         pixels: (n, 3, S, S) uint8.
         labels: (n,) labels, None where the data has none.
         problems: id → what is wrong, for those left out.
+        lineage: what these images have seen of private data.
     """
 
     ids: tuple[str, ...]
@@ -34,6 +36,7 @@ class Images:
     pixels: NDArray[np.uint8]
     labels: tuple[str | None, ...]
     problems: dict[str, str]
+    lineage: Lineage = UNKNOWN
 
 
 def framing(size: int) -> Framing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from proxyset import atomic
 from proxyset.encoders.images import Framing
 from proxyset.errors import InvalidData, InvalidInput, MissingExtra
 from proxyset.train.models import Classifier
+from proxyset.wire.lineage import UNKNOWN, Lineage
 
 OPSET = 17
 AGREEMENT = 1e-4  # largest difference of a logit between torch and ONNX Runtime, of the largest logit or of 1
@@ -32,6 +34,7 @@ class About:
         input: "image": float32 (n, 3, S, S), RGB, in [0, 1], framed as `framing` says; or "embedding": float32 (n, d).
         framing: of images (see `encoders.images.Framing`); None for embeddings.
         encoder: what embeddings come from (see `encoders.EncoderSpec`); None for images.
+        lineage: what the weights have seen of private data; unknown in a file that does not say.
         schema: of this record.
     """
 
@@ -39,12 +42,43 @@ class About:
     input: str
     framing: dict[str, Any] | None = None
     encoder: dict[str, Any] | None = None
+    lineage: Lineage = UNKNOWN
     schema: str = SCHEMA
 
+    def to_json(self) -> str:
+        return json.dumps(vars(self) | {"lineage": self.lineage.model_dump(mode="json")}, ensure_ascii=False)
 
-def about_images(classes: Sequence[str], framing: Framing) -> About:
+    @classmethod
+    def from_json(cls, text: str) -> About:
+        """Raises ValueError, TypeError or KeyError when it is no such record, ArtifactError when its lineage is damaged."""
+        fields = json.loads(text)
+        said = fields.pop("lineage", None)
+        lineage = UNKNOWN if said is None else Lineage.parse(json.dumps(said), "an exported model")
+        return cls(**(fields | {"classes": tuple(fields["classes"]), "lineage": lineage}))
+
+
+def about_images(classes: Sequence[str], framing: Framing, lineage: Lineage = UNKNOWN) -> About:
     """The record of an image classifier."""
-    return About(tuple(classes), "image", framing.model_dump(mode="json"))
+    return About(tuple(classes), "image", framing.model_dump(mode="json"), lineage=lineage)
+
+
+def with_lineage(data: bytes, about: About, lineage: Lineage) -> bytes:
+    """An exported file, its record `about` saying `lineage`; the same bytes where it says so already.
+
+    Raises:
+        MissingExtra: onnx is not installed.
+    """
+    if about.lineage == lineage:
+        return data
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtra("onnx", "train", "what a model has seen, written into its file,") from None
+    model = onnx.load_from_string(data)
+    for entry in model.metadata_props:
+        if entry.key == "proxyset":
+            entry.value = dataclasses.replace(about, lineage=lineage).to_json()
+    return bytes(model.SerializeToString())
 
 
 def export_onnx(model: Classifier, path: Path, about: About) -> float:
@@ -89,7 +123,7 @@ def export_onnx(model: Classifier, path: Path, about: About) -> float:
                 dynamo=False,
             )
         written = onnx.load(temporary)
-        onnx.helper.set_model_props(written, {"proxyset": json.dumps(vars(about), ensure_ascii=False)})
+        onnx.helper.set_model_props(written, {"proxyset": about.to_json()})
         temporary.write_bytes(written.SerializeToString())
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
         actual = session.run(["logits"], {"input": x})[0]

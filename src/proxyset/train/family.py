@@ -16,6 +16,7 @@ from proxyset.train.dataset import framing
 from proxyset.train.export import about_images, export_onnx
 from proxyset.train.models import build_model, multiply_adds
 from proxyset.train.quantise import quantise
+from proxyset.wire.lineage import UNKNOWN, Lineage
 
 Precision = Literal["float32", "int8"]
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -36,10 +37,13 @@ class Size:
     multiply_adds: int
 
 
-def size_of(name: str, classes: Sequence[str], side: int, precision: Precision) -> Size:
+def size_of(
+    name: str, classes: Sequence[str], side: int, precision: Precision, lineage: Lineage = UNKNOWN
+) -> Size:
     """The size of a model: it is built with random numbers, exported and quantised, and its file is weighed.
 
-    An int8 file's zero points take a byte or two each; the size allows for two.
+    What it has seen (`lineage`) is in its file, and weighs something, too. An int8 file's zero points take a byte or two
+    each; the size allows for two.
 
     Raises:
         InvalidInput: an unknown name, or fewer than two classes.
@@ -52,7 +56,7 @@ def size_of(name: str, classes: Sequence[str], side: int, precision: Precision) 
             torch.nn.init.normal_(parameter, std=0.1)
     with tempfile.TemporaryDirectory(prefix="proxyset-") as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(model, path, about_images(classes, framing(side)))
+        export_onnx(model, path, about_images(classes, framing(side), lineage))
         data = path.read_bytes()
     if precision == "int8":
         data = quantise(data, np.random.default_rng(0).integers(0, 256, (8, *model.shape), np.uint8))
@@ -68,6 +72,7 @@ def largest_student(
     max_multiply_adds: int | None = None,
     precision: Precision = "int8",
     family: Sequence[str] = FAMILY,
+    lineage: Lineage = UNKNOWN,
 ) -> tuple[str, Size]:
     """The largest member that is within both budgets.
 
@@ -77,6 +82,7 @@ def largest_student(
         max_bytes: of the ONNX file in `precision`; None for any.
         max_multiply_adds: of one image; None for any.
         family: from small to large in bytes and multiply-adds.
+        lineage: what it will have seen, which is in the file.
 
     Raises:
         InvalidInput: there is no budget, or not even the smallest member fits.
@@ -89,13 +95,13 @@ def largest_student(
     first, last = 0, len(family)  # members below `first` fit, those from `last` on do not
     while first < last:
         middle = (first + last) // 2
-        size = size_of(family[middle], classes, side, precision)
+        size = size_of(family[middle], classes, side, precision, lineage)
         if size.bytes <= most_bytes and size.multiply_adds <= most:
             chosen, first = (family[middle], size), middle + 1
         else:
             last = middle
     if chosen is None:
-        smallest = size_of(family[0], classes, side, precision)
+        smallest = size_of(family[0], classes, side, precision, lineage)
         raise InvalidInput(
             f"no student fits: the smallest, {family[0]}, has {smallest.bytes:,} bytes ({precision}) and "
             f"{smallest.multiply_adds:,} multiply-adds an image of {side}×{side}; allowed are {_words(max_bytes)} and "

@@ -22,6 +22,7 @@ from proxyset.train.checkpoint import Checkpoint, Progress
 from proxyset.train.device import choose_device, mixed_precision, out_of_memory
 from proxyset.train.settings import Settings
 from proxyset.train.tracker import Silent, Tracker
+from proxyset.wire.lineage import UNKNOWN, Lineage
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -53,6 +54,7 @@ class Run:
         log_every: steps.
         save_every: seconds between checkpoints, and so the most that a kill loses; the last step is always saved.
         on_step: called after each step with how many are done and how many there are.
+        lineage: what the training items and labels have seen of private data; it goes into the checkpoint.
         warn: told in one line when something unusual happened, such as memory that ran out.
     """
 
@@ -61,6 +63,7 @@ class Run:
     tracker: Tracker = field(default_factory=Silent)
     log_every: int = 50
     save_every: float = 30.0
+    lineage: Lineage = UNKNOWN
     on_step: Callable[[int, int], None] = lambda done, total: None
     warn: Callable[[str], None] = lambda line: None
 
@@ -76,6 +79,7 @@ class Fitted:
         resumed_at: the step that this call began with; 0 for a training in one go.
         parts: that a batch came in at the end; more than 1 after memory ran out.
         loss: the last step's.
+        lineage: what the weights have seen: the run's, and that of a checkpoint that it took up.
     """
 
     model: nn.Module
@@ -84,6 +88,7 @@ class Fitted:
     resumed_at: int
     parts: int
     loss: float
+    lineage: Lineage
 
 
 def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) -> Fitted:
@@ -99,6 +104,7 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
     average = Average(model, settings.ema)
     optimizer = _optimizer(model, settings)
     progress = checkpoint.read(model, average.model, optimizer) if checkpoint else Progress()
+    lineage = Lineage.union([run.lineage, progress.lineage])
     first, parts, loss, saved = progress.step, progress.parts, math.nan, time.monotonic()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for step in range(first, settings.steps):
@@ -119,10 +125,10 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
             if done % run.log_every == 0 or done == settings.steps:
                 run.tracker.log(done, values | {"lr": settings.rate(step)})
             if checkpoint and (done == settings.steps or time.monotonic() - saved >= run.save_every):
-                checkpoint.write(Progress(done, parts), model, average.model, optimizer)
+                checkpoint.write(Progress(done, parts, lineage), model, average.model, optimizer)
                 saved = time.monotonic()
             run.on_step(done, settings.steps)
-    return Fitted(average.model, device, settings.steps, first, parts, loss)
+    return Fitted(average.model, device, settings.steps, first, parts, loss, lineage)
 
 
 def _gradients(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,7 @@ class OnnxModel:
         text = session.get_modelmeta().custom_metadata_map.get("proxyset", "")
         inputs = session.get_inputs()
         try:
-            fields = json.loads(text)
-            about = About(**(fields | {"classes": tuple(fields["classes"])}))
+            about = About.from_json(text)
             shape = tuple(int(side) for side in inputs[0].shape[1:])
         except (ValueError, TypeError, KeyError):
             about, shape = None, ()

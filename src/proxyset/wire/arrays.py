@@ -22,23 +22,31 @@ def compress(name: str, array: NDArray[np.floating[Any]], dtype: Dtype) -> Tenso
     """Columns are centred and scaled to [−1, 1] (float16) or [−127, 127] (int8), so any unit and offset survives.
 
     Raises:
-        InvalidInput: an unknown dtype.
+        InvalidInput: an unknown dtype, or a value that is no number or beyond float32.
     """
-    if dtype == "float32":
-        return {name: np.asarray(array, np.float32)}
     array = np.asarray(array, np.float64)
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():  # False for NaN too
+        raise InvalidInput(f"{name} hold NaN, infinity, or values beyond what float32 can hold")
+    if dtype == "float32":
+        return {name: array.astype(np.float32)}
     low, high = array.min(axis=0), array.max(axis=0)
     offset = ((low + high) / 2).astype(np.float32)
     reach = np.maximum(high - offset, offset - low)
     if dtype == "float16":
-        scale = np.where(reach > 0, reach, 1).astype(np.float32)
+        scale = _scale(reach)
         values = ((array - offset) / scale).astype(np.float16)
     elif dtype == "int8":
-        scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
+        scale = _scale(reach / 127)
         values = np.clip(np.round((array - offset) / scale), -127, 127).astype(np.int8)
     else:
         raise InvalidInput(f"unknown dtype {dtype!r}: choose float32, float16 or int8")
     return {name: values, f"{name}.offset": offset, f"{name}.scale": scale}
+
+
+def _scale(reach: NDArray[np.float64]) -> NDArray[np.float32]:
+    """float32, and never 0: columns whose values are nearly all alike become 0 with a scale of 1."""
+    scale = reach.astype(np.float32)
+    return np.where(scale > 0, scale, np.float32(1))
 
 
 def decompress(

@@ -21,6 +21,7 @@ from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.files import read_message
+from proxyset.wire.lineage import Lineage
 from proxyset.wire.signing import public_half, sign, verify
 
 if TYPE_CHECKING:
@@ -53,37 +54,6 @@ class Features(BaseModel):
     encoder: EncoderSpec
 
 
-class Exposure(BaseModel):
-    """What private information went into a model.
-
-    Attributes:
-        kind: "public": none. "answers": differentially private answers chose or labelled public items, (ε, δ) in all.
-            "private": private items, or a teacher trained on some, without a guarantee.
-        epsilon, delta: for "answers", of all answers together.
-    """
-
-    model_config = _STRICT
-
-    kind: Literal["public", "answers", "private"]
-    epsilon: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    delta: float | None = Field(default=None, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _stated(self) -> Exposure:
-        stated = self.epsilon is not None and self.delta is not None
-        if (self.kind == "answers") != stated or (self.epsilon is None) != (self.delta is None):
-            raise ValueError("epsilon and delta go with kind 'answers', and only with it")
-        return self
-
-    def words(self) -> str:
-        """One line for people."""
-        if self.kind == "answers":
-            return f"public items, chosen or labelled with answers of ε = {self.epsilon:.4g} at δ = {self.delta:.1g} in all"
-        return (
-            "public data alone" if self.kind == "public" else "PRIVATE DATA, WITHOUT A GUARANTEE: NOT PRIVATE"
-        )
-
-
 class ModelCard(BaseModel):
     """What a model is.
 
@@ -91,7 +61,7 @@ class ModelCard(BaseModel):
         name: for people.
         classes: the names of its K ≥ 2 outputs (logits, (n, K) float32), in order.
         input: what it takes.
-        exposure: what private information went in.
+        lineage: what it has seen of private data.
         sha256, bytes: of the ONNX file.
         licence: terms of the weights.
         origin: how it was made; for people.
@@ -100,11 +70,11 @@ class ModelCard(BaseModel):
 
     model_config = _STRICT
 
-    schema_version: Literal["proxyset.model/1"] = "proxyset.model/1"
+    schema_version: Literal["proxyset.model/2"] = "proxyset.model/2"
     name: str = Field(max_length=200)
     classes: list[Annotated[str, Field(max_length=500)]] = Field(min_length=2, max_length=100_000)
     input: Annotated[Pictures | Features, Field(discriminator="kind")]
-    exposure: Exposure
+    lineage: Lineage
     sha256: str = Field(pattern=_SHA256)
     bytes: int = Field(ge=1, le=MODEL_LIMIT)
     licence: str = Field(default="", max_length=2000)
@@ -260,7 +230,7 @@ def _parsed(form: type[Part], data: bytes) -> Part:
         where = ".".join(map(str, first["loc"]))
         if first["loc"][-1:] == ("schema_version",):
             raise ArtifactError(
-                f"this model has schema {first['input']!r}, this proxyset reads 'proxyset.model/1': use equal versions"
+                f"this model has schema {first['input']!r}, this proxyset reads 'proxyset.model/2': use equal versions"
             ) from None
         raise ArtifactError(
             f"this is not a model, or it is damaged: {where or 'its header'}: {first['msg']}"

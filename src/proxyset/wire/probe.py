@@ -45,11 +45,11 @@ class Probe:
 
     Attributes:
         data: the bytes that travel; the rest is read from them.
-        centroids: (R, D) float32, after decompression.
+        centroids: (R, D) float32, after decompression and projection; finite.
         encoder: the encoder both sides use; d = encoder.dim.
         index: fingerprint of the index that the cloud will select from.
         dtype: how the arrays travel.
-        projection: (d, D) float32, or None (then D = d).
+        projection: (d, D) float32, finite, or None (then D = d).
         purpose: what the cloud says it wants the answer for; shown to the owner, never acted upon.
         medoids: the real items that the centroids are, when the cloud committed to its index; their proofs were checked.
     """
@@ -162,6 +162,8 @@ class Probe:
         else:
             medoids = decode(header.commitment, tensors, R, d)
             centroids = _projected(medoids.embeddings, projection)
+            if not np.isfinite(centroids).all():
+                raise ArtifactError("the probe's projection takes its medoids beyond what float32 can hold")
         return cls(
             data,
             centroids,
@@ -187,11 +189,12 @@ class Probe:
         return fingerprint(self.data)
 
     def project(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features (n, d) in the space of the centroids: (n, D) float32."""
+        """Features (n, d) in the space of the centroids: (n, D) float32, infinite beyond what that can hold."""
         return _projected(X, self.projection)
 
 
 def _projected(X: NDArray[np.float32], projection: NDArray[np.float32] | None) -> NDArray[np.float32]:
     if projection is None:
         return X
-    return np.asarray(X.astype(np.float64) @ projection, np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(X.astype(np.float64) @ projection, np.float32)

@@ -9,8 +9,10 @@ questions and the owner's settings alone.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -23,7 +25,7 @@ from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire import contents
 from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
-from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement
+from proxyset.wire.release import CELLS, RECEIPT_LIMIT, PrivacyStatement, check_draw, check_epsilon
 
 QUESTIONS_LIMIT = 1 << 30
 LABELS_LIMIT = 8 << 20
@@ -186,6 +188,44 @@ class LabelStatement(BaseModel):
     delta: float = Field(gt=0, lt=1)
 
 
+@lru_cache(maxsize=256)
+def check_label_statement(privacy: LabelStatement, questions: int) -> None:
+    """Refuse the statement of labels of so many questions whose numbers do not follow from each other.
+
+    Sensitivity:
+        M √(2m) of the votes and M √m of the screening under "private-knn"; M √b of the votes under "bounded-votes", M √(2b)
+        when one unit is replaced.
+    Unit:
+        The statement's.
+    Guarantee:
+        None of its own: a statement that passes is true of whoever added noise of that σ to votes under that rule.
+    Assumes:
+        That the client did. Its noise cannot be seen from outside.
+
+    Raises:
+        ArtifactError: they do not; the message has the numbers.
+    """
+    voting, screening = privacy.voting, privacy.screening
+    nearest = privacy.rule == "private-knn"
+    if not nearest and (screening or privacy.neighbours > questions):
+        raise ArtifactError(
+            f"labels by bounded votes have no screening and at most {questions} votes a record, not {privacy.neighbours}"
+        )
+    check_draw(voting, 2 * questions if nearest else CELLS[voting.adjacency] * privacy.neighbours)
+    draws = [voting]
+    if screening:
+        check_draw(screening, questions)
+        draws.append(screening)
+    for draw in draws:
+        check_epsilon(draw.epsilon, draw.delta, draw.rho)
+    if len({(draw.unit, draw.adjacency, draw.max_records) for draw in draws}) > 1:
+        raise ArtifactError("the screening and the votes of these labels protect different units")
+    total = math.fsum(draw.rho for draw in draws)
+    if not math.isclose(privacy.rho, total, rel_tol=1e-6):
+        raise ArtifactError(f"these labels claim ρ = {privacy.rho:g} in all; their draws cost {total:g}")
+    check_epsilon(privacy.epsilon, privacy.delta, total)
+
+
 class _LabelsHeader(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -227,7 +267,8 @@ class LabelRelease:
         """Decode and validate.
 
         Raises:
-            ArtifactError: not labels, damaged, or of another version.
+            ArtifactError: not labels, damaged, of another version, or with a statement whose numbers do not follow from each
+                other (`check_label_statement`).
         """
         header, tensors = unpack(data, _LabelsHeader, "set of labels", LABELS_LIMIT)
         labels, receipt = tensors.pop("labels", None), tensors.pop("receipt", np.empty(0, np.uint8))
@@ -239,6 +280,7 @@ class LabelRelease:
             raise ArtifactError(f"the receipt in a set of labels is at most {RECEIPT_LIMIT} bytes")
         if labels.min() < ABSTAINED or labels.max() >= MOST_CLASSES:
             raise ArtifactError(f"labels from {labels.min()} to {labels.max()}: no question has such classes")
+        check_label_statement(header.privacy, len(labels))
         return cls(labels, header.questions, header.index, header.privacy, receipt.tobytes())
 
     @property

@@ -1,7 +1,8 @@
 """The receipt: signed by the client's key, it ties a release to the policy and the ledger it was paid from.
 
-It travels inside the release; both sides keep it and can verify it offline. It holds the hash of one ledger entry and nothing
-else of the ledger: not how many answers others got, not what is left.
+It travels inside the release; both sides keep it and can verify it offline. It commits to one ledger entry and to the policy, and
+tells nothing else of the ledger: not how many answers others got, not what is left, and no word of the entry or the policy, which
+both are hashed together with 32 random bytes that stay in the ledger. An owner who wants to open a commitment shows the entry.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.errors import ArtifactError
-from proxyset.fingerprint import canonical_json
+from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
+from proxyset.wire.server_name import SERVER_LIMIT
 from proxyset.wire.signing import sign, verify
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
-SERVER_LIMIT = 1000
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -31,14 +32,14 @@ class Claim(BaseModel):
         release, probe, index: fingerprints of what was sent, of what it answers, and of the index behind that.
         server: who asked, as the client calls it.
         privacy: what the release guarantees: counts or labels.
-        policy: SHA-256 of the client's policy text in force, or "" without one.
-        head: hash of the ledger entry that stored the release.
+        policy: commitment to the client's policy in force, or to having none (`commitment`). In version 1: SHA-256 of its text.
+        head: hash of a ledger entry with a nonce: the one that stored the release, or a later one. In version 1 without a nonce.
         key: the client's Ed25519 public key, hexadecimal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.receipt/1"] = "proxyset.receipt/1"
+    schema_version: Literal["proxyset.receipt/1", "proxyset.receipt/2"] = "proxyset.receipt/2"
     release: str = Field(pattern=_SHA256)
     probe: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
@@ -122,6 +123,12 @@ class Receipt:
         """Whether this receipt is for exactly that release."""
         claimed = (self.claim.release, self.claim.probe, self.claim.index, self.claim.privacy)
         return claimed == (release.fingerprint, release.probe, release.index, release.privacy)
+
+
+def commitment(nonce: str, value: str) -> str:
+    """What is shown in the place of a value that could be guessed: nobody without the nonce can check a guess, and whoever is shown
+    the two can check them."""
+    return fingerprint(["proxyset commitment", nonce, value])
 
 
 def _message(claim: Claim) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -13,12 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, zcdp_epsilon
 
 RELEASE_LIMIT = 8 << 20
 RECEIPT_LIMIT = 1 << 16
 _LARGEST_COUNT = 1 << 53  # float64 holds it exactly
 _LOWEST_NOISE = 40  # σ: no count is below 0 by nature, and noise gets there with probability below 1e-300
 _SHA256 = r"^[0-9a-f]{64}$"
+CELLS = {"add-remove": 1, "replace-one": 2}  # counts that one record moves by 1
+_TOLERANCE = 1e-6  # relative; clients round up by 1e-9
+_LARGEST_RHO = 1e4  # beyond, nothing is promised
 
 
 class PrivacyStatement(BaseModel):
@@ -46,6 +51,74 @@ class PrivacyStatement(BaseModel):
     rho: float = Field(gt=0, allow_inf_nan=False)
     epsilon: float = Field(gt=0, allow_inf_nan=False)
     delta: float = Field(gt=0, lt=1)
+
+
+@lru_cache(maxsize=4096)  # a campaign's answers state the same
+def check_statement(privacy: PrivacyStatement) -> None:
+    """Refuse the statement of a histogram of counts whose numbers do not follow from each other.
+
+    The sensitivity must be that of the unit and adjacency, ρ that of sensitivity and σ, and ε no less than what noise of
+    this σ gives at δ. A larger ε, which promises less, passes.
+
+    Sensitivity:
+        √cells · max_records, for 1 cell (add-remove) or 2 (replace-one).
+    Unit:
+        The statement's.
+    Guarantee:
+        None of its own: a statement that passes is true of whoever added noise of that σ.
+    Assumes:
+        That the client did. Its noise cannot be seen from outside.
+
+    Raises:
+        ArtifactError: they do not; the message has the numbers.
+    """
+    cells, step, sigma = CELLS[privacy.adjacency], privacy.max_records, privacy.sigma
+    check_draw(privacy, cells)
+    if privacy.epsilon >= zcdp_epsilon(privacy.rho, privacy.delta) * (1 - _TOLERANCE):
+        return
+    exact = sigma <= EXACT_SIGMA
+    if not exact or discrete_gaussian_delta(privacy.epsilon, sigma, step, cells) > privacy.delta * (
+        1 + _TOLERANCE
+    ):
+        raise ArtifactError(_claims_too_little(privacy.epsilon, privacy.delta, f"noise of σ = {sigma:g}"))
+
+
+def check_draw(draw: PrivacyStatement, moved: int) -> None:
+    """Refuse the statement of one draw of noise, in which a unit moves `moved` counts by `max_records` each.
+
+    Raises:
+        ArtifactError: sensitivity or ρ are not what follows, or ρ is above 10,000.
+    """
+    if draw.unit == "record" and draw.max_records != 1:
+        raise ArtifactError(f"a privacy statement for one record counts {draw.max_records} of it, not 1")
+    sensitivity, ratio = draw.max_records * math.sqrt(moved), draw.l2_sensitivity / draw.sigma
+    if not math.isclose(draw.l2_sensitivity, sensitivity, rel_tol=_TOLERANCE):
+        raise ArtifactError(
+            f"a privacy statement claims an l2 sensitivity of {draw.l2_sensitivity:g}; one {draw.unit} of at most "
+            f"{draw.max_records} records ({draw.adjacency}) moves these counts by {sensitivity:g}"
+        )
+    if not math.isclose(draw.rho, ratio * ratio / 2, rel_tol=_TOLERANCE) or draw.rho > _LARGEST_RHO:
+        raise ArtifactError(
+            f"a privacy statement claims ρ = {draw.rho:g}; its σ = {draw.sigma:g} and sensitivity {draw.l2_sensitivity:g} "
+            f"give {ratio * ratio / 2:g}, and above {_LARGEST_RHO:g} nothing is promised"
+        )
+
+
+def check_epsilon(epsilon: float, delta: float, rho: float) -> None:
+    """Refuse an ε at δ that is smaller than what ρ of zCDP gives.
+
+    Raises:
+        ArtifactError: it is.
+    """
+    if epsilon < zcdp_epsilon(rho, delta) * (1 - _TOLERANCE):
+        raise ArtifactError(_claims_too_little(epsilon, delta, f"ρ = {rho:g}"))
+
+
+def _claims_too_little(epsilon: float, delta: float, what: str) -> str:
+    return (
+        f"a privacy statement claims ε = {epsilon:g} at δ = {delta:g}; {what} does not give so much privacy: the numbers "
+        "do not follow from each other, so nothing in it can be believed"
+    )
 
 
 class _Header(BaseModel):
@@ -91,8 +164,9 @@ class Release:
         """Decode and validate.
 
         Raises:
-            ArtifactError: not a release, damaged, of another version, or with counts that no honest client can have:
-                beyond 2⁵³, or negative by more than 40 σ.
+            ArtifactError: not a release, damaged, of another version, with a statement whose numbers do not follow from each
+                other (`check_statement`), or with counts that no honest client can have: beyond 2⁵³, or negative by more
+                than 40 σ.
         """
         header, tensors = unpack(data, _Header, "release", RELEASE_LIMIT)
         counts, receipt = tensors.pop("counts", None), tensors.pop("receipt", np.empty(0, np.uint8))
@@ -102,6 +176,7 @@ class Release:
             )
         if receipt.dtype != np.uint8 or receipt.ndim != 1 or len(receipt) > RECEIPT_LIMIT:
             raise ArtifactError(f"the receipt in a release is at most {RECEIPT_LIMIT} bytes")
+        check_statement(header.privacy)
         lowest = -min(_LOWEST_NOISE * header.privacy.sigma, _LARGEST_COUNT)
         if counts.max() > _LARGEST_COUNT or counts.min() < lowest:
             raise ArtifactError(

@@ -34,7 +34,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError
+from proxyset.wire.server_name import origin_of
 from proxyset.wire.signing import agreed, public_half, sign
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ _FORM = re.compile(
     r"([\w-]{1,20}) ([0-9a-f]{64})\.([0-9]{1,15})\.([0-9a-f]{32})\.([0-9a-f]{64})\.([0-9a-f]{64,128})"
 )
 _PROOF_DIGITS = {SCHEME: 128, CODED: 64}
-_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,7 @@ def audience_of(url: str) -> str:
     Raises:
         InvalidInput: the URL has no host, or a port that is none.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if not host:
-        raise InvalidInput(f"{url!r} is not a URL of a server: https://HOST[:PORT]")
-    name = f"[{host}]" if ":" in host else host
-    return name if port in (None, _USUAL_PORTS.get(parts.scheme)) else f"{name}:{port}"
+    return origin_of(url).partition("://")[2]
 
 
 def _signed(method: str, audience: str, path: str, digest: str, at: int, nonce: str) -> bytes:

@@ -27,9 +27,7 @@ def make_key(path: Path) -> str:
     if path.exists():
         raise InvalidInput(f"{path} already exists; a key is never replaced: choose another name")
     key = SigningKey.generate()
-    with atomic.replacing(path) as temporary:  # made with mode 600, and back to it after the rename
-        temporary.write_bytes(bytes(key))
-    path.chmod(0o600)
+    atomic.write_bytes(path, bytes(key), atomic.SECRET)
     return public_half(key)
 
 

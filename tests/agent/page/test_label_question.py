@@ -17,7 +17,7 @@ from proxyset.client.policy import adopt
 from proxyset.errors import InvalidInput
 from tests.client.asking import make_questions, make_records
 
-POLICY = b'unit = "record"\nmost_epsilon = 5.0\nmost_questions = 20\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
+POLICY = b'unit = "record"\nencoders = "any"\nmost_epsilon = 5.0\nmost_questions = 20\n[cap]\nepsilon = 4.0\ndelta = 1e-5\n'
 ASKED = make_questions()
 
 

@@ -7,12 +7,12 @@ import threading
 import numpy as np
 import pytest
 
-from proxyset.bench.service.fleet import Fleet
 from proxyset.server import campaigns
 from proxyset.server.page.library import Kept, Library
 from proxyset.server.state import State
 from proxyset.server.submission import submission_of
 from proxyset.wire.signing import public_half
+from proxyset_lab.service.fleet import Fleet
 
 
 def test_each_value_is_made_once_by_many_threads():

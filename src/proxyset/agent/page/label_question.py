@@ -26,6 +26,7 @@ from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
 from proxyset.encoders import encoder_for
 from proxyset.wire.questions import LabelStatement, Questions
+from proxyset.wire.server_name import recorded_name
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def examine_labels(
         answers=[
             sent
             for sent in label_history(ledger)
-            if (sent.entry.probe, sent.entry.server) == (ask.probe, ask.server)
+            if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
         ],
         stored=stored,
     )

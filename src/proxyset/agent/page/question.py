@@ -10,9 +10,8 @@ from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
-from proxyset.client.calibration import zcdp_epsilon
 from proxyset.client.chain import Entry
-from proxyset.client.decisions import decision
+from proxyset.client.decisions import decision, is_spent
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
@@ -20,8 +19,10 @@ from proxyset.client.policy import Policy, in_force
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
+from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.server_name import recorded_name
 
 State = Literal["waiting", "approved", "answered", "refused"]
 GUESSES = (100, 300, 1_000, 3_000, 10_000)
@@ -122,7 +123,7 @@ def standing(ledger: Ledger, server: str = "") -> Standing:
         left=max(0.0, 1 - spent / cap.rho) if cap else 1.0,
         spent_epsilon=zcdp_epsilon(spent, cap.delta if cap else Cap().delta),
         remaining_rho=ledger.remaining(server),
-        answers=sum(e.kind == "debit" and server in ("", e.server) for e in ledger.entries()),
+        answers=sum(e.kind == "debit" and recorded_name(server) in ("", e.who) for e in ledger.entries()),
     )
 
 
@@ -132,11 +133,11 @@ def state_of(ledger: Ledger, ask: Ask) -> State:
     if decided is not None and decided.kind == "refusal":
         return "refused"
     if any(
-        e.kind in ("release", "labels") and (e.probe, e.server) == (ask.probe, ask.server)
+        e.kind in ("release", "labels") and (e.probe, e.who) == (ask.probe, recorded_name(ask.server))
         for e in ledger.entries()
     ):
         return "answered"
-    return "waiting" if decided is None else "approved"
+    return "waiting" if decided is None or is_spent(ledger, decided) else "approved"
 
 
 def examine(
@@ -162,7 +163,11 @@ def examine(
         shares=shares_of(ledger, ask.server, cost.rho),
         worth=_worth(probe.clusters, cost.sigma, records),
         checks=_checks(ledger, ask, probe, settings, cost, new_index),
-        answers=[s for s in history(ledger) if (s.entry.probe, s.entry.server) == (ask.probe, ask.server)],
+        answers=[
+            sent
+            for sent in history(ledger)
+            if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
+        ],
         stored=ledger.stored(ask.probe, name, cost) is not None,
         new_index=new_index,
     )

@@ -42,6 +42,7 @@ from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import ABSTAINED, Questions
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.server_name import origin_of, server_name
 
 _HEX_BYTES = 4096
 
@@ -86,7 +87,7 @@ class Owner:
 
     def home(self, visit: Visit) -> Response:
         ledger, entries = self._ledger, self._ledger.entries()
-        servers = sorted({entry.server for entry in entries if entry.kind == "debit" and entry.server})
+        servers = sorted({entry.who for entry in entries if entry.kind == "debit" and entry.server})
         whole = standing(ledger)
         cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
@@ -180,9 +181,7 @@ class Owner:
     # Acting
 
     def pull(self, visit: Visit) -> Response:
-        url = visit.text("url")
-        if not url.startswith(("https://", "http://")):
-            raise InvalidInput(f"{url!r} is not a server's address: it begins with https://")
+        url = origin_of(server_name(visit.text("url")))
         ask = inbox.put(self._ledger, Http(url).pull(), server=url, url=url)
         return self._site.redirect(f"/asks/{ask.name}")
 

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from proxyset.cloud.select import robust
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.errors import InvalidInput
-from proxyset.wire.receipt import Receipt
-from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.lineage import UNSIGNED, Draw
+from proxyset.wire.release import Release
 
 Rule = Literal["capped", "robust", "sum"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -46,13 +46,12 @@ class Weighed:
 
     Attributes:
         rule: how they will be combined.
-        fingerprints, privacy: of each release.
+        draws: each release, as the lineage of what is made of it names it.
         weights: (n,) in (0, 1].
     """
 
     rule: Rule
-    fingerprints: list[str]
-    privacy: list[PrivacyStatement]
+    draws: list[Draw]
     weights: NDArray[np.float64]
 
     def total(self, releases: Sequence[Release]) -> Coverage:
@@ -61,7 +60,7 @@ class Weighed:
         Returns:
             The sum, and the standard deviation of its noise: √Σ w²σ², times `robust.INFLATION` for that rule.
         """
-        noise = self.weights * [statement.sigma for statement in self.privacy]
+        noise = self.weights * [draw.drawn.sigma for draw in self.draws]
         if self.rule == "robust" and len(releases) >= FEWEST_TO_WEIGH:
             return Coverage(*robust.total(releases, self.weights, noise))
         counts = np.zeros(len(releases[0].counts))
@@ -106,30 +105,26 @@ def weigh(
         raise InvalidInput(f"unknown way to combine releases {rule!r}: choose one of {', '.join(RULES)}")
     if not max_weight >= 1:
         raise InvalidInput(f"--max-weight must be at least 1 (inf for no bound), not {max_weight}")
-    fingerprints, privacy, masses = [], [], np.empty(len(releases))
+    draws, masses = [], np.empty(len(releases))
     seen: dict[str, int] = {}
     for number, release in enumerate(releases, start=1):
         _check(release, number, index, clusters)
-        fingerprints.append(release.fingerprint)
-        privacy.append(release.privacy)
+        draw = Draw.of(release)
+        draws.append(draw)
         masses[number - 1] = np.abs(release.counts.astype(np.float64)).sum()
-        receipt = Receipt.of(release)
-        for name, what in (
-            (fingerprints[-1], "given twice"),
-            (receipt and receipt.claim.key, "of one client"),
-        ):
-            if name and (first := seen.setdefault(name, number)) != number:
+        for name, what in ((draw.release, "given twice"), (draw.owner, "of one client")):
+            if name != UNSIGNED and (first := seen.setdefault(name, number)) != number:
                 raise InvalidInput(
                     f"releases {first} and {number} are {what}: each counts once, leave one out"
                 )
     weights = np.ones(len(releases))
     if len(releases) >= FEWEST_TO_WEIGH and rule != "sum":
-        sigmas = np.array([statement.sigma for statement in privacy])
+        sigmas = np.array([draw.drawn.sigma for draw in draws])
         weights = np.minimum(1.0, (np.median(sigmas) / sigmas) ** 2)
         if rule == "capped":
             masses = np.maximum(weights * masses, 1.0)
             weights *= np.minimum(1.0, max_weight * np.median(masses) / masses)
-    return Weighed(rule, fingerprints, privacy, weights)
+    return Weighed(rule, draws, weights)
 
 
 def _check(release: Release, number: int, index: str, clusters: int) -> None:

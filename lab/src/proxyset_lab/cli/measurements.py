@@ -1,0 +1,92 @@
+"""What things take on this machine, beside named alternatives or at growing sizes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Encoder = Annotated[Path, typer.Argument(help="Folder of an encoder that `proxyset encoder export` wrote.")]
+
+
+def speed(
+    cases: Annotated[
+        list[str] | None,
+        typer.Argument(help="Cases, or how some begin; all by default.", show_default=False),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="At most, for each case.", min=1)] = 5,
+    seconds: Annotated[float, typer.Option(help="After which a case begins no round.")] = 120,
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="Page whose table is brought up to date, case by case.", show_default=False),
+    ] = None,
+) -> None:
+    """Ratios of core-seconds against named alternatives, in turns, on one thread. Needs the extra `rivals`.
+
+    Example: proxyset-lab speed assign k-center --docs docs/performance.md
+    """
+    from proxyset_lab.speed.compare import compare
+
+    compare(cases or [], rounds, seconds, docs)
+
+
+def memory(
+    items: Annotated[list[int] | None, typer.Option(help="Size of a pool; may be repeated.", min=1)] = None,
+    strategies: Annotated[
+        list[str] | None, typer.Option("--strategy", help="May be repeated; ecos and k-center by default.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where pools and indexes go for the time; the system's own by default."),
+    ] = None,
+) -> None:
+    """Time and peak memory of an index and of selections, each in a process of its own (Linux).
+
+    Example: proxyset-lab memory --items 1000000 --items 10000000
+    """
+    from proxyset_lab.speed.memory import measure
+
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        for count in items or [100_000, 1_000_000]:
+            measure(Path(work), count, strategies or ["ecos", "k-center"])
+
+
+def encoding(
+    encoder: Encoder,
+    images: Annotated[int, typer.Option(help="How many JPEGs.", min=1)] = 512,
+    side: Annotated[int, typer.Option(help="Pixels of their shorter side.", min=8)] = 256,
+    rounds: Annotated[int, typer.Option(min=1, help="Of the encoder and of its bare model, in turns.")] = 5,
+) -> None:
+    """Images a second of an ONNX encoder, against its bare model on the same images already decoded.
+
+    Times are of the wall clock, so run it on an idle machine.
+
+    Example: proxyset-lab encoding lite0
+    """
+    from proxyset_lab.speed.encoding import encoding_rate
+
+    encoding_rate(encoder, images, side, rounds)
+
+
+def vdaf(
+    short: Annotated[bool, typer.Option("--short", help="Vectors of 100 components, one round.")] = False,
+) -> None:
+    """Speed of verifiable sums: reports per second of one core, against the same proof in plain Python integers.
+
+    Example: proxyset-lab vdaf --short
+    """
+    from proxyset_lab.speed.vdaf import SIZES, print_table
+
+    print_table(SIZES[:2] if short else SIZES, 1 if short else 5)
+
+
+def client(encoder: Encoder) -> None:
+    """What taking part costs a client with 1,000 images, against training on its own machine.
+
+    Example: proxyset-lab client lite0
+    """
+    from proxyset_lab.speed.client import cost_of_taking_part
+
+    cost_of_taking_part(encoder)

@@ -1,0 +1,124 @@
+"""The server under load, killed, with many releases and with a large pool (Linux); docs/service.md has the figures."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from proxyset.errors import ProxysetError
+
+if TYPE_CHECKING:
+    from proxyset_lab.service.load import Load
+
+
+def load(
+    clients: Annotated[int, typer.Option(help="All at the same time.", min=1)] = 1000,
+    campaigns: Annotated[int, typer.Option(help="New ones for every round.", min=1)] = 1,
+    rounds: Annotated[int, typer.Option(help="Of ours and the echo, in turns.", min=1)] = 11,
+    signed: Annotated[
+        bool, typer.Option("--signed", help="A signature for every request, not a code.")
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Resident memory over so many minutes instead of rates.", show_default=False),
+    ] = None,
+) -> None:
+    """Requests a second and p99 of the server, beside a bare echo; or, with --minutes, its memory under load.
+
+    Example: proxyset-lab load --minutes 10 --clients 150
+    """
+    if minutes is None:
+        _rates(clients, campaigns, rounds, signed)
+    else:
+        _memory(clients, minutes)
+
+
+def kill(times: Annotated[int, typer.Option(help="How often the server is killed.", min=1)] = 50) -> None:
+    """kill -9 under load: fails when an acknowledged release is lost, or one is stored twice.
+
+    Example: proxyset-lab kill --times 50
+    """
+    from proxyset_lab.service.kill import kill_again_and_again
+
+    tally = kill_again_and_again(times)
+    _say(f"{tally.kills} kills of the server, {tally.keepers} of a keeper")
+    _say(f"{len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} requests cut off")
+    found = f"{tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"
+    _say(f"{tally.stored:,} stored, {found}")
+    if tally.lost or tally.doubled or tally.integrity != "ok":
+        raise ProxysetError(f"the server did not survive its kills: {found}")
+
+
+def combine(
+    releases: Annotated[
+        list[int] | None, typer.Option(help="Releases of a campaign; may be repeated.", min=1)
+    ] = None,
+    clusters: Annotated[int, typer.Option(help="Counts of each.", min=1)] = 1_000,
+) -> None:
+    """Time and peak memory of combining all releases of a campaign, by rule.
+
+    Example: proxyset-lab combine --releases 10 --releases 10000
+    """
+    from proxyset_lab.service.combine import costs, fill
+
+    for count in releases or [10, 1_000, 10_000]:
+        with tempfile.TemporaryDirectory() as folder:
+            fill(Path(folder), count, clusters)
+            for rule, cost in costs(Path(folder)).items():
+                _say(
+                    f"{count:>7,} releases of {clusters:,} counts, {rule:6s}: {cost.seconds:,.2f} s, "
+                    f"{cost.core_seconds:,.2f} core-seconds, {cost.mib:,.0f} MiB"
+                )
+
+
+def look(items: Annotated[int, typer.Option(help="Size of the pool.", min=1)] = 1_000_000) -> None:
+    """What the operator's page takes to look at a large pool, first and again after a restart.
+
+    Example: proxyset-lab look --items 1000000
+    """
+    from proxyset_lab.service.look import looks
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, one in zip(("first", "again"), looks(Path(folder), items), strict=True):
+            _say(
+                f"{items:,} items, {name}: {one.seconds:.3f} s, {one.core_seconds:.3f} core-seconds, {one.mib:,.0f} MiB"
+            )
+
+
+def _rates(clients: int, campaigns: int, rounds: int, signed: bool) -> None:
+    from proxyset_lab.service.load import compare
+
+    found = compare(clients, campaigns, rounds, signed)
+    for ours, bare in found:
+        _say(f"{_words('ours', ours)}; {_words('echo', bare)}")
+    for name in ("rate", "core_rate", "p99"):
+        ratios = [getattr(ours, name) / getattr(bare, name) for ours, bare in found]
+        _say(
+            f"{name}: {statistics.median(ratios):.2f} of the echo's ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    _say(f"{sum(ours.errors for ours, _ in found)} errors")
+
+
+def _memory(clients: int, minutes: float) -> None:
+    from proxyset_lab.service.load import growth, memory
+
+    samples, requests, errors = memory(clients, minutes)
+    early, late = growth(samples)
+    _say(f"{minutes:g} minutes, {requests:,} requests, {errors} errors")
+    _say(
+        f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})"
+    )
+
+
+def _words(name: str, load: Load) -> str:
+    return f"{name} {load.rate:,.0f}/s, {load.core_rate:,.0f} a core-second, p99 {1000 * load.p99:,.0f} ms"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,168 @@
+"""Frozen features of a benchmark data set: computed once, cached, and the same for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from proxyset.atomic import replacing
+from proxyset.demo.cache import cache_folder, load
+from proxyset.demo.dataset import DataSet
+from proxyset.demo.splits import Rows
+from proxyset.encoders import Encoded, Encoder, load_encoder
+from proxyset.encoders.images import Framing, pixels
+from proxyset.errors import InvalidData
+
+_IMAGES, _TEXT, _FILES = "image", "text", "file"  # columns that hold items
+_BATCH = 256
+_LITE0 = "efficientnet-lite0-stretch"  # all of a picture: the cut of "crop" takes the rims of things
+
+
+@dataclass(frozen=True)
+class Features:
+    """A data set, ready for experiments; row numbers are those of its table.
+
+    Attributes:
+        domains, labels: (n,) strings.
+        groups: (n,) strings, or None (see `dataset.Content`).
+        item_bytes: (n,) what each item weighs as a file, text or row of eight-byte numbers.
+    """
+
+    data_set: DataSet
+    domains: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_] | None
+    item_bytes: NDArray[np.int64]
+    _table: pa.Table
+
+    @classmethod
+    def of(cls, data_set: DataSet) -> Features:
+        """Load a data set, building it first if need be. Raises what `registry.load` raises."""
+        table = load(data_set)
+
+        def column(name: str) -> NDArray[np.str_]:
+            return np.array(table.column(name).to_pylist())
+
+        groups = column("group") if "group" in table.column_names else None
+        return cls(data_set, column("domain"), column("label"), groups, _item_bytes(table), table)
+
+    def matrix(
+        self, pool: Rows, on_encode: Callable[[int, int], None] = lambda done, total: None
+    ) -> NDArray[np.float32]:
+        """(n, d) float32 features of all rows, as the encoder made for a pool of these rows gives them.
+
+        Images and texts have one encoder whatever the pool, and their features are cached. A table's statistics come
+        from the pool alone, so tables are encoded anew.
+
+        Raises:
+            InvalidData: an item cannot be encoded.
+            MissingExtra: the encoder's library is not installed.
+        """
+        if self.data_set.encoder != "tabular":
+            return self._encoded(on_encode)
+        table = self._table.drop_columns(["id", "domain", "label"])
+        encoder = load_encoder("tabular", source=_Rows(table.take(pa.array(pool))))
+        return _checked(encoder.encode(table), self.data_set.name)
+
+    def pixels(self, size: int = 32) -> NDArray[np.uint8]:
+        """(n, 3, size, size) uint8 of all rows of an image data set; decoded once a process.
+
+        Raises:
+            InvalidData: an image cannot be decoded.
+        """
+        name = f"pixels-{size}"
+        if name not in self._held:
+            found, problems = pixels(_items(self._table), Framing(size=(size, size)))
+            if problems:
+                row, reason = next(iter(problems.items()))
+                raise InvalidData(f"row {row} of {self.data_set.name} cannot be decoded: {reason}")
+            self._held[name] = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
+        return self._held[name]
+
+    def _encoded(self, on_encode: Callable[[int, int], None]) -> NDArray[np.float32]:
+        if "X" not in self._held:  # read once a process
+            encoder = self._encoder()
+            fingerprint = (self._table.schema.metadata or {}).get(b"fingerprint", b"")[:12].decode()
+            name = f"{self.data_set.name}-{fingerprint}-{encoder.spec.fingerprint[:12]}.npy"
+            path = cache_folder() / "features" / name
+            if not path.exists():
+                parts = []
+                for start in range(0, len(self._table), _BATCH):
+                    items = _items(self._table.slice(start, _BATCH))
+                    parts.append(_checked(encoder.encode(items), self.data_set.name))
+                    on_encode(start + len(items), len(self._table))
+                with replacing(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, np.concatenate(parts))
+            self._held["X"] = np.load(path, allow_pickle=False)
+        return self._held["X"]
+
+    @cached_property
+    def _held(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def _encoder(self) -> Encoder:
+        lite0 = self.data_set.encoder == "efficientnet-lite0"
+        return load_encoder(f"onnx:{lite0_folder()}" if lite0 else self.data_set.encoder)
+
+
+def _items(table: pa.Table) -> list[bytes] | list[str]:
+    """What the encoder takes: texts, or the bytes of image files."""
+    if _FILES in table.column_names:
+        return [Path(file).read_bytes() for file in table.column(_FILES).to_pylist()]
+    found: list[bytes] | list[str] = table.column(
+        _TEXT if _TEXT in table.column_names else _IMAGES
+    ).to_pylist()
+    return found
+
+
+def lite0_folder() -> Path:
+    """EfficientNet-Lite0 as an ONNX encoder in the cache, exported first if need be (only that needs torch)."""
+    folder = cache_folder() / "encoders" / _LITE0
+    if not folder.exists():
+        from proxyset.encoders.export import export_encoder, named
+
+        export_encoder(named("efficientnet-lite0", resize="stretch"), folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Batch:
+    items: pa.Table
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A table in memory, as a pool that an encoder is fitted on."""
+
+    table: pa.Table
+    kind: str = "table"
+
+    def shards(self) -> list[pa.Table]:
+        return [self.table]
+
+    def read(self, shard: pa.Table) -> Iterator[_Batch]:
+        yield _Batch(shard)
+
+
+def _item_bytes(table: pa.Table) -> NDArray[np.int64]:
+    for name in (_IMAGES, _TEXT):
+        if name in table.column_names:
+            items = table.column(name).to_pylist()
+            return np.array([len(item if isinstance(item, bytes) else item.encode()) for item in items])
+    if _FILES in table.column_names:
+        return np.array([Path(file).stat().st_size for file in table.column(_FILES).to_pylist()])
+    return np.full(len(table), 8 * (table.num_columns - 3))
+
+
+def _checked(encoded: Encoded, name: str) -> NDArray[np.float32]:
+    if encoded.problems:
+        row, reason = next(iter(encoded.problems.items()))
+        raise InvalidData(f"row {row} of {name} cannot be encoded: {reason}")
+    return encoded.embeddings

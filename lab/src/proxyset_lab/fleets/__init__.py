@@ -1,0 +1,1 @@
+"""What many clients' releases are worth together, against one client with all the data."""

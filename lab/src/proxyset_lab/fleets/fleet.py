@@ -1,0 +1,79 @@
+"""A fleet at work: real votes on real data, noise of the real distribution, releases as they travel, and liars among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset.client.calibration import privacy_statement
+from proxyset.cloud.select import DEFAULT_STRATEGY, Rule, find_strategy
+from proxyset.wire.probe import Probe
+from proxyset.wire.release import Release
+from proxyset_lab.fleets.plan import Cell, Plan
+from proxyset_lab.noise import discrete_gaussian
+from proxyset_lab.task import Task
+
+Counts = NDArray[np.int64]
+_LOWEST = 40  # σ below zero: further down a release is refused. Liars go as far up, which no rule takes for more weight
+
+
+@dataclass
+class Run:
+    """One split at work: the same pool, client data and test items for every fleet."""
+
+    plan: Plan
+    task: Task
+
+    def scores(self, cell: Cell) -> list[float]:
+        """The metric for each budget, after training on what was picked."""
+        strategy = find_strategy(DEFAULT_STRATEGY if cell.method == "fleet" else cell.method)
+        clusters, coverage = cell.clusters or None, None
+        if cell.method == "fleet":
+            coverage = self.task.coverage(self.releases(cell), clusters, _rule(cell.rule))
+        picked = self.task.picks(strategy, clusters, coverage, max(self.plan.budgets))
+        return [self.task.score(picked[:budget]) for budget in self.plan.budgets]
+
+    def releases(self, cell: Cell) -> list[Release]:
+        """What the fleet sends: every client draws its own noise."""
+        probe = self.task.probe(cell.clusters, None, "float16")
+        privacy = privacy_statement(self.plan.epsilon)
+        votes = self._votes(cell, probe)
+        liars = round(cell.liars * cell.clients)
+        noisy = votes[liars:] + discrete_gaussian(privacy.sigma, votes[liars:].shape)
+        wrong = _wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes)
+        shuffled = self.task.rng(6).permuted if cell.lies == "alone" else np.array
+        far = int(_LOWEST * privacy.sigma)
+        lies = [np.where(shuffled(wrong), far - i, -far) for i in range(liars)]
+        return [Release(counts, probe.fingerprint, probe.index, privacy) for counts in [*lies, *noisy]]
+
+    def _votes(self, cell: Cell, probe: Probe) -> Counts:
+        """(n, R) counts without noise: they go into noise, and to liars who know everything."""
+        if probe.fingerprint not in self._labels:
+            self._labels[probe.fingerprint] = self.task.votes(probe)
+        labels, rng = self._labels[probe.fingerprint], self.task.rng(5)
+        rows = rng.permutation(len(labels))
+        if cell.dealt == "by class":
+            rows = rows[np.argsort(self.task.y[self.task.split.client][rows], kind="stable")]
+        if cell.records:
+            rows = rng.choice(len(labels), cell.clients * cell.records)
+        votes = np.zeros((cell.clients, probe.clusters), np.int64)
+        owner = np.arange(len(rows)) * cell.clients // len(rows)
+        np.add.at(votes, (rng.permutation(cell.clients)[owner], labels[rows]), 1)
+        return votes
+
+    @cached_property
+    def _labels(self) -> dict[str, Counts]:
+        return {}
+
+
+def _wrong(votes: Counts, sizes: Counts) -> NDArray[np.bool_]:
+    """(R,) the half of the clusters that are least the clients': what liars who know everything point at."""
+    share = votes / np.maximum(sizes, 1)
+    return np.argsort(np.argsort(share, kind="stable")) < len(share) // 2
+
+
+def _rule(name: str) -> Rule:
+    return "robust" if name == "robust" else "sum" if name == "sum" else "capped"

@@ -1,0 +1,110 @@
+"""Which fleets are measured: one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from proxyset.cloud.select import DEFAULT_RULE, Rule
+from proxyset.errors import InvalidInput
+from proxyset_lab.data.registry import find
+
+Dealt = Literal["iid", "by class"]
+Lies = Literal["together", "alone"]
+BASELINES = ("random", "k-center")
+
+
+class Cell(NamedTuple):
+    """One proxy set to draw and train on.
+
+    Attributes:
+        private, seed: the split of the data set.
+        method: "fleet", or a strategy that asks nobody (then all that follows is empty).
+        dealt: how records come to clients: at random, or sorted by class.
+        clients: n.
+        records: of each client; 0 where one data set is dealt out to all.
+        clusters: R.
+        liars: share of the clients that lie.
+        rule: how releases are combined.
+        lies: "together" point all liars at the same half of the clusters, the one that is least the clients'; "alone" each
+            points at a random half.
+    """
+
+    private: str
+    seed: int
+    method: str
+    dealt: str = ""
+    clients: int = 0
+    records: int = 0
+    clusters: int = 0
+    liars: float = 0.0
+    rule: str = ""
+    lies: str = "together"
+
+
+class Part(BaseModel):
+    """Fleets of one question; every combination is measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    clients: tuple[int, ...] = Field(min_length=1)
+    dealt: tuple[Dealt, ...] = ("iid",)
+    records: int = Field(default=0, ge=0)
+    clusters: tuple[int, ...] = Field(min_length=1)
+    liars: tuple[float, ...] = (0.0,)
+    rules: tuple[Rule, ...] = (DEFAULT_RULE,)
+    lies: Lies = "together"
+
+    def fleets(self) -> Iterator[tuple[str, int, int, int, float, str, str]]:
+        """The fields of a cell after its method. One client is dealt everything, whichever way."""
+        for dealt, n, R, liars, rule in product(
+            self.dealt, self.clients, self.clusters, self.liars, self.rules
+        ):
+            if n > 1 or dealt == self.dealt[0]:
+                yield dealt, n, self.records, R, liars, rule, self.lies if liars else "together"
+
+
+class Plan(BaseModel):
+    """An experiment with fleets.
+
+    Attributes:
+        data: as in `proxyset-lab list`; each of its domains is private in turn.
+        most: of each domain at most this many items take part.
+        budgets: numbers of picked items; all but the largest are prefixes of the largest's ranking.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    most: int = Field(ge=10)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    epsilon: float = Field(gt=0)
+    budgets: tuple[int, ...] = Field(min_length=1)
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Raises InvalidInput when the file is not TOML or not such a plan, OSError when it cannot be read."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidInput(f"{path} is not TOML: {error}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InvalidInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def splits(self) -> list[tuple[str, int]]:
+        """(private domain, seed) of all runs, seeds outermost."""
+        return [(domain.name, seed) for seed in self.seeds for domain in find(self.data).domains]
+
+    def cells(self, private: str, seed: int) -> list[Cell]:
+        """Of one run, each once."""
+        found = [Cell(private, seed, method) for method in BASELINES]
+        found += [Cell(private, seed, "fleet", *fleet) for part in self.parts for fleet in part.fleets()]
+        return list(dict.fromkeys(found))

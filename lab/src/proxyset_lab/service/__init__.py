@@ -1,0 +1,1 @@
+"""Measurements of the server; docs/service.md has the figures."""

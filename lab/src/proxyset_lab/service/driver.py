@@ -1,0 +1,115 @@
+"""A plain HTTP client for many connections at once, and the servers it drives, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from proxyset.errors import TransportError
+
+_SERVE = "from proxyset.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, bytes of the body, and seconds it took."""
+
+    status: int
+    size: int
+    seconds: float
+
+
+class Connection:
+    """One keep-alive connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def to(cls, url: str) -> Connection:
+        parts = urlsplit(url)
+        return cls(*await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 18))
+
+    async def send(self, request: bytes) -> Answer:
+        begin = time.perf_counter()
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        await self._reader.readexactly(size)
+        return Answer(int(head[9:12]), size, time.perf_counter() - begin)
+
+    async def close(self) -> None:
+        self._writer.close()
+        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+
+
+async def all_at_once(url: str, stories: Sequence[list[bytes]]) -> tuple[list[Answer], float]:
+    """Every story on a connection of its own, all at the same time; the answers, and seconds from first to last."""
+
+    async def tell(connection: Connection, story: list[bytes]) -> list[Answer]:
+        return [await connection.send(request) for request in story]
+
+    connections = [await Connection.to(url) for _ in stories]
+    begin = time.perf_counter()
+    told = await asyncio.gather(*map(tell, connections, stories))
+    seconds = time.perf_counter() - begin
+    await asyncio.gather(*(connection.close() for connection in connections))
+    return [answer for answers in told for answer in answers], seconds
+
+
+@contextmanager
+def serving(state: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`proxyset serve` without limits on rates (all comes from one address), but with its log."""
+    command = [sys.executable, "-c", _SERVE, "serve", "--state", str(state), "--port", str(port), "--json"]
+    with _process([*command, "--address-rate", "0", "--client-rate", "0"]) as (facts, process):
+        yield facts["url"], process
+
+
+@contextmanager
+def echoing(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A bare ASGI application on uvicorn that answers GET with `size` bytes and POST with 80."""
+    command = [sys.executable, "-c", "from proxyset_lab.service.echo import main; main()", str(size)]
+    with _process(command) as (facts, process):
+        yield facts["url"], process
+
+
+def cpu_seconds(pid: int) -> float:
+    """Core-seconds that a process and its children have used, kernel time included."""
+    used = 0.0
+    for each in family(pid):
+        for task in Path(f"/proc/{each}/task").iterdir():
+            used += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return used
+
+
+def resident(pid: int) -> float:
+    """MiB of a process and its children in memory."""
+    status = [Path(f"/proc/{each}/status").read_text() for each in family(pid)]
+    return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status) / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if process.stdout is None or not (line := process.stdout.readline()):
+        raise TransportError(f"{command[1:4]} did not start: run it by hand to see why")
+    try:
+        yield json.loads(line), process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        process.stdout.close()

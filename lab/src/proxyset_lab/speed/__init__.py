@@ -1,0 +1,1 @@
+"""What things take, beside named alternatives or at growing sizes."""

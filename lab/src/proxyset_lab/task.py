@@ -1,0 +1,212 @@
+"""One client and its cloud in a benchmark: a split, its features, and the real exchange between the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxyset import atomic
+from proxyset.client.answer import answer
+from proxyset.client.vote import Voter
+from proxyset.cloud.build import build_index
+from proxyset.cloud.index import Index
+from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, Strategy, combine
+from proxyset.demo.classifier import Labels
+from proxyset.demo.splits import Rows, Split, split
+from proxyset.fingerprint import fingerprint
+from proxyset.wire.probe import Dtype, Probe
+from proxyset.wire.release import Release
+from proxyset_lab.cell import Data, Group
+from proxyset_lab.features import Features
+from proxyset_lab.training import TRAININGS, Training
+
+_DEFAULT_CLUSTERS = 100
+
+
+@dataclass
+class Task:
+    """A group of cells at work.
+
+    Attributes:
+        group: which one.
+        data: the experiment's entry of the data set.
+        features: the data set.
+        work: a folder for indexes and throw-away ledgers; its content may be deleted afterwards.
+        releases: a folder where releases are kept, so that methods added later answer to the same noise.
+        delta: of every private method.
+        pool: rows of the public pool, in the order of the index.
+    """
+
+    group: Group
+    data: Data
+    features: Features
+    work: Path
+    releases: Path
+    delta: float = 1e-5
+    split: Split = field(init=False)
+    pool: Rows = field(init=False)
+
+    def __post_init__(self) -> None:
+        groups = self.features.groups
+        self.split = split(
+            [str(domain) for domain in self.features.domains],
+            self.group.private,
+            self.group.seed,
+            groups=None if groups is None else [str(group) for group in groups],
+            most=self.data.most,
+        )
+        if self.data.records is not None:
+            few = self.rng(7).permutation(self.split.client)[: self.data.records]
+            self.split = replace(self.split, client=np.sort(few))
+        own = np.isin(self.split.pool, self.split.in_distribution)
+        kinds = {"id+ood": np.ones_like(own), "id": own, "ood": ~own}
+        self.pool = self.split.pool[kinds[self.group.pool]]
+
+    @property
+    def training(self) -> Training:
+        return TRAININGS[self.group.data_set]
+
+    @cached_property
+    def X(self) -> NDArray[np.float32]:  # noqa: N802 - the field's name
+        """(n, d) features of all rows."""
+        return self.features.matrix(self.split.pool)
+
+    @property
+    def y(self) -> Labels:
+        return self.features.labels
+
+    def score(self, rows: Rows) -> float:
+        """The metric on the test items after training on rows of the data set."""
+        test = self.split.test
+        return self.training.score(self.X[rows], self.y[rows], self.X[test], self.y[test])
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """Public randomness of selections and training. Privacy noise never comes from here."""
+        return np.random.default_rng([self.group.seed, *stream])
+
+    def index(self, clusters: int | None) -> Index:
+        """The pool's index with R clusters (None: any; it need not be the one of a probe)."""
+        R = min(clusters or _DEFAULT_CLUSTERS, len(self.pool))
+        folder = self.work / f"index-{R}"
+        if folder not in self._indexes:
+            path = self.work / "pool.npy"
+            if not path.exists():
+                np.save(path, self.X[self.pool])
+            self._indexes[folder] = build_index(
+                path, folder, encoder="embeddings", clusters=R, dim=self.data.dim, seed=self.group.seed
+            )
+        return self._indexes[folder]
+
+    @cached_property
+    def _indexes(self) -> dict[Path, Index]:
+        return {}
+
+    def candidates(self, clusters: int | None) -> Candidates:
+        """The pool as a strategy sees it."""
+        index = self.index(clusters)
+        if index.folder not in self._candidates:
+            self._candidates[index.folder] = index.candidates()
+        return self._candidates[index.folder]
+
+    @cached_property
+    def _candidates(self) -> dict[Path, Candidates]:
+        return {}
+
+    def sources(self) -> NDArray[np.uint8]:
+        """(n,) the domain of every pool item, as a code."""
+        names = [str(self.features.domains[row]) for row in self.pool]
+        return np.unique(names, return_inverse=True)[1].astype(np.uint8)
+
+    def probe(self, clusters: int | None, dim: int | None, dtype: Dtype) -> Probe:
+        index = self.index(clusters)
+        return index.probe(dim=None if dim is None else min(dim, index.manifest.dim), dtype=dtype)
+
+    def release(self, epsilon: float, probe: Probe) -> Release:
+        """The client's answer: kept from an earlier run, or drawn now through a ledger that is thrown away."""
+        who = [*self.group, self.data.records] if self.data.records else [*self.group]
+        name = fingerprint([*who, probe.fingerprint, epsilon, self.delta])[:24]
+        path = self.releases / f"{name}.safetensors"
+        if not path.exists():
+            ledger = self.work / f"{name}-{time.monotonic_ns()}.sqlite"
+            found = answer(
+                probe,
+                self.X[self.split.client],
+                epsilon=epsilon,
+                delta=self.delta,
+                ledger=ledger,
+                dataset="client",
+            )
+            atomic.write_bytes(path, found.to_bytes())
+        return Release.from_bytes(path.read_bytes())
+
+    def coverage(
+        self, releases: Sequence[Release], clusters: int | None, rule: Rule = DEFAULT_RULE
+    ) -> Coverage:
+        """What selection sees of releases for the index with R clusters.
+
+        Raises:
+            InvalidInput: a release kept from an earlier run belongs to another index: libraries have changed.
+        """
+        index = self.index(clusters)
+        found = combine(releases, index.fingerprint, index.manifest.clusters, rule=rule)
+        assert found is not None
+        return found
+
+    def picks(
+        self,
+        strategy: Strategy,
+        clusters: int | None,
+        coverage: Coverage | None,
+        budget: int,
+        *,
+        sources: bool = False,
+    ) -> Rows:
+        """Rows of the data set that a strategy picks from the pool, best first; fewer where the pool is smaller.
+
+        Args:
+            strategy: which one.
+            clusters: R of the index that it looks at.
+            coverage: what the client's release says, None for a strategy that asks nobody.
+            budget: how many.
+            sources: whether the pool names the domain of each of its items.
+        """
+        candidates = self.candidates(clusters)
+        if sources:
+            candidates = replace(candidates, groupings={"source": self.sources()})
+        ranking = strategy.rank(candidates, coverage, min(budget, len(candidates)), self.rng(3))
+        return self.pool[ranking.rows]
+
+    def clear_coverage(self, probe: Probe) -> Coverage:
+        """Counts without noise. NOT PRIVATE: a bound on what any noise could cost.
+
+        Sensitivity:
+            One record moves one count by 1.
+        Unit:
+            One record.
+        Guarantee:
+            None at all.
+        Assumes:
+            The private data are public benchmark data.
+        """
+        counts = np.bincount(self.votes(probe), minlength=probe.clusters)
+        return Coverage(counts.astype(np.float64), 0.0)
+
+    def votes(self, probe: Probe) -> NDArray[np.int64]:
+        """(records,) the cluster that each of the client's records votes for. NOT PRIVATE.
+
+        Sensitivity:
+            One label a record.
+        Unit:
+            One record.
+        Guarantee:
+            None at all.
+        Assumes:
+            The private data are public benchmark data.
+        """
+        return Voter(probe)(self.X[self.split.client])

@@ -1,1 +1,0 @@
-"""What many clients' releases are worth together, against one client with all the data: python -m proxyset.bench.fleets."""

@@ -1,1 +1,0 @@
-"""Measurements of the server: python -m proxyset.bench.service load|memory|kill (docs/service.md has the figures)."""

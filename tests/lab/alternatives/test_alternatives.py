@@ -1,0 +1,126 @@
+from dataclasses import replace
+
+import dp_accounting
+import numpy as np
+import pytest
+from dp_accounting.pld import privacy_loss_distribution as pld
+from scipy.optimize import minimize
+
+from proxyset_lab.alternatives import dp_classifier, dp_sgd, fedavg, linear, private_evolution
+from proxyset_lab.alternatives.linear import Bounded
+from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
+from proxyset_lab.cell import Data, Group
+from proxyset_lab.data.registry import find
+from proxyset_lab.features import Features
+from proxyset_lab.task import Task
+
+EPSILON, DELTA = 0.58, 1e-5
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("task")
+    data = Data(name="digits-small", budgets=(60,), most=250)
+    return Task(
+        Group("digits-small", "mnist", 0, "id+ood"), data, Features.of(find("digits-small")), folder, folder
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in ALTERNATIVE_RUNS if not name.startswith("dp-sgd")])
+def test_each_gives_a_score_and_says_what_it_cost(task, name):
+    outcome = ALTERNATIVE_RUNS[name](task, 60, 8.0)
+    assert 0.1 < outcome.score <= 1
+    assert outcome.costs.epsilon == (None if name == "upload" else 8.0)
+    assert outcome.costs.bytes_up > 0 and outcome.costs.rounds >= 1
+    if name in ("private-evolution", "dp-classifier"):
+        assert outcome.picked == 60
+
+
+def test_dp_sgd_by_opacus(task):
+    pytest.importorskip("opacus")
+    outcome = dp_sgd.dp_sgd(task, 60, 8.0)
+    assert 0.2 < outcome.score <= 1 and outcome.costs.bytes_up == 4 * 73 * 10
+
+
+def test_more_privacy_is_more_noise():
+    pytest.importorskip("opacus")
+    for noise in (lambda e: dp_sgd._noise(0.25, 40, e, DELTA), lambda e: fedavg._noise(e, DELTA)):
+        assert noise(0.58) > 3 * noise(4.0)
+
+
+def test_the_start_predicts_as_the_public_model_does(task):
+    bounded = Bounded.of(task)
+    assert np.allclose(np.linalg.norm(bounded.X, axis=1), 2**0.5)
+    W = bounded.start(task, 60)
+    rows = task.rng(3).permutation(task.pool)[:60]
+    model = replace(task.training, C=linear._C).model().fit(bounded.X[rows, :-1], task.y[rows])
+    test = task.split.test
+    said = bounded.classes[(bounded.X[test] @ W).argmax(axis=1)]
+    assert np.array_equal(said, model.predict(bounded.X[test, :-1]))
+    assert not bounded.start(task, 0).any()
+
+
+def test_updates_of_all_participants_equal_those_of_each():
+    rng = np.random.default_rng(0)
+    X, Y, W = rng.normal(size=(7, 4)), np.eye(3)[rng.integers(0, 3, 7)], rng.normal(size=(4, 3))
+    found = fedavg.updates(X, Y, W)
+    for x, y, steps in zip(X, Y, found, strict=True):
+        local = W.copy()
+        for _ in range(fedavg.LOCAL_STEPS):
+            scores = x @ local
+            softmax = np.exp(scores) / np.exp(scores).sum()
+            local += fedavg.LOCAL_RATE * np.outer(x, y - softmax)
+        update = local - W
+        update /= max(1.0, np.linalg.norm(update) / fedavg.CLIP)
+        assert np.allclose(np.outer(x, steps), update)
+
+
+def test_federated_noise_is_enough_by_another_accountant():
+    multiplier = fedavg._noise(EPSILON, DELTA)
+    step = dp_accounting.PoissonSampledDpEvent(fedavg.SAMPLED, dp_accounting.GaussianDpEvent(multiplier))
+    accountant = dp_accounting.pld.PLDAccountant()
+    accountant.compose(step, fedavg.ROUNDS)
+    assert 0.7 * EPSILON < accountant.get_epsilon(DELTA) <= EPSILON
+
+
+def test_rounds_of_votes_compose_to_epsilon():
+    statement = private_evolution.round_statement(EPSILON, DELTA, 4)
+    composed = pld.from_discrete_gaussian_mechanism(statement.sigma).self_compose(4)
+    assert 0.97 * EPSILON < composed.get_epsilon_for_delta(DELTA) <= EPSILON
+    assert statement.rho == pytest.approx(1 / (2 * statement.sigma**2))
+
+
+def test_neighbours_are_distinct_and_as_many_as_asked():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(200, 3)).astype(np.float32)
+    parents = np.repeat([5, 9], 20)
+    children = private_evolution._children(Z, parents, 4, rng)
+    assert len(set(children)) == 40
+    rows = private_evolution._around(Z, children[:10], np.arange(10.0), 77)
+    assert len(set(rows)) == len(rows) == 77
+    near = private_evolution._around(Z, np.array([0, 1]), np.array([1.0, 0.0]), 5)
+    assert set(near) == set(np.square(Z - Z[0]).sum(axis=1).argsort()[:5])
+
+
+def test_the_private_classifier_is_at_its_minimum_and_moves_less_than_its_sensitivity():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5)) + 0.5
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    private, public = X[:20], X[20:]
+
+    def value(w):
+        own, other = np.logaddexp(0, -(private @ w)).sum(), np.logaddexp(0, public @ w).sum()
+        return own + dp_classifier.PUBLIC_WEIGHT * other + dp_classifier.STRENGTH * w @ w / 2
+
+    w, gradient = dp_classifier._minimise(private, public)
+    assert gradient <= 1e-6 and np.allclose(w, minimize(value, np.zeros(5), tol=1e-10).x, atol=1e-4)
+    for row in range(20):
+        other, _ = dp_classifier._minimise(np.delete(private, row, axis=0), public)
+        assert np.linalg.norm(w - other) <= (1 + 2e-6) / dp_classifier.STRENGTH
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 0.58, 3.0])
+def test_the_analytic_gaussian_agrees_with_its_privacy_loss_distribution(epsilon):
+    sigma = dp_classifier.analytic_sigma(epsilon, DELTA)
+    found = pld.from_gaussian_mechanism(sigma).get_epsilon_for_delta(DELTA)
+    assert found == pytest.approx(epsilon, rel=0.01)
