@@ -83,7 +83,13 @@ class Form:
         types = {}
         if domain.kind == "table" and self.typed:
             types = {name: some[rng.integers(len(some))] for name, some in TYPES.items()}
-        return Layout(domain, int(rng.choice([1, 2, 7, 1000])), bool(rng.random() < 0.3), types, bool(rng.random() < 0.3))
+        return Layout(
+            domain,
+            int(rng.choice([1, 2, 7, 1000])),
+            bool(rng.random() < 0.3),
+            types,
+            bool(rng.random() < 0.3),
+        )
 
 
 # --- in memory
@@ -438,30 +444,31 @@ def bad_whole_files(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Reco
         "a file cut off": lambda rng, record: replace(record, raw=("cut", rng.random())),
         "a file bitten": lambda rng, record: replace(record, raw=("bitten", int(rng.integers(1 << 30)))),
         "an empty file": some(b"", b"\n", b"\xef\xbb\xbf"),
-        "a file of another form": some(b"PAR1", b"\x93NUMPY", b"\xff" * 100, b"a,b\n1,2\n", b"{}\n", b"\x1f\x8b\x08"),
+        "a file of another form": some(
+            b"PAR1", b"\x93NUMPY", b"\xff" * 100, b"a,b\n1,2\n", b"{}\n", b"\x1f\x8b\x08"
+        ),
         "a file without columns": some(b"\n1,2\n", b",,\n", b"text,text\na,b\n", b'"a\n'),
     }
 
 
 def image_folder(records: list[Record], layout: Layout, folder: Path) -> Written:
     shutil.rmtree(folder, ignore_errors=True)
-    names = []
     folder.mkdir(parents=True)
+    names = []
     for record in records:
-        name = os.fsencode(f"{_folder(record)}/{record.id}.png")
-        path = os.path.join(os.fsencode(folder), name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        path = folder / _folder(record) / f"{record.id}.png"
+        path.parent.mkdir(exist_ok=True)
         match record.raw:
-            case None:
-                _put(path, record.item)
             case "link":
-                os.symlink(b"nowhere", path)
+                path.symlink_to("nowhere")
             case "folder":
-                os.mkdir(path)
-            case bytes() as other:
-                path = os.path.join(os.path.dirname(path), other)
-                _put(path, record.item)
-        names.append(os.path.relpath(os.fsdecode(path), folder))
+                path.mkdir()
+            case None:
+                path.write_bytes(record.item)
+            case bytes() as name:
+                path = path.with_name(os.fsdecode(name))
+                path.write_bytes(record.item)
+        names.append(str(path.relative_to(folder)))
     return folder, names
 
 
@@ -469,11 +476,6 @@ def _folder(record: Record) -> str:
     """Where an owner puts it: by person and label where they fit into a name."""
     label = record.label if record.label and len(record.label) < 100 and record.label.strip() else "none"
     return f"{record.person or 'nobody'}" if record.person and record.person[:1] in "pn" else label
-
-
-def _put(path: bytes, data: Any) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
 
 
 def bad_files(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]:

@@ -3,6 +3,7 @@
 4,000 pairs from fixed seeds; the bench of a million is `python -m tests.fuzz.neighbours`.
 """
 
+import sys
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -42,7 +43,9 @@ def found_within(kind: str, seconds: float, **options) -> Result:
     while time.monotonic() - began < seconds and not total.wrong:
         total.add(fuzz(kind, 200, seed, stop_at_first=True, **options))
         seed += 1
-    print(f"{kind}: {total.pairs.total()} pairs, {time.monotonic() - began:.1f} s\n{table(total)}")
+    sys.stdout.write(
+        f"{kind}: {total.pairs.total()} pairs, {time.monotonic() - began:.1f} s\n{table(total)}\n"
+    )
     return total
 
 
