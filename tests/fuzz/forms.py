@@ -85,7 +85,7 @@ class Form:
             types = {name: some[rng.integers(len(some))] for name, some in TYPES.items()}
         return Layout(
             domain,
-            int(rng.choice([1, 2, 7, 1000])),
+            int(rng.choice([1, 2, 7, 1000], p=[0.1, 0.1, 0.3, 0.5])),
             bool(rng.random() < 0.3),
             types,
             bool(rng.random() < 0.3),
