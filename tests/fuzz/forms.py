@@ -415,7 +415,20 @@ def clip(records: list[Record], layout: Layout, folder: Path) -> Written:
 def split(records: list[Record], layout: Layout, folder: Path) -> Written:
     """A file for each record, all of one form."""
     writers = _SPLIT[layout.domain.kind]
-    write = writers[layout.step % len(writers)]
+    return _split(writers[layout.step % len(writers)], records, layout, folder)
+
+
+def split_npy(records: list[Record], layout: Layout, folder: Path) -> Written:
+    """The same with arrays, which have no place for persons and labels."""
+    return _split(npy, records, layout, folder)
+
+
+def _split(
+    write: Callable[[list[Record], Layout, Path], Written],
+    records: list[Record],
+    layout: Layout,
+    folder: Path,
+) -> Written:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for record in records:
@@ -562,7 +575,7 @@ def bad_samples(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]
 
 
 _SPLIT = {
-    "embedding": [npy, parquet],
+    "embedding": [parquet],
     "text": [json_lines, delimited(".csv", ","), parquet],
     "table": [delimited(".csv", ","), parquet],
 }
@@ -584,6 +597,9 @@ FORMS: dict[str, Form] = {
     "clip": Form(("embedding",), clip, weight=4),
     "split": Form(
         ("embedding", "wordllama", "table"), split, bad_whole_files, lambda name: name not in IN_FILES, weight=2, typed=True,
+    ),
+    "split-npy": Form(
+        ("embedding",), split_npy, bad_whole_files, person=None, labels=(), weight=2,
     ),
     "folder": Form(("hog", "onnx"), image_folder, bad_files, person="folder", labels=("folder", "mapping"), weight=2),
     "tar": Form(("hog", "onnx", "wordllama"), tar, bad_samples, labels=("label", "mapping"), weight=2),
