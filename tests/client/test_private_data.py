@@ -199,14 +199,22 @@ def test_the_wards_of_the_issue(tmp_path: Path) -> None:
     assert np.frombuffer(alone["r1"], np.float32)[encoder.params.columns[0].values.index("01")] == 1  # type: ignore[attr-defined]
 
 
-def test_columns_that_a_file_does_not_have_are_no_failure(tmp_path: Path) -> None:
-    """The server chose them; what the owner asks for must be there."""
-    (tmp_path / "x.csv").write_text("id,ward\na,01\n")
-    private = open_private(tmp_path / "x.csv", ENCODER)
-    assert [len(batch.ids) for batch in private.records()] == [0]
-    assert private.tally.no_vote == {"there are 0 columns named 'age', not one": 1}
-    with pytest.raises(InvalidData, match="no column 'nobody'; its columns are: id, ward"):
+def test_one_file_whose_form_does_not_fit_is_refused_whatever_its_records(tmp_path: Path) -> None:
+    """Its header is no record's; in a folder nothing is refused, since there a file may be one record."""
+    for rows in ("", "a,01,2\n\xff", "a,01\n"):
+        (tmp_path / "x.csv").write_text("id,ward\n" + rows)
+        with pytest.raises(InvalidData, match="no column 'age', 'since'; its columns are: id, ward"):
+            open_private(tmp_path / "x.csv", ENCODER)
+    private = open_private(tmp_path, ENCODER)
+    list(private.records())
+    assert private.tally.no_vote["there are 0 columns named 'age', not one"] == 1
+    write(tmp_path / "x.csv", [])
+    with pytest.raises(InvalidData, match="no column 'nobody'"):
         open_private(tmp_path / "x.csv", ENCODER, person="nobody")
+    for rows_of_five in (np.ones((0, 5)), np.ones((2, 5))):
+        np.save(tmp_path / "x.npy", rows_of_five)
+        with pytest.raises(InvalidData, match="5 numbers, not 3"):
+            open_private(tmp_path / "x.npy", EmbeddingsEncoder(3))
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "id,ward,age,since\n", '\n\n"', "\x00"])

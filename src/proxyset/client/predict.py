@@ -197,7 +197,10 @@ def predict(
     own: list[str] = []
     scores: list[Logits] = [np.zeros((0, len(classes)), np.float32)]
     reasons: dict[int, str] = {}
-    for batch in open_private_files(data, predictor.wanted).batches():
+    files = open_private_files(data, predictor.wanted)
+    if why := files.unfit():
+        raise InvalidData(f"{data} does not fit the model: {why}")
+    for batch in files.batches():
         found, problems = predictor.logits(batch.items)
         reasons |= {len(ids) + row: problem for row, problem in (problems | batch.unread).items()}
         ids += batch.ids

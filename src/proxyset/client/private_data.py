@@ -58,16 +58,14 @@ def private_files(data: str | os.PathLike[str], wanted: Wanted) -> PrivateFiles:
     """The private data's files.
 
     Raises:
-        InvalidInput: it is a URL. InvalidData: there are no such data, or one file whose header lacks a column that the owner
-            asks for.
+        InvalidInput: it is a URL. InvalidData: there are no such data, or they are one file of a form that no record could be
+            read from.
     """
     if is_url(data):
         raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
     files = open_private_files(data, wanted)
-    header = files.header()
-    if header and (missing := [name for name in wanted.columns if name not in header]):
-        there = ", ".join(header[:50])
-        raise InvalidData(f"{data} has no column {', '.join(map(repr, missing))}; its columns are: {there}")
+    if why := files.unfit(wanted.columns):
+        raise InvalidData(f"{data} cannot be read for this question: {why}")
     return files
 
 
@@ -172,7 +170,7 @@ def open_private(
 
     Raises:
         InvalidInput: an array without a name, or a URL, or an array for an encoder of something else. InvalidData: there are no
-            such data, or no such column in the header of one file.
+            such data, or they are one file without the columns, or the width, that are asked for. No record decides that.
     """
     from proxyset.client.labels import label_reader
 
@@ -203,7 +201,9 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
     for row, item in enumerate(items):
         try:
             encoded = encoder.encode([item])
-        except InvalidData as error:  # a model may fail for what one item holds; that it runs at all, its self-test has shown
+        except (
+            InvalidData
+        ) as error:  # a model may fail for what one item holds; that it runs at all, its self-test has shown
             problems[row] = str(error)[:200]
             continue
         X[row] = encoded.embeddings[0]

@@ -83,15 +83,32 @@ class PrivateFiles:
             case _:
                 return arrays.read(path, file, self.wanted, form == "clip-retrieval")
 
-    def header(self) -> Sequence[str] | None:
-        """The names of the columns, if this is one file that says them before its records; else None."""
+    def unfit(self, needed: Sequence[str] = ()) -> str | None:
+        """Why the form of this one file keeps all records from being read, if it does: told from no record, and without records.
+
+        Args:
+            needed: columns that must be there beside those of the items.
+        """
         match self.files:
             case (("", "csv"),):
-                return rows.header(locate(self.path, ""))
+                there = rows.header(locate(self.path, ""))
             case (("", "parquet"),):
-                return parquet.header(locate(self.path, ""))
+                there = parquet.header(locate(self.path, ""))
+            case (("", "npy"),):
+                found = arrays.width(locate(self.path, ""))
+                return (
+                    f"its rows have {found} numbers, not {self.wanted.dim}"
+                    if found not in (None, self.wanted.dim)
+                    else None
+                )
             case _:
                 return None
+        missing = [name for name in dict.fromkeys((*self.wanted.features, *needed)) if name not in there]
+        if not there or not missing:
+            return None
+        return (
+            f"it has no column {', '.join(map(repr, missing[:10]))}; its columns are: {', '.join(there[:50])}"
+        )
 
 
 def open_private_files(path: str | os.PathLike[str], wanted: Wanted) -> PrivateFiles:

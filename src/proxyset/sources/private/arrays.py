@@ -53,6 +53,16 @@ def read(path: Path, file: str, wanted: Wanted, described: bool) -> Iterator[Bat
         )
 
 
+def width(path: Path) -> int | None:
+    """How many numbers a row of the file has; None if it is damaged."""
+    try:
+        return int(open_npy(path).shape[1])
+    except ReadFailed:
+        raise
+    except InvalidData:
+        return None
+
+
 def _part(values: list[str | None], start: int, stop: int) -> list[str | None]:
     found = values[start:stop]
     return found + [None] * (stop - start - len(found))
