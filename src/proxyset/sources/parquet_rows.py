@@ -12,6 +12,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.columns import ID, checked_ids, row_numbers
 from proxyset.sources.files import Place, reading
+from proxyset.sources.remote import RemotePath
 from proxyset.sources.source import Batch, Items
 
 _BUFFER_BYTES = 1 << 20  # with pre_buffer off, columns are read in such pieces; else a row group at once
@@ -24,15 +25,22 @@ def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
     Raises:
         InvalidData: it is not a Parquet file, is cut short or damaged.
     """
-    try:
-        with (
-            reading(path),
-            path.open("rb") as raw,
-            pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
-        ):
-            yield file
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InvalidData(f"{path} is not a whole Parquet file: {error}") from error
+    with reading(path), path.open("rb") as raw:
+        try:
+            with pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+                yield file
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise _damaged(path, error) from error
+        except OSError as error:
+            if error.errno is not None or isinstance(path, RemotePath):
+                raise
+            raise _damaged(
+                path, error
+            ) from error  # Arrow's own word for damage; the system's errors have numbers
+
+
+def _damaged(path: Place, error: Exception) -> InvalidData:
+    return InvalidData(f"{path} is not a whole Parquet file: {error}")
 
 
 def rows_between(
