@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
     from proxyset.cloud.build import build_index as build_index
+    from proxyset.cloud.curation import Curation as Curation
     from proxyset.cloud.export import export as export
     from proxyset.cloud.index import Index as Index
     from proxyset.cloud.label_questions import ask_labels as ask_labels
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from proxyset.wire.release import Release as Release
 
 _HOMES = {
+    "Curation": "cloud.curation",
     "Index": "cloud.index",
     "Ledger": "client.ledger",
     "PrivacyStatement": "wire.release",
@@ -54,6 +56,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Curation",
     "Index",
     "Ledger",
     "PrivacyStatement",

@@ -6,12 +6,11 @@ All of it looks at public things alone: the pool's own columns, sets that are pu
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -97,7 +96,9 @@ def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limit
     """
     for name in (*asked.only, *asked.without, *asked.min_share):
         if name not in (*KEPT_COLUMNS, "id"):
-            raise InvalidInput(f"an index has no column {name!r}: it keeps id, {', '.join(KEPT_COLUMNS)} of the pool")
+            raise InvalidInput(
+                f"an index has no column {name!r}: it keeps id, {', '.join(KEPT_COLUMNS)} of the pool"
+            )
     if not 0 <= asked.near < np.inf:
         raise InvalidInput(f"a near-duplicate's distance is at least 0, not {asked.near}")
     out: dict[str, NDArray[np.bool_]] = {}
@@ -151,8 +152,8 @@ def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:
             if encoded.problems:
                 row, why = next(iter(sorted(encoded.problems.items())))
                 raise InvalidData(
-                    f"{len(encoded.problems)} items of {place} cannot be compared with the pool, such as {batch.ids[row]!r}: {why}. "
-                    "Repair or remove them"
+                    f"{len(encoded.problems)} items of {place} cannot be compared with the pool, such as {batch.ids[row]!r}: "
+                    f"{why}. Repair or remove them"
                 )
             yield index.projection(encoded.embeddings)
 
@@ -175,7 +176,9 @@ def _codes(index: Index, name: str) -> tuple[NDArray[np.int32], list[str]]:
 def _matching(index: Index, name: str, patterns: Sequence[str]) -> NDArray[np.bool_]:
     codes, values = _codes(index, name)
     if not values:
-        raise InvalidInput(f"the pool of {index.folder} names no {name} for any item: there is nothing to choose by")
+        raise InvalidInput(
+            f"the pool of {index.folder} names no {name} for any item: there is nothing to choose by"
+        )
     if isinstance(patterns, str) or not patterns:
         raise InvalidInput(f"patterns for {name!r} are a list of at least one, not {patterns!r}")
     fits = np.array([any(fnmatchcase(value, pattern) for pattern in patterns) for value in values])
@@ -191,9 +194,13 @@ def _shares(
     codes, values = _codes(index, name)
     named = dict(shares) if isinstance(shares, Mapping) else dict.fromkeys(values, float(shares))
     if unknown := sorted(set(named) - set(values)):
-        raise InvalidInput(f"no item of the pool has the {name} {unknown[0]!r}, and a least share was asked for it")
+        raise InvalidInput(
+            f"no item of the pool has the {name} {unknown[0]!r}, and a least share was asked for it"
+        )
     if not named:
-        raise InvalidInput(f"the pool of {index.folder} names no {name} for any item: there is nothing to share by")
+        raise InvalidInput(
+            f"the pool of {index.folder} names no {name} for any item: there is nothing to share by"
+        )
     least = np.array([named.get(value, 0.0) for value in values])
     if not (np.isfinite(least).all() and (least >= 0).all() and least.sum() <= 1 + 1e-9):
         raise InvalidInput(
@@ -210,7 +217,7 @@ def _rows_of_ids(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
         start += len(batch)
     if len(found) < len(wanted):
         raise InvalidInput(
-            f"{len(wanted) - len(found):,} of {len(wanted):,} ids that were chosen before are not in the pool of {index.folder}: is "
-            "the earlier selection of another pool?"
+            f"{len(wanted) - len(found):,} of {len(wanted):,} ids that were chosen before are not in the pool of "
+            f"{index.folder}: is the earlier selection of another pool?"
         )
     return np.array(found, np.intp)

@@ -105,9 +105,7 @@ def draw(
     return rows[order], values[order]
 
 
-def _of_rows(
-    blocks: Iterable[NDArray[np.float64]], rows: NDArray[np.intp]
-) -> Iterator[NDArray[np.float64]]:
+def _of_rows(blocks: Iterable[NDArray[np.float64]], rows: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
     """The values of some rows, sorted, out of blocks of all."""
     start = 0
     for block in blocks:

@@ -74,7 +74,8 @@ def rank(
             them from an index's columns and other public sets).
 
     Returns:
-        min(budget, rows that may be chosen) distinct rows, best first, with a score and a reason each. Any prefix is itself a selection.
+        min(budget, rows that may be chosen) distinct rows, best first, with a score and a reason each. Any prefix is itself a
+        selection.
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, none
