@@ -31,7 +31,6 @@ from proxyset.cloud.select import (
     DEFAULT_STRATEGY,
     MAX_WEIGHT,
     Candidates,
-    Coverage,
     Rule,
     Strategy,
     rank,
