@@ -211,7 +211,7 @@ def compress(
                 origin=f"distilled on the proxy set {proxy.card.index[:16]} of {len(images.ids)} items ({proxy.card.strategy})",
                 multiply_adds=counted,
             )
-        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n")
+        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
     return report
 
