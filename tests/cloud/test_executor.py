@@ -2,6 +2,9 @@ import functools
 import hashlib
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +121,40 @@ def test_ray_and_a_worker_of_it_killed_mid_run_change_no_byte(parts, monkeypatch
     finally:
         ray.shutdown()
     assert contents(parts / "killed") == contents(parts / "whole")
+
+
+def alive(pids):
+    """Those that are neither gone nor only waiting to be buried."""
+    stats = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return [stat for stat in stats if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(tmp_path, number):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.cloud.interrupted", str(tmp_path)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    while len(workers := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+        assert child.poll() is None, child.stderr.read()
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(child.pid, number)  # as a terminal does
+    else:
+        child.send_signal(number)
+    error = child.communicate(timeout=60)[1]  # a worker that lived would hold standard error open
+    assert error.count("Traceback") == (number == signal.SIGINT) and "Process" not in error
+    until = time.monotonic() + 20
+    while alive(workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(workers)
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from proxyset.cloud.executor import LocalExecutor\nprint(list(LocalExecutor(2).run(abs, [1, 2])))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode and "needs `if __name__" in done.stderr.splitlines()[-1]

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
 from proxyset.errors import InvalidInput, MissingExtra, ProxysetError
@@ -21,6 +26,10 @@ Result = TypeVar("Result")
 
 _RETRIES = 3
 _DIED = "a worker process died {times} times (out of memory, or killed); what was finished is kept: run the same command again"
+_NOT_STARTED = (
+    "no worker process could start; what it said is above. A script that builds with workers needs `if __name__ == "
+    '"__main__":` before its calls, and nothing on Python\'s path may have the name of one of its modules'
+)
 
 
 class Executor(Protocol):
@@ -31,7 +40,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """This machine: the calling process when `workers` is 1, else that many fresh processes."""
+    """This machine: the calling process when `workers` is 1, else that many fresh processes.
+
+    They end with the calling process, however that ends, and leave Ctrl-C to it.
+    """
 
     workers: int = 1
 
@@ -60,14 +72,45 @@ class LocalExecutor:
     ) -> Iterator[tuple[int, Result]]:
         # a forked child would inherit the threads' locks of BLAS and ONNX Runtime
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self.workers, len(numbers)), mp_context=context) as pool:
-            futures = {pool.submit(function, tasks[number]): number for number in numbers}
+        ours, theirs = context.Pipe()
+        most = min(self.workers, len(numbers))
+        pool = ProcessPoolExecutor(most, context, _live_with_parent, (theirs,))
+        with ours, theirs:
             try:
+                with _uninterrupted():
+                    futures = {pool.submit(function, tasks[number]): number for number in numbers}
                 for future in as_completed(futures):
                     yield futures[future], future.result()
+            except BrokenProcessPool:
+                if not ours.poll():
+                    raise ProxysetError(_NOT_STARTED) from None
+                raise
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                ours.close()  # nobody waits for what the workers are doing
+                raise
             finally:
-                for future in futures:
-                    future.cancel()
+                pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits, and processes that start meanwhile never get it: a terminal sends it to all."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live_with_parent(parent: Connection) -> None:
+    """Tell the parent that this worker started, and end as soon as the parent lets go of the pipe or is no more."""
+
+    def watch() -> None:
+        wait([parent])
+        os._exit(1)
+
+    parent.send_bytes(b"started")
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
