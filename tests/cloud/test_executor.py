@@ -2,6 +2,7 @@ import functools
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,10 +13,11 @@ import pytest
 
 import proxyset
 from proxyset.cloud import build as build_module
+from proxyset.cloud import executor as executor_module
 from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor, RayExecutor
 from proxyset.cloud.shards import encode_shard
-from proxyset.errors import InvalidData, InvalidInput, ProxysetError
+from proxyset.errors import InvalidData, InvalidInput, MissingExtra, ProxysetError
 
 
 def contents(folder):
@@ -31,6 +33,10 @@ def square(number):
 
 def refuse(number):
     raise InvalidData(f"task {number} cannot be done")
+
+
+def need(number):
+    raise MissingExtra("skimage", "hog", "HOG features")
 
 
 def die_once(folder, number):
@@ -97,6 +103,50 @@ def test_a_local_worker_killed_mid_run_changes_no_byte(parts, monkeypatch):
     build_index(parts / "parts", parts / "killed", clusters=5, executor=LocalExecutor(2))
     assert (parts / "flag").exists()
     assert contents(parts / "killed") == contents(parts / "whole")
+
+
+@pytest.mark.parametrize("removed", ["parts", "whole/plan.json"])
+def test_a_machine_that_does_not_see_the_pool_or_the_index_says_so(parts, removed):
+    tasks = []
+
+    class Elsewhere:
+        """Sees what is left on this machine's disk when the task comes."""
+
+        def run(self, function, given):
+            (parts / removed).rename(parts / "away")
+            tasks.extend(given)
+            yield from map(function, given)
+
+    with pytest.raises(InvalidInput, match=f"{socket.gethostname()} does not see .*{removed}"):
+        build_index(parts / "parts", parts / "whole", clusters=5, executor=Elsewhere())
+    assert tasks and not list((parts / "whole").glob("shards/*.parquet"))
+
+
+def test_a_missing_extra_comes_back_from_a_worker():
+    with pytest.raises(MissingExtra, match=r"HOG features need skimage.*proxyset\[hog\]"):
+        list(LocalExecutor(2).run(need, [1, 2]))
+
+
+@pytest.mark.parametrize("address", ["{free}", "nobody.invalid:6379", "ray://{free}"])
+def test_an_address_where_no_cluster_is_fails_at_once(address):
+    pytest.importorskip("ray")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        address = address.format(free=f"127.0.0.1:{held.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}.*ray start"):
+            list(RayExecutor(address).run(square, [1]))
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.slow
+def test_an_address_where_something_else_listens_fails(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr(executor_module, "_PATIENCE", 5)
+    with socket.create_server(("127.0.0.1", 0)) as other:  # takes connections and says nothing
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 5 seconds"):
+            list(RayExecutor(address).run(square, [1]))
 
 
 @pytest.mark.slow

@@ -227,10 +227,10 @@ def predict(
         predictor.classes[number] if number >= 0 else label or None
         for number, label in zip(numbers, own, strict=True)
     ]
-    unknown = Counter(label for number, label in zip(numbers, own, strict=True) if label and number < 0)
+    others = Counter(label for number, label in zip(numbers, own, strict=True) if label and number < 0)
     if (numbers < 0).all():
         known = [None] * len(ids)
-    return Predictions(ids, predicted, confidence, known, reasons, dict(unknown))
+    return Predictions(ids, predicted, confidence, known, reasons, dict(others))
 
 
 def read_labels(path: Path) -> dict[str, str]:

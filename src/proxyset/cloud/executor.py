@@ -10,6 +10,9 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +33,12 @@ _NOT_STARTED = (
     "no worker process could start; what it said is above. A script that builds with workers needs `if __name__ == "
     '"__main__":` before its calls, and nothing on Python\'s path may have the name of one of its modules'
 )
+_NO_CLUSTER = (
+    "no Ray cluster at {address}: {why}. Give the address of its head as `ray start` printed it, such as 10.0.0.1:6379 or "
+    "ray://10.0.0.1:10001; the versions of Ray must be the same, and a cluster with tokens (RAY_AUTH_MODE=token) wants its token "
+    "here too, in RAY_AUTH_TOKEN or ~/.ray/auth_token"
+)
+_PATIENCE = 45  # seconds in which a cluster says that it is one
 
 
 class Executor(Protocol):
@@ -135,12 +144,15 @@ class RayExecutor:
             raise MissingExtra("ray", "ray", "Ray clusters") from None
         started = not ray.is_initialized()
         if started:
-            ray.init(
-                address=self.address,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            # None would join whatever cluster somebody has left running on this machine
+            address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+            _check_address(address)
+            try:
+                ray.init(
+                    address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+                )
+            except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                raise ProxysetError(_NO_CLUSTER.format(address=address, why=error)) from None
         try:
             yield from self._submitted(ray, function, tasks)
         finally:
@@ -170,6 +182,37 @@ class RayExecutor:
                 raise error.cause from None
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
                 raise ProxysetError(_DIED.format(times=_RETRIES + 1)) from None
+
+
+def _check_address(address: str) -> None:
+    """Ask whoever listens there whether it is a Ray cluster; `ray.init` asks again and again, for minutes.
+
+    Raises:
+        ProxysetError: nobody listens, or something else than a cluster of this version that takes our token.
+    """
+    host, _, port = address.rpartition("://")[2].partition("?")[0].rpartition(":")
+    if address in ("local", "auto") or not port.isdecimal():
+        return  # found, or refused, at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ProxysetError(_NO_CLUSTER.format(address=address, why=error)) from None
+    if "://" in address:
+        return  # which has a limit of its own
+    question = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        asked = subprocess.run(
+            question, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        why = f"what listens there did not answer as one within {_PATIENCE} seconds"
+    else:
+        if not asked.returncode:
+            return
+        why = next(
+            iter(asked.stderr.strip().splitlines()[-1:]), f"`ray status` ended with {asked.returncode}"
+        )
+    raise ProxysetError(_NO_CLUSTER.format(address=address, why=why))
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:

@@ -49,7 +49,8 @@ class TensorBoard:
         except ModuleNotFoundError:
             raise MissingExtra("tensorboard", "tensorboard", "event files") from None
         self._open: Callable[..., Any] = SummaryWriter
-        self._folder, self._writer = str(folder), None
+        self._folder = str(folder)
+        self._writer: Any = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         if self._writer is None:  # what an earlier call said of this step and later ones is not shown again
