@@ -23,6 +23,7 @@ from proxyset.wire.signed_request import audience_of
 operations = APIRouter(tags=["operations"])
 
 
+@operations.head("/healthz", include_in_schema=False)
 @operations.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, can read its state, and can store a release."""

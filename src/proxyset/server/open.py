@@ -44,6 +44,7 @@ def open_service(probe: Probe, releases: Path, limits: Limits) -> FastAPI:
     return app
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, and with which probe."""
