@@ -31,7 +31,8 @@ def has_library():
 
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("systemd-analyze") and has_library()), reason="there is no systemd-analyze or no libseccomp"
+    not (shutil.which("systemd-analyze") and has_library()),
+    reason="there is no systemd-analyze or no libseccomp",
 )
 
 
@@ -71,7 +72,16 @@ def test_server_and_agent_run_a_campaign_under_their_units_filters(tmp_path):
         token = book.create_operator("ann", list(Scope))
         ledger = enrolled(tmp_path, "north", state, url)
         run = confined(
-            AGENT, "client", "run", "--once", "--data", tmp_path / "private.npy", "--epsilon", 0.5, "--ledger", ledger
+            AGENT,
+            "client",
+            "run",
+            "--once",
+            "--data",
+            tmp_path / "private.npy",
+            "--epsilon",
+            0.5,
+            "--ledger",
+            ledger,
         )
         told = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120)
         assert told.returncode == 0, told.stderr

@@ -45,14 +45,36 @@ def list_tokens(state: StateOption = Path("state"), json: Json = False) -> None:
     """
     found = State.open(state, create=False).tokens()
     facts = [
-        {"name": each.name, "expires": each.expires.isoformat(), "client": each.client or ""}
+        {
+            "id": each.id,
+            "name": each.name,
+            "expires": each.expires.isoformat(),
+            "client": each.client or "",
+            "open": each.open(),
+        }
         for each in found
     ]
     lines = [
-        f"{each.name}: {'used by ' + each.client[:12] if each.client else f'until {each.expires:%F %T} UTC'}"
+        f"{each.id} {each.name}: "
+        + (f"used by {each.client[:12]}" if each.client else "")
+        + ("" if each.client else f"{'until' if each.open() else 'expired'} {each.expires:%F %T} UTC")
         for each in found
     ]
     emit({"tokens": facts}, "\n".join(lines) or "no token yet", json)
+
+
+@tokens.command("withdraw")
+def withdraw_token(
+    id: Annotated[str, typer.Argument(help="The token's number, as `enroll-token list` prints it.")],
+    state: StateOption = Path("state"),
+    json: Json = False,
+) -> None:
+    """Let nobody enrol with a token that was not used yet. A running server heeds it at once.
+
+    Example: proxyset enroll-token withdraw 0f3a52d7c1e8
+    """
+    State.open(state, create=False).withdraw_token(id)
+    emit({"id": id}, f"nobody can enrol with the token {id}", json)
 
 
 @clients.command("list")

@@ -17,6 +17,7 @@ from proxyset.server import app as campaigns
 from proxyset.server import single as server
 from proxyset.server.model import add_model_route
 from proxyset.server.state import State
+from proxyset.wire.server_name import origin_of, server_name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 _LOCAL = ("127.", "localhost", "::1")
@@ -81,6 +82,10 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
+    if public_url and server_name(public_url) != origin_of(public_url):
+        raise InvalidInput(
+            f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
+        )
     campaigns.require_extra()
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from proxyset import atomic
 from proxyset.errors import StateError, UnknownName
+from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
 from proxyset.server.database import Database
 from proxyset.server.records import (
@@ -39,6 +40,7 @@ from proxyset.server.records import (
     Selection,
     Submission,
     Token,
+    check_name,
     now,
 )
 from proxyset.server.rows import (
@@ -55,6 +57,7 @@ from proxyset.wire.signed_request import WINDOW_SECONDS
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
+_ID_DIGITS = 12
 _CHUNK = 1 << 20
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
@@ -182,7 +185,12 @@ class State:
     # Clients
 
     def create_token(self, name: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
-        """A one-time enrolment token for a client that will be called `name`. Only its hash is kept."""
+        """A one-time enrolment token for a client that will be called `name`. Only its hash is kept.
+
+        Raises:
+            InvalidInput: no name.
+        """
+        check_name(name, "a client's name")
         secret = secrets.token_urlsafe(32)
         with self._database.writing() as db:
             times = (text_of(now()), text_of(now() + lifetime))
@@ -191,10 +199,20 @@ class State:
 
     def tokens(self) -> list[Token]:
         """All enrolment tokens, oldest first."""
-        rows = self._database.rows("SELECT name, created, expires, client FROM tokens ORDER BY created")
+        rows = self._database.rows("SELECT hash, name, created, expires, client FROM tokens ORDER BY created")
         return [
-            Token(name, time_of(created), time_of(expires), client) for name, created, expires, client in rows
+            Token(hash[:_ID_DIGITS], name, time_of(created), time_of(expires), client)
+            for hash, name, created, expires, client in rows
         ]
+
+    def withdraw_token(self, id: str) -> None:
+        """Let nobody enrol with a token that was not used yet. Raises UnknownName: there is none."""
+        with self._database.writing() as db:
+            found = db.execute(
+                "DELETE FROM tokens WHERE substr(hash, 1, ?) = ? AND client IS NULL", (_ID_DIGITS, id)
+            )
+            if found.rowcount == 0:
+                raise UnknownName(f"there is no unused token {shortened(id, 40)!r}")
 
     def enroll(self, token: str, key: str) -> Client | None:
         """Pin a client's public key by its token; None when the token is unknown, expired or was used by another key.
@@ -219,8 +237,9 @@ class State:
         """Pin a key that came by hand: clients that share no network with the server.
 
         Raises:
-            StateError: the key is pinned already.
+            InvalidInput: no name. StateError: the key is pinned already.
         """
+        check_name(name, "a client's name")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
                 raise StateError(f"the key {key[:12]} is enrolled already")
@@ -365,13 +384,15 @@ class State:
     # Operators
 
     def create_operator(self, name: str, scopes: Iterable[Scope]) -> str:
-        """A bearer token for an operator. Only its hash is kept.
+        """A bearer token for an operator. Only its hash is kept. Who was revoked can come again under the same name.
 
         Raises:
-            StateError: the name is taken.
+            InvalidInput: no name. StateError: the name is taken.
         """
+        check_name(name, "an operator's name")
         secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(scopes)))
         with self._database.writing() as db:
+            db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise StateError(f"there is an operator {name!r} already: choose another name")
             db.execute(

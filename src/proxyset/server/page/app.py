@@ -50,7 +50,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
-    at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster:int}", "/sets/{set:int}"
+    at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster}", "/sets/{set}"
     for path, view in {
         "/": desk.home,
         "/progress": desk.progress,
@@ -61,9 +61,9 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         f"{at}/drawing": desk.drawing,
         at + cluster: desk.cluster,
         f"{at}{cluster}/near": desk.near,
-        f"{at}{cluster}/{{number:int}}.png": desk.item,
+        f"{at}{cluster}/{{number}}.png": desk.item,
         at + drawn: desk.proxy,
-        f"{at}{drawn}/{{rank:int}}.png": desk.picked,
+        f"{at}{drawn}/{{rank}}.png": desk.picked,
         f"{at}{drawn}/judging": desk.judging,
         f"{at}{drawn}/file": desk.download,
     }.items():
@@ -75,6 +75,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         (f"{at}/draw", campaign, desk.draw),
         (f"{at}{drawn}/gain", read, desk.judge),
         ("/clients/invite", people, desk.invite),
+        ("/clients/withdraw", people, desk.withdraw),
         ("/clients/{key}/revoke", people, desk.revoke),
     ):
         site.post(path, desk.needs(scope, view))
