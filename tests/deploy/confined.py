@@ -2,8 +2,8 @@
 
     python -m tests.deploy.confined UNIT PROGRAM ARGUMENTS…
 
-The lists behind names such as @system-service are systemd's own (`systemd-analyze syscall-filter`); libseccomp is what systemd loads
-them with. What a unit refuses here is refused there.
+The lists behind names such as @system-service are systemd's own (`systemd-analyze syscall-filter`); libseccomp is what systemd
+loads them with. What a unit refuses here is refused there.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 import ctypes
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -92,4 +91,4 @@ def test_server_and_agent_run_a_campaign_under_their_units_filters(tmp_path):
             assert "1,200" in browser.get("/page/campaigns/one").text
         book.close()
     assert np.load(tmp_path / "private.npy").shape == (400, 8)
-    assert os.stat(state / "state.sqlite").st_mode & 0o077 == 0
+    assert (state / "state.sqlite").stat().st_mode & 0o077 == 0

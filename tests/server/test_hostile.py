@@ -102,7 +102,7 @@ EXPLORE = settings(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_page(service, method):
-    url, state, _, page, csrf, index = service
+    _, state, _, page, csrf, index = service
     routes = paths(state, method)
     statuses = set()
 

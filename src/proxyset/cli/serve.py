@@ -89,7 +89,7 @@ def serve(
     campaigns.require_extra()
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
-    from proxyset.server.sockets import Tls, listen, server_of, url_of
+    from proxyset.server.sockets import Tls, listen, reload_on_hangup, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
@@ -120,6 +120,7 @@ def serve(
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         gc.freeze()  # with what never goes away left out, and a thousand requests at once no reason to look,
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
+        reload_on_hangup(running.house)
         running.run(sockets=[listener])
     if desk is not None:
         desk.work.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import signal
 import socket
 import ssl
 import time
@@ -26,7 +27,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.server.limits import Limits, address_of, plain_address
-from proxyset.server.logs import LOGGER
+from proxyset.server.logs import LOGGER, event
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 20
@@ -338,6 +339,21 @@ def server_of(app: ASGIApp, limits: Limits, *, tls: Tls | None = None, proxies: 
     )
     config.load()
     return Server(config, house)
+
+
+def reload_on_hangup(house: House) -> None:
+    """Have SIGHUP read the certificate again. Call it in the main thread."""
+
+    def reload(*_: object) -> None:
+        try:
+            house.reload()
+        except InvalidInput as error:
+            LOGGER.error("certificate is not replaced", extra={"facts": {"why": str(error)}})
+        else:
+            event("certificate read again")
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, reload)
 
 
 def _networks(proxies: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
