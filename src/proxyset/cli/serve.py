@@ -29,8 +29,11 @@ def serve(
         typer.Argument(help="Folder of an index: serve its probe to anybody.", show_default=False),
     ] = None,
     state: Annotated[
-        Path | None,
-        typer.Option(help="Folder of campaigns: serve them to enrolled clients.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Campaigns to serve to enrolled clients: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER.",
+            show_default=False,
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
@@ -101,8 +104,8 @@ def serve(
 
         app = campaigns.create_app(book, public_url=public_url, limits=limits)
         desk = mount_page(app, book, public_url=public_url, watched=watch or ())
-        facts: dict[str, object] = {"state": str(state)}
-        words = f"serving the campaigns of {state}"
+        facts: dict[str, object] = {"state": book.name}
+        words = f"serving the campaigns of {book.name}"
     elif index is not None:
         probe = Index.open(index).probe(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items

@@ -1,11 +1,11 @@
 """The server's state: indexes, campaigns, clients, releases, models, operators.
 
-    DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit
+    DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit. Or PostgreSQL holds it
     DIR/models/SHA256      model files that clients may fetch
     DIR/proxies/           proxy sets drawn from campaigns
     DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 
-Commands, web pages and the server open the same folder at the same time. What a method has returned is on the disk; a kill -9
+Commands, web pages and servers open the same state at the same time. What a method has returned is on the disk; a kill -9
 or a crash at any moment loses nothing that was returned and leaves no half of anything. Secrets are kept as SHA-256 only: they
 are 32 random bytes, so nothing slower is needed.
 """
@@ -20,13 +20,12 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import StateError, UnknownName
+from proxyset.errors import MissingExtra, StateError, UnknownName
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
-from proxyset.server.database import Database
 from proxyset.server.records import (
     Campaign,
     Client,
@@ -51,9 +50,11 @@ from proxyset.server.rows import (
     text_of,
     time_of,
 )
-from proxyset.server.schema import migrate
 from proxyset.wire.probe import Probe
 from proxyset.wire.signed_request import WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from proxyset.server.database import Database
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
@@ -63,32 +64,46 @@ _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received,
 
 
 class State:
-    """A folder of state. One connection a thread; safe for many threads and processes at once."""
+    """The state of one or more servers. Safe for many threads, processes and machines at once.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._database = Database(folder / FILE)
+    Attributes:
+        name: where it is: a folder, or the URL of a database without its password.
+        folder: of its files.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database, self.folder, self.name = database, folder, database.name
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, create: bool = True) -> State:
-        """Open the state in `folder`, or begin one; an older schema is brought up to date.
+    def open(cls, place: str | os.PathLike[str], *, create: bool = True) -> State:
+        """Open a state, or begin one; an older schema is brought up to date.
+
+        Args:
+            place: a folder, or "postgresql://USER@HOST/DATABASE?files=FOLDER". Servers on several machines share that folder,
+                by a network file system.
 
         Raises:
             StateError: none there (and not create), not a state, of a newer proxyset, damaged, or not writable.
+            InvalidInput: a URL that names no folder of files. MissingExtra: SQLAlchemy, Alembic or psycopg is not installed.
         """
-        state = cls(Path(folder).absolute())
-        if not state._database.path.exists():
+        require_database()
+        from proxyset.server.database import postgresql, sqlite
+        from proxyset.server.schema import migrate
+
+        url = is_url(place)
+        database, folder = postgresql(str(place)) if url else (None, Path(place).absolute())
+        if not (folder.is_dir() if url else (folder / FILE).exists()):
             if not create:
                 raise StateError(
                     f"there is no server state in {folder}; `proxyset campaign create` begins one"
                 )
             try:
-                state.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
                 raise StateError(f"no state can be begun in {folder}: {error.strerror}") from error
-        with state._database.errors("opened"):
-            migrate(state._database.connection(), state._database.path)
-        return state
+        database = database or sqlite(folder / FILE)
+        migrate(database)
+        return cls(database, folder)
 
     def close(self) -> None:
         """Close all connections. Call it when no other thread uses the state any more."""
@@ -106,8 +121,8 @@ class State:
         """Register a finished index, or where a registered one lies now."""
         with self._database.writing() as db:
             db.execute(
-                "INSERT INTO indexes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET folder = excluded.folder",
-                (fingerprint, str(folder.absolute()), items, clusters, text_of(now())),
+                "INSERT INTO indexes VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET folder = excluded.folder",
+                (fingerprint, self._named(folder), items, clusters, text_of(now())),
             )
 
     def indexes(self) -> list[IndexRecord]:
@@ -115,7 +130,7 @@ class State:
         rows = self._database.rows(
             "SELECT fingerprint, folder, items, clusters, added FROM indexes ORDER BY added"
         )
-        return [IndexRecord(f, Path(folder), n, R, time_of(at)) for f, folder, n, R, at in rows]
+        return [IndexRecord(f, self._placed(folder), n, R, time_of(at)) for f, folder, n, R, at in rows]
 
     def index(self, fingerprint: str) -> IndexRecord:
         """Raises UnknownName."""
@@ -278,7 +293,10 @@ class State:
             )
             for each in nonces:
                 row = (each.key, each.nonce, each.until)
-                used.append(db.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?, ?)", row).rowcount == 1)
+                used.append(
+                    db.execute("INSERT INTO nonces VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount
+                    == 1
+                )
         return used
 
     # Releases
@@ -347,7 +365,8 @@ class State:
         model = Model(campaign, digest.hexdigest(), size, name, now())
         with self._database.writing() as db:
             db.execute(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO models VALUES (?, ?, ?, ?, ?) ON CONFLICT (campaign) DO UPDATE SET "
+                "sha256 = excluded.sha256, bytes = excluded.bytes, name = excluded.name, published = excluded.published",
                 (campaign, model.sha256, size, name, text_of(model.published)),
             )
         return model
@@ -369,15 +388,18 @@ class State:
         self, campaign: str, folder: Path, *, items: int, budget: int, strategy: str, seed: int, releases: int
     ) -> None:
         """Remember a proxy set that was drawn."""
-        values = (campaign, str(folder.absolute()), items, budget, strategy, seed, releases, text_of(now()))
+        values = (campaign, self._named(folder), items, budget, strategy, seed, releases, text_of(now()))
+        columns = "campaign, folder, items, budget, strategy, seed, releases, created"
         with self._database.writing() as db:
-            db.execute("INSERT INTO selections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute(f"INSERT INTO selections ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def selections(self, campaign: str) -> list[Selection]:
         """The proxy sets that were drawn from a campaign, oldest first."""
         rows = self._database.rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
         return [
-            Selection(id, campaign, Path(folder), items, budget, strategy, seed, releases, time_of(at))
+            Selection(
+                id, campaign, self._placed(folder), items, budget, strategy, seed, releases, time_of(at)
+            )
             for id, campaign, folder, items, budget, strategy, seed, releases, at in rows
         ]
 
@@ -423,6 +445,28 @@ class State:
             db.execute(
                 "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
             )
+
+    # Where files are: named from the folder of the state, so that both can move together
+
+    def _named(self, folder: Path) -> str:
+        return os.path.relpath(folder.absolute(), self.folder)
+
+    def _placed(self, name: str) -> Path:
+        return Path(os.path.normpath(self.folder / name))
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    """Whether a state is named by the URL of a database."""
+    return isinstance(place, str) and "://" in place
+
+
+def require_database() -> None:
+    """Raises MissingExtra when what every state needs is not installed."""
+    try:
+        import alembic  # noqa: F401
+        import sqlalchemy  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
 
 
 def _hash(secret: str) -> str:
