@@ -178,7 +178,7 @@ def test_folders_are_named_from_the_state_so_that_both_can_move(tmp_path, index)
     shutil.copytree(index.folder, tmp_path / "here" / "index")
     with closing(State.open(tmp_path / "here" / "state")) as book:
         campaigns.create(
-            book, "one", Index.open(tmp_path / "here" / "index"), Ask(), budget=5, strategy="uniform"
+            book, "one", Index.open(tmp_path / "here" / "index"), Ask(), budget=5, strategy="random"
         )
         campaigns.draw(book, "one")
     (tmp_path / "here").rename(tmp_path / "there")

@@ -31,7 +31,7 @@ from proxyset.page import words
 from proxyset.page.bodies import allow
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
-from proxyset.page.sessions import Session, Sessions
+from proxyset.page.sessions import Session, Sessions, Store
 from proxyset.printable import printable_lines, shortened
 
 # "page.css" begins with the colours that the demo's report shares
@@ -122,6 +122,7 @@ class Site:
         is_ours: whether a Host header names this site.
         prefix: where it is mounted, "" or "/name".
         most: bytes of a request's body.
+        sessions: who is logged in; None keeps them in memory.
         values: what every template gets.
     """
 
@@ -133,9 +134,10 @@ class Site:
         is_ours: Callable[[str], bool],
         prefix: str = "",
         most: int = 64 << 10,
+        sessions: Store | None = None,
         **values: Any,
     ) -> None:
-        self.sessions = Sessions()
+        self.sessions: Store = sessions or Sessions()
         self.prefix = prefix
         self._cookie, self._is_ours, self._most = cookie, is_ours, most
         self._routes: list[Route] = []
@@ -162,7 +164,7 @@ class Site:
         """Show `view` at `path`."""
 
         async def endpoint(request: Request) -> Response:
-            session = self._session(request)
+            session = await run_in_threadpool(self._session, request)
             self._note(request, path, session)
             if session is None and not public:
                 return self.redirect("/login")
@@ -174,7 +176,7 @@ class Site:
         """Let forms be sent to `path`. Public ones (a login) have no session's token, but the check of the origin."""
 
         async def endpoint(request: Request) -> Response:
-            headers, session = request.headers, self._session(request)
+            headers, session = request.headers, await run_in_threadpool(self._session, request)
             self._note(request, path, session)
             secure = request.url.scheme == "https"
             if not same_origin(headers.get("origin", ""), headers.get("host", ""), secure):
@@ -239,10 +241,10 @@ class Site:
             return await run_in_threadpool(view, visit)
         except ProxysetError as error:
             status = next(status for kind, status in _STATUS if isinstance(error, kind))
-            return self._error(visit.request, status, str(error))
+            return await run_in_threadpool(self._error, visit.request, status, str(error))
 
     async def _http_error(self, request: Request, error: HTTPException) -> Response:
-        return self._error(request, error.status_code, error.detail)
+        return await run_in_threadpool(self._error, request, error.status_code, error.detail)
 
     def _error(self, request: Request, status: int, message: str) -> Response:
         visit = Visit(request, self._session(request))
@@ -250,7 +252,8 @@ class Site:
         return self.render(visit, "error.html.j2", status, title=title, message=message)
 
     def _session(self, request: Request) -> Session | None:
-        return self.sessions.find(request.cookies.get(self._cookie_of(request)["key"], ""))
+        cookie = request.cookies.get(self._cookie_of(request)["key"], "")
+        return self.sessions.find(cookie) if cookie else None
 
     def _cookie_of(self, request: Request) -> dict[str, Any]:
         """Name and attributes of the session's cookie. The prefix __Host- has browsers demand Secure and the path /."""

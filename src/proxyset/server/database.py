@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, CursorResult, Row, TextClause, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, TextClause, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 
 from proxyset.errors import InvalidInput, MissingExtra, StateError
@@ -30,8 +30,8 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def execute(self, query: str, values: Sequence[object] = ()) -> CursorResult[Any]:
-        """Run one statement."""
+    def execute(self, query: str, values: Sequence[object] = ()) -> Any:
+        """Run one statement; its result as SQLAlchemy has it."""
         return self.connection.execute(_statement(query), _named(values))
 
 
@@ -59,19 +59,20 @@ class Database:
             event.listen(self._engine, "connect", _prepare)
             event.listen(self._engine, "begin", _begin)
 
-    def rows(self, query: str, *values: object) -> Sequence[Row[Any]]:
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that a query finds. Raises StateError."""
         with self.errors("read"), self._engine.begin() as connection:
-            return Session(connection).execute(query, values).fetchall()
+            return [tuple(row) for row in Session(connection).execute(query, values)]
 
     @contextmanager
-    def writing(self, flushed: bool = True) -> Iterator[Session]:
+    def writing(self, flushed: bool = True, verb: str = "written") -> Iterator[Session]:
         """One transaction: flushed to the disk when the block ends, undone when it raises. Raises StateError.
 
         Args:
             flushed: False where a power failure may take back what was written; a crash of a process does not.
+            verb: what could not be done to the state when it fails.
         """
-        with self.errors("written"), self._turn, self._engine.connect() as raw:
+        with self.errors(verb), self._turn, self._engine.connect() as raw:
             connection = raw.execution_options(proxyset_writes=True, proxyset_flushed=flushed)
             with connection.begin():
                 if not self.is_sqlite:
@@ -113,7 +114,7 @@ def postgresql(url: str) -> tuple[Database, Path]:
     form = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?files=FOLDER"
     try:
         parsed = make_url(url)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         raise InvalidInput(f"a state is a folder or {form}") from None  # its text may hold a password
     files = parsed.query.get("files")
     if parsed.drivername != "postgresql" or not isinstance(files, str) or not files:

@@ -21,22 +21,23 @@ def migrate(database: Database) -> None:
     Raises:
         StateError: not a state, or one of a newer proxyset.
     """
-    with database.errors("opened"):
-        if _revision(database) == HEAD:
-            return
-        with database.writing() as session:  # another process may have been first: Alembic looks again
-            from alembic import command
-            from alembic.config import Config
+    if _revision(database) == HEAD:
+        return
+    from alembic import command
+    from alembic.config import Config
 
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-            config.attributes["connection"] = session.connection
-            command.upgrade(config, "head")
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with database.writing(
+        verb="opened"
+    ) as session:  # another process may have been first: Alembic looks again
+        config.attributes["connection"] = session.connection
+        command.upgrade(config, "head")
 
 
 def _revision(database: Database) -> str:
     """The revision of a database; "" before the first."""
-    with database.writing(flushed=False) as session:
+    with database.writing(flushed=False, verb="opened") as session:
         connection = session.connection
         tables = set(inspect(connection).get_table_names())
         if database.is_sqlite:

@@ -13,6 +13,7 @@ are 32 random bytes, so nothing slower is needed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
 from proxyset.errors import MissingExtra, StateError, UnknownName
+from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
 from proxyset.server.records import (
@@ -102,7 +104,11 @@ class State:
             except OSError as error:
                 raise StateError(f"no state can be begun in {folder}: {error.strerror}") from error
         database = database or sqlite(folder / FILE)
-        migrate(database)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
         return cls(database, folder)
 
     def close(self) -> None:
@@ -445,6 +451,40 @@ class State:
             db.execute(
                 "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
             )
+
+    # Sessions of the page
+
+    def begin_session(self, hash: str, name: str, csrf: str, seen: int) -> None:
+        """Remember who logged in; those that were idle are forgotten."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM sessions WHERE seen < ?", (seen - int(IDLE_SECONDS),))
+            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, '[]')", (hash, name, csrf, seen))
+
+    def session(self, hash: str, seen: int) -> tuple[str, str, int] | None:
+        """Name, token of the forms and last use of a session, unless it was idle for too long."""
+        rows = self._database.rows(
+            "SELECT name, csrf, seen FROM sessions WHERE hash = ? AND seen >= ?",
+            hash,
+            seen - int(IDLE_SECONDS),
+        )
+        return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
+
+    def see_session(self, hash: str, seen: int) -> None:
+        """Remember when a session was last used."""
+        with self._database.writing(flushed=False) as db:
+            db.execute("UPDATE sessions SET seen = ? WHERE hash = ?", (seen, hash))
+
+    def end_session(self, hash: str) -> None:
+        """Forget it."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM sessions WHERE hash = ?", (hash,))
+
+    def swap_messages(self, hash: str, messages: list[str]) -> list[str]:
+        """What a session was to be told at the top of its next page; these are instead, from now on."""
+        with self._database.writing(flushed=False) as db:
+            row = db.execute("SELECT messages FROM sessions WHERE hash = ?", (hash,)).fetchone()
+            db.execute("UPDATE sessions SET messages = ? WHERE hash = ?", (json.dumps(messages), hash))
+        return list(json.loads(row[0])) if row else []
 
     # Where files are: named from the folder of the state, so that both can move together
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from proxyset.page.site import Site
+from proxyset.server.page.sessions import StoredSessions
 from proxyset.server.page.views import Desk
 from proxyset.server.records import Scope
 from proxyset.server.state import State
@@ -42,6 +43,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         cookie="proxyset-operator",
         is_ours=is_ours,
         prefix=PREFIX,
+        sessions=StoredSessions(state),
         site="proxyset · operator",
         footer=_FOOTER,
     )
