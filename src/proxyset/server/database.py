@@ -82,6 +82,28 @@ class Database:
                 yield Session(connection)
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """One transaction that reads all as it is at one moment, whoever writes meanwhile. Raises StateError."""
+        with self.errors("read"), self._engine.connect() as raw:
+            connection = raw if self.is_sqlite else raw.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield Session(connection)
+
+    def continue_numbers(self, session: Session, tables: Sequence[str]) -> None:
+        """Number new rows of tables after those that were written with numbers of their own."""
+        for table in () if self.is_sqlite else tables:
+            sequence, last = (
+                f"pg_get_serial_sequence('{table}', 'id')",
+                f"(SELECT coalesce(max(id), 0) FROM {table})",
+            )
+            session.execute(f"SELECT setval({sequence}, {last} + 1, false)")
+
+    def faults(self) -> list[str]:
+        """What the database itself finds wrong with its file. PostgreSQL has tools of its own for that."""
+        told = [str(row[0]) for row in self.rows("PRAGMA integrity_check")] if self.is_sqlite else ["ok"]
+        return [] if told == ["ok"] else told
+
+    @contextmanager
     def errors(self, verb: str) -> Iterator[None]:
         """Whatever the database or the disk says becomes a StateError: the state "could not be {verb}". What cannot be text
         in it is InvalidInput."""

@@ -167,6 +167,17 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Act:
+    """What somebody did to the state, by which way, and to what."""
+
+    at: datetime
+    who: str
+    way: str
+    act: str
+    object: str
+
+
+@dataclass(frozen=True)
 class Operator:
     """A person or program that runs the server, known by a bearer token."""
 

@@ -28,7 +28,9 @@ from proxyset.errors import MissingExtra, StateError, UnknownName
 from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
+from proxyset.server.acting import actor
 from proxyset.server.records import (
+    Act,
     Campaign,
     Client,
     IndexRecord,
@@ -56,7 +58,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.signed_request import WINDOW_SECONDS
 
 if TYPE_CHECKING:
-    from proxyset.server.database import Database
+    from proxyset.server.database import Database, Session
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
@@ -164,6 +166,7 @@ class State:
                 "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 campaign_row(campaign),
             )
+            _note(db, "begin campaign", campaign.id)
 
     def campaigns(self) -> list[Campaign]:
         """All campaigns, oldest first."""
@@ -181,9 +184,11 @@ class State:
     def close_campaign(self, id: str) -> Campaign:
         """Take no more releases; closing twice changes nothing. Raises UnknownName."""
         with self._database.writing() as db:
-            db.execute(
+            found = db.execute(
                 "UPDATE campaigns SET closed = ? WHERE id = ? AND closed IS NULL", (text_of(now()), id)
             )
+            if found.rowcount:
+                _note(db, "close campaign", id)
         return self.campaign(id)
 
     def probe(self, fingerprint: str) -> bytes:
@@ -216,6 +221,7 @@ class State:
         with self._database.writing() as db:
             times = (text_of(now()), text_of(now() + lifetime))
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, *times))
+            _note(db, "invite client", name)
         return secret
 
     def tokens(self) -> list[Token]:
@@ -234,6 +240,7 @@ class State:
             )
             if found.rowcount == 0:
                 raise UnknownName(f"there is no unused token {shortened(id, 40)!r}")
+            _note(db, "withdraw token", id)
 
     def enroll(self, token: str, key: str) -> Client | None:
         """Pin a client's public key by its token; None when the token is unknown, expired or was used by another key.
@@ -265,6 +272,7 @@ class State:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
                 raise StateError(f"the key {key[:12]} is enrolled already")
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
+            _note(db, "add client", key)
 
     def clients(self) -> list[Client]:
         """All clients, oldest first, revoked ones too."""
@@ -283,9 +291,11 @@ class State:
     def revoke_client(self, key: str) -> Client:
         """Answer this key no more; what it sent stays. Raises UnknownName."""
         with self._database.writing() as db:
-            db.execute(
+            found = db.execute(
                 "UPDATE clients SET revoked = ? WHERE key = ? AND revoked IS NULL", (text_of(now()), key)
             )
+            if found.rowcount:
+                _note(db, "revoke client", key)
         if (client := self.client(key)) is None:
             raise UnknownName(f"no client has the key {key[:12]}")
         return client
@@ -375,6 +385,7 @@ class State:
                 "sha256 = excluded.sha256, bytes = excluded.bytes, name = excluded.name, published = excluded.published",
                 (campaign, model.sha256, size, name, text_of(model.published)),
             )
+            _note(db, "publish model", f"{campaign} {model.sha256}")
         return model
 
     def model(self, campaign: str) -> Model | None:
@@ -398,6 +409,12 @@ class State:
         columns = "campaign, folder, items, budget, strategy, seed, releases, created"
         with self._database.writing() as db:
             db.execute(f"INSERT INTO selections ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            _note(db, "draw proxy set", campaign)
+
+    def move_selection(self, id: int, folder: Path) -> None:
+        """Remember where a proxy set lies now."""
+        with self._database.writing() as db:
+            db.execute("UPDATE selections SET folder = ? WHERE id = ?", (self._named(folder), id))
 
     def selections(self, campaign: str) -> list[Selection]:
         """The proxy sets that were drawn from a campaign, oldest first."""
@@ -426,6 +443,7 @@ class State:
             db.execute(
                 "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, text_of(now()))
             )
+            _note(db, "make operator", f"{name}: {held}")
         return secret
 
     def operators(self) -> list[Operator]:
@@ -448,9 +466,16 @@ class State:
         with self._database.writing() as db:
             if not db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise UnknownName(f"there is no operator {name!r}")
-            db.execute(
+            found = db.execute(
                 "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
             )
+            if found.rowcount:
+                _note(db, "revoke operator", name)
+
+    def acts(self) -> list[Act]:
+        """What operators did, oldest first. No row of it is ever changed."""
+        rows = self._database.rows("SELECT at, who, way, act, object FROM acts ORDER BY id")
+        return [Act(time_of(at), who, way, act, what) for at, who, way, act, what in rows]
 
     # Sessions of the page
 
@@ -459,6 +484,7 @@ class State:
         with self._database.writing() as db:
             db.execute("DELETE FROM sessions WHERE seen < ?", (seen - int(IDLE_SECONDS),))
             db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, '[]')", (hash, name, csrf, seen))
+            _note(db, "log in", name)
 
     def session(self, hash: str, seen: int) -> tuple[str, str, int] | None:
         """Name, token of the forms and last use of a session, unless it was idle for too long."""
@@ -507,6 +533,13 @@ def require_database() -> None:
         import sqlalchemy  # noqa: F401
     except ImportError as error:
         raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
+
+
+def _note(db: Session, act: str, what: str) -> None:
+    """Write down who does what, in the transaction that does it."""
+    who = actor()
+    values = (text_of(now()), who.name, who.way, act, what)
+    db.execute("INSERT INTO acts (at, who, way, act, object) VALUES (?, ?, ?, ?, ?)", values)
 
 
 def _hash(secret: str) -> str:
