@@ -24,6 +24,7 @@ from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
 from proxyset.page.work import Work
 from proxyset.server import campaigns
+from proxyset.server.acting import acting, actor
 from proxyset.server.page.archive import pack
 from proxyset.server.page.gain import Gain, estimate
 from proxyset.server.page.library import Library, Neighbour
@@ -63,7 +64,8 @@ class Desk:
                 raise HTTPException(
                     403, f"your token lacks the scope {scope.value!r}: ask for one that has it"
                 )
-            return view(visit)
+            with acting(who.name, "page"):
+                return view(visit)
 
         return checked
 
@@ -78,7 +80,8 @@ class Desk:
         who = self._state.operator(visit.text("token"))
         if who is None:
             return self._site.render(visit, "login.html.j2", 403, failed=True)
-        return self._site.log_in(visit, who.name)
+        with acting(who.name, "page"):
+            return self._site.log_in(visit, who.name)
 
     def logout(self, visit: Visit) -> Response:
         return self._site.log_out(visit)
@@ -295,8 +298,11 @@ class Desk:
                 f"a proxy set needs at least 1 item and a known strategy; not {budget}, {strategy!r}"
             )
 
+        who = actor()
+
         def job() -> str:
-            proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
+            with acting(who.name, who.way):  # in another thread, later
+                proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
             return f"Drawn: {proxy.card.items:,} items by {strategy}."
 
         self.work.start(f"draw {campaign.id}", job)
