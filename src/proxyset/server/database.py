@@ -8,6 +8,7 @@ commits, on all servers of a state.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -55,6 +56,7 @@ class Database:
             max_overflow=_MOST - _POOL,
             pool_pre_ping=not self.is_sqlite,
         )
+        weakref.finalize(self, self._engine.dispose)  # who is done with a command does not close it
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare)
             event.listen(self._engine, "begin", _begin)
