@@ -14,9 +14,9 @@ from proxyset.cloud.select import (
     DEFAULT_RULE,
     DEFAULT_STRATEGY,
     MAX_WEIGHT,
+    STRATEGIES,
     Rule,
     combine,
-    find_strategy,
 )
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.errors import ArtifactError, InvalidInput, StateError
@@ -51,7 +51,8 @@ def create(
     Args:
         id: its name: lower-case letters, digits and hyphens, at most 63.
         ask: what an answer must guarantee.
-        budget, strategy: of the proxy set, unless `draw` is told otherwise.
+        budget, strategy: of the proxy set, unless `draw` is told otherwise. A strategy is named: one of ours, or of an installed
+            package. Operators write it on a page, and no page may import a module.
         deadline: with a time zone; UTC without.
         purpose, dim, dtype, items: as `Index.probe` takes them.
 
@@ -67,7 +68,7 @@ def create(
         ) from None
     if not 1 <= budget <= MOST_ITEMS:
         raise InvalidInput(f"--budget must be 1 to {MOST_ITEMS:,}, not {budget}")
-    find_strategy(strategy)
+    STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)
         if deadline <= now():
@@ -146,7 +147,7 @@ def draw(
     campaign = state.campaign(id)
     answers = releases(state, id)
     strategy = strategy or campaign.strategy
-    if not answers and find_strategy(strategy).needs_release:
+    if STRATEGIES.find(strategy).needs_release and not answers:
         raise StateError(f"campaign {id!r} has no release yet, and the strategy {strategy!r} needs one")
     out = out or state.folder / "proxies" / f"{id}-{len(state.selections(id)) + 1}"
     index = Index.open(state.index(campaign.index).folder)

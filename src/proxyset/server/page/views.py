@@ -122,7 +122,7 @@ class Desk:
     def new(self, visit: Visit) -> Response:
         self._register_finished()
         return self._site.render(
-            visit, "new.html.j2", indexes=self._state.indexes(), strategies=sorted(STRATEGIES)
+            visit, "new.html.j2", indexes=self._state.indexes(), strategies=STRATEGIES.names()
         )
 
     def campaign(self, visit: Visit) -> Response:
@@ -164,7 +164,7 @@ class Desk:
             ],
             sets=sets[::-1],
             gains={each.id: self._gains.get((campaign.id, each.id)) for each in sets},
-            strategies=sorted(STRATEGIES),
+            strategies=STRATEGIES.names(),
             model=self._state.model(campaign.id),
             may=self._may(visit),
             work=state,
@@ -293,10 +293,9 @@ class Desk:
         campaign = self._campaign(visit)
         budget, seed = visit.whole("budget", campaign.budget), visit.whole("seed", 0)
         strategy = visit.text("strategy") or campaign.strategy
-        if strategy not in STRATEGIES or budget < 1:
-            raise InvalidInput(
-                f"a proxy set needs at least 1 item and a known strategy; not {budget}, {strategy!r}"
-            )
+        STRATEGIES.find(strategy)
+        if budget < 1:
+            raise InvalidInput(f"a proxy set needs at least 1 item, not {budget}")
 
         who = actor()
 
