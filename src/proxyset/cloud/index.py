@@ -302,7 +302,7 @@ class Index:
         ):
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
             groups = groupings(self._metadata, len(self)) if metadata else {}
-            return Candidates(Z, self._fill(Z, file), self.centroids, groups)
+            return Candidates(Z, self._fill(Z, file), self.centroids, groups, self.fingerprint)
 
     def _metadata(self) -> Iterator[pa.RecordBatch]:
         for record in self.manifest.shards:
