@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from proxyset.cloud.label_questions import collect_labels as collect_labels
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
+    from proxyset.cloud.select import rank as rank
     from proxyset.encoders import load_encoder as load_encoder
     from proxyset.errors import ProxysetError as ProxysetError
     from proxyset.errors import Refused as Refused
@@ -48,6 +49,7 @@ _HOMES = {
     "export": "cloud.export",
     "load_encoder": "encoders",
     "open_source": "sources",
+    "rank": "cloud.select",
     "select": "cloud.proxy_set",
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "export",
     "load_encoder",
     "open_source",
+    "rank",
     "select",
 ]
 

@@ -82,7 +82,7 @@ class Experiment(BaseModel):
     @field_validator("methods")
     @classmethod
     def _every_strategy(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        groups = {"*": tuple(STRATEGIES), "default": (DEFAULT_STRATEGY,)}
+        groups = {"*": tuple(STRATEGIES.own), "default": (DEFAULT_STRATEGY,)}
         named = [groups.get(method, (method,)) for method in methods]
         return tuple(dict.fromkeys(method for some in named for method in some))
 

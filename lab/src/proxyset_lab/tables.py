@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from proxyset.cloud.select import DEFAULT_STRATEGY
+from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.demo.statistics import Gain
 from proxyset_lab.experiment import Experiment
-from proxyset_lab.methods import find_strategy, needs
+from proxyset_lab.methods import needs
 from proxyset_lab.summary import Line
 from proxyset_lab.training import TRAININGS
 
@@ -126,7 +126,7 @@ def method_name(method: str) -> str:
     """A method as tables print it: a class by its strategy's name, and what is not private says so."""
     need = needs(method)
     if ":" in need.name:
-        method = method.replace(need.name, find_strategy(need.name).name)
+        method = method.replace(need.name, STRATEGIES.load(need.name).name)
     return f"{method} (NOT PRIVATE)" if need.clear else method
 
 

@@ -157,7 +157,9 @@ def select_command(
     releases: Annotated[
         list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
+    strategy: Annotated[
+        str, typer.Option(help=f"{', '.join(sorted(STRATEGIES.own))}, or module:Class.")
+    ] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
     max_weight: Annotated[
         float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
@@ -190,14 +192,14 @@ def select_command(
     facts = {
         "proxy": str(out),
         "rows": proxy.card.items,
-        "strategy": strategy,
+        "strategy": proxy.card.strategy,
         "combined": proxy.card.combined,
         "weights": proxy.card.weights,
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
     }
     words = (
-        f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {strategy}, "
+        f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {proxy.card.strategy}, "
         f"from {proxy.card.clusters_covered} of {proxy.card.clusters} clusters"
     )
     emit(facts, words, json)

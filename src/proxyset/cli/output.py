@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from proxyset.atomic import room_for
-from proxyset.cloud.build import Progress
+from proxyset.cloud.progress import Progress
 from proxyset.printable import printable_lines
 
 

@@ -25,9 +25,9 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, find_strategy, weigh
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, Strategy, rank
 from proxyset.encoders.images import format_of
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
@@ -126,7 +126,7 @@ def select(
     out: str | os.PathLike[str],
     *,
     budget: int,
-    strategy: str = DEFAULT_STRATEGY,
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     seed: int = 0,
     max_weight: float = MAX_WEIGHT,
     metadata: bool = True,
@@ -140,7 +140,8 @@ def select(
             nothing.
         out: new or empty folder.
         budget: number of items; the whole pool when that is smaller.
-        strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
+        strategy: a name ("density-ratio", "ecos", "facility-location", "random", "k-center", "uniform-cluster", or one that an
+            installed package offers), "module:Class", or an object (`select.strategy.Strategy`).
         seed: of the strategy's own randomness.
         max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
         metadata: let "density-ratio" tell items apart by the sources and labels that the pool itself names, where
@@ -153,26 +154,19 @@ def select(
         ArtifactError: the index is damaged, or a release's receipt is not its own.
         FileExistsError: `out` is not empty.
     """
-    if budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
-    releases = [releases] if isinstance(releases, Release) else releases
-    chosen = find_strategy(strategy)
-    weighed = weigh(releases, index.fingerprint, index.manifest.clusters, max_weight, rule)
-    if chosen.needs_release and not releases:
-        raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
-    coverage = weighed.total(releases) if releases else None
-    candidates = index.candidates(metadata)
-    count = min(budget, len(candidates))
-    ranking = chosen.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
-    clusters = candidates.clusters[ranking.rows]
-    table = index.rows(ranking.rows, ["id", "label", "source", "uri", "licence"])
+    ranked = rank(
+        index, releases, budget, strategy, seed, max_weight=max_weight, rule=rule, metadata=metadata
+    )
+    table = index.rows(ranked.rows, ["id", "label", "source", "uri", "licence"])
+    count, weighed = len(ranked.rows), ranked.weighed
+    assert weighed is not None  # releases were given, not a coverage
     card = Card(
         items=count,
         requested=budget,
         pool=index.manifest.pool,
         pool_items=len(index),
         kind=index.manifest.kind,
-        strategy=strategy,
+        strategy=ranked.strategy,
         seed=seed,
         index=index.fingerprint,
         encoder=index.manifest.encoder.name,
@@ -180,19 +174,19 @@ def select(
         lineage=Lineage.of(weighed.draws),
         combined=rule,
         weights=weighed.weights.tolist(),
-        clusters_covered=len(np.unique(clusters)),
+        clusters_covered=len(np.unique(ranked.clusters)),
         clusters=index.manifest.clusters,
-        metadata=sorted(candidates.groupings),
+        metadata=list(ranked.groupings),
     )
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)
         selection = pa.table(
             {
                 "id": table.column("id"),
-                "cluster": pa.array(clusters, pa.int32()),
+                "cluster": pa.array(ranked.clusters, pa.int32()),
                 "rank": pa.array(range(count), pa.int32()),
-                "score": pa.array(ranking.scores, pa.float64()),
-                "reason": pa.array(ranking.reasons, pa.string()),
+                "score": pa.array(ranked.scores, pa.float64()),
+                "reason": pa.array(ranked.reasons, pa.string()),
                 **{name: table.column(name) for name in ("label", "source", "uri", "licence")},
                 "hash": pa.array(hashes, pa.string()),
                 "file": pa.array(files, pa.string()),

@@ -22,12 +22,14 @@ class Candidates:
         clusters: (n,) int32 in [0, R).
         centroids: (R, D) float32.
         groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
+        fingerprint: of the index that they were taken from; None for arrays of your own.
     """
 
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
     centroids: NDArray[np.float32]
     groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -90,16 +92,27 @@ class Ranking:
 
 
 class Strategy(Protocol):
-    """A rule that turns a release into a ranking."""
+    """A rule that turns a release into a ranking. `docs/extend.md` has one of 20 lines."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called in cards and tables."""
+        ...
 
     @property
-    def needs_release(self) -> bool: ...
+    def needs_release(self) -> bool:
+        """Whether it has no meaning without an answer from a client."""
+        ...
 
     def rank(
         self, candidates: Candidates, coverage: Coverage | None, budget: int, rng: np.random.Generator
     ) -> Ranking:
-        """Exactly `budget` distinct rows, 1 ≤ budget ≤ n. `coverage` is given whenever `needs_release`."""
+        """Exactly `budget` distinct rows, 1 ≤ budget ≤ n, best first.
+
+        Args:
+            candidates: the pool.
+            coverage: what the releases say; given whenever `needs_release`, and elsewhere where there are any.
+            budget: number of rows.
+            rng: the only randomness that may be used, so that a seed gives the same rows again.
+        """
         ...
