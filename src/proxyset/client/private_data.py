@@ -33,7 +33,9 @@ LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
 
 
-def matching_encoder(encoder: Encoder | FunctionEncoder | str | None, asked: EncoderSpec, what: str) -> Encoder:
+def matching_encoder(
+    encoder: Encoder | FunctionEncoder | str | None, asked: EncoderSpec, what: str
+) -> Encoder:
     """The owner's encoder, if it is the one that `what` (a probe, questions) was made with.
 
     Raises:
@@ -110,9 +112,9 @@ class PrivateData:
     Guarantee:
         None by itself: these are the private data.
     Assumes:
-        The form of a file, or of what lies in memory, is no record's (`sources.private`). An image's or text's features depend on that item alone, which
-        is why each is encoded by itself; numbers of tables and embeddings are computed element by element. An owner's function
-        (`encoders.function`) is called for one record at a time, and keeps nothing of what it was given.
+        The form of a file, or of what lies in memory, is no record's (`sources.private`). An image's or text's features depend on
+        that item alone, which is why each is encoded by itself; numbers of tables and embeddings are computed element by element.
+        An owner's function (`encoders.function`) is called for one record at a time, and keeps nothing of what it was given.
     """
 
     source: PrivateFiles | PrivateMemory

@@ -56,6 +56,7 @@ _AFTER_ENCODING = {
     "medoids",
 }  # an unfinished build may change these and keep its shards
 
+
 def build_index(
     pool: Given,
     out: str | os.PathLike[str] | None = None,

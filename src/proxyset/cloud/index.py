@@ -280,7 +280,7 @@ class Index:
             wanted.setdefault(shard, set()).add(name)
         if self.pool is None and self.manifest.pool.startswith(MEMORY):
             raise InvalidInput(
-                f"the items of {self.folder} lay in memory when it was built: Index.open({str(self.folder)!r}, pool=…) takes them again"
+                f"the items of {self.folder} lay in memory when it was built: open it with them, Index.open(folder, pool=…)"
             )
         source = self.pool or open_source(self.manifest.pool, kind=self.manifest.kind)
         return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})

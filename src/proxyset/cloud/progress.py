@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
@@ -22,12 +23,12 @@ class _Bars:
         self._handles: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        from IPython.display import HTML, display
+        shown = import_module("IPython.display")
 
-        bar = HTML(
+        bar = shown.HTML(
             f'<label>{stage} <progress max="{total}" value="{done}"></progress> {done:,} of {total:,}</label>'
         )
         if stage in self._handles:
             self._handles[stage].update(bar)
         else:
-            self._handles[stage] = display(bar, display_id=True)
+            self._handles[stage] = shown.display(bar, display_id=True)

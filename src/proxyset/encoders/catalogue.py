@@ -38,7 +38,9 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
     """
     if isinstance(spec, FunctionEncoder):
         if source is None:
-            raise InvalidInput(f"the function {spec.name!r} is tried with an item of the pool, and none was given")
+            raise InvalidInput(
+                f"the function {spec.name!r} is tried with an item of the pool, and none was given"
+            )
         return spec.fitted(source)
     if not isinstance(spec, str):
         return _fitting(loaded(spec), source)
@@ -72,7 +74,9 @@ def loaded(encoder: object) -> Encoder:
         raise InvalidInput(
             "a function has no name that both sides could agree on: give it one, FunctionEncoder('my encoder, v1', function)"
         )
-    raise InvalidInput(f"an encoder is a name, a FunctionEncoder or what load_encoder returns, not {type(encoder).__name__}")
+    raise InvalidInput(
+        f"an encoder is a name, a FunctionEncoder or what load_encoder returns, not {type(encoder).__name__}"
+    )
 
 
 def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None) -> Encoder:

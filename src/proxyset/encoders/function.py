@@ -114,7 +114,9 @@ class FunctionEncoder:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise InvalidInput(f"the encoder {self.name!r} has no function but {type(self.function).__name__}")
+            raise InvalidInput(
+                f"the encoder {self.name!r} has no function but {type(self.function).__name__}"
+            )
         if not self.name or len(self.name) > 200 or not self.name.isprintable():
             raise InvalidInput(f"an encoder's name has 1 to 200 printable characters, not {self.name!r}")
 
@@ -135,7 +137,9 @@ class FunctionEncoder:
         read, unread = reader.read(few)
         good = [row for row in range(len(read)) if row not in unread and _finite(read[row])]
         if not good:
-            raise InvalidData(f"none of the pool's first items can be read: {unread or 'they are not finite'}")
+            raise InvalidData(
+                f"none of the pool's first items can be read: {unread or 'they are not finite'}"
+            )
         try:
             together = _rows(self.function(reader.joined([read[row] for row in good])), len(good))
             single = [_rows(self.function(reader.joined([reader.read(few)[0][row]])), 1)[0] for row in good]
@@ -329,6 +333,7 @@ def _tried(name: str, function: Function, reader: _Reader, item: Any) -> NDArray
     """The features of the public item, if they come out the same twice."""
 
     def once() -> NDArray[np.float64]:
+        given: Any
         match reader.kind:
             case "image":
                 given = reader.read([selftest.picture()])[0]
@@ -338,7 +343,8 @@ def _tried(name: str, function: Function, reader: _Reader, item: Any) -> NDArray
                 given = [dict(item)]
             case _:
                 given = [item]
-        return _rows(function(given), 1)[0]
+        features: NDArray[np.float64] = _rows(function(given), 1)[0]
+        return features
 
     try:
         one, other = once(), once()
@@ -360,7 +366,9 @@ def _rows(found: Any, count: int) -> NDArray[np.float64]:
         found = [row.detach().cpu().double().numpy() for row in found]
     array = np.asarray(found)
     if array.dtype.kind not in "fiu" or array.ndim != 2 or len(array) != count or not array.shape[1]:
-        raise InvalidData(f"for {count} items it returned {array.dtype} of shape {array.shape}, not ({count}, d) numbers")
+        raise InvalidData(
+            f"for {count} items it returned {array.dtype} of shape {array.shape}, not ({count}, d) numbers"
+        )
     return array.astype(np.float64)
 
 

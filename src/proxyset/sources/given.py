@@ -69,7 +69,9 @@ def as_table(data: Any) -> pa.Table | None:
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
-    if hasattr(data, "with_format") and hasattr(data, "features") and hasattr(data, "__len__"):  # Hugging Face
+    if (
+        hasattr(data, "with_format") and hasattr(data, "features") and hasattr(data, "__len__")
+    ):  # Hugging Face
         return data.with_format("arrow")[:] if len(data) else pa.table({})
     found = data.to_arrow() if hasattr(data, "to_arrow") else None  # polars
     return found if isinstance(found, pa.Table) else None
@@ -91,13 +93,17 @@ def as_records(data: Any) -> Records:
             data = getattr(data, name)()
     array = _array(data)
     if array is not None and array.size and (array.ndim == 1) == (array.dtype.kind in "fiubc"):
-        raise InvalidInput(f"an array of {array.dtype} and shape {array.shape} holds no items: give {ACCEPTED}")
+        raise InvalidInput(
+            f"an array of {array.dtype} and shape {array.shape} holds no items: give {ACCEPTED}"
+        )
     if isinstance(data, Mapping | bytes | set | frozenset) or not isinstance(data, Records):
         kind = type(data)
         why = "it has no length, or its items cannot be reached by number: list(data) makes them so"
         if isinstance(data, Mapping):
             why = "a mapping of columns is not read: make it a data frame or an Arrow table (pyarrow.table(data))"
-        raise InvalidInput(f"a {kind.__module__}.{kind.__qualname__} cannot be read ({why}). Give a path, {ACCEPTED}")
+        raise InvalidInput(
+            f"a {kind.__module__}.{kind.__qualname__} cannot be read ({why}). Give a path, {ACCEPTED}"
+        )
     return data
 
 
@@ -186,7 +192,9 @@ def vector(item: Any) -> NDArray[Any]:
 def _array(data: Any) -> NDArray[Any] | None:
     if isinstance(data, np.ndarray):
         return data
-    if hasattr(data, "detach") and hasattr(data, "numpy"):  # torch; what NumPy has no type for (bfloat16) is made float
+    if hasattr(data, "detach") and hasattr(
+        data, "numpy"
+    ):  # torch; what NumPy has no type for (bfloat16) is made float
         data = data.detach().cpu()
         return np.asarray(data.float().numpy() if data.is_floating_point() else data.numpy())
     return None
@@ -204,11 +212,14 @@ def _pixels(item: Any) -> NDArray[np.uint8]:
         raise InvalidData(f"pixels have the shape (height, width) or (height, width, 3), not {found.shape}")
     if found.dtype.kind == "f":
         if not (found.min() >= 0 and found.max() <= 1):
-            raise InvalidData(f"pixels that are floats lie between 0 and 1, not {found.min():g} and {found.max():g}")
-        return np.rint(found * 255).astype(np.uint8)
+            raise InvalidData(
+                f"pixels that are floats lie between 0 and 1, not {found.min():g} and {found.max():g}"
+            )
+        found = np.rint(found * 255).astype(np.uint8)
     if found.dtype != np.uint8:
         raise InvalidData(f"pixels are 8-bit integers or floats, not {found.dtype}")
-    return np.ascontiguousarray(found)
+    pixels: NDArray[np.uint8] = np.ascontiguousarray(found)
+    return pixels
 
 
 def _scalar(value: Any) -> Any:
@@ -224,5 +235,7 @@ def stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """
     lengths = sorted({len(row) for row in rows})
     if len(lengths) > 1:
-        raise InvalidData(f"the vectors have from {lengths[0]} to {lengths[-1]} numbers; all must have the same")
+        raise InvalidData(
+            f"the vectors have from {lengths[0]} to {lengths[-1]} numbers; all must have the same"
+        )
     return np.stack(rows)

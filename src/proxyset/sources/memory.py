@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
@@ -221,4 +220,6 @@ def _of_rows(rows: Sequence[tuple[Any, Mapping[str, Any]]]) -> pa.Table:
 
 
 def _as_text(value: Any) -> str | None:
-    return as_text(value if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value))
+    return as_text(
+        value if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
+    )

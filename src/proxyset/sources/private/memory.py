@@ -137,7 +137,7 @@ class PrivateMemory:
         return empty.get(self.kind, np.zeros(self.wanted.dim))
 
     def _together(self, found: list[Record]) -> Items:
-        items = [record.item for record in found]
+        items: list[Any] = [record.item for record in found]
         if self.kind == "embedding":
             return np.stack(items)
         if self.kind != "table":
@@ -146,7 +146,8 @@ class PrivateMemory:
             name: pa.array([item.get(name) for item in items], pa.large_string())
             for name in self.wanted.cells
         }
-        return pa.table(columns or {"": pa.nulls(len(items))})
+        table: Items = pa.table(columns or {"": pa.nulls(len(items))})
+        return table
 
 
 def open_private_memory(data: InMemory, wanted: Wanted) -> PrivateMemory:
@@ -165,11 +166,17 @@ def open_private_memory(data: InMemory, wanted: Wanted) -> PrivateMemory:
     if matrix is None:
         return PrivateMemory(as_records(data), wanted)
     if wanted.kind != "embedding":
-        raise InvalidInput(f"the question's encoder takes {wanted.kind} items; an array of shape (n, d) holds embedding items")
+        raise InvalidInput(
+            f"the question's encoder takes {wanted.kind} items; an array of shape (n, d) holds embedding items"
+        )
     if len(matrix) and matrix.shape[1] != wanted.dim:
-        raise InvalidData(f"the array has rows of {matrix.shape[1]} numbers; the question's encoder takes {wanted.dim}")
+        raise InvalidData(
+            f"the array has rows of {matrix.shape[1]} numbers; the question's encoder takes {wanted.dim}"
+        )
     if wanted.columns:
-        raise InvalidData(f"an array has no column {wanted.columns[0]!r}: give a data frame, or an Arrow table, that has one")
+        raise InvalidData(
+            f"an array has no column {wanted.columns[0]!r}: give a data frame, or an Arrow table, that has one"
+        )
     return PrivateMemory(matrix, wanted)
 
 
