@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from proxyset.cloud.label_questions import collect_labels as collect_labels
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
-    from proxyset.cloud.select import rank as rank
+    from proxyset.cloud.select.rank import rank as rank
     from proxyset.encoders import FunctionEncoder as FunctionEncoder
     from proxyset.encoders import load_encoder as load_encoder
     from proxyset.errors import ProxysetError as ProxysetError
@@ -53,7 +53,7 @@ _HOMES = {
     "export": "cloud.export",
     "load_encoder": "encoders",
     "open_source": "sources",
-    "rank": "cloud.select",
+    "rank": "cloud.select.rank",
     "select": "cloud.proxy_set",
 }
 

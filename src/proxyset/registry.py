@@ -31,18 +31,20 @@ class Registry(Generic[Part]):
         group: the entry points of other packages that offer more, such as "proxyset.strategies".
         members: attributes that every part has.
         own: the parts that come with proxyset.
+        known: names that are taken besides, by parts that are made in another way.
     """
 
     what: str
     group: str
     members: tuple[str, ...]
     own: Mapping[str, Part]
+    known: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """Our own parts and those of installed packages, sorted."""
-        return sorted({*self.own, *entry_points(group=self.group).names})
+        return sorted({*self.own, *self.known, *entry_points(group=self.group).names})
 
-    def find(self, name: str) -> Part:
+    def find(self, name: str, *arguments: str) -> Part:
         """The part of that name: ours, or the one that an installed package offers.
 
         Raises:
@@ -54,48 +56,40 @@ class Registry(Generic[Part]):
             return self.own[name]
         if not offers:
             raise InvalidInput(f"unknown {self.what} {name!r}: choose one of {', '.join(self.names())}")
-        if name in self.own or len(offers) > 1:
-            also = ["proxyset"] if name in self.own else []
+        taken = name in self.own or name in self.known
+        if taken or len(offers) > 1:
+            also = ["proxyset"] if taken else []
             raise InvalidInput(
                 f"the {self.what} {name!r} is offered by {' and by '.join([*also, *offers])}: uninstall all but one, or name "
                 "the one that you mean as module:Class"
             )
-        return self._made(f"{name!r} of {offers[0]}", _loaded(found[offers[0]]))
+        return self._made(f"{name!r} of {offers[0]}", _loaded(found[offers[0]]), arguments)
 
-    def load(self, part: Part | str) -> Part:
+    def load(self, part: Part | str, *arguments: str) -> Part:
         """A part that was given as an object, by its name, or as "module:Class".
 
-        A class is called without arguments.
+        A class is called with the arguments, which most kinds of parts do not have.
 
         Raises:
             InvalidInput: there is none, or it is no such part.
         """
         if not isinstance(part, str):
-            return self._made(repr(part), part)
+            return self._made(repr(part), part, arguments)
         if ":" not in part:
-            return self.find(part)
-        return self._made(repr(part), self.reach(part))
-
-    def reach(self, path: str) -> Any:
-        """What "module:Class" names, as it is.
-
-        Raises:
-            InvalidInput: there is nothing of that name.
-        """
-        if not _PATH.fullmatch(path):
+            return self.find(part, *arguments)
+        if not _PATH.fullmatch(part):
             raise InvalidInput(
-                f"unknown {self.what} {path!r}: choose one of {', '.join(self.names())}, or name a class as package.module:Class"
+                f"unknown {self.what} {part!r}: choose one of {', '.join(self.names())}, or name a class as package.module:Class"
             )
-        return _loaded(EntryPoint(path, path, self.group))
+        return self._made(repr(part), _loaded(EntryPoint(part, part, self.group)), arguments)
 
-    def _made(self, name: str, found: Any) -> Part:
+    def _made(self, name: str, found: Any, arguments: tuple[str, ...]) -> Part:
         if isinstance(found, type):
             try:
-                found = found()
+                found = found(*arguments)
             except TypeError as error:
-                raise InvalidInput(
-                    f"the {self.what} {name} cannot be made without arguments: {error}"
-                ) from None
+                given = f"with {', '.join(map(repr, arguments))}" if arguments else "without arguments"
+                raise InvalidInput(f"the {self.what} {name} cannot be made {given}: {error}") from None
         if missing := [member for member in self.members if not hasattr(found, member)]:
             raise InvalidInput(
                 f"{name} is no {self.what}: it has no {', no '.join(missing)} (a {self.what} has "

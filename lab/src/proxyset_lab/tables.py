@@ -10,7 +10,7 @@ from proxyset.demo.statistics import Gain
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.methods import needs
 from proxyset_lab.summary import Line
-from proxyset_lab.training import TRAININGS
+from proxyset_lab.training import training_of
 
 MINUS = "−"
 _CENTER = "over k-center"
@@ -60,7 +60,7 @@ def tables(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
             if not here:
                 continue
             columns = [(name, show) for name, show in (*_COLUMNS, *_costs(here)) if _tells(name, here)]
-            title = f"{data.name}, {TRAININGS[data.name].metric} in %" + (
+            title = f"{data.name}, {training_of(data.name).metric} in %" + (
                 f", pool {pool.upper().replace('+', ' + ').replace('OOD', 'OoD')}"
                 if len(experiment.pools) > 1
                 else ""

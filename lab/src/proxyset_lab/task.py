@@ -24,7 +24,7 @@ from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.release import Release
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.features import Features
-from proxyset_lab.training import TRAININGS, Training
+from proxyset_lab.training import Training, training_of
 
 _DEFAULT_CLUSTERS = 100
 
@@ -70,7 +70,7 @@ class Task:
 
     @property
     def training(self) -> Training:
-        return TRAININGS[self.group.data_set]
+        return training_of(self.group.data_set)
 
     @cached_property
     def X(self) -> NDArray[np.float32]:  # noqa: N802 - the field's name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,12 @@ from proxyset.cloud.shards import (
 )
 from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import Encoder, FunctionEncoder, load_encoder
+from proxyset.encoders.foreign import NAMES
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
 from proxyset.sources.files import Place, place
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.given import Given, is_path
 from proxyset.sources.memory import MemorySource
 from proxyset.sources.remote import RemotePath, is_url
@@ -74,12 +76,13 @@ def build_index(
     """Encode, project and cluster a pool. Running it again after a kill resumes at the first unfinished shard.
 
     Args:
-        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings; or the data themselves: an (n, d) array,
-            a data frame, an Arrow table, a list of texts or pictures, a torch or Hugging Face data set (`sources.given`), which
-            must not be changed while the index is used.
+        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings; or another package's, as "NAME:PLACE"
+            or "module:Class:PLACE"; or the data themselves: an (n, d) array, a data frame, an Arrow table, a list of texts or
+            pictures, a torch or Hugging Face data set (`sources.given`), which must not be changed while the index is used.
         out: the folder of the index; new, empty, or of a build with the same arguments, which is gone on with or opened. None for
             a scratch folder that goes with the index; `Index.save` keeps it.
-        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama" or "tabular"; or a function with its name.
+        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular"; another package's, by its name or as
+            "module:Class"; or a function with its name.
         clusters: R; None means 100, or the number of items if that is less.
         dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
         seed: of the samples and of K-means.
@@ -111,7 +114,17 @@ def build_index(
         raise InvalidInput(
             "other processes read pools and encoders by name: give the pool as files and the encoder by its name, or no executor"
         )
-    plan = _Plan(source, encoding, encoder, clusters, dim, seed, max_corrupt, medoids)
+    plan = _Plan(
+        os.fspath(pool) if is_path(pool) else "",
+        source,
+        encoding,
+        encoder,
+        clusters,
+        dim,
+        seed,
+        max_corrupt,
+        medoids,
+    )
     executor, progress = executor or LocalExecutor(), progress or default_progress()
     if out is not None:
         return _build(plan, _Build(Path(out), executor, progress))
@@ -125,6 +138,7 @@ def build_index(
 class _Plan:
     """What to build, checked."""
 
+    place: str
     source: Source
     encoding: Encoder
     encoder: str | FunctionEncoder | Encoder
@@ -138,15 +152,20 @@ class _Plan:
 def _build(plan: _Plan, build: _Build) -> Index:
     source, encoding, clusters, dim, seed = plan.source, plan.encoding, plan.clusters, plan.dim, plan.seed
     memory = source if isinstance(source, MemorySource) else None
-    named = isinstance(plan.encoder, str)
-    local = plan.encoder if isinstance(plan.encoder, str) and plan.encoder.startswith("onnx:") else None
+    local = None
+    if isinstance(plan.encoder, str) and plan.encoder.partition(":")[0] not in set(NAMES) - {"onnx"}:
+        local = plan.encoder
+    foreign = memory is None and foreign_source(plan.place) is not None
     shards = source.shards()
-    root = memory.name if memory else source.path if is_url(source.path) else str(Path(source.path).resolve())
+    root = str(Path(plan.place).resolve())
+    if memory or foreign or is_url(plan.place):
+        root = memory.name if memory else plan.place
+    files = fingerprint([asdict(shard) for shard in shards]) if memory or foreign else _signature(place(root))
     medoids, max_corrupt = plan.medoids, plan.max_corrupt
     build.begin(
         {
             "pool": root,
-            "files": "" if memory else _signature(place(root)),
+            "files": files,
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,
@@ -157,7 +176,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
     )
     if (build.folder / "manifest.json").exists():
         return Index.open(build.folder, memory)
-    phi = encoding.spec if named else encoding
+    phi = encoding.spec if isinstance(plan.encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
     tasks = [EncodeTask(memory or root, source.kind, shard, phi, local, folder) for shard in shards]
     encoded = build.encode(tasks)

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.foreign import ENCODERS, NAMES, ForeignEncoder, guarded
 from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.fingerprint import canonical_json
 
-NAMES = ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
 _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "image": "hog"}
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -26,7 +26,8 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
     Args:
         spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
             "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
-            "tabular" or "tabular:categories=32"; or a function with its name, or an encoder that was loaded.
+            "tabular" or "tabular:categories=32"; a name that an installed package offers; or "module:Class"; or a function with
+            its name, or an object that encodes.
         source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
             statistics: never give private data here.
 
@@ -46,7 +47,7 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
         return _fitting(loaded(spec), source)
     name, _, rest = spec.partition(":")
     if name not in NAMES:
-        raise InvalidInput(f"unknown encoder {spec!r}: choose one of {', '.join(NAMES)}")
+        return _fitting(guarded(ENCODERS.load(spec)), source)
     if name in ("auto", "embeddings", "tabular") and source is None:
         raise InvalidInput(f"the encoder {name!r} is made from a pool, and none was given")
     if name == "auto" and source is not None:
@@ -63,13 +64,14 @@ def _fitting(encoder: Encoder, source: Readable | None) -> Encoder:
 
 
 def loaded(encoder: object) -> Encoder:
-    """An object that can encode.
+    """An object that can encode; another package's as private records may meet it.
 
     Raises:
         InvalidInput: it cannot, or it is a function without a name.
     """
     if isinstance(encoder, Encoder):
-        return encoder
+        ours = type(encoder).__module__.startswith("proxyset.")
+        return encoder if ours else ForeignEncoder(encoder)
     if callable(encoder):
         raise InvalidInput(
             "a function has no name that both sides could agree on: give it one, FunctionEncoder('my encoder, v1', function)"
@@ -104,12 +106,14 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
             "probe made with it"
         )
     wanted = local.partition(":")[0] if local else "auto"
-    if wanted not in ("auto", spec.name):
+    foreign = wanted not in NAMES
+    if not foreign and wanted not in ("auto", spec.name):
         raise EncoderMismatch(
             f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to "
             f"{local!r}: set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
         )
-    encoder = load_encoder(local) if local and wanted in ("hog", "onnx") and ":" in local else _rebuild(spec)
+    own = local is not None and (foreign or (wanted in ("hog", "onnx") and ":" in local))
+    encoder = load_encoder(local) if local and own else _rebuild(spec)
     ours = encoder.spec
     if ours.fingerprint != spec.fingerprint:
         raise EncoderMismatch(
@@ -176,9 +180,11 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
             f"the probe was made with a function called {name!r}, and functions do not travel: give the same one, "
             f"encoder=FunctionEncoder({name!r}, function)"
         )
+    if spec.name in ENCODERS.names():
+        return guarded(ENCODERS.find(spec.name))
     raise EncoderMismatch(
-        f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(NAMES[1:])}: "
-        "use the version that the probe was made with"
+        f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(ENCODERS.names())}: use the version "
+        "that the probe was made with, install the package that offers it, or name its class, module:Class"
     )
 
 

@@ -66,7 +66,7 @@ def create(
             f"{id!r} cannot name a campaign: use lower-case letters, digits and hyphens, at most 63"
         ) from None
     if budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
+        raise InvalidInput(f"the budget must be at least 1, not {budget}")
     STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)

@@ -87,8 +87,10 @@ def rank(
         raise InvalidInput(f"the budget must be at least 1, not {budget}")
     chosen = STRATEGIES.load(strategy)
     R = len(pool.centroids)
+    weighed: Weighed | None = None
+    coverage: Coverage | None = None
     if isinstance(releases, Coverage):
-        weighed, coverage = None, releases
+        coverage = releases
         if coverage.counts.shape != (R,):
             raise InvalidInput(
                 f"the coverage has counts of shape {coverage.counts.shape}, the pool has {R} clusters"
