@@ -23,6 +23,7 @@ nb_execution_mode = "off"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 default_role = "code"
+maximum_signature_line_length = 90
 napoleon_custom_sections = ["Sensitivity", "Unit", "Guarantee", "Assumes"]
 
 html_theme = "furo"
