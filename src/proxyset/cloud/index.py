@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.atomic import room_for
+from proxyset.bars import bars, shown
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
@@ -50,6 +51,7 @@ from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
 from proxyset.wire.probe import Dtype, Probe
 
+_SHOWN_ITEMS = 2_000_000  # more would keep a notebook waiting
 _MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
 
 
@@ -81,7 +83,7 @@ class Manifest(BaseModel):
         return fingerprint(self.model_dump(mode="json", exclude={"pool", "local"}))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Index:
     """A finished index.
 
@@ -143,6 +145,32 @@ class Index:
 
     def __len__(self) -> int:
         return self.manifest.items
+
+    def __repr__(self) -> str:
+        return f"<Index of {self._what()}>"
+
+    def _repr_html_(self) -> str:
+        where = "" if self.pool is not None else str(self.folder)
+        facts = [
+            where or "in memory",
+            *([f"{self.manifest.skipped:,} skipped"] if self.manifest.skipped else []),
+        ]
+        if len(self) > _SHOWN_ITEMS:
+            return shown(f"Index of {self._what()}", facts)
+        labels = [
+            batch.column("cluster").to_numpy()
+            for record in self.manifest.assignments
+            for batch in read_columns(self._verified("assignments", record), ["cluster"])
+        ]
+        sizes = np.bincount(np.concatenate(labels), minlength=self.manifest.clusters)
+        picture = bars(sizes.tolist(), f"sizes of {len(sizes)} clusters")
+        return shown(
+            f"Index of {self._what()}", facts, picture, "One bar a cluster: how many items it holds."
+        )
+
+    def _what(self) -> str:
+        m = self.manifest
+        return f"{m.items:,} {m.kind} items in {m.clusters:,} clusters, {m.encoder.dim} features by {m.encoder.name}"
 
     @cached_property
     def _model(self) -> dict[str, NDArray[np.float32]]:

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
+from proxyset.bars import bars, shown
 from proxyset.cloud.index import Index
 from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Ranked, Rule, Strategy, rank
@@ -73,7 +74,7 @@ class Card(BaseModel):
     metadata: list[str] = []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProxySet:
     """A proxy set.
 
@@ -99,6 +100,31 @@ class ProxySet:
             return cls(Path(folder), Card.model_validate_json(path.read_bytes()))
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
+
+    def __len__(self) -> int:
+        return self.card.items
+
+    def __repr__(self) -> str:
+        return f"<ProxySet of {self._what()}>"
+
+    def _repr_html_(self) -> str:
+        card = self.card
+        counts = Counter(self.selection().column("cluster").to_pylist())
+        picture = bars([counts[cluster] for cluster in range(card.clusters)], "chosen items of each cluster")
+        facts = [f"The choice saw {card.lineage.words()}."]
+        return shown(
+            f"Proxy set of {self._what()}",
+            facts,
+            picture,
+            "One bar a cluster: how many of its items were chosen.",
+        )
+
+    def _what(self) -> str:
+        card = self.card
+        return (
+            f"{card.items:,} of {card.pool_items:,} {card.kind} items by {card.strategy}, "
+            f"from {card.clusters_covered:,} of {card.clusters:,} clusters"
+        )
 
     def selection(self) -> pa.Table:
         """selection.parquet, in order of rank."""
