@@ -42,7 +42,9 @@ def tables(app: Sphinx, what: str, name: str, obj: object, options: object, line
             continue
         rows = [re.split(r"\s*\|\s*", line)[1:-1] for line in block if set(line) - set("|- ")]
         written += [".. list-table::", "   :header-rows: 1", ""]
-        written += [f"   {'* -' if not place else '  -'} {cell}" for row in rows for place, cell in enumerate(row)]
+        written += [
+            f"   {'* -' if not place else '  -'} {cell}" for row in rows for place, cell in enumerate(row)
+        ]
         written += [""]
     lines[:] = written
 

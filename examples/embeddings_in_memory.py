@@ -1,6 +1,6 @@
 """Embeddings in memory: which of your 20,000 public items are like 400 private ones that you may not see?
 
-    python examples/embeddings_in_memory.py
+python examples/embeddings_in_memory.py
 """
 
 import tempfile
@@ -19,7 +19,9 @@ def main() -> None:
     centres = rng.normal(size=(KINDS, WIDTH))
     kinds = rng.integers(KINDS, size=ITEMS)
     pool = centres[kinds] + rng.normal(scale=0.7, size=(ITEMS, WIDTH))
-    mine = rng.choice([3, 11], size=400)  # the private data has two of the kinds; the cloud does not know which
+    mine = rng.choice(
+        [3, 11], size=400
+    )  # the private data has two of the kinds; the cloud does not know which
     private = centres[mine] + rng.normal(scale=0.7, size=(400, WIDTH))
 
     # The cloud: sort the pool into 100 clusters. The probe is their centres, and nothing else goes to the owner.

@@ -49,7 +49,9 @@ def main() -> None:
     liar = replace(releases[0], counts=lie.astype(np.int64), receipt=None)
     for rule in ("sum", "capped", "robust"):
         rows = proxyset.rank(index, [liar, *releases[1:]], 500, rule=rule).rows
-        print(f"500 items, added up by {rule}: {100 * np.isin(kinds[rows], wanted).mean():.0f} % of the owners' kinds")
+        print(
+            f"500 items, added up by {rule}: {100 * np.isin(kinds[rows], wanted).mean():.0f} % of the owners' kinds"
+        )
     rows = proxyset.rank(index, [], 500, "random").rows
     print(f"500 items at random: {100 * np.isin(kinds[rows], wanted).mean():.0f} % of the owners' kinds")
 

@@ -37,7 +37,10 @@ def main() -> None:
     pixels, digits = load_digits(return_X_y=True)
     pictures = pixels.reshape(-1, 8, 8)
     plain, mirrored, turned = pictures, pictures[:, :, ::-1], np.rot90(pictures, axes=(1, 2))
-    owner, test = np.arange(0, 1797, 3), np.arange(1, 1797, 3)  # a third is private, a third tests, a third is public
+    owner, test = (
+        np.arange(0, 1797, 3),
+        np.arange(1, 1797, 3),
+    )  # a third is private, a third tests, a third is public
     public = np.arange(2, 1797, 3)
     pool = np.concatenate([plain, mirrored[public], turned]).reshape(-1, 64)
     labels = np.concatenate([digits, digits[public], digits])

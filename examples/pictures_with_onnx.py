@@ -19,7 +19,9 @@ from proxyset.encoders.export import export_encoder, named
 SIDE = 64
 
 
-def crops(photograph: np.ndarray, count: int, left: int, right: int, rng: np.random.Generator) -> list[Image.Image]:
+def crops(
+    photograph: np.ndarray, count: int, left: int, right: int, rng: np.random.Generator
+) -> list[Image.Image]:
     """Pieces of a photograph, between two of its columns."""
     picture, height = Image.fromarray(photograph), len(photograph)
     corners = zip(rng.integers(left, right - SIDE, count), rng.integers(0, height - SIDE, count), strict=True)
@@ -51,14 +53,21 @@ def main() -> None:
 
         index = proxyset.build_index(pool, encoder=encoder, clusters=25)
         release = proxyset.answer(
-            index.probe(), private, dataset="album", epsilon=1, encoder=encoder, ledger=Path(folder) / "ledger.sqlite"
+            index.probe(),
+            private,
+            dataset="album",
+            epsilon=1,
+            encoder=encoder,
+            ledger=Path(folder) / "ledger.sqlite",
         )
         for strategy in ("density-ratio", "random"):
             rows = proxyset.rank(index, release, 40, strategy).rows
             print(f"40 items by {strategy}: {100 * (kinds[rows] == 'flower').mean():.0f} % flowers")
 
         proxy = proxyset.select(index, release, f"{folder}/proxy", budget=40)
-        print(f"written: {len(list((proxy.folder / 'items').iterdir()))} pictures, and {proxy.folder.name}/card.md about them")
+        print(
+            f"written: {len(list((proxy.folder / 'items').iterdir()))} pictures, and {proxy.folder.name}/card.md about them"
+        )
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def main() -> None:
             writer.writerow(["patient", "pressure", "age", "ward"])
             for number, visit in enumerate(private):  # "81" here, 81.0 in the pool: one and the same age
                 writer.writerow([f"P{number // 3}", int(visit["pressure"]), int(visit["age"]), visit["ward"]])
-            writer.writerow(["P999", "not measured", 80, "geriatrics"])  # cannot be read: it has no vote, and stops nothing
+            writer.writerow(
+                ["P999", "not measured", 80, "geriatrics"]
+            )  # cannot be read: it has no vote, and stops nothing
 
         # Three visits a patient, of which one counts. The promise is then about the patient.
         release = proxyset.answer(
@@ -56,7 +58,9 @@ def main() -> None:
         again = proxyset.answer(
             index.probe(), data, epsilon=0.58, unit="person", person="patient", max_records=1, ledger=ledger
         )
-        print(f"asked again: {'the same bytes' if again.to_bytes() == release.to_bytes() else 'another answer'}")
+        print(
+            f"asked again: {'the same bytes' if again.to_bytes() == release.to_bytes() else 'another answer'}"
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,18 @@ from pathlib import Path
 
 import proxyset
 
-PACKAGES = ("asyncio", "email", "http", "json", "logging", "unittest", "urllib", "xml", "concurrent", "ctypes")
+PACKAGES = (
+    "asyncio",
+    "email",
+    "http",
+    "json",
+    "logging",
+    "unittest",
+    "urllib",
+    "xml",
+    "concurrent",
+    "ctypes",
+)
 
 
 def docstrings(package: str) -> set[str]:
@@ -40,7 +51,9 @@ def main() -> None:
     texts["asyncio"] = texts["asyncio"][1::2]
     pool = [text for package in PACKAGES for text in texts[package]]
     about = [package for package in PACKAGES for _ in texts[package]]
-    print(f"{len(pool):,} public texts, {len(texts['asyncio'])} of them about asyncio; {len(private)} private ones")
+    print(
+        f"{len(pool):,} public texts, {len(texts['asyncio'])} of them about asyncio; {len(private)} private ones"
+    )
 
     index = proxyset.build_index(pool, encoder="wordllama", clusters=30)
     with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,8 @@ def test_the_readmes_lines_run(tmp_path, monkeypatch):
         "train": lambda items: trained.append(len(items)),
     }
     trained: list[int] = []
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     exec(compile(code, "README.md", "exec"), given)
     assert trained == [1000]

@@ -19,10 +19,15 @@ def test_an_example_runs_and_beats_random(script: Path, tmp_path: Path) -> None:
         [sys.executable, "-W", "error", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stderr
-    shares = {name: int(share) for name, share in re.findall(r"^\d+ items.* (\S+): (\d+) %", ran.stdout, re.MULTILINE)}
+    shares = {
+        name: int(share)
+        for name, share in re.findall(r"^\d+ items.* (\S+): (\d+) %", ran.stdout, re.MULTILINE)
+    }
     best = max(share for name, share in shares.items() if name != "random")
     assert best > shares["random"] + 10, ran.stdout
-    assert not [path for path in tmp_path.iterdir() if path.name != "state"], "an example leaves nothing behind"
+    assert not [path for path in tmp_path.iterdir() if path.name != "state"], (
+        "an example leaves nothing behind"
+    )
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
@@ -32,4 +37,6 @@ def test_an_example_is_read_in_one_sitting(script: Path) -> None:
 
 def test_the_page_shows_all_of_them() -> None:
     page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"literalinclude\} \.\./examples/(\S+)", page)) == [script.name for script in EXAMPLES]
+    assert sorted(re.findall(r"literalinclude\} \.\./examples/(\S+)", page)) == [
+        script.name for script in EXAMPLES
+    ]

@@ -12,10 +12,15 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ip
 
 def forms(notebook: Any) -> list[list[tuple[str, list[str]]]]:
     """What each cell gave: noise is new each time, so the numbers are, too."""
-    shown = [[each for each in cell.get("outputs", []) if each.output_type != "stream"] for cell in notebook.cells]
-    printed = ["".join(each.text for each in cell.get("outputs", []) if "text" in each) for cell in notebook.cells]
+    shown = [
+        [each for each in cell.get("outputs", []) if each.output_type != "stream"] for cell in notebook.cells
+    ]
+    printed = [
+        "".join(each.text for each in cell.get("outputs", []) if "text" in each) for cell in notebook.cells
+    ]
     return [
-        [(each.output_type, sorted(each.get("data", {}))) for each in outputs] + [("lines", [str(text.count("\n"))])]
+        [(each.output_type, sorted(each.get("data", {}))) for each in outputs]
+        + [("lines", [str(text.count("\n"))])]
         for outputs, text in zip(shown, printed, strict=True)
     ]
 
@@ -26,7 +31,9 @@ def test_a_notebook_runs_and_gives_what_it_shows(path: Path, tmp_path: Path) -> 
     run = nbformat.read(path, as_version=4)
     for cell in run.cells:
         cell.get("outputs", []).clear()
-    NotebookClient(run, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        run, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     assert forms(run) == forms(stored), "run it again and keep its outputs: jupyter execute --inplace"
     assert not list(tmp_path.iterdir()), "a notebook leaves nothing behind"
 
