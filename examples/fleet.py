@@ -46,7 +46,7 @@ def main() -> None:
 
     # A liar cannot break the others' privacy, but it can spoil the selection, if its counts are believed.
     lie = np.where(honest < np.median(honest), 5_000, 0)
-    liar = replace(releases[0], counts=lie.astype(np.int64), receipt=None)
+    liar = replace(releases[0], counts=lie.astype(np.int64), receipt=b"")
     for rule in ("sum", "capped", "robust"):
         rows = proxyset.rank(index, [liar, *releases[1:]], 500, rule=rule).rows
         print(

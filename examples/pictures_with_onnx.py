@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits, load_sample_image
 
@@ -20,7 +21,7 @@ SIDE = 64
 
 
 def crops(
-    photograph: np.ndarray, count: int, left: int, right: int, rng: np.random.Generator
+    photograph: NDArray[np.uint8], count: int, left: int, right: int, rng: np.random.Generator
 ) -> list[Image.Image]:
     """Pieces of a photograph, between two of its columns."""
     picture, height = Image.fromarray(photograph), len(photograph)

@@ -2,8 +2,8 @@
 
     python examples/texts.py
 
-The texts are the docstrings of the standard library, so that nothing is downloaded. The encoder is WordLlama, whose weights are in the
-base install: the mean of the vectors of a text's words.
+The texts are the docstrings of the standard library, so that nothing is downloaded. The encoder is WordLlama, whose weights are in
+the base install: the mean of the vectors of a text's words.
 """
 
 import inspect
