@@ -18,6 +18,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_de
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
+nb_merge_streams = True
 
 # docstrings are Google's, with the sections of whatever touches privacy
 autodoc_member_order = "bysource"
