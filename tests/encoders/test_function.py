@@ -154,7 +154,7 @@ def test_what_is_no_encoder_is_named() -> None:
         FunctionEncoder("mine", 7)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="printable"):
         FunctionEncoder("", lengths)
-    with pytest.raises(InvalidData, match="fails on the pool: ValueError"):
+    with pytest.raises(InvalidData, match="fails on the pool's first items: ValueError"):
         load_encoder(FunctionEncoder("mine", lambda texts: float("x")), source=source)
 
 
