@@ -135,17 +135,22 @@ class FunctionEncoder:
         reader = _Reader(source.kind, columns, width)
         few = batch.items[:_TRIED]
         read, unread = reader.read(few)
-        good = [row for row in range(len(read)) if row not in unread and _finite(read[row])]
+        single: dict[int, NDArray[np.float64]] = {}
+        for row in range(len(read)):
+            try:
+                if row not in unread and _finite(read[row]):
+                    single[row] = _rows(self.function(reader.joined([reader.read(few)[0][row]])), 1)[0]
+            except Exception as error:  # noqa: BLE001 - a stranger's code; as long as it can do some items
+                unread[row] = _words(error)
+        good = list(single)
         if not good:
-            raise InvalidData(
-                f"none of the pool's first items can be read: {unread or 'they are not finite'}"
-            )
+            why = next(iter(unread.values()), "they are not finite")
+            raise InvalidData(f"the encoder {self.name!r} fails on the pool's first items: {why}")
         try:
             together = _rows(self.function(reader.joined([read[row] for row in good])), len(good))
-            single = [_rows(self.function(reader.joined([reader.read(few)[0][row]])), 1)[0] for row in good]
         except Exception as error:
             raise InvalidData(f"the encoder {self.name!r} fails on the pool: {_words(error)}") from error
-        for row, one, other in zip(good, together, single, strict=True):
+        for row, one, other in zip(good, together, single.values(), strict=True):
             if not np.linalg.norm(one - other) <= selftest.TOLERANCE * np.linalg.norm(other) + 1e-12:
                 raise InvalidData(
                     f"the encoder {self.name!r} gives item {row} other features when it stands alone: it must treat every "
