@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
     from proxyset.cloud.build import build_index as build_index
+    from proxyset.cloud.curation import Curation as Curation
     from proxyset.cloud.export import export as export
     from proxyset.cloud.index import Index as Index
     from proxyset.cloud.label_questions import ask_labels as ask_labels
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from proxyset.wire.release import Release as Release
 
 _HOMES = {
+    "Curation": "cloud.curation",
     "FunctionEncoder": "encoders",
     "Index": "cloud.index",
     "Ledger": "client.ledger",
@@ -58,6 +60,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Curation",
     "FunctionEncoder",
     "Index",
     "Ledger",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from proxyset.client.answer import answer
 from proxyset.cloud.build import build_index
+from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import LocalExecutor
 from proxyset.cloud.export import export
 from proxyset.cloud.index import Index
@@ -219,3 +220,10 @@ def test_progress_is_shown_in_notebooks_alone() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     count, found = result.stdout.split()[-2:]
     assert int(count) >= 3 and found == "True"
+
+
+def test_public_sets_in_memory_say_what_is_wanted_and_what_stays_out() -> None:
+    index = build_index(TEXTS, clusters=4, encoder=PHI)
+    proxy = select(index, [], budget=10, reference=TEXTS[:20], curation=Curation(apart_from=[TEXTS[:3]]))
+    assert not set(TEXTS[:3]) & set(proxy.items())
+    assert proxy.card.reference == "a set of 20 in memory"

@@ -161,6 +161,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
     if memory or foreign or is_url(plan.place):
         root = memory.name if memory else plan.place
     files = fingerprint([asdict(shard) for shard in shards]) if memory or foreign else _signature(place(root))
+    function = plan.encoder if isinstance(plan.encoder, FunctionEncoder) else None
     medoids, max_corrupt = plan.medoids, plan.max_corrupt
     build.begin(
         {
@@ -175,7 +176,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
         }
     )
     if (build.folder / "manifest.json").exists():
-        return Index.open(build.folder, memory)
+        return Index.open(build.folder, memory, function)
     phi = encoding.spec if isinstance(plan.encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
     tasks = [EncodeTask(memory or root, source.kind, shard, phi, local, folder) for shard in shards]
@@ -216,7 +217,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
         model_sha256=model,
     )
     atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
-    return Index.open(build.folder, memory)
+    return Index.open(build.folder, memory, function)
 
 
 class _Build:

@@ -42,6 +42,7 @@ from proxyset.cloud.shards import (
     sha256_of,
 )
 from proxyset.encoders.encoder import EncoderSpec
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import fetch, open_source
@@ -91,19 +92,27 @@ class Index:
         folder: where it lies; a scratch folder, which goes with the index, if it was built without one.
         manifest: what it is.
         pool: the items, where they lie in memory.
+        function: the function that encoded them, if one did.
     """
 
     folder: Path
     manifest: Manifest
     pool: MemorySource | None = field(default=None, compare=False)
+    function: FunctionEncoder | None = field(default=None, compare=False)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], pool: InMemory | None = None) -> Index:
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        pool: InMemory | None = None,
+        function: FunctionEncoder | None = None,
+    ) -> Index:
         """Open a finished index.
 
         Args:
             folder: where it lies.
             pool: for an index of a pool in memory, that pool: what chooses items takes them from there.
+            function: for an index that a function encoded, that function: what compares other public sets with the pool needs it.
 
         Raises:
             ArtifactError: no index there, not finished, damaged or of another version.
@@ -123,11 +132,11 @@ class Index:
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
         if pool is None:
-            return cls(Path(folder), manifest)
+            return cls(Path(folder), manifest, function=function)
         source = pool if isinstance(pool, MemorySource) else open_memory(pool, manifest.kind)
         if manifest.pool != source.name:
             raise InvalidInput(f"{folder} was built from {manifest.pool}; the pool given is {source.name}")
-        return cls(Path(folder), manifest, source)
+        return cls(Path(folder), manifest, source, function)
 
     def save(self, folder: str | os.PathLike[str]) -> Index:
         """Keep it in a folder, new or empty: for an index that was built without one.
@@ -329,12 +338,17 @@ class Index:
             tempfile.TemporaryFile() if large else nullcontext() as file,
         ):
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
-            groups = groupings(self._metadata, len(self)) if metadata else {}
+            groups = groupings(lambda: self.columns(GROUPINGS), len(self)) if metadata else {}
             return Candidates(Z, self._fill(Z, file), self.centroids, groups, self.fingerprint)
 
-    def _metadata(self) -> Iterator[pa.RecordBatch]:
+    def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Columns of all items ("id", "label", "source", "uri", "licence"), in order, batch by batch.
+
+        Raises:
+            ArtifactError: the index is damaged.
+        """
         for record in self.manifest.shards:
-            yield from read_columns(self._verified("shards", record), GROUPINGS)
+            yield from read_columns(self._verified("shards", record), names)
 
     def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
         """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""

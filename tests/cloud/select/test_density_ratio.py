@@ -45,6 +45,19 @@ def test_exactly_the_budget_for_any_release(data, n, d, values, seed):
     assert again.rows.tolist() == ranking.rows.tolist()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_centroids_that_only_rounding_tells_apart(seed):
+    """Of a pool with two distinct items and three clusters, two centroids are one up to rounding."""
+    rng = np.random.default_rng(seed)
+    ends = rng.normal(size=(2, 89)) / 7
+    Z = ends[np.arange(16) % 2] * (1 + 5e-8 * rng.normal(size=(16, 1)))
+    centroids = Z[[0, 1, 3]].astype(np.float32)
+    Z = Z.astype(np.float32)
+    candidates = Candidates(Z, nearest_centroid(Z, centroids), centroids)
+    ranking = RULE.rank(candidates, Coverage(np.array([-8.0, 4.0, -5.0]), 6.14), 9, np.random.default_rng(0))
+    assert np.isfinite(ranking.scores).all() and len(np.unique(ranking.rows)) == 9
+
+
 def test_it_is_the_default_and_needs_a_release():
     assert STRATEGIES.find(DEFAULT_STRATEGY) == RULE
     with pytest.raises(InvalidInput, match="needs a release"):

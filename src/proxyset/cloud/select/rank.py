@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.select.combine import DEFAULT_RULE, MAX_WEIGHT, Rule, Weighed, weigh
+from proxyset.cloud.select.limits import Limits, share_out
 from proxyset.cloud.select.strategies import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking, Strategy
 from proxyset.errors import InvalidInput
@@ -55,6 +56,7 @@ def rank(
     max_weight: float = MAX_WEIGHT,
     rule: Rule = DEFAULT_RULE,
     metadata: bool = True,
+    limits: Limits | None = None,
 ) -> Ranked:
     """Rank the items of a pool by what clients answered. Nothing is read but the pool, and nothing is written.
 
@@ -68,13 +70,17 @@ def rank(
         max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
         rule: how releases of several clients are added up: "capped", "robust" or "sum" (`select.combine`).
         metadata: of an index, let the strategy see the sources and labels that the pool itself names.
+        limits: which rows may be chosen, which were chosen before, and the least share of each group (`cloud.curation` makes
+            them from an index's columns and other public sets).
 
     Returns:
-        min(budget, n) distinct rows, best first, with a score and a reason each. Any prefix is itself a selection.
+        min(budget, rows that may be chosen) distinct rows, best first, with a score and a reason each. Any prefix is itself a
+        selection.
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, none
-            where one is needed, counts for another number of clusters, or a strategy that returns what is no ranking.
+            where one is needed, counts for another number of clusters, limits that leave nothing or shares of more than all,
+            or a strategy that returns what is no ranking.
         ArtifactError: the index is damaged, or a release's receipt is not its own.
 
     Guarantee:
@@ -103,9 +109,7 @@ def rank(
     if chosen.needs_release and coverage is None:
         raise InvalidInput(f"the strategy {chosen.name!r} needs at least one release")
     candidates = pool if isinstance(pool, Candidates) else pool.candidates(metadata)
-    count = min(budget, len(candidates))
-    ranking = chosen.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
-    _check(ranking, chosen.name, count, len(candidates))
+    ranking = _limited(candidates, coverage, chosen, budget, seed, limits or Limits())
     return Ranked(
         ranking.rows,
         ranking.scores,
@@ -115,6 +119,35 @@ def rank(
         weighed,
         tuple(sorted(candidates.groupings)),
     )
+
+
+def _limited(
+    pool: Candidates,
+    coverage: Coverage | None,
+    strategy: Strategy,
+    budget: int,
+    seed: int,
+    limits: Limits,
+) -> Ranking:
+    """A ranking of the rows that may be chosen, in row numbers of the pool."""
+    rows = limits.open_rows(len(pool))
+    part = pool if rows is None else pool.part(rows, limits.chosen)
+    count = min(budget, len(part))
+    ranking = strategy.rank(part, coverage, count, np.random.default_rng([seed, 3]))
+    _check(ranking, strategy.name, count, len(part))
+    if limits.groups is not None and limits.least is not None:
+        before = limits.chosen if limits.chosen is not None else np.empty(0, np.intp)
+        every = np.arange(len(pool)) if rows is None else rows
+        picked = np.concatenate([before, every[ranking.rows]])
+
+        def more(some: NDArray[np.intp], wanted: int) -> Ranking:
+            rng = np.random.default_rng([seed, 3, int(some[0])])
+            found = strategy.rank(pool.part(every[some], picked), coverage, wanted, rng)
+            _check(found, strategy.name, wanted, len(some))
+            return Ranking(some[found.rows], found.scores, found.reasons)
+
+        ranking = share_out(ranking, limits.groups[every], limits.least, count, more)
+    return ranking if rows is None else Ranking(rows[ranking.rows], ranking.scores, ranking.reasons)
 
 
 def _check(ranking: Ranking, strategy: str, count: int, items: int) -> None:

@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.rows import rows_of
+
 _BLOCK = 1 << 18
 
 
@@ -23,6 +25,10 @@ class Candidates:
         centroids: (R, D) float32.
         groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
         fingerprint: of the index that they were taken from; None for arrays of your own.
+        whole: the pool that these are a part of, where not all of it may be chosen; None where these are all. What an answer
+            says is about all of it.
+        rows: (n,) their row numbers in `whole`, in order.
+        chosen: (k, D) float32 components of items that were chosen before.
     """
 
     Z: NDArray[np.float32]
@@ -30,6 +36,27 @@ class Candidates:
     centroids: NDArray[np.float32]
     groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     fingerprint: str | None = None
+    whole: Candidates | None = None
+    rows: NDArray[np.intp] | None = None
+    chosen: NDArray[np.float32] | None = None
+
+    def part(self, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> Candidates:
+        """Some of the items, 4·D bytes each in memory.
+
+        Args:
+            rows: (m,) distinct row numbers, in order.
+            chosen: (k,) rows that were chosen before.
+        """
+        return Candidates(
+            rows_of(self.Z, rows),
+            self.clusters[rows],
+            self.centroids,
+            {name: codes[rows] for name, codes in self.groupings.items()},
+            self.fingerprint,
+            self,
+            rows,
+            None if chosen is None else rows_of(self.Z, chosen),
+        )
 
     def __len__(self) -> int:
         return len(self.Z)
