@@ -24,7 +24,7 @@ from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid
 from proxyset.sources import KEPT_COLUMNS, open_source
-from proxyset.sources.given import Given, is_path
+from proxyset.sources.given import Given
 
 Public = Given
 
@@ -80,7 +80,7 @@ class Curated(BaseModel):
 
 def named(place: Public) -> str:
     """What a public set is called on a card."""
-    return os.fspath(place) if is_path(place) else f"a set of {len(place):,} in memory"
+    return os.fspath(place) if isinstance(place, str | os.PathLike) else f"a set of {len(place):,} in memory"
 
 
 def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limits, Curated]:
@@ -158,8 +158,8 @@ def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:
             if encoded.problems:
                 row, why = next(iter(sorted(encoded.problems.items())))
                 raise InvalidData(
-                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as {batch.ids[row]!r}: "
-                    f"{why}. Repair or remove them"
+                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as "
+                    f"{batch.ids[row]!r}: {why}. Repair or remove them"
                 )
             yield index.projection(encoded.embeddings)
 
