@@ -174,6 +174,7 @@ def test_the_same_cell_run_again_gives_the_same_answer(probe: Probe, tmp_path: P
         ({"embedding": []}, {}, "mapping of columns"),
         (np.zeros((4, 2)), {}, "rows of 2 numbers; the question's encoder takes 3"),
         (np.zeros(4), {}, "shape"),
+        (np.zeros((4, 1, 3)), {}, "shape .4, 1, 3. holds pictures"),
         (pa.table({"text": ["a"]}), {}, "no column of embedding items"),
         (np.zeros((4, 3)), {"unit": "person", "person": "who"}, "no column 'who'"),
     ],

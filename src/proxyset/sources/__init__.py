@@ -45,7 +45,6 @@ def open_source(
     | `.csv`, `.tsv` | text if there is a column `text`, else table | column `id`, else row number |
     | `.npy` | embedding | row number |
     | `img_emb/*.npy` and `metadata/*.parquet` (clip-retrieval) | embedding | column `id`, else row number |
-
     | in memory: see `sources.given` | by what an item is | column or key `id`, else row number |
 
     All but the first and the last two may be one file or a folder of them. Parquet and tar files may also lie

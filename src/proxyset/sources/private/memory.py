@@ -164,6 +164,11 @@ def open_private_memory(data: InMemory, wanted: Wanted) -> PrivateMemory:
         return PrivateMemory(data if table is None else table, wanted)
     matrix = as_matrix(data)
     if matrix is None:
+        shape = tuple(getattr(data, "shape", ()))
+        if len(shape) > 2 and wanted.kind != "image":
+            raise InvalidInput(
+                f"the question's encoder takes {wanted.kind} items; an array of shape {shape} holds pictures: make it (n, d)"
+            )
         return PrivateMemory(as_records(data), wanted)
     if wanted.kind != "embedding":
         raise InvalidInput(
