@@ -12,4 +12,3 @@ def test_the_reference_has_every_public_name():
     errors = ["ProxysetError", "Refused"]  # with the whole tree of them
     assert sorted([*named, *errors]) == proxyset.__all__
     assert ".. automodule:: proxyset.errors" in page
-

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.cloud.alone import Alone
 from proxyset.cloud.assign import EXACT_CLUSTERS, AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
@@ -176,6 +177,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
         }
     )
     if (build.folder / "manifest.json").exists():
+        build.alone.release()
         return Index.open(build.folder, memory, function)
     phi = encoding.spec if isinstance(plan.encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
@@ -217,6 +219,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
         model_sha256=model,
     )
     atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
+    build.alone.release()
     return Index.open(build.folder, memory, function)
 
 
@@ -242,6 +245,7 @@ class _Build:
             raise InvalidInput(f"{self.folder} already exists and is not an index: choose another folder")
         else:
             atomic.write_bytes(path, data)
+        self.alone = Alone(self.folder)
         self.sweep()
 
     def sweep(self) -> None:

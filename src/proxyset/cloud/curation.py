@@ -158,8 +158,8 @@ def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:
             if encoded.problems:
                 row, why = next(iter(sorted(encoded.problems.items())))
                 raise InvalidData(
-                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as {batch.ids[row]!r}: "
-                    f"{why}. Repair or remove them"
+                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as "
+                    f"{batch.ids[row]!r}: {why}. Repair or remove them"
                 )
             yield index.projection(encoded.embeddings)
 

@@ -360,8 +360,8 @@ def _written(out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranke
             }
         )
         pq.write_table(selection, folder / "selection.parquet")
-        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n")
-        (folder / "card.md").write_text(_markdown(card, selection))
+        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / "card.md").write_text(_markdown(card, selection), encoding="utf-8")
     return ProxySet(out, card)
 
 

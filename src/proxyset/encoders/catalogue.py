@@ -180,7 +180,7 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
             f"the probe was made with a function called {name!r}, and functions do not travel: give the same one, "
             f"encoder=FunctionEncoder({name!r}, function)"
         )
-    if spec.name in ENCODERS.names():
+    if spec.name not in NAMES and spec.name in ENCODERS.names():
         return guarded(ENCODERS.find(spec.name))
     raise EncoderMismatch(
         f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(ENCODERS.names())}: use the version "
