@@ -24,6 +24,7 @@ from proxyset.cli import (
     people,
     plan,
     serve,
+    server,
     train,
 )
 from proxyset.cli.output import note
@@ -54,6 +55,7 @@ app.add_typer(label.app, name="label")
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
+app.add_typer(server.app, name="server")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(people.tokens, name="enroll-token")
 app.add_typer(people.clients, name="clients")
