@@ -52,9 +52,8 @@ def command(module: str) -> NoReturn:
     finally:
         # what could not be written was told; the interpreter, which tries once more as it exits, would tell it again
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    exec(
-        ""
-    )  # CPython 3.11 remembers an interrupt of an `exec`, caught or not, and would die of it; another one forgets it
+    # CPython 3.11 remembers an interrupt of an `exec`, caught or not, and would die of it; another `exec` makes it forget
+    exec("")
     sys.exit(status)
 
 
