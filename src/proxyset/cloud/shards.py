@@ -24,11 +24,7 @@ from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
-<<<<<<< HEAD
-=======
 from proxyset.sources.memory import MemorySource
-from proxyset.sources.remote import is_url
->>>>>>> main
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
