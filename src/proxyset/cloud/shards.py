@@ -25,7 +25,6 @@ from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
 from proxyset.sources.memory import MemorySource
-from proxyset.sources.remote import is_url
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
@@ -106,14 +105,14 @@ def check_seen(index: Path, *others: object) -> None:
     """Whether the machine that this runs on sees an unfinished index, and what else its task is about.
 
     Args:
-        others: paths and "onnx:FOLDER"; a URL, and what is no text, is seen from everywhere.
+        others: absolute paths and "onnx:FOLDER"; anything else, such as a URL, is seen from everywhere.
 
     Raises:
         InvalidInput: it does not: a node of a cluster that shares no disk with the others, or somebody removed it.
     """
-    paths = [
-        Path(each.removeprefix("onnx:")) for each in others if isinstance(each, str) and not is_url(each)
-    ]
+    named = [each for each in others if isinstance(each, str)]
+    paths = [Path(each) for each in named if Path(each).is_absolute()]
+    paths += [Path(each.removeprefix("onnx:")) for each in named if each.startswith("onnx:")]
     for path in (index / "plan.json", *paths):
         if not path.exists():
             raise InvalidInput(
