@@ -24,6 +24,7 @@ from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.memory import MemorySource
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
@@ -82,7 +83,11 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     """Encode one shard, or return its record when that was done before. Its file is whole or not there."""
     name = f"{task.shard.number:06d}.parquet"
     marker = task.folder / f"{task.shard.number:06d}.json"
-    check_seen(task.folder.parent, task.pool, task.local)
+    local = task.local if task.local is not None and task.local.startswith("onnx:") else None
+    foreign = isinstance(task.pool, str) and foreign_source(task.pool) is not None
+    check_seen(
+        task.folder.parent, None if foreign else task.pool, local
+    )  # a name or a class is no place on a disk
     if marker.exists():
         return read_marker(marker)
     source, encoder = task.opened()
