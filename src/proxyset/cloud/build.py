@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ from proxyset.encoders import load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
-from proxyset.sources.files import Place, place
-from proxyset.sources.remote import RemotePath, is_url
+from proxyset.sources.files import passed_over, signature
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import Kind
 from proxyset.wire.merkle import HashTree
 
@@ -107,7 +108,7 @@ def build_index(
     build.begin(
         {
             "pool": root,
-            "files": _signature(place(root)),
+            "files": signature(root, source.files),
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,
@@ -138,15 +139,21 @@ def build_index(
     model = build.write_model(projection, centroids, rows)
     assignments = build.assign(encoded, model, projection.scale)
     build.sweep()
-    lines = [
-        json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
-    ]
+    passed = Counter(passed_over(root, source.files))
+    for record in encoded:
+        passed.update(record.passed_over)
+    facts: list[dict[str, object]] = [{"id": item, "reason": reason} for item, reason in problems]
+    facts += [{"passed_over": what, "count": count} for what, count in passed.items()]
+    lines = [json.dumps(fact, ensure_ascii=False) + "\n" for fact in facts]
     atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
     manifest = Manifest(
         pool=root,
         kind=source.kind,
         items=items,
         skipped=len(problems),
+        passed_over=dict(passed),
+        dropped=getattr(encoding, "dropped", {}),
+        doubts=getattr(encoding, "doubts", {}),
         encoder=encoding.spec,
         local=local,
         dim=D,
@@ -303,16 +310,6 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
     if size >= items:
         return np.arange(items)
     return np.sort(rng.choice(items, size, replace=False))
-
-
-def _signature(path: Place) -> str:
-    """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
-    if isinstance(path, RemotePath):
-        return fingerprint(sorted(path.below().items()))
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return fingerprint(
-        [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    )
 
 
 def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -40,6 +40,10 @@ class ImageFolder:
     def _names(self) -> tuple[str, ...]:
         return ("label",) if any("/" in file for file in self.files) else ()
 
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(self.files)
+
     def shards(self) -> list[Shard]:
         starts = range(0, len(self.files), self.shard_size)
         return [
@@ -53,8 +57,8 @@ class ImageFolder:
 
     def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         # Only names of the listing are opened: an id such as "../secret.png" from a tampered file finds
-        # nothing.
-        for file in set(ids).intersection(self.files[shard.start : shard.stop]):
+        # nothing. Of all the listing: a picture that was added since moves others to the next shard.
+        for file in self._listed.intersection(ids):
             yield file, read_item(locate(self.path, file))
 
     def _sample(self, file: str) -> Sample:

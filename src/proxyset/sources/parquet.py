@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
 
+from proxyset.encoders.columns import column_kind
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
-from proxyset.sources.columns import ID, TEXT_COLUMNS, carried
+from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, features
 from proxyset.sources.files import Place, locate_any
 from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
@@ -23,7 +23,6 @@ CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
     "text": (TEXT_COLUMNS, arrow.is_text),
     "embedding": (("embedding", "emb"), arrow.is_vectors),
 }
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Parquet:
 
     Items are those of the column "image" (or "jpg", "png", "bytes": bytes, or a struct that has `bytes`),
     else of "text" (or "caption"), else of "embedding" (or "emb": lists of numbers), else the rows as tables.
-    A table has all columns but the id, the kept ones and those asked for, as float64 or string.
+    A table has all columns but the id, the kept ones and those asked for, in their own types.
 
     Args:
         path: a Parquet file or a folder of them.
@@ -104,7 +103,7 @@ class Parquet:
             case "embedding":
                 return arrow.vectors(rows.column(self._content), str(path))
             case "table":
-                return arrow.table(rows, self._numeric)  # type: ignore[no-any-return]
+                return pa.Table.from_batches([rows]).select(self._features)
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -125,32 +124,19 @@ class Parquet:
         return carried(self._schema.names, self.columns, self.path)
 
     @cached_property
-    def _numeric(self) -> dict[str, bool]:
-        """The columns of a table, and which of them are numbers."""
-        found: dict[str, bool] = {}
-        for column in self._schema:
-            if (
-                column.name == ID
-                or column.name in self._carried.values()
-                or PANDAS_INDEX.fullmatch(column.name)
-            ):
-                continue
-            numeric = arrow.is_numeric(column.type)
-            if numeric is None:
-                raise InvalidData(
-                    f"{self.path}: the column {column.name!r} is {column.type}; a table can have numbers, "
-                    f"times and strings; drop or flatten it"
-                )
-            found[column.name] = numeric
-        if not found:
+    def _features(self) -> list[str]:
+        """The columns of a table's items."""
+        found = features(self._schema.names, self._carried)
+        if not any(column_kind(self._schema.field(name).type) != "other" for name in found):
             raise InvalidData(
-                f"{self.path} has no columns to make features of: only {', '.join(self._schema.names)}"
+                f"{self.path} has no columns of numbers, times or texts to make features of: only "
+                f"{', '.join(f'{column.name} ({column.type})' for column in self._schema)}"
             )
         return found
 
     @cached_property
     def _used(self) -> list[str]:
-        items = [self._content] if self._content else list(self._numeric)
+        items = [self._content] if self._content else self._features
         return list(dict.fromkeys((*items, *self._carried.values(), *({ID} & set(self._schema.names)))))
 
     @cached_property
@@ -183,5 +169,6 @@ class Parquet:
     def _fits(self, name: str, kind: pa.DataType) -> bool:
         """Whether a column of another file can be read as that of the first."""
         if self.kind == "table":
-            return name not in self._numeric or arrow.is_numeric(kind) == self._numeric[name]
+            known = column_kind(self._schema.field(name).type)
+            return name not in self._features or {known, column_kind(kind)} in ({known}, {known, "empty"})
         return name != self._content or CONTENT[self.kind][1](kind)

@@ -122,7 +122,7 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
     if content is None:
         why = f"there is no column of {wanted.kind} items"
         return _nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
-    column = table.column(content).combine_chunks()
+    column = arrow.plain(table.column(content).combine_chunks())
     match wanted.kind:
         case "image":
             return arrow.images(column), {}
@@ -133,8 +133,6 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
 
 
 def _texts(column: pa.Array) -> tuple[list[str], dict[int, str]]:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     items: list[str] = []
     unread: dict[int, str] = {}
     for row, data in enumerate(column.cast(pa.large_binary()).to_pylist()):
