@@ -40,6 +40,8 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
 
     def confirm(tally: Tally) -> bool:
         if tally.votes and not tally.no_vote:
+            for line in _passed_over(tally):
+                note(line)
             return True
         found = "\n".join(in_words(tally))
         if strict:
@@ -61,7 +63,7 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
 def in_words(tally: Tally) -> list[str]:
     """How many records vote, and why the others do not, the most frequent reason first."""
     if not tally.total:
-        return ["There are no records: the answer would be noise alone."]
+        return ["There are no records: the answer would be noise alone.", *_passed_over(tally)]
     lines = [f"{tally.votes:,} of {tally.total:,} records would vote."]
     reasons = sorted(tally.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
     lines += [
@@ -72,4 +74,11 @@ def in_words(tally: Tally) -> list[str]:
     ]
     if len(reasons) > _REASONS:
         lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
-    return lines
+    return lines + _passed_over(tally)
+
+
+def _passed_over(tally: Tally) -> list[str]:
+    return [
+        f"Passed over, not being of a form that is read here: {count:,} {what}"
+        for what, count in tally.passed_over.items()
+    ]

@@ -83,12 +83,14 @@ class Tally:
         votes: those that could vote.
         no_vote: reason → how many could not for it.
         examples: reason → the id of one of them.
+        passed_over: what else lies beside the records and is not read: kind of file → how many.
     """
 
     total: int = 0
     votes: int = 0
     no_vote: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,6 +123,8 @@ class PrivateData:
             ReadFailed: a file cannot be read now, on this machine. What it holds raises nothing.
         """
         self.tally = tally = Tally()
+        if isinstance(self.source, PrivateFiles):
+            tally.passed_over = self.source.passed_over
         for batch in self._batches():
             X, problems = _features(batch.items, self.encoder)
             problems |= batch.unread

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,3 +105,30 @@ def vectors(column: pa.Array, where: str) -> NDArray[Any]:
     rows = np.full((len(column), lengths[0]), np.nan, np.result_type(flat.dtype, np.float16))
     rows[column.is_valid().to_numpy(zero_copy_only=False)] = flat.reshape(-1, lengths[0])
     return rows
+
+
+def spelled(column: pa.Array) -> list[str | None]:
+    """Cells as texts that read back as what they are: texts as they are, times in ISO 8601, bytes as base64, lists as JSON."""
+    column = plain(column)
+    kind = column.type
+    if pa.types.is_duration(kind):
+        column = column.cast(pa.int64())  # a number, which has no unit in a text
+    elif is_bytes(kind) and not pa.types.is_struct(kind):
+        return [None if cell is None else base64.b64encode(cell).decode() for cell in column.to_pylist()]
+    elif pa.types.is_nested(kind):
+        cells = column.to_pylist()
+        return [None if cell is None else json.dumps(cell, ensure_ascii=False, default=str) for cell in cells]
+    found: list[str | None] = column.cast(pa.string()).to_pylist()
+    return found
+
+
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables with the same columns as one. Where their types differ, a column has one that holds all; else it is of texts."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        texts = [
+            pa.table([pa.array(spelled(column.combine_chunks()), pa.string()) for column in table.columns], table.column_names)
+            for table in tables
+        ]
+        return pa.concat_tables(texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,7 @@ from proxyset.errors import InvalidData
 from proxyset.fingerprint import fingerprint
 from proxyset.sources.remote import RemotePath, is_url
 
+LISTING = "proxyset.jsonl"  # what an export says of each file beside it
 MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
 
 
@@ -89,8 +90,12 @@ def passed_over(path: str, files: Sequence[str]) -> dict[str, int]:
     folder = place(path)
     if tuple(files) == ("",) or not folder.is_dir():
         return {}
-    others = set(list_files(folder)).difference(files)
-    kinds = Counter(PurePosixPath(name).suffix.lower() for name in others)
+    return counted(set(list_files(folder)).difference((*files, LISTING)))
+
+
+def counted(names: Iterable[str]) -> dict[str, int]:
+    """Files by their suffix: kind of file → how many."""
+    kinds = Counter(PurePosixPath(name).suffix.lower() for name in sorted(names))
     return {f"{suffix} files" if suffix else "files without a suffix": count for suffix, count in kinds.most_common()}
 
 

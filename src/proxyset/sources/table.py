@@ -60,7 +60,7 @@ class CsvTable:
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]))
+        return read_header(locate(self.path, self.files[0]), self.columns)
 
     @cached_property
     def _carried(self) -> dict[str, str]:
