@@ -2,8 +2,11 @@
 
 import csv
 import json
+import tarfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -13,6 +16,8 @@ from proxyset.cloud.build import build_index
 from proxyset.encoders import load_encoder
 from proxyset.errors import InvalidData
 from proxyset.sources import open_source
+from proxyset.sources.private import open_private_files
+from proxyset.sources.private.records import Wanted
 
 from .reading import everything, tar_of
 
@@ -59,8 +64,6 @@ def test_names_with_dots_in_one_tar(tmp_path):
 
 
 def test_a_tar_of_a_folder_has_a_member_for_the_folder(tmp_path):
-    import tarfile
-
     picture(tmp_path / "d" / "cat" / "1.jpg")
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(tmp_path / "d", ".")
@@ -83,9 +86,6 @@ def test_common_files_are_read_on_both_sides(tmp_path, data, items):
     path.write_text(data)
     ids, found, columns = everything(open_source(path))
     assert (found, columns["label"]) == (items, ["a"])
-    from proxyset.sources.private import open_private_files
-    from proxyset.sources.private.records import Wanted
-
     (batch,) = open_private_files(path, Wanted("text", columns=("label",))).batches()
     assert (batch.items, batch.columns, batch.unread) == (items, {"label": ["a"]}, {})
 
@@ -93,9 +93,6 @@ def test_common_files_are_read_on_both_sides(tmp_path, data, items):
 def test_a_private_table_may_write_its_columns_in_another_case(tmp_path):
     with (tmp_path / "x.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("AGE", "City"), (40, "Rome"), (50, "Oslo")])
-    from proxyset.sources.private import open_private_files
-    from proxyset.sources.private.records import Wanted
-
     files = open_private_files(tmp_path / "x.csv", Wanted("table", features=("age", "city")))
     assert files.unfit() is None
     (batch,) = files.batches()
@@ -107,3 +104,42 @@ def test_a_ragged_file_says_what_stands_between_its_cells(tmp_path):
     (tmp_path / "y.csv").write_text("a,b\n1;2;3,4,5\n")
     with pytest.raises(InvalidData, match="which is ',' by the header"):
         everything(open_source(tmp_path / "y.csv"))
+
+
+@pytest.mark.parametrize("data", ["5.1,3.5,setosa\n4.9,3.0,virginica\n", "1,2\n3,4\n", "-1;cat\n2;dog\n"])
+def test_a_file_without_a_header_does_not_lose_its_first_row(tmp_path, data):
+    (tmp_path / "x.csv").write_text(data)
+    with pytest.raises(InvalidData, match="its first line has numbers .* write a header line above it"):
+        open_source(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text("country,2019,2020\nde,1,2\n")
+    assert open_source(tmp_path / "x.csv").kind == "table"
+
+
+def test_arrays_come_in_the_order_of_their_numbers(tmp_path):
+    for number in (10, 2, 1):
+        np.save(tmp_path / f"emb_{number}.npy", np.full((2, 3), number, np.float32))
+    assert [vector[0] for vector in everything(open_source(tmp_path))[1]] == [1, 1, 2, 2, 10, 10]
+
+
+X = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "items"),
+    [
+        (pa.FixedShapeTensorArray.from_numpy_ndarray(X.reshape(4, 3)), "embedding", X),
+        (pa.array(X.tolist(), pa.list_view(pa.float32())), "embedding", X),
+        (pa.array(X.tolist(), pa.large_list(pa.float32())), "embedding", X),
+        (pa.array([b"a", b"b", b"a", None]).dictionary_encode(), "image", [b"a", b"b", b"a", b""]),
+        (pa.array(["a", "b", "a", None]).dictionary_encode(), "text", ["a", "b", "a", ""]),
+        (pa.array(["a", "b", "a", None], pa.string_view()), "text", ["a", "b", "a", ""]),
+    ],
+)
+def test_ways_of_writing_a_column_in_parquet(tmp_path, column, kind, items):
+    pq.write_table(pa.table({kind: column}), tmp_path / "x.parquet")
+    assert open_source(tmp_path / "x.parquet").kind == kind
+    found = everything(open_source(tmp_path / "x.parquet"))[1]
+    assert np.array_equal(found, items) if kind == "embedding" else found == items
+    (batch,) = open_private_files(tmp_path / "x.parquet", Wanted(kind, dim=3)).batches()
+    assert not batch.unread
+    assert np.array_equal(batch.items, items) if kind == "embedding" else batch.items == items

@@ -90,7 +90,7 @@ class Tally:
     votes: int = 0
     no_vote: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
-    passed_over: dict[str, int] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -124,7 +124,7 @@ class PrivateData:
         """
         self.tally = tally = Tally()
         if isinstance(self.source, PrivateFiles):
-            tally.passed_over = self.source.passed_over
+            tally.passed_over.update(self.source.passed_over)
         for batch in self._batches():
             X, problems = _features(batch.items, self.encoder)
             problems |= batch.unread
@@ -133,6 +133,7 @@ class PrivateData:
                 row: "no person" for row, name in enumerate(persons) if not name and row not in problems
             }
             tally.total += len(batch.ids)
+            tally.passed_over.update(batch.passed_over)
             for row, reason in problems.items():
                 tally.no_vote[reason] += 1
                 tally.examples.setdefault(reason, batch.ids[row])

@@ -81,12 +81,23 @@ def _ours(header: Sequence[str]) -> bool:
     return any(name.startswith(OURS) for name in header)
 
 
+def _is_number(cell: str) -> bool:
+    found = number(cell)
+    return found is not None and found == found
+
+
 def _header(found: Iterator[list[str]], path: Path, wanted: Sequence[str] = ()) -> list[str]:
     names = matched([name.strip() for name in next(found, [])], wanted)
     if _ours(names):
         names = [live(name) for name in names]
     if not any(names):
         raise InvalidData(f"{path} is empty: it has no header line with the names of its columns")
+    if numbers := [name for name in names if _is_number(name)]:
+        if len(numbers) == len(names) or any(not name.isdigit() for name in numbers):
+            raise InvalidData(
+                f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
+                "it, or words into the names"
+            )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidData(f"{path} has more than one column named {', '.join(map(repr, twice))}; rename them")
     return names

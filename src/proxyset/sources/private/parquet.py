@@ -122,7 +122,10 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
     if content is None:
         why = f"there is no column of {wanted.kind} items"
         return _nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
-    column = arrow.plain(table.column(content).combine_chunks())
+    written = table.column(content)
+    column = pa.chunked_array(
+        [arrow.plain(chunk) for chunk in written.chunks], arrow.plain_type(written.type)
+    ).combine_chunks()
     match wanted.kind:
         case "image":
             return arrow.images(column), {}
