@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from proxyset.cli.confirm import in_words
 from proxyset.client.private_data import open_private
 from proxyset.cloud.build import build_index
 from proxyset.encoders import load_encoder
@@ -38,7 +37,7 @@ def test_pictures_of_phones_are_records_and_other_files_are_named(tmp_path):
     private = open_private(tmp_path, load_encoder("hog"))
     assert sum(len(records.ids) for records in private.records()) == 10
     assert private.tally.no_vote == {}
-    assert in_words(private.tally)[1:] == [
+    assert private.tally.words()[1:] == [
         "Passed over, not being of a form that is read here: 1 files without a suffix",
         "Passed over, not being of a form that is read here: 1 .cr2 files",
     ]

@@ -16,8 +16,6 @@ from proxyset.cli.output import note
 from proxyset.client.private_data import Tally
 from proxyset.errors import InvalidData
 
-_REASONS = 10  # in words
-
 Strict = Annotated[
     bool,
     typer.Option(
@@ -39,11 +37,11 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
     """
 
     def confirm(tally: Tally) -> bool:
-        if tally.votes and not tally.no_vote:
-            for line in _passed_over(tally):
+        if tally.whole:
+            for line in tally.beside():
                 note(line)
             return True
-        found = "\n".join(in_words(tally))
+        found = "\n".join(tally.words())
         if strict:
             raise InvalidData(f"{found}\nNothing was debited, nothing sent (--strict)")
         note(found)
@@ -58,27 +56,3 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
         return typer.confirm("Answer all the same?", default=False, err=True)
 
     return confirm
-
-
-def in_words(tally: Tally) -> list[str]:
-    """How many records vote, and why the others do not, the most frequent reason first."""
-    if not tally.total:
-        return ["There are no records: the answer would be noise alone.", *_passed_over(tally)]
-    lines = [f"{tally.votes:,} of {tally.total:,} records would vote."]
-    reasons = sorted(tally.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
-    lines += [
-        f"  {number:,} without a vote: {reason} (such as {tally.examples[reason]!r})"
-        if reason in tally.examples
-        else f"  {number:,} without a vote: {reason}"
-        for reason, number in reasons[:_REASONS]
-    ]
-    if len(reasons) > _REASONS:
-        lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
-    return lines + _passed_over(tally)
-
-
-def _passed_over(tally: Tally) -> list[str]:
-    return [
-        f"Passed over, not being of a form that is read here: {count:,} {what}"
-        for what, count in tally.passed_over.items()
-    ]
