@@ -25,7 +25,17 @@ N = 12
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 LABELS = ["7", "cat", "a/b", "a:b", "Cat", "..", "con", "unlabeled", "é" * 90, "x" * 200, "=SUM(A1)", None]
 IDS = [f"item.{row} é/{row % 3}" for row in range(N)]
-TEXTS = ["plain", "=cmd|' /C calc'!A0", "a,b\tc", 'quotes "', "line\r\nbreak", "'=quoted", "+49 30 1234", "  spaces ", "é", "-", "@x", "x" * 200_000]  # fmt: skip
+TEXTS = [
+    "plain",
+    "=cmd|' /C calc'!A0",
+    "a,b\tc",
+    'quotes "',
+    "line\r\nbreak",
+    "'=quoted",
+    "+49 30 1234",
+    "  spaces ",
+]
+TEXTS += ["é", "-", "@x", "x" * 200_000]
 INT = 9_007_199_254_741_063
 MOMENT = datetime.datetime(2024, 8, 13, 14, 0, tzinfo=datetime.UTC)
 
@@ -59,7 +69,10 @@ def image_folder(path):
 
 def image_tar(path):
     members = [(f"photo.2020.{row:04d}.png", picture(row)) for row in range(N)]
-    facts = [(f"photo.2020.{row:04d}.json", json.dumps({"label": label}).encode()) for row, label in enumerate(LABELS)]
+    facts = [
+        (f"photo.2020.{row:04d}.json", json.dumps({"label": label}).encode())
+        for row, label in enumerate(LABELS)
+    ]
     return tar_of(path.with_suffix(".tar"), sorted(members + facts))
 
 
@@ -77,7 +90,10 @@ def text_parquet(path):
 
 
 def text_jsonl(path):
-    rows = [{"id": name, "text": text, "label": label} for name, text, label in zip(IDS, TEXTS, LABELS, strict=True)]
+    rows = [
+        {"id": name, "text": text, "label": label}
+        for name, text, label in zip(IDS, TEXTS, LABELS, strict=True)
+    ]
     path = path.with_suffix(".jsonl")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -138,7 +154,9 @@ def clip_retrieval(path):
         (path / "img_emb").mkdir(parents=True, exist_ok=True)
         (path / "metadata").mkdir(exist_ok=True)
         np.save(path / "img_emb" / f"img_emb_{part}.npy", X[rows])
-        pq.write_table(kept().slice(rows.start, rows.stop - rows.start), path / "metadata" / f"metadata_{part}.parquet")
+        pq.write_table(
+            kept().slice(rows.start, rows.stop - rows.start), path / "metadata" / f"metadata_{part}.parquet"
+        )
     return path
 
 
@@ -220,7 +238,10 @@ def test_what_is_exported_is_read_back_as_it_was(proxies, tmp_path, kind, pool, 
         assert {task["data"]["proxyset_id"] for task in json.loads(out.read_text())} == told(index).keys()
         return
     again, before = told(built(out, tmp_path / "index")), told(index)
-    if (kind, form) == ("table", "csv") and pool == "Parquet":  # CSV has texts only; each reads as the value it was
+    if (kind, form) == (
+        "table",
+        "csv",
+    ) and pool == "Parquet":  # CSV has texts only; each reads as the value it was
         again, before = (
             {name: (label, licence, as_texts(row)) for name, (label, licence, row) in found.items()}
             for found in (again, before)
@@ -247,8 +268,13 @@ def test_the_selection_and_the_pool_never_overwrite_each_other(proxies, tmp_path
     export(proxy, "parquet", tmp_path / "x.parquet")
     export(proxy, "csv", tmp_path / "x.csv")
     typed = pq.read_table(tmp_path / "x.parquet")
-    assert {"rank", "score", "hash", "proxyset_rank", "proxyset_score", "proxyset_hash"} <= set(typed.column_names)
-    assert typed.schema.field("when").type == pa.timestamp("ns", "UTC") and typed.schema.field("big").type == pa.int64()
+    assert {"rank", "score", "hash", "proxyset_rank", "proxyset_score", "proxyset_hash"} <= set(
+        typed.column_names
+    )
+    assert (
+        typed.schema.field("when").type == pa.timestamp("ns", "UTC")
+        and typed.schema.field("big").type == pa.int64()
+    )
     written = rows_of(tmp_path / "x.csv")
     assert {row["big"] for row in written} == {str(INT + row) for row in range(N)}
     assert {row["rank"] for row in written} == {"'=a", "''=b", "c"}  # which a spreadsheet does not run
@@ -276,7 +302,8 @@ for kind in ("image", "text", "table", "embedding"):
     found[f"parquet-{kind}"] = [len(loaded("parquet", data_files=path)), len(pandas.read_parquet(path))]
     path = f"{root}/csv-{kind}"
     found[f"csv-{kind}"] = [len(loaded("csv", data_files=path)), len(pandas.read_csv(path))]
-found["big"] = [sorted(pandas.read_csv(f"{root}/csv-table")["big"].tolist()), sorted(pandas.read_parquet(f"{root}/parquet-table")["big"].tolist())]
+tables = pandas.read_csv(f"{root}/csv-table"), pandas.read_parquet(f"{root}/parquet-table")
+found["big"] = [sorted(table["big"].tolist()) for table in tables]
 print(json.dumps(found))
 """
 
@@ -288,13 +315,20 @@ def test_the_next_tool_reads_it(proxies, tmp_path):
     pytest.importorskip("datasets")
     pytest.importorskip("webdataset")
     done = subprocess.run(
-        [sys.executable, "-c", READERS, str(tmp_path), str(tmp_path / "cache")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", READERS, str(tmp_path), str(tmp_path / "cache")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     names = folder_names(LABELS)
     assert found["imagefolder"] == [N, sorted(names.values()), [40, 40]]
-    assert found["webdataset"] == [N, [40, 40], ["7"]]  # its decoder takes `.cls` for a number, so it holds none but numbers
+    assert found["webdataset"] == [
+        N,
+        [40, 40],
+        ["7"],
+    ]  # its decoder takes `.cls` for a number, so it holds none but numbers
     assert found["webdataset-text"] == sorted(TEXTS)
     assert found["webdataset-hf"] == N
     for kind in POOLS:
@@ -306,13 +340,16 @@ def test_labels_become_folders_that_no_other_label_has():
     names = folder_names([*LABELS, "", "a%2Fb", "e\u0301", "\u00e9", "a\x00b", "trailing.", "NUL.txt"])
     assert len({name.casefold() for name in names.values()}) == len(names)
     assert names["cat"].startswith("cat") and names["7"] == "7" and names[None] == "unlabeled"
-    assert all(name not in ("", ".", "..") and "/" not in name and len(name.encode()) < 200 for name in names.values())
+    assert all(
+        name not in ("", ".", "..") and "/" not in name and len(name.encode()) < 200
+        for name in names.values()
+    )
 
 
 def test_a_text_that_csv_cannot_hold_is_refused(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"text": "a\\u0000b"}\n{"text": "c"}\n')
     proxy = chosen(build_index(tmp_path / "x.jsonl", tmp_path / "index", clusters=1), tmp_path / "proxy")
-    with pytest.raises(InvalidInput, match=r"1 cells of 'text' have the character U\+0000.*use parquet"):
+    with pytest.raises(InvalidInput, match=r"1 cells of 'text' have U\+0000.*use parquet"):
         export(proxy, "csv", tmp_path / "x.csv")
     export(proxy, "parquet", tmp_path / "x.parquet")
     assert sorted(pq.read_table(tmp_path / "x.parquet").column("text").to_pylist()) == ["a\0b", "c"]
@@ -351,7 +388,13 @@ def overwritten(path):
         (lambda path: parquet(path, pa.table({"text": TEXTS})), reversed_parquet),
         (lambda path: parquet(path, pa.table({"embedding": list(X)})), reversed_parquet),
         (embedding_npy, lambda path: np.save(path, X[::-1])),
-        (lambda path: (path.with_suffix(".csv").write_text("n,m\n1,2\n3,4\n5,7\n8,9\n"), path.with_suffix(".csv"))[1], reversed_csv),
+        (
+            lambda path: (
+                path.with_suffix(".csv").write_text("n,m\n1,2\n3,4\n5,7\n8,9\n"),
+                path.with_suffix(".csv"),
+            )[1],
+            reversed_csv,
+        ),
         (image_folder, overwritten),
     ],
 )
@@ -359,7 +402,9 @@ def test_a_changed_pool_is_noticed(tmp_path, write, change):
     path = write(tmp_path / "pool")
     index = build_index(path, tmp_path / "index", clusters=2, medoids=True)
     change(path)
-    with pytest.raises(InvalidData, match=r"has changed since .* chosen items are not what was encoded, such as"):
+    with pytest.raises(
+        InvalidData, match=r"has changed since .* chosen items are not what was encoded, such as"
+    ):
         chosen(Index.open(tmp_path / "index"), tmp_path / "proxy")
     assert not (tmp_path / "proxy").exists()
     if index.manifest.kind in ("image", "text"):
@@ -380,7 +425,7 @@ def test_a_pool_that_was_copied_or_has_company_is_the_same(tmp_path):
 
 def test_an_item_of_a_proxy_set_that_was_changed_is_not_exported(proxies, tmp_path):
     index, _ = proxies["image", "folder"]
-    proxy = chosen(index, tmp_path / "proxy")
+    chosen(index, tmp_path / "proxy")
     next((tmp_path / "proxy" / "items").iterdir()).write_bytes(b"another")
     with pytest.raises(ArtifactError, match="is not the one that was chosen"):
         export(ProxySet.open(tmp_path / "proxy"), "imagefolder", tmp_path / "out")
@@ -388,5 +433,8 @@ def test_an_item_of_a_proxy_set_that_was_changed_is_not_exported(proxies, tmp_pa
 
 def test_the_matrix_in_the_docs_is_the_one_that_was_tried():
     lines = ["| form | image | text | table | embedding | read by |", "|---|---|---|---|---|---|"]
-    lines += [f"| `{form}` | {' | '.join(kinds.get(kind, '–') for kind in POOLS)} | {READ_BY[form]} |" for form, kinds in GIVES.items()]
+    lines += [
+        f"| `{form}` | {' | '.join(kinds.get(kind, '–') for kind in POOLS)} | {READ_BY[form]} |"
+        for form, kinds in GIVES.items()
+    ]
     assert "\n".join(lines) in DOCS.read_text(), "docs/data.md should have:\n" + "\n".join(lines)

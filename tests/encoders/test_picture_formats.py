@@ -98,7 +98,10 @@ SCAN = np.array([[-1000, 0], [40, 3000]], np.int16)
     [
         ({}, [[0, 64], [66, 255]]),
         ({"WindowCenter": 40, "WindowWidth": 80}, [[0, 0], [129, 255]]),
-        ({"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": -984, "WindowWidth": 80}, [[0, 0], [129, 255]]),
+        (
+            {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": -984, "WindowWidth": 80},
+            [[0, 0], [129, 255]],
+        ),
         ({"PhotometricInterpretation": "MONOCHROME1"}, [[255, 191], [189, 0]]),
     ],
 )

@@ -111,7 +111,9 @@ def test_it_is_a_missing_value_where_the_pool_has_such():
     encoded = TabularEncoder(PARAMS).encode(pa.concat_tables([table(age=["old"]), table(age=["60"])]))
     assert not encoded.problems
     assert encoded.embeddings[:, :2].tolist() == [[0, 1], [2, 0]]
-    lists = TabularEncoder(PARAMS).encode(table(age=[[1]]))  # what no file of texts can hold is one of its row
+    lists = TabularEncoder(PARAMS).encode(
+        table(age=[[1]])
+    )  # what no file of texts can hold is one of its row
     assert "neither a number nor a text" in lists.problems[0]
 
 

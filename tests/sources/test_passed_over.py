@@ -23,7 +23,9 @@ from .reading import everything, tar_of
 
 def picture(path, form="JPEG"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(len(str(path))).integers(0, 255, (30, 30, 3), np.uint8)).save(path, form)
+    Image.fromarray(np.random.default_rng(len(str(path))).integers(0, 255, (30, 30, 3), np.uint8)).save(
+        path, form
+    )
 
 
 def test_pictures_of_phones_are_records_and_other_files_are_named(tmp_path):
@@ -50,8 +52,18 @@ def test_pictures_of_phones_are_records_and_other_files_are_named(tmp_path):
 def test_names_with_dots_in_one_tar(tmp_path):
     picture(tmp_path / "x.jpg")
     data = (tmp_path / "x.jpg").read_bytes()
-    names = ["0001.jpg", "0001.seg.png", "0002.jpg", "photo.2020.0001.jpg", "photo.2020.0001.cls", "photo.2020.0002.jpg", "z.txt"]
-    (tmp_path / "x.tar").write_bytes(tar_of(dict.fromkeys(names, data) | {"photo.2020.0001.cls": b"cat", "z.txt": b"text"}))
+    names = [
+        "0001.jpg",
+        "0001.seg.png",
+        "0002.jpg",
+        "photo.2020.0001.jpg",
+        "photo.2020.0001.cls",
+        "photo.2020.0002.jpg",
+        "z.txt",
+    ]
+    (tmp_path / "x.tar").write_bytes(
+        tar_of(dict.fromkeys(names, data) | {"photo.2020.0001.cls": b"cat", "z.txt": b"text"})
+    )
     source = open_source(tmp_path / "x.tar")
     ids, _, columns = everything(source)
     assert ids == ["0001", "0002", "photo.2020.0001", "photo.2020.0002"]
@@ -83,7 +95,7 @@ def test_a_tar_of_a_folder_has_a_member_for_the_folder(tmp_path):
 def test_common_files_are_read_on_both_sides(tmp_path, data, items):
     path = tmp_path / "x.csv"
     path.write_text(data)
-    ids, found, columns = everything(open_source(path))
+    _ids, found, columns = everything(open_source(path))
     assert (found, columns["label"]) == (items, ["a"])
     (batch,) = open_private_files(path, Wanted("text", columns=("label",))).batches()
     assert (batch.items, batch.columns, batch.unread) == (items, {"label": ["a"]}, {})
@@ -108,7 +120,7 @@ def test_a_ragged_file_says_what_stands_between_its_cells(tmp_path):
 @pytest.mark.parametrize("data", ["5.1,3.5,setosa\n4.9,3.0,virginica\n", "1,2\n3,4\n", "-1;cat\n2;dog\n"])
 def test_a_file_without_a_header_does_not_lose_its_first_row(tmp_path, data):
     (tmp_path / "x.csv").write_text(data)
-    with pytest.raises(InvalidData, match="its first line has numbers .* write a header line above it"):
+    with pytest.raises(InvalidData, match=r"its first line has numbers .* write a header line above it"):
         open_source(tmp_path / "x.csv")
     (tmp_path / "x.csv").write_text("country,2019,2020\nde,1,2\n")
     assert open_source(tmp_path / "x.csv").kind == "table"

@@ -59,7 +59,9 @@ def test_texts_of_a_file_without_types_are_numbers_if_nearly_all_are(tmp_path, c
     (batch,) = source.read(source.shards()[0])
     encoded = encoder.encode(batch.items)
     assert not encoded.problems and len(encoded.embeddings) == count
-    assert [row["c"] for row in batch.items.to_pylist()] == [cell or None for cell in cells]  # as it is written
+    assert [row["c"] for row in batch.items.to_pylist()] == [
+        cell or None for cell in cells
+    ]  # as it is written
 
 
 @pytest.mark.parametrize("cells", [["1", "two"], ["1_000", "2"], ["0x10", "2"], ["NA", "x"], ["", "x"]])

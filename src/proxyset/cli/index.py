@@ -111,7 +111,11 @@ def build(
         note(f"passed over: {count:,} {what}")
     for said in (index.manifest.dropped, index.manifest.doubts):
         for name, why in said.items():
-            note(f"column {name!r} {why}" if said is index.manifest.doubts else f"column {name!r} is no feature: it {why}")
+            note(
+                f"column {name!r} {why}"
+                if said is index.manifest.doubts
+                else f"column {name!r} is no feature: it {why}"
+            )
     emit(_facts(index), _words(index), json)
 
 

@@ -114,7 +114,9 @@ def build_index(
     build.begin(
         {
             "pool": root,
-            "files": fingerprint([asdict(shard) for shard in shards]) if foreign else signature(root, source.files),
+            "files": fingerprint([asdict(shard) for shard in shards])
+            if foreign
+            else signature(root, source.files),
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,

@@ -133,7 +133,7 @@ def _csv(proxy: ProxySet, out: Path) -> None:
         columns[name] = [None if value is None else inert(str(value)) for value in values]
         if nul := [row for row, cell in enumerate(columns[name]) if cell is not None and "\0" in cell]:
             raise InvalidInput(
-                f"{len(nul)} cells of {name!r} have the character U+0000, such as that of {rows[nul[0]][ID]!r}; CSV does not hold it: "
+                f"{len(nul)} cells of {name!r} have U+0000, such as that of {rows[nul[0]][ID]!r}; CSV cannot hold it: "
                 "use parquet"
             )
     with atomic.replacing(out) as path, path.open("w", newline="", encoding="utf-8") as file:

@@ -284,8 +284,8 @@ class Index:
         if changed:
             listed = ", ".join(map(repr, sorted(changed)[:5]))
             raise InvalidData(
-                f"{self.manifest.pool} has changed since the index {self.folder} was built: {len(changed):,} of {len(known):,} chosen "
-                f"items are not what was encoded, such as {listed}. Bring the pool back as it was, or build the index again"
+                f"{self.manifest.pool} has changed since the index {self.folder} was built: {len(changed):,} of {len(known):,} "
+                f"chosen items are not what was encoded, such as {listed}. Bring the pool back as it was, or build the index again"
             )
 
     def candidates(self, metadata: bool = False) -> Candidates:
@@ -348,7 +348,9 @@ class Index:
             low, high = np.searchsorted(rows[order], [starts[number], starts[number + 1]])
             if low == high:
                 continue
-            table = pa.Table.from_batches(list(read_columns(self._verified("shards", record), [*columns, CONTENT])))
+            table = pa.Table.from_batches(
+                list(read_columns(self._verified("shards", record), [*columns, CONTENT]))
+            )
             part = table.take(pa.array(rows[order][low:high] - starts[number]))
             shard = int(Path(record.name).stem)
             parts.append(part.append_column("shard", pa.array(np.full(len(part), shard), pa.int64())))

@@ -131,12 +131,14 @@ class ProxySet:
         """
         selection = self.selection()
         found = self._items(selection)
-        for name, known in zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True):
+        for name, known in zip(
+            selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True
+        ):
             item = next(found, None)
             if item is None or _hash(item) != known:
                 raise ArtifactError(
-                    f"{self.folder}/items: the item {name!r} is {'missing' if item is None else 'not the one that was chosen'}: the "
-                    "folder was changed since; select again"
+                    f"{self.folder}/items: the item {name!r} is {'missing' if item is None else 'not the one that was chosen'}: "
+                    "the folder was changed since; select again"
                 )
             yield item
 

@@ -150,9 +150,7 @@ def _open(pool: str, kind: Kind, spec: str, local: str | None) -> tuple[Source, 
     return open_source(pool, kind=kind), encoder_for(EncoderSpec.model_validate_json(spec), local=local)
 
 
-def _write(
-    path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType
-) -> _Written:
+def _write(path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType) -> _Written:
     dim = encoder.spec.dim
     schema = pa.schema(
         [

@@ -99,7 +99,8 @@ def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> Tabul
         columns.append(column)
         if isinstance(column, Number) and profile.unread:
             doubts[name] = (
-                f"is taken as numbers: {profile.unread:,} of {profile.texts:,} cells, such as {profile.odd[:50]!r}, count as missing"
+                f"is taken as numbers: {profile.unread:,} of {profile.texts:,} cells, such as {profile.odd[:50]!r}, "
+                "count as missing"
             )
     if not columns:
         why = "; ".join(f"{name!r} {reason}" for name, reason in dropped.items())

@@ -128,7 +128,10 @@ def together(tables: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException:
         texts = [
-            pa.table([pa.array(spelled(column.combine_chunks()), pa.string()) for column in table.columns], table.column_names)
+            pa.table(
+                [pa.array(spelled(column.combine_chunks()), pa.string()) for column in table.columns],
+                table.column_names,
+            )
             for table in tables
         ]
         return pa.concat_tables(texts)

@@ -20,7 +20,8 @@ Sample = tuple[str | None, bytes | str, Sequence[str | None]]
 def in_batches(samples: Iterable[Sample], names: Sequence[str], most: int, where: str) -> Iterator[Batch]:
     """Gather samples (id, item, values of the columns `names`) into batches of at most `most` items.
 
-    A batch is also full when its items pass BATCH_BYTES; it is given once there is a further sample, or is none. Raises InvalidData for ids that cannot be ids.
+    A batch is also full when its items pass BATCH_BYTES. It is given once there is a further sample, or is none. Raises
+    InvalidData for ids that cannot be ids.
     """
     gathered: list[Sample] = []
     size = 0

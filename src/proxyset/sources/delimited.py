@@ -11,8 +11,9 @@ from proxyset.errors import InvalidData
 from proxyset.sources.columns import OURS, matched
 from proxyset.sources.lines import MAX_LINE_BYTES, Lines, open_lines
 
-
-csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process: the standard library's 128 KiB are less than a text may have
+csv.field_size_limit(
+    MAX_LINE_BYTES
+)  # of the whole process: the standard library's 128 KiB are less than a text may have
 
 _LIVE = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs as a formula
 _INERT = "'"
@@ -92,12 +93,12 @@ def _header(found: Iterator[list[str]], path: Path, wanted: Sequence[str] = ()) 
         names = [live(name) for name in names]
     if not any(names):
         raise InvalidData(f"{path} is empty: it has no header line with the names of its columns")
-    if numbers := [name for name in names if _is_number(name)]:
-        if len(numbers) == len(names) or any(not name.isdigit() for name in numbers):
-            raise InvalidData(
-                f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
-                "it, or words into the names"
-            )
+    numbers = [name for name in names if _is_number(name)]
+    if numbers and (len(numbers) == len(names) or any(not name.isdigit() for name in numbers)):
+        raise InvalidData(
+            f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
+            "it, or words into the names"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidData(f"{path} has more than one column named {', '.join(map(repr, twice))}; rename them")
     return names

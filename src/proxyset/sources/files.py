@@ -96,7 +96,10 @@ def passed_over(path: str, files: Sequence[str]) -> dict[str, int]:
 def counted(names: Iterable[str]) -> dict[str, int]:
     """Files by their suffix: kind of file → how many."""
     kinds = Counter(PurePosixPath(name).suffix.lower() for name in sorted(names))
-    return {f"{suffix} files" if suffix else "files without a suffix": count for suffix, count in kinds.most_common()}
+    return {
+        f"{suffix} files" if suffix else "files without a suffix": count
+        for suffix, count in kinds.most_common()
+    }
 
 
 def signature(path: str, files: Sequence[str]) -> str:

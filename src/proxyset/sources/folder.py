@@ -84,4 +84,8 @@ class ImageFolder:
     def _sample(self, file: str) -> Sample:
         said = {"label": file.split("/", 1)[0] if "/" in file else None}
         said = self._listing.get(file, said)
-        return self._id(file), read_item(locate(self.path, file)), [as_text(said.get(name)) for name in self._names]
+        return (
+            self._id(file),
+            read_item(locate(self.path, file)),
+            [as_text(said.get(name)) for name in self._names],
+        )

@@ -78,7 +78,9 @@ class WebDataset:
         names = tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
         most = IMAGE_BATCH if self.kind == "image" else ROW_BATCH
         passed = Counter[str]()
-        samples = (self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file, passed))
+        samples = (
+            self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file, passed)
+        )
         for batch in in_batches(samples, names, most, str(locate_any(self.path, shard.file))):
             yield replace(batch, passed_over=dict(passed))
             passed.clear()
@@ -93,8 +95,10 @@ class WebDataset:
             if split(name)[1] in IMAGE_EXTENSIONS:
                 return
 
-    def _samples(self, file: str, passed: Counter[str] | None = None) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, extension → bytes) of samples that have an item; what is neither of an item nor about one is counted in `passed`."""
+    def _samples(
+        self, file: str, passed: Counter[str] | None = None
+    ) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """(key, extension → bytes) of samples that have an item; what is not of a sample is counted in `passed`."""
         passed = Counter() if passed is None else passed
         extensions = self._extensions
         current, parts = "", dict[str, bytes]()
@@ -132,7 +136,11 @@ class WebDataset:
             item = record["caption"]
         prefix = f"{PurePosixPath(file).with_suffix('')}/" if len(self.files) > 1 else ""
         said = record.get(OURS + ID)  # an export's own word for what the sample is called
-        return (said if isinstance(said, str) else prefix + key), item, [value(record, name) for name in names]
+        return (
+            (said if isinstance(said, str) else prefix + key),
+            item,
+            [value(record, name) for name in names],
+        )
 
     def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:
         """What the sample's `.json`, `.cls` and `.txt` say."""

@@ -71,7 +71,7 @@ def _is_small(record: Any) -> bool:
 
 
 def _as_task(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of JSON-MIN in the shape of the whole export. A result is one class, {"choices": […]}, or the paths of a taxonomy."""
+    """A record of JSON-MIN in the shape of the whole export. A result is one class, {"choices": […]} or the paths of a taxonomy."""
     values = [value for name, value in record.items() if name not in (ID, *_ABOUT, *_SHOWN)]
     results = [{"value": _value(value)} for value in values if value]
     annotation = {
@@ -88,5 +88,7 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if isinstance(value, list):
-        return {name: [one for part in value for one in part.get(name, [])] for name in ("choices", "taxonomy")}
+        return {
+            name: [one for part in value for one in part.get(name, [])] for name in ("choices", "taxonomy")
+        }
     return {"choices": [value]}
