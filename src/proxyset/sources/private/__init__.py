@@ -49,7 +49,7 @@ class PrivateFiles:
     path: str
     files: tuple[tuple[str, Format], ...]
     wanted: Wanted
-    passed_over: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict, compare=False, kw_only=True)
 
     @property
     def kind(self) -> Kind:
@@ -141,4 +141,5 @@ def open_private_files(path: str | os.PathLike[str], wanted: Wanted) -> PrivateF
         return PrivateFiles(os.fspath(path), tuple((name, "clip-retrieval") for name in found), wanted)
     found_forms = ((name, forms.get(PurePosixPath(name).suffix.lower())) for name in names)
     read = tuple((name, form) for name, form in found_forms if form)
-    return PrivateFiles(os.fspath(path), read, wanted, counted(set(names) - {name for name, _ in read}))
+    others = set(names) - {name for name, _ in read}
+    return PrivateFiles(os.fspath(path), read, wanted, passed_over=counted(others))
