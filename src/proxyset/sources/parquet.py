@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -111,9 +111,7 @@ class Parquet:
             return file.schema_arrow
 
     def _content_of(self, kind: Kind) -> str | None:
-        names, fits = CONTENT[kind]
-        there = {field.name: field.type for field in self._schema}
-        return next((name for name in names if name in there and fits(there[name])), None)
+        return content_of(self._schema, kind, CONTENT[kind][0])
 
     @cached_property
     def _content(self) -> str | None:
@@ -126,13 +124,7 @@ class Parquet:
     @cached_property
     def _features(self) -> list[str]:
         """The columns of a table's items."""
-        found = features(self._schema.names, self._carried)
-        if not any(column_kind(self._schema.field(name).type) != "other" for name in found):
-            raise InvalidData(
-                f"{self.path} has no columns of numbers, times or texts to make features of: only "
-                f"{', '.join(f'{column.name} ({column.type})' for column in self._schema)}"
-            )
-        return found
+        return item_columns(self._schema, self._carried, self.path)
 
     @cached_property
     def _used(self) -> list[str]:
@@ -172,3 +164,25 @@ class Parquet:
             known = column_kind(self._schema.field(name).type)
             return name not in self._features or {known, column_kind(kind)} in ({known}, {known, "empty"})
         return name != self._content or CONTENT[self.kind][1](kind)
+
+
+def content_of(schema: pa.Schema, kind: Kind, names: Sequence[str]) -> str | None:
+    """The first of these columns that can hold items of this kind."""
+    there = {field.name: field.type for field in schema}
+    fits = CONTENT[kind][1] if kind in CONTENT else None
+    return next((name for name in names if fits and name in there and fits(there[name])), None)
+
+
+def item_columns(schema: pa.Schema, beside: Mapping[str, str], where: str) -> list[str]:
+    """The columns of a table's items: all but those `beside` them.
+
+    Raises:
+        InvalidData: none of them has numbers, times or texts.
+    """
+    found = features(schema.names, beside)
+    if not any(column_kind(schema.field(name).type) != "other" for name in found):
+        raise InvalidData(
+            f"{where} has no columns of numbers, times or texts to make features of: only "
+            f"{', '.join(f'{column.name} ({column.type})' for column in schema)}"
+        )
+    return found
