@@ -28,7 +28,8 @@ def decode_dicom(data: bytes | bytearray | memoryview, most_pixels: int) -> Imag
     """
     try:
         import pydicom
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
+        from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+        from pydicom.pixels.utils import pixel_array
     except ImportError:
         raise InvalidData(
             "it is a picture of the format DICOM, which needs pydicom: pip install 'proxyset[dicom]'"
