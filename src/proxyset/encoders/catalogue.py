@@ -71,7 +71,7 @@ def loaded(encoder: object) -> Encoder:
     """
     if isinstance(encoder, Encoder):
         ours = type(encoder).__module__.startswith("proxyset.")
-        return encoder if ours else ForeignEncoder(encoder)
+        return encoder if ours else ForeignEncoder(encoder, encoder.kind, encoder.spec)
     if callable(encoder):
         raise InvalidInput(
             "a function has no name that both sides could agree on: give it one, FunctionEncoder('my encoder, v1', function)"
