@@ -107,6 +107,15 @@ def build(
         )
     if index.manifest.skipped:
         note(f"{index.manifest.skipped} items could not be encoded and were left out: {out}/skipped.jsonl")
+    for what, count in index.manifest.passed_over.items():
+        note(f"passed over: {count:,} {what}")
+    for said in (index.manifest.dropped, index.manifest.doubts):
+        for name, why in said.items():
+            note(
+                f"column {name!r} {why}"
+                if said is index.manifest.doubts
+                else f"column {name!r} is no feature: it {why}"
+            )
     emit(_facts(index), _words(index), json)
 
 
@@ -327,6 +336,9 @@ def _facts(index: Index) -> dict[str, object]:
         "kind": manifest.kind,
         "items": manifest.items,
         "skipped": manifest.skipped,
+        "passed_over": manifest.passed_over,
+        "dropped": manifest.dropped,
+        "doubts": manifest.doubts,
         "encoder": manifest.encoder.name,
         "encoder_fingerprint": manifest.encoder.fingerprint,
         "features": manifest.encoder.dim,

@@ -41,6 +41,8 @@ from proxyset.cloud.select import (
 )
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
+from proxyset.sources.arrow import together
+from proxyset.sources.columns import OURS
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
@@ -48,6 +50,8 @@ from proxyset.wire.release import Release
 if TYPE_CHECKING:
     from proxyset.cloud.torch_dataset import ProxyDataset
 
+# A phone's JPEG with a second picture behind the first (MPO) is read as a JPEG by everybody.
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "HEIF": ".heic", "JPEG2000": ".jp2", "DICOM": ".dcm"}
 _NAMED = 20  # releases that card.md describes one by one
 
 
@@ -153,11 +157,29 @@ class ProxySet:
         return found
 
     def items(self) -> Iterator[Any]:
-        """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays."""
+        """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays.
+
+        Raises:
+            ArtifactError: an item is missing, or is not the one that was chosen.
+        """
+        selection = self.selection()
+        found = self._items(selection)
+        for name, known in zip(
+            selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True
+        ):
+            item = next(found, None)
+            if item is None or _hash(item) != known:
+                raise ArtifactError(
+                    f"{self.folder}/items: the item {name!r} is {'missing' if item is None else 'not the one that was chosen'}: "
+                    "the folder was changed since; select again"
+                )
+            yield item
+
+    def _items(self, selection: pa.Table) -> Iterator[Any]:
         folder = self.folder / "items"
         if self.card.kind == "image":
-            for name in self.selection().column("file").to_pylist():
-                yield (folder / name).read_bytes()
+            for name in selection.column("file").to_pylist():
+                yield (folder / name).read_bytes() if (folder / name).is_file() else None
         elif self.card.kind == "text":
             with (folder / "items.jsonl").open(encoding="utf-8") as lines:
                 for line in lines:
@@ -172,14 +194,15 @@ class ProxySet:
     def to_arrow(self) -> pa.Table:
         """The selection with its items, in order of rank.
 
-        The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns.
+        The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns. A column of
+        the selection whose name the table has, too, is called `proxyset_…`.
         """
         selection, items = self.selection(), list(self.items())
         if self.card.kind == "table":
             table = pa.concat_tables(items)
             for name in selection.column_names:
-                if name not in table.column_names:
-                    table = table.append_column(name, selection.column(name))
+                free = name if name not in table.column_names else OURS + name
+                table = table.append_column(free, selection.column(name))
             return table
         values = pa.array(items) if self.card.kind != "embedding" else None
         if values is None:
@@ -375,11 +398,10 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     held: dict[int, Any] = {}
     for item, value in index.fetch(table):
         position = rank[item]
-        data = _as_bytes(value)
-        hashes[position] = hashlib.sha256(data).hexdigest()
         if index.manifest.kind == "image":
-            files[position] = f"{position:06d}{_suffix(item, data)}"
-            (folder / str(files[position])).write_bytes(data)
+            files[position] = f"{position:06d}{_suffix(item, value)}"
+            (folder / str(files[position])).write_bytes(value)
+            hashes[position] = _hash(value)
         else:
             held[position] = value
     values = [held[position] for position in sorted(held)]
@@ -390,12 +412,18 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
         )
         (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     elif index.manifest.kind == "table":
-        pq.write_table(pa.concat_tables(values, promote_options="default"), folder / "items.parquet")
+        rows = together(values)
+        pq.write_table(rows, folder / "items.parquet")
+        values = [rows.slice(row, 1) for row in range(len(rows))]
     elif index.manifest.kind == "embedding":
         buffer = io.BytesIO()  # np.save into a full disk says only how many values did not fit
         np.save(buffer, np.stack(values))
         (folder / "embeddings.npy").write_bytes(buffer.getbuffer())
-    return files, hashes
+    return files, hashes if index.manifest.kind == "image" else [_hash(value) for value in values]
+
+
+def _hash(item: Any) -> str:
+    return hashlib.sha256(_as_bytes(item)).hexdigest()
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -410,7 +438,7 @@ def _as_bytes(value: Any) -> bytes:
 
 def _suffix(item: str, data: bytes) -> str:
     form = format_of(data)
-    return "." + form.lower().replace("jpeg", "jpg") if form else PurePosixPath(item).suffix.lower()
+    return _SUFFIXES.get(form, f".{form.lower()}") if form else PurePosixPath(item).suffix.lower()
 
 
 def _markdown(card: Card, selection: pa.Table) -> str:
