@@ -20,6 +20,7 @@ from proxyset.cli import (
     index,
     label,
     ledger,
+    look,
     model,
     people,
     plan,
@@ -49,6 +50,7 @@ app.command("probe")(index.probe)
 app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
+app.command("look")(look.look)
 app.command("export")(index.export_command)
 app.add_typer(label.app, name="label")
 app.command("train")(train.train)

@@ -3,6 +3,7 @@
 PROXY/selection.parquet    id, cluster, rank, score, reason, label, source, uri, licence, hash
 PROXY/items/               the items themselves, as files (images), items.jsonl (texts), items.parquet (rows), or
                            embeddings.npy, in order of rank
+PROXY/beside/              what to hold it against: items of the pool at random, and the clusters (`Beside`)
 PROXY/card.json, card.md   what was asked, from which index and releases, what it contains
 """
 
@@ -25,7 +26,16 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, find_strategy, weigh
+from proxyset.cloud.select import (
+    DEFAULT_RULE,
+    DEFAULT_STRATEGY,
+    MAX_WEIGHT,
+    Candidates,
+    Coverage,
+    Rule,
+    find_strategy,
+    weigh,
+)
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources.source import Kind
@@ -33,6 +43,9 @@ from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
 
 _NAMED = 20  # releases that card.md describes one by one
+_SAMPLE = 1000  # rows of the pool at random, of which it is kept what they are
+_SHOWN = 60  # of them that are kept themselves
+_BESIDE = "beside"
 
 
 class Card(BaseModel):
@@ -66,6 +79,20 @@ class Card(BaseModel):
     clusters_covered: int
     clusters: int
     metadata: list[str] = []
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a proxy set is held against.
+
+    Attributes:
+        sample: id, cluster, label, source, file of at most 1,000 items of the pool, drawn uniformly and in no order. The first
+            60 are kept themselves.
+        clusters: cluster, pool (items in it), count (what the releases say together, noise and all; null without a release).
+    """
+
+    sample: pa.Table
+    clusters: pa.Table
 
 
 @dataclass(frozen=True)
@@ -104,20 +131,42 @@ class ProxySet:
 
     def items(self) -> Iterator[Any]:
         """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays."""
-        folder = self.folder / "items"
-        if self.card.kind == "image":
-            for name in self.selection().column("file").to_pylist():
-                yield (folder / name).read_bytes()
-        elif self.card.kind == "text":
-            with (folder / "items.jsonl").open(encoding="utf-8") as lines:
-                for line in lines:
-                    yield json.loads(line)["text"]
-        elif self.card.kind == "table":
-            table = pq.read_table(folder / "items.parquet")
-            for row in range(len(table)):
-                yield table.slice(row, 1)
-        else:
-            yield from np.load(folder / "embeddings.npy", allow_pickle=False)
+        return _read_items(self.folder / "items", self.card.kind, self.selection())
+
+    def beside(self) -> Beside | None:
+        """What to hold it against; None for a set that was drawn before this was kept.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """
+        folder = self.folder / _BESIDE
+        if not folder.exists():
+            return None
+        try:
+            return Beside(*(pq.read_table(folder / f"{name}.parquet") for name in ("sample", "clusters")))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ArtifactError(f"{folder} is damaged: {error}. Draw the set again") from None
+
+    def random_items(self) -> Iterator[Any]:
+        """The first 60 of the random sample, as `items` gives them. There must be a sample."""
+        folder = self.folder / _BESIDE
+        return _read_items(folder / "items", self.card.kind, pq.read_table(folder / "sample.parquet"))
+
+
+def _read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:
+    if kind == "image":
+        for name in rows.column("file").drop_null().to_pylist():
+            yield (folder / name).read_bytes()
+    elif kind == "text":
+        with (folder / "items.jsonl").open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)["text"]
+    elif kind == "table":
+        table = pq.read_table(folder / "items.parquet")
+        for row in range(len(table)):
+            yield table.slice(row, 1)
+    else:
+        yield from np.load(folder / "embeddings.npy", allow_pickle=False)
 
 
 def select(
@@ -201,7 +250,29 @@ def select(
         pq.write_table(selection, folder / "selection.parquet")
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n")
         (folder / "card.md").write_text(_markdown(card, selection))
+        _write_beside(folder / _BESIDE, index, candidates, coverage, seed)
     return ProxySet(Path(out), card)
+
+
+def _write_beside(
+    folder: Path, index: Index, candidates: Candidates, coverage: Coverage | None, seed: int
+) -> None:
+    """A uniform sample of what could have been chosen, and the clusters with what was asked of them."""
+    folder.mkdir()
+    chosen = np.random.default_rng([seed, 5]).permutation(len(candidates))[:_SAMPLE]
+    table = index.rows(chosen, ["id", "label", "source"])
+    files, _ = _write_items(folder / "items", index, table.slice(0, _SHOWN))
+    files += [None] * (len(table) - len(files))
+    sample = table.drop_columns(["shard"])
+    sample = sample.append_column("cluster", pa.array(candidates.clusters[chosen], pa.int32()))
+    pq.write_table(sample.append_column("file", pa.array(files, pa.string())), folder / "sample.parquet")
+    counts = [None] * len(candidates.sizes) if coverage is None else coverage.counts
+    clusters = {
+        "cluster": pa.array(range(len(candidates.sizes)), pa.int32()),
+        "pool": pa.array(candidates.sizes, pa.int64()),
+        "count": pa.array(counts, pa.float64()),
+    }
+    pq.write_table(pa.table(clusters), folder / "clusters.parquet")
 
 
 def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str | None], list[str]]:
