@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import options
+from proxyset.cli import options, train
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
@@ -182,8 +182,11 @@ def curve_command(
         typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
     ] = None,
     classes: Classes = "",
-    model: Annotated[str, typer.Option(help="As proxyset train takes it.")] = "cnn-16",
-    size: Annotated[int, typer.Option(help="Pixels that images are scaled to.")] = 32,
+    model: train.Model = "auto",
+    weights: train.Weights = None,
+    index: train.IndexBelow = None,
+    encoder: train.EncoderBelow = None,
+    size: train.Size = None,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer, the same for all.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
     public_inputs: options.PublicInputs = False,
@@ -196,19 +199,23 @@ def curve_command(
     from proxyset.jobs.selective_labeling import selective_labeling
     from proxyset.jobs.training import Plan
     from proxyset.train.loop import Run
+    from proxyset.train.models import usual_size
     from proxyset.train.settings import Settings
 
+    below = train.Below.asked(model, weights, index, encoder, unlabeled)
+    settings = Settings(steps=steps, seed=seed, lr=below.rate)
     with progress() as advance:
         run = Run(on_step=lambda done, total: advance("training", done, total), warn=note)
         rounds = selective_labeling(
             ProxySet.open(proxy), labels, out, test=test, first=_numbers(first), unlabeled=unlabeled,
-            classes=_names(classes) if classes else None, size=size,
-            plan=Plan(model=model, settings=Settings(steps=steps, seed=seed)), public_inputs=public_inputs, run=run,
+            classes=_names(classes) if classes else None, size=usual_size(below.network) if size is None else size,
+            plan=Plan(model=below.network, weights=weights, settings=settings), public_inputs=public_inputs, run=run,
+            encoder=below.encoder, index=below.index,
         )  # fmt: skip
     facts = [vars(found) | {"folder": str(found.folder)} for found in rounds]
     words = [
         f"first {found.first:,}: {found.labeled:,} labels, accuracy {100 * found.accuracy:.1f} % "
-        f"({100 * found.low:.1f} to {100 * found.high:.1f})"
+        f"({100 * found.low:.1f} to {100 * found.high:.1f}), balanced {100 * found.balanced_accuracy:.1f} %"
         for found in rounds
     ]
     emit({"rounds": facts}, "\n".join(words), json)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
@@ -54,6 +55,8 @@ def read_training_set(
     classes: Sequence[str] | None = None,
     size: int = 32,
     public_inputs: bool = False,
+    encoder: Encoder | None = None,
+    index: Index | None = None,
 ) -> TrainingSet:
     """Read a proxy set, or any labeled images (a folder of folders, Parquet with a column `label`, WebDataset).
 
@@ -64,14 +67,22 @@ def read_training_set(
         size: pixels that an image is scaled to.
         public_inputs: the caller states that what says nothing of itself (plain images, labels by hand) is public; else what it
             has seen is unknown.
+        encoder: takes the items' features, for a head on it. None takes the pixels of images, and the features of all else by an
+            encoder that needs no files.
+        index: that a proxy set was drawn from, made with `encoder`: its embeddings are taken instead of encoding again.
 
     Raises:
+        InvalidInput: an encoder for other items, or an index of another proxy set or without its encoder.
         InvalidData: no labels, one class only, an unknown class, labels of another project or of other items with the same
             ids, or too many corrupt images.
         ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
     """
     if (Path(path) / "card.json").is_file():
-        return _of_proxy_set(ProxySet.open(path), labels, classes, size, public_inputs)
+        proxy = ProxySet.open(path)
+        _check_features(proxy, encoder, index)
+        return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder, index)
+    if index is not None:
+        raise InvalidInput(f"{path} is not a proxy set, so it has no rows in the index {index.folder}")
     if labels is not None:
         raise InvalidInput(
             f"{path} is not a proxy set, so {labels} has nothing to refer to: labels of plain images are their folders' names"
@@ -81,6 +92,10 @@ def read_training_set(
         raise InvalidInput(
             f"{path} is no proxy set and holds {source.kind} items: only labeled images work here"
         )
+    if encoder is not None:
+        ids, X, names = _embedded(source, encoder)
+        known, codes = _codes(ids, names, classes, str(path))
+        return TrainingSet(X, codes, known, encoder, lineage=_unstated(public_inputs))
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
     return TrainingSet(images.pixels, codes, known, lineage=_unstated(public_inputs), notes=left_out(images))
@@ -93,7 +108,7 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
         InvalidData: items of another kind, without labels, or of a class that the model does not know.
     """
     if (Path(path) / "card.json").is_file():
-        return read_training_set(path, classes=like.classes, size=size)
+        return read_training_set(path, classes=like.classes, size=size, encoder=like.encoder)
     source = open_source(path)
     if like.encoder is None:
         images = load(source, size)
@@ -121,8 +136,33 @@ def _unstated(public: bool) -> Lineage:
     return UNKNOWN.vouch() if public else UNKNOWN
 
 
+def _check_features(proxy: ProxySet, encoder: Encoder | None, index: Index | None) -> None:
+    kind = proxy.card.kind
+    if encoder is not None and encoder.kind != kind:
+        raise InvalidInput(
+            f"the encoder {encoder.spec.name} takes {encoder.kind} items; {proxy.folder} holds {kind} items"
+        )
+    if index is None:
+        return
+    made = index.manifest.encoder
+    if encoder is None or encoder.spec.fingerprint != made.fingerprint:
+        raise InvalidInput(
+            f"embeddings of {index.folder} need its own encoder, {made.name}, to measure and to export with"
+        )
+    if index.fingerprint != proxy.card.index:
+        raise InvalidInput(
+            f"{proxy.folder} was drawn from the index {proxy.card.index}; {index.folder} is {index.fingerprint}"
+        )
+
+
 def _of_proxy_set(
-    proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int, public: bool
+    proxy: ProxySet,
+    file: Path | None,
+    classes: Sequence[str] | None,
+    size: int,
+    public: bool,
+    encoder: Encoder | None,
+    index: Index | None,
 ) -> TrainingSet:
     """The labels that a pool came with are as public as the pool; those in a file say themselves what they saw."""
     origin = origin_of(file) if file else None
@@ -130,7 +170,10 @@ def _of_proxy_set(
     lineage = Lineage.union([proxy.card.lineage, of_labels])
     matched = match_labels(read_labels(file) if file else _own_labels(proxy), proxy, classes=classes)
     notes = _unlabeled(matched, len(proxy.selection()))
-    if proxy.card.kind == "image":
+    if index is not None:
+        X = index.embeddings(matched.ids)
+        return TrainingSet(X, matched.codes, matched.classes, encoder, proxy, lineage, notes)
+    if proxy.card.kind == "image" and encoder is None:
         chosen = set(matched.rows.tolist())
         items = ((row, item) for row, item in enumerate(proxy.items()) if row in chosen)
         images = decode(
@@ -140,7 +183,7 @@ def _of_proxy_set(
         return TrainingSet(
             images.pixels, codes, matched.classes, None, proxy, lineage, notes + left_out(images)
         )
-    encoder = _encoder(proxy)
+    encoder = encoder or _encoder(proxy)
     encoded = encoder.encode(_items(proxy))
     if encoded.problems:
         row, reason = next(iter(encoded.problems.items()))
