@@ -188,13 +188,18 @@ def _timm(name: str, classes: int, size: int, weights: str | None) -> Classifier
     config = timm.data.resolve_model_data_config(body)
     mean, std = (torch.tensor(config[key]).reshape(1, -1, 1, 1) for key in ("mean", "std"))
     shape = (3, size, size)
+    try:
+        with torch.inference_mode():
+            found = body.eval()(torch.zeros(1, *shape))
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        raise InvalidInput(f"timm:{name} does not take images of {size} × {size}: {str(error)[:300]}") from None
     if weights == "random":
         origin = ""
     elif weights == "hub":
         origin = f"timm:{name} of the hub"
     else:
         origin = f"timm:{name}, weights {fingerprint(Path(str(weights)).read_bytes())}"
-    return Classifier(body, nn.Linear(body.num_features, classes), mean, std, shape, origin)
+    return Classifier(body, nn.Linear(found.shape[1], classes), mean, std, shape, origin)
 
 
 def _encoder(folder: Path, classes: int, size: int) -> Classifier:
