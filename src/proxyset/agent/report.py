@@ -179,7 +179,7 @@ def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]
     book, key = shlex.quote(str(ledger.path)), public_key(ledger)
     found = [
         (
-            f"proxyset ledger verify {book}",
+            f"proxyset client ledger verify {book}",
             "No entry was changed, removed or put elsewhere; no cap was passed.",
         ),
         (f"proxyset client history {book} --out answers", "The literal bytes of every answer, as files."),

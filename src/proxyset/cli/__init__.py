@@ -10,16 +10,13 @@ import typer
 
 from proxyset.cli import (
     answer,
-    audit,
     campaign,
     client,
-    client_label,
     demo,
     distill,
     encoder,
     index,
     label,
-    ledger,
     look,
     model,
     people,
@@ -27,6 +24,7 @@ from proxyset.cli import (
     serve,
     train,
 )
+from proxyset.cli.names import Commands
 from proxyset.cli.output import note
 from proxyset.errors import ProxysetError, Refused
 
@@ -38,6 +36,7 @@ DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,15 +56,10 @@ app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(campaign.app, name="campaign")
-app.add_typer(people.tokens, name="enroll-token")
-app.add_typer(people.clients, name="clients")
-app.add_typer(people.operators, name="operator")
+app.add_typer(people.app, name="server")
 app.add_typer(encoder.app, name="encoder")
-app.add_typer(client.app, name="client")
-app.add_typer(client_label.app, name="client-label")
-app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
-app.command("audit")(audit.audit)
+app.add_typer(client.app, name="client")
 
 
 def _show_version(wanted: bool) -> None:

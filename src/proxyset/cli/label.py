@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import options, train
+from proxyset.cli import client_label, options, train
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
@@ -16,11 +16,12 @@ from proxyset.jobs.label_studio.server import Server
 from proxyset.jobs.labels import check_classes
 
 app = typer.Typer(no_args_is_help=True, help="Label a proxy set: Label Studio, or a plain file.")
+app.command()(client_label.ask)
+app.command()(client_label.collect)
 
 _TOKEN = "LABEL_STUDIO_API_KEY"
 _LISTED = 10
 
-Proxy = Annotated[Path, typer.Argument(help="Folder of the proxy set.")]
 Url = Annotated[str, typer.Option(help="Of the Label Studio server.")]
 TokenFile = Annotated[
     Path | None,
@@ -38,7 +39,7 @@ First = Annotated[
 
 @app.command("push")
 def push_command(
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     url: Url,
     project: Project,
     classes: Annotated[str, typer.Option(help="What annotators choose from, separated by commas.")],
@@ -109,7 +110,7 @@ def pull_command(
 @app.command("check")
 def check_command(
     labels: Annotated[Path, typer.Argument(help="File of labels.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     classes: Classes = "",
     index: Annotated[
         Path | None,
@@ -173,14 +174,11 @@ def check_command(
 @app.command("curve")
 def curve_command(
     labels: Annotated[Path, typer.Argument(help="File of labels.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     first: Annotated[str, typer.Option(help="How many of the first items to train on: 200,500,1000.")],
     test: Annotated[str, typer.Option(help="Labeled items to measure on, like the client's.")],
     out: Annotated[Path, typer.Option(help="Folder; each model lies in a folder of it.")],
-    unlabeled: Annotated[
-        str | None,
-        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
-    ] = None,
+    unlabeled: options.Unlabeled = None,
     classes: Classes = "",
     model: train.Model = "auto",
     weights: train.Weights = None,
@@ -188,7 +186,7 @@ def curve_command(
     encoder: train.EncoderBelow = None,
     size: train.Size = None,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer, the same for all.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    seed: options.Seed = 0,
     public_inputs: options.PublicInputs = False,
     json: options.Json = False,
 ) -> None:
@@ -223,7 +221,7 @@ def curve_command(
 
 @app.command("export")
 def export_command(
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     out: Annotated[Path, typer.Option(help="New file: .csv, .tsv, .json or .jsonl.")],
     first: First = None,
     json: options.Json = False,
@@ -241,7 +239,7 @@ def export_command(
 @app.command("import")
 def import_command(
     sheet: Annotated[Path, typer.Argument(help="File of labels, or a JSON export of Label Studio.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     out: Annotated[Path, typer.Option(help="File of labels: .csv, .tsv, .json or .jsonl.")],
     classes: Classes = "",
     json: options.Json = False,

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli.options import Json
+from proxyset.cli.options import Json, ProxyFolder
 from proxyset.cli.output import emit
 from proxyset.cloud.proxy_set import ProxySet
 
 
 def look(
-    proxy: Annotated[Path, typer.Argument(help="Folder of the proxy set.")],
+    proxy: ProxyFolder,
     out: Annotated[Path, typer.Option(help="The page, one HTML file.")] = Path("look.html"),
     first: Annotated[int, typer.Option(help="Items to show, in order of rank.", min=1)] = 120,
     json: Json = False,

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
+from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput
@@ -19,7 +20,6 @@ from proxyset.server import single as server
 from proxyset.server.model import add_model_route
 from proxyset.server.state import State
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 _MOST_KEEPERS = 4  # they take turns at the disk
 _LOCAL = ("127.", "localhost", "::1")
 

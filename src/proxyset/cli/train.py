@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxyset.cli.options import Json, PublicInputs
+from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled
 from proxyset.cli.output import emit, note, progress
 from proxyset.errors import InvalidInput
 
@@ -85,10 +85,7 @@ def train(
     classes: Annotated[
         str, typer.Option(help="Class list, separated by commas; those that occur.", show_default=False)
     ] = "",
-    unlabeled: Annotated[
-        str | None,
-        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
-    ] = None,
+    unlabeled: Unlabeled = None,
     method: Annotated[
         Method | None,
         typer.Option(help="FixMatch where --unlabeled is given, else supervised.", show_default=False),
@@ -106,14 +103,14 @@ def train(
             help="Highest learning rate; 0.003, or 0.0003 from pretrained weights.", show_default=False
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    seed: Seed = 0,
     flip: Annotated[bool, typer.Option("--flip", help="A mirror image shows the same thing.")] = False,
     loss: Annotated[Loss, typer.Option(help="The second one stands wrong labels.")] = Loss.cross_entropy,
     test: Annotated[
         str | None,
         typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     track: Annotated[
         Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")
     ] = Track.file,

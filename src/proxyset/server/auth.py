@@ -109,7 +109,7 @@ def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         found = context_of(request).state.operator(token.strip()) if kind.lower() == "bearer" else None
         if found is None:
-            raise unauthorized("Bearer", "a token of an operator is needed: proxyset operator create")
+            raise unauthorized("Bearer", "a token of an operator is needed: proxyset server operators create")
         request.state.who = found.name
         if scope not in found.scopes:
             raise HTTPException(403, f"this token lacks the scope {scope.value!r}", {"connection": "close"})

@@ -192,7 +192,9 @@ def _timm(name: str, classes: int, size: int, weights: str | None) -> Classifier
         with torch.inference_mode():
             found = body.eval()(torch.zeros(1, *shape))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-        raise InvalidInput(f"timm:{name} does not take images of {size} × {size}: {str(error)[:300]}") from None
+        raise InvalidInput(
+            f"timm:{name} does not take images of {size} × {size}: {str(error)[:300]}"
+        ) from None
     if weights == "random":
         origin = ""
     elif weights == "hub":

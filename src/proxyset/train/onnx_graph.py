@@ -232,7 +232,7 @@ def _gather(i: Inputs, a: Attributes) -> Tensor:
     axis = axis % x.ndim
     places = torch.where(places < 0, places + x.shape[axis], places).to(x.device)
     found = x.index_select(axis, places.reshape(-1))
-    return found.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+    return found.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
 
 
 def _split(i: Inputs, a: Attributes) -> tuple[Tensor, ...]:
