@@ -10,9 +10,9 @@ from proxyset.cli.reference import counts
 ROOT = get_command(app)
 # every command that docs/cli.md named before commands were grouped by who types them
 BEFORE = """
-demo | probe | plan | answer | select | export | train | distill | serve | audit | index build | index info | label push | label pull
-label check | label curve | label export | label import | campaign create | campaign list | campaign show | campaign close
-campaign probe | campaign import | campaign select | campaign export | campaign publish-model | enroll-token create
+demo | probe | plan | answer | select | export | train | distill | serve | audit | index build | index info | label push
+label pull | label check | label curve | label export | label import | campaign create | campaign list | campaign show
+campaign close | campaign probe | campaign import | campaign select | campaign export | campaign publish-model | enroll-token create
 enroll-token list | clients list | clients add | clients revoke | operator create | operator list | operator revoke
 encoder export | encoder info | client init | client status | client pull | client enroll | client list | client approve
 client run | client show | client check | client history | client verify | client look | client report | client serve

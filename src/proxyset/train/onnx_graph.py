@@ -7,6 +7,8 @@ Batch normalisation keeps its statistics.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,13 +104,26 @@ class Trainable(nn.Module):
         expected = encoder.features(images)
         x = torch.from_numpy(given.prepare(images)).float()
         x = x.permute(0, 3, 1, 2) if given.layout == "NHWC" else x
+        x = x[:, [2, 1, 0]] if given.colours == "BGR" else x
         with torch.inference_mode():
-            actual = self(x[:, [2, 1, 0]] if given.colours == "BGR" else x).numpy()
+            actual = self(x).numpy()
         worst = float(np.abs(actual - expected).max() / max(float(np.abs(expected).max()), 1e-12))
         if actual.shape != expected.shape or not worst <= _AGREEMENT:
             raise InvalidInput(
                 f"{folder} cannot be trained further here: PyTorch differs from ONNX Runtime by {worst:.2g}, more than "
                 f"{_AGREEMENT:g}. Put a head on it (--encoder) instead"
+            )
+        # the export after training traces it, too: a graph that computes with the number of images would then have it fixed
+        with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
+            traced = torch.jit.trace(self, (x[:1],), check_trace=False)
+            try:
+                same = bool(torch.allclose(traced(x), self(x), rtol=1e-3, atol=1e-4))
+            except RuntimeError:
+                same = False
+        if not same:
+            raise InvalidInput(
+                f"{folder} cannot be trained further here: its graph computes with the number of images, which an export would "
+                "fix. Put a head on it (--encoder) instead"
             )
 
 
@@ -176,7 +191,7 @@ def _pool(i: Inputs, a: Attributes, run: Any, outside: float) -> Tensor:
 def _gemm(i: Inputs, a: Attributes) -> Tensor:
     left = i[0].T if a.get("transA") else i[0]
     right = i[1].T if a.get("transB") else i[1]
-    found = a.get("alpha", 1.0) * (left @ right)
+    found: Tensor = a.get("alpha", 1.0) * (left @ right)
     return found + a.get("beta", 1.0) * i[2] if len(i) > 2 and i[2] is not None else found
 
 
@@ -193,7 +208,8 @@ def _reduced(i: Inputs, a: Attributes) -> Tensor:
 
 def _squeeze(i: Inputs, a: Attributes) -> Tensor:
     axes = _axes(i, a)
-    return i[0].squeeze() if axes is None else i[0].squeeze(axes)
+    x: Tensor = i[0]
+    return x.squeeze() if axes is None else x.squeeze(axes)
 
 
 def _unsqueeze(i: Inputs, a: Attributes) -> Tensor:
@@ -204,12 +220,16 @@ def _unsqueeze(i: Inputs, a: Attributes) -> Tensor:
 
 
 def _reshape(i: Inputs, a: Attributes) -> Tensor:
-    x, sides = i[0], i[1].tolist()
+    x: Tensor = i[0]
+    sides = i[1].tolist()
     sides = [
         x.shape[axis] if side == 0 and not a.get("allowzero") else side for axis, side in enumerate(sides)
     ]
-    if -1 not in sides and sides and sides[0] == x.shape[0]:
-        sides[0] = -1  # the number of images stays open when this is exported again
+    if (
+        len(sides) > 1 and sides[0] == x.shape[0]
+    ):  # the number of images stays open when this is exported again
+        known = math.prod(side for side in sides if side != -1)
+        sides = [-1, *(x.numel() // known if side == -1 else side for side in sides[1:])]
     return x.reshape(sides)
 
 
@@ -228,8 +248,9 @@ def _slice(i: Inputs, a: Attributes) -> Tensor:
 
 
 def _gather(i: Inputs, a: Attributes) -> Tensor:
-    x, places, axis = i[0], i[1], a.get("axis", 0)
-    axis = axis % x.ndim
+    x: Tensor = i[0]
+    places: Tensor = i[1]
+    axis = a.get("axis", 0) % x.ndim
     places = torch.where(places < 0, places + x.shape[axis], places).to(x.device)
     found = x.index_select(axis, places.reshape(-1))
     return found.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
@@ -306,7 +327,7 @@ _OPERATORS: dict[str, Callable[[Inputs, Attributes], Any]] = {
     "Equal": _binary(lambda x, y: x == y),
     "Erf": _unary(torch.erf),
     "Exp": _unary(torch.exp),
-    "Expand": lambda i, a: i[0].expand(torch.broadcast_shapes(i[0].shape, tuple(i[1].tolist()))),
+    "Expand": lambda i, a: i[0] * torch.ones(tuple(i[1].tolist()), dtype=i[0].dtype, device=i[0].device),
     "Flatten": lambda i, a: i[0].flatten(1) if a.get("axis", 1) == 1 else i[0].flatten(0, a["axis"] - 1).flatten(1),
     "Gather": _gather,
     "Gelu": lambda i, a: F.gelu(i[0], approximate=a.get("approximate", b"none").decode()),
