@@ -35,7 +35,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     index: Annotated[Path, typer.Option(help="Folder of the index.")],
     budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
     epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
@@ -90,7 +90,7 @@ def create(
 
 
 @app.command("list")
-def list_campaigns(state: StateFolder = Path("state"), json: Json = False) -> None:
+def list_campaigns(state: StateFolder = "state", json: Json = False) -> None:
     """All campaigns.
 
     Example: proxyset campaign list
@@ -103,7 +103,7 @@ def list_campaigns(state: StateFolder = Path("state"), json: Json = False) -> No
 
 
 @app.command()
-def show(name: Name, state: StateFolder = Path("state"), json: Json = False) -> None:
+def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """One campaign: who answered, at what cost, and what was drawn.
 
     Example: proxyset campaign show lung-ct
@@ -143,7 +143,7 @@ def show(name: Name, state: StateFolder = Path("state"), json: Json = False) -> 
 
 
 @app.command()
-def close(name: Name, state: StateFolder = Path("state"), json: Json = False) -> None:
+def close(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """Take no more releases.
 
     Example: proxyset campaign close lung-ct
@@ -158,7 +158,7 @@ def close(name: Name, state: StateFolder = Path("state"), json: Json = False) ->
 def probe(
     name: Name,
     out: Annotated[Path, typer.Option(help="File of the probe.")],
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's probe to a file, for clients that share no network with the server.
@@ -175,7 +175,7 @@ def probe(
 def take_in(
     name: Name,
     releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Take in releases that came by hand. Their receipts must be signed by enrolled keys: clients add.
@@ -208,7 +208,7 @@ def select(
     combine: Annotated[
         str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
     ] = DEFAULT_RULE,
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Draw a proxy set from a campaign's releases. It is post-processing: as often as you like, open or closed.
@@ -245,7 +245,7 @@ def select(
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="New folder for the releases.")],
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's releases to files, receipts and all, as `proxyset select` and `client verify` read them.
@@ -265,7 +265,7 @@ def export(
 def publish_model(
     name: Name,
     model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
-    state: StateFolder = Path("state"),
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Let the clients of a campaign fetch a signed model; it replaces the one before.
@@ -293,7 +293,7 @@ def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:
         "deadline": campaign.deadline.isoformat() if campaign.deadline else None,
         "accepting": campaign.accepting(),
         "releases": releases,
-        "state": str(state.folder),
+        "state": state.name,
     }
 
 

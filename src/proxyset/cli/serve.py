@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +18,8 @@ from proxyset.server import app as campaigns
 from proxyset.server import single as server
 from proxyset.server.model import add_model_route
 from proxyset.server.state import State
+from proxyset.wire.server_name import origin_of, server_name
 
-_MOST_KEEPERS = 4  # they take turns at the disk
 _LOCAL = ("127.", "localhost", "::1")
 
 
@@ -30,8 +29,11 @@ def serve(
         typer.Argument(help="Folder of an index: serve its probe to anybody.", show_default=False),
     ] = None,
     state: Annotated[
-        Path | None,
-        typer.Option(help="Folder of campaigns: serve them to enrolled clients.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Campaigns to serve to enrolled clients: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER.",
+            show_default=False,
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
@@ -51,15 +53,6 @@ def serve(
     client_rate: Annotated[
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
-    keepers: Annotated[
-        int | None,
-        typer.Option(
-            help="With --state: processes that verify and store releases; one a core, and at most 4, unless given.",
-            min=1,
-            max=64,
-            show_default=False,
-        ),
-    ] = None,
     log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
     watch: Annotated[
         list[Path] | None,
@@ -92,10 +85,14 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
+    if public_url and server_name(public_url) != origin_of(public_url):
+        raise InvalidInput(
+            f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
+        )
     campaigns.require_extra()
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
-    from proxyset.server.sockets import Tls, listen, server_of, url_of
+    from proxyset.server.sockets import Tls, listen, reload_on_hangup, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
@@ -105,11 +102,10 @@ def serve(
     if book is not None:
         from proxyset.server.page.app import mount_page
 
-        processes = keepers or min(os.cpu_count() or 1, _MOST_KEEPERS)
-        app = campaigns.create_app(book, public_url=public_url, limits=limits, keepers=processes)
+        app = campaigns.create_app(book, public_url=public_url, limits=limits)
         desk = mount_page(app, book, public_url=public_url, watched=watch or ())
-        facts: dict[str, object] = {"state": str(state)}
-        words = f"serving the campaigns of {state}"
+        facts: dict[str, object] = {"state": book.name}
+        words = f"serving the campaigns of {book.name}"
     elif index is not None:
         probe = Index.open(index).probe(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
@@ -119,6 +115,7 @@ def serve(
             add_model_route(app, model)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
         words = f"serving {index}; releases go to {releases}"
+    running = server_of(app, limits, tls=tls, proxies=proxies)
     with listen(host, port) as listener:
         url = url_of(listener, host, tls)
         emit({"url": url, **facts}, f"{words} at {url}", json)
@@ -126,7 +123,8 @@ def serve(
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         gc.freeze()  # with what never goes away left out, and a thousand requests at once no reason to look,
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
-        server_of(app, limits, tls=tls, proxies=proxies).run(sockets=[listener])
+        reload_on_hangup(running.house)
+        running.run(sockets=[listener])
     if desk is not None:
         desk.work.close()
     if book is not None:

@@ -145,8 +145,12 @@ def train(
         index=below.index,
     )
     held_out = None if test is None else read_test_set(test, data, side)
+    chosen = method or (Method.fixmatch if unlabeled is not None else Method.supervised)
+    if unlabeled is not None and chosen is Method.supervised:
+        raise InvalidInput(
+            "--method supervised looks at no unlabeled images: leave --unlabeled out, or use fixmatch"
+        )
     others = None if unlabeled is None else read_unlabeled(unlabeled, side, public_inputs=public_inputs)
-    chosen = method or (Method.fixmatch if others is not None else Method.supervised)
     rate = below.rate if lr is None else lr
     settings = Settings(steps=steps, batch_size=batch_size, lr=rate, seed=seed, flip=flip)
     plan = Plan(model=below.network, weights=weights, method=chosen.value, loss=loss.value, settings=settings)
@@ -165,6 +169,8 @@ def train(
             warn=note,
         )
         trained = train_model(data, out, plan, unlabeled=others, test=held_out, run=run)
+    for line in trained.metrics["notes"][len(data.notes) :]:
+        note(line)
     found = trained.evaluation
     measured = (
         f"accuracy {100 * found.accuracy:.1f} % (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}), balanced accuracy "

@@ -16,7 +16,7 @@ from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.label_files import origin_of, read_labels
-from proxyset.jobs.labels import Answer, LabelSet, match_labels
+from proxyset.jobs.labels import Answer, LabelSet, check_classes, match_labels
 from proxyset.sources import Source, open_source
 from proxyset.train.dataset import Images, decode, load
 from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
@@ -33,6 +33,7 @@ class TrainingSet:
         items: (n, 3, S, S) uint8 pixels, or (n, d) float32 embeddings.
         labels: (n,) int64, positions in `classes`.
         classes: (K,) names.
+        ids: (n,) names of the items, unique in their source.
         encoder: that made the embeddings; None for pixels.
         proxy: the proxy set, None for a plain folder.
         lineage: what items and labels have seen of private data.
@@ -42,6 +43,7 @@ class TrainingSet:
     items: NDArray[Any]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    ids: tuple[str, ...]
     encoder: Encoder | None = None
     proxy: ProxySet | None = None
     lineage: Lineage = UNKNOWN
@@ -77,9 +79,13 @@ def read_training_set(
             ids, or too many corrupt images.
         ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
     """
+    if classes is not None:
+        classes = check_classes(classes)
     if (Path(path) / "card.json").is_file():
         proxy = ProxySet.open(path)
         _check_features(proxy, encoder, index)
+        if encoder is None and proxy.card.kind != "image":
+            encoder = _encoder(proxy)
         return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder, index)
     if index is not None:
         raise InvalidInput(f"{path} is not a proxy set, so it has no rows in the index {index.folder}")
@@ -95,28 +101,33 @@ def read_training_set(
     if encoder is not None:
         ids, X, names = _embedded(source, encoder)
         known, codes = _codes(ids, names, classes, str(path))
-        return TrainingSet(X, codes, known, encoder, lineage=_unstated(public_inputs))
+        return TrainingSet(X, codes, known, tuple(ids), encoder, lineage=_unstated(public_inputs))
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
-    return TrainingSet(images.pixels, codes, known, lineage=_unstated(public_inputs), notes=left_out(images))
+    lineage = _unstated(public_inputs)
+    return TrainingSet(images.pixels, codes, known, images.ids, lineage=lineage, notes=left_out(images))
 
 
 def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
-    """Read labeled items to measure on, as the training set's items are.
+    """Read labeled items to measure on, as the training set's items are: by its encoder, whatever the test's own would be.
 
     Raises:
         InvalidData: items of another kind, without labels, or of a class that the model does not know.
     """
     if (Path(path) / "card.json").is_file():
-        return read_training_set(path, classes=like.classes, size=size, encoder=like.encoder)
+        proxy = ProxySet.open(path)
+        wanted = "image" if like.encoder is None else like.encoder.kind
+        if proxy.card.kind != wanted:
+            raise InvalidData(f"{path} holds {proxy.card.kind} items; the model takes {wanted} items")
+        return _of_proxy_set(proxy, None, like.classes, size, False, like.encoder)
     source = open_source(path)
     if like.encoder is None:
         images = load(source, size)
         _, codes = _codes(images.ids, images.labels, like.classes, path)
-        return TrainingSet(images.pixels, codes, like.classes, notes=left_out(images))
+        return TrainingSet(images.pixels, codes, like.classes, images.ids, notes=left_out(images))
     ids, X, names = _embedded(source, like.encoder)
     _, codes = _codes(ids, names, like.classes, path)
-    return TrainingSet(X, codes, like.classes, like.encoder)
+    return TrainingSet(X, codes, like.classes, tuple(ids), like.encoder)
 
 
 def read_unlabeled(path: str, size: int = 32, *, public_inputs: bool = False) -> Images:
@@ -162,7 +173,7 @@ def _of_proxy_set(
     size: int,
     public: bool,
     encoder: Encoder | None,
-    index: Index | None,
+    index: Index | None = None,
 ) -> TrainingSet:
     """The labels that a pool came with are as public as the pool; those in a file say themselves what they saw."""
     origin = origin_of(file) if file else None
@@ -172,8 +183,8 @@ def _of_proxy_set(
     notes = _unlabeled(matched, len(proxy.selection()))
     if index is not None:
         X = index.embeddings(matched.ids)
-        return TrainingSet(X, matched.codes, matched.classes, encoder, proxy, lineage, notes)
-    if proxy.card.kind == "image" and encoder is None:
+        return TrainingSet(X, matched.codes, matched.classes, matched.ids, encoder, proxy, lineage, notes)
+    if encoder is None:
         chosen = set(matched.rows.tolist())
         items = ((row, item) for row, item in enumerate(proxy.items()) if row in chosen)
         images = decode(
@@ -181,15 +192,21 @@ def _of_proxy_set(
         )
         codes = matched.codes[images.rows]
         return TrainingSet(
-            images.pixels, codes, matched.classes, None, proxy, lineage, notes + left_out(images)
+            images.pixels, codes, matched.classes, images.ids, None, proxy, lineage, notes + left_out(images)
         )
-    encoder = encoder or _encoder(proxy)
     encoded = encoder.encode(_items(proxy))
     if encoded.problems:
         row, reason = next(iter(encoded.problems.items()))
         raise InvalidData(f"{len(encoded.problems)} items cannot be encoded, such as row {row}: {reason}")
     return TrainingSet(
-        encoded.embeddings[matched.rows], matched.codes, matched.classes, encoder, proxy, lineage, notes
+        encoded.embeddings[matched.rows],
+        matched.codes,
+        matched.classes,
+        matched.ids,
+        encoder,
+        proxy,
+        lineage,
+        notes,
     )
 
 
@@ -199,7 +216,7 @@ def _own_labels(proxy: ProxySet) -> list[Answer]:
     ids, labels = (selection.column(name).to_pylist() for name in ("id", "label"))
     if not any(labels):
         raise InvalidData(
-            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file with --labels"
+            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file (labels)"
         )
     return [Answer(item, label or "") for item, label in zip(ids, labels, strict=True)]
 
@@ -273,6 +290,26 @@ def left_out(images: Images) -> tuple[str, ...]:
         return ()
     listed = "; ".join(f"{name}: {reason}" for name, reason in images.problems.items())
     return (f"{len(images.problems)} images cannot be decoded and were left out: {listed}",)
+
+
+def shared(
+    items: NDArray[Any], test: NDArray[Any], ids: Sequence[str], of: str = "training items"
+) -> tuple[str, ...]:
+    """A sentence about test items that are among the items trained on, pixel for pixel or number for number; else nothing.
+
+    Args:
+        items, test: (n, …) and (m, …), prepared in the same way.
+        ids: (m,) names of the test items.
+        of: what `items` are called.
+    """
+    known = {item.tobytes() for item in items}
+    found = [name for name, item in zip(ids, test, strict=True) if item.tobytes() in known]
+    if not found:
+        return ()
+    return (
+        f"{len(found)} of {len(test)} test items are among the {of}{_list(found)}, so the accuracy is too good: leave them out "
+        "of one of the two",
+    )
 
 
 def _list(names: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ from proxyset.wire.campaign import Ask, CampaignId
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
 
+MOST_ITEMS = 1_000_000_000
 _NAME = TypeAdapter(CampaignId)
 
 
@@ -65,8 +66,8 @@ def create(
         raise InvalidInput(
             f"{id!r} cannot name a campaign: use lower-case letters, digits and hyphens, at most 63"
         ) from None
-    if budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
+    if not 1 <= budget <= MOST_ITEMS:
+        raise InvalidInput(f"the budget must be 1 to {MOST_ITEMS:,}, not {budget}")
     STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)

@@ -11,8 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from proxyset import atomic
 from proxyset.errors import ArtifactError
+from proxyset.page import bodies
 from proxyset.server.application import add_front
-from proxyset.server.limits import Limits, read_body
+from proxyset.server.limits import Limits
 from proxyset.server.metrics import Metrics
 from proxyset.server.submission import check_release, size_limit
 from proxyset.transport.http import PROBE_PATH, RELEASES_PATH
@@ -43,6 +44,7 @@ def open_service(probe: Probe, releases: Path, limits: Limits) -> FastAPI:
     return app
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, and with which probe."""
@@ -67,13 +69,14 @@ async def get_probe(request: Request) -> Response:
 async def post_release(request: Request, response: Response) -> Acknowledgement:
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
     here = _exchange(request)
-    body = await read_body(request, size_limit(here.probe.clusters), here.limits.body_seconds)
+    body = await bodies.read(request, size_limit(here.probe.clusters))
     try:
         release = check_release(body, here.probe)
     except ArtifactError as error:
         raise HTTPException(422, str(error)) from None
     try:
-        new = await run_in_threadpool(_keep, release, here.releases / f"{release.fingerprint}.safetensors")
+        path = here.releases / f"{release.fingerprint}.safetensors"
+        new = await run_in_threadpool(_keep, release, path, here.limits.strangers)
     except OSError as error:
         raise HTTPException(507, f"cannot store the release: {error.strerror}; send it again later") from None
     response.status_code = 201 if new else 200
@@ -81,9 +84,11 @@ async def post_release(request: Request, response: Response) -> Acknowledgement:
     return Acknowledgement(release=release.fingerprint)
 
 
-def _keep(release: Release, path: Path) -> bool:
+def _keep(release: Release, path: Path, most: int) -> bool:
     """Write it unless it is there; a receipt is added where there was none. Whether it is new."""
     new = not path.exists()
+    if new and path.parent.exists() and sum(1 for _ in path.parent.iterdir()) >= most:
+        raise HTTPException(507, f"{most} releases are kept here, which is all that are taken from strangers")
     if new or (release.receipt and not Release.from_bytes(path.read_bytes()).receipt):
         atomic.write_bytes(path, release.to_bytes())
     return new

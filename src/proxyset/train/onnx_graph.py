@@ -221,15 +221,15 @@ def _unsqueeze(i: Inputs, a: Attributes) -> Tensor:
 
 def _reshape(i: Inputs, a: Attributes) -> Tensor:
     x: Tensor = i[0]
-    sides = i[1].tolist()
+    shape = [int(side) for side in x.shape]  # plain numbers, also while this is traced
     sides = [
-        x.shape[axis] if side == 0 and not a.get("allowzero") else side for axis, side in enumerate(sides)
+        shape[at] if side == 0 and not a.get("allowzero") else side for at, side in enumerate(i[1].tolist())
     ]
     if (
-        len(sides) > 1 and sides[0] == x.shape[0]
-    ):  # the number of images stays open when this is exported again
+        len(sides) > 1 and sides[0] == shape[0]
+    ):  # then the number of images stays open when this is exported again
         known = math.prod(side for side in sides if side != -1)
-        sides = [-1, *(x.numel() // known if side == -1 else side for side in sides[1:])]
+        sides = [-1, *(math.prod(shape) // known if side == -1 else side for side in sides[1:])]
     return x.reshape(sides)
 
 
