@@ -115,7 +115,7 @@ class Trainable(nn.Module):
             )
         # the export after training traces it, too: a graph that computes with the number of images would then have it fixed
         with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
-            traced = torch.jit.trace(self, (x[:1],), check_trace=False)
+            traced: Any = torch.jit.trace(self, (x[:1],), check_trace=False)  # type: ignore[no-untyped-call]
             try:
                 same = bool(torch.allclose(traced(x), self(x), rtol=1e-3, atol=1e-4))
             except RuntimeError:
