@@ -24,7 +24,7 @@ from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid
 from proxyset.sources import KEPT_COLUMNS, open_source
-from proxyset.sources.given import Given, is_path
+from proxyset.sources.given import Given
 
 Public = Given
 
@@ -80,7 +80,7 @@ class Curated(BaseModel):
 
 def named(place: Public) -> str:
     """What a public set is called on a card."""
-    return os.fspath(place) if is_path(place) else f"a set of {len(place):,} in memory"
+    return os.fspath(place) if isinstance(place, str | os.PathLike) else f"a set of {len(place):,} in memory"
 
 
 def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limits, Curated]:

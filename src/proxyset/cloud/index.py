@@ -57,7 +57,7 @@ _MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch
 
 
 class Manifest(BaseModel):
-    """All that identifies an index. `pool` is where the items lie, for exports ("memory:…" and their SHA-256, where they lie in
+    """All that identifies an index. `pool` is where the items lie, for exports ("in-memory:" and their SHA-256, where they lie in
     memory); it is not part of the fingerprint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -24,8 +24,8 @@ from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.memory import MemorySource
-from proxyset.sources.remote import is_url
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
@@ -83,7 +83,11 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     """Encode one shard, or return its record when that was done before. Its file is whole or not there."""
     name = f"{task.shard.number:06d}.parquet"
     marker = task.folder / f"{task.shard.number:06d}.json"
-    check_seen(task.folder.parent, task.pool, task.local)
+    local = task.local if task.local is not None and task.local.startswith("onnx:") else None
+    foreign = isinstance(task.pool, str) and foreign_source(task.pool) is not None
+    check_seen(
+        task.folder.parent, None if foreign else task.pool, local
+    )  # a name or a class is no place on a disk
     if marker.exists():
         return read_marker(marker)
     source, encoder = task.opened()
@@ -106,14 +110,14 @@ def check_seen(index: Path, *others: object) -> None:
     """Whether the machine that this runs on sees an unfinished index, and what else its task is about.
 
     Args:
-        others: paths and "onnx:FOLDER"; a URL, and what is no text, is seen from everywhere.
+        others: absolute paths and "onnx:FOLDER"; anything else, such as a URL, is seen from everywhere.
 
     Raises:
         InvalidInput: it does not: a node of a cluster that shares no disk with the others, or somebody removed it.
     """
-    paths = [
-        Path(each.removeprefix("onnx:")) for each in others if isinstance(each, str) and not is_url(each)
-    ]
+    named = [each for each in others if isinstance(each, str)]
+    paths = [Path(each) for each in named if Path(each).is_absolute()]
+    paths += [Path(each.removeprefix("onnx:")) for each in named if each.startswith("onnx:")]
     for path in (index / "plan.json", *paths):
         if not path.exists():
             raise InvalidInput(

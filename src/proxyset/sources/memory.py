@@ -35,7 +35,7 @@ from proxyset.sources.parquet import content_of, numeric_columns
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 WHERE = "the data in memory"
-MEMORY = "memory:"  # begins the name of a pool that lies in memory
+MEMORY = "in-memory:"  # begins the name of a pool that lies in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class MemorySource:
 
     @cached_property
     def name(self) -> str:
-        """What an index calls it: "memory:" and the SHA-256 of all ids, items and columns."""
+        """What an index calls it: "in-memory:" and the SHA-256 of all ids, items and columns."""
         digest = hashlib.sha256()
         if isinstance(self.items, np.ndarray):
             digest.update(repr((self.items.dtype.str, self.items.shape)).encode())
