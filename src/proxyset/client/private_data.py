@@ -27,6 +27,7 @@ Data = str | os.PathLike[str] | NDArray[Any]
 Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
+ME = "me"
 
 
 def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: str) -> Encoder:
@@ -46,8 +47,8 @@ def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: st
 
 
 def wanted_of(encoder: Encoder, *columns: str | None) -> Wanted:
-    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER and None are none)."""
-    asked = tuple(column for column in columns if column and column != FOLDER)
+    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER, ME and None are none)."""
+    asked = tuple(column for column in columns if column and column not in (FOLDER, ME))
     features = (
         tuple(column.name for column in encoder.params.columns) if isinstance(encoder, TabularEncoder) else ()
     )
@@ -164,7 +165,8 @@ def open_private(
     Args:
         data: path of the private data, or an (n, d) array of embeddings.
         encoder: says which kind of items they are, and how each is read.
-        person: the column that names the person of each record; "folder" for the folder that it lies in.
+        person: the column that names the person of each record; "folder" for the folder that it lies in; "me"
+            where all records are one person's.
         labels: "folder", a column, or labels by id; None for none.
         dataset: the owner's name for the data in the ledger.
 
@@ -214,6 +216,8 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
 
 def _persons(batch: Batch, person: str) -> list[str]:
     """The person of each record, in canonical spelling; "" for none."""
+    if person == ME:
+        return [ME] * len(batch.ids)
     if person == FOLDER:
         return [cells.person(canonical(name.rpartition("/")[0])) for name in batch.ids]
     if person not in batch.columns:
