@@ -63,9 +63,7 @@ def public(key: SigningKey) -> str:
     return public_half(key)
 
 
-def signed(
-    key: SigningKey, method: str, url: str, body: bytes = b"", server: str = "", **headers: Any
-) -> httpx2.Response:
-    """One request as an agent makes it: signed, or with a code for the server with that public key."""
-    headers = {"authorization": authorization(key, method, url, body, server)} | headers
+def signed(key: SigningKey, method: str, url: str, body: bytes = b"", **headers: Any) -> httpx2.Response:
+    """One request as an agent makes it."""
+    headers = {"authorization": authorization(key, method, url, body)} | headers
     return httpx2.request(method, url, content=body, headers=headers)

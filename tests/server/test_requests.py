@@ -11,12 +11,10 @@ import httpx2
 import pytest
 from nacl.signing import SigningKey
 
-from proxyset.server.identity import server_key
-from proxyset.server.limits import Buckets, Limits, Nonces, address_of
+from proxyset.server.limits import Buckets, Limits, address_of
 from proxyset.server.records import Scope
 from proxyset.server.state import State
-from proxyset.transport.service import Service
-from proxyset.wire.signed_request import CODED, SCHEME, WINDOW_SECONDS, authorization
+from proxyset.wire.signed_request import WINDOW_SECONDS, authorization
 from tests.server.running import GENEROUS, begin, new_client, public, running, signed, tiny_index
 
 HASTY = Limits(address=0, client=0, enrol=0, body_seconds=0.5, head_seconds=0.5)
@@ -35,26 +33,20 @@ def state(tmp_path, index):
     book.close()
 
 
-@pytest.mark.parametrize("coded", [False, True], ids=["signed", "coded"])
-def test_signatures_and_codes(state, coded):
-    known = public(server_key(state.folder)) if coded else ""
-    other = public(SigningKey.generate())
+def test_signatures(state):
+    other = SigningKey.generate()
     with running(state) as url:
         key, target = new_client(state), f"{url}/v1/campaigns"
-        assert signed(key, "GET", target, server=known).status_code == 200
-        header = authorization(key, "GET", target, server=known)
+        header = authorization(key, "GET", target)
         assert httpx2.get(target, headers={"authorization": header}).status_code == 200
-        scheme, _, rest = authorization(key, "GET", target, server=known).partition(" ")
         for name, wrong in {
             "again": header,
-            "stranger": authorization(SigningKey.generate(), "GET", target, server=known),
-            "another method": authorization(key, "POST", target, server=known),
-            "another path": authorization(key, "GET", target + "?x=1", server=known),
-            "another server": authorization(key, "GET", "http://cloud.example/v1/campaigns", server=known),
-            "another server's key": authorization(key, "GET", target, server=other),
+            "stranger": authorization(other, "GET", target),
+            "another method": authorization(key, "POST", target),
+            "another path": authorization(key, "GET", target + "?x=1"),
+            "another server": authorization(key, "GET", "http://cloud.example/v1/campaigns"),
             "another nonce": header.replace(header.split(".")[2], "0" * 32),
-            "another form": f"{CODED if scheme == SCHEME else SCHEME} {rest}",
-            "a form that is none": f"Proxyset-None {rest}",
+            "another scheme": header.replace("Ed25519", "HMAC"),
             "cut off": header[:-1],
             "none": "",
         }.items():
@@ -62,19 +54,34 @@ def test_signatures_and_codes(state, coded):
             assert answer.status_code == 401, name
 
 
-def test_an_agent_signs_where_the_server_has_another_key_now(state):
+@pytest.mark.parametrize("ahead", [0, 50])
+def test_a_request_is_accepted_once_by_all_servers_of_a_state_and_after_a_restart(state, monkeypatch, ahead):
+    key, path, now = new_client(state), "/v1/campaigns", time.time_ns()
+    with monkeypatch.context() as patched:
+        patched.setattr("proxyset.wire.signed_request.time.time_ns", lambda: now + ahead * 10**9)
+        headers = {"authorization": authorization(key, "GET", f"https://cloud.example{path}")}
+    name = "https://cloud.example"
+    with running(state, public_url=name) as one, running(state, public_url=name) as two:
+        assert httpx2.get(one + path, headers=headers).status_code == 200
+        assert httpx2.get(two + path, headers=headers).status_code == 401
+    with running(state, public_url=name) as again:
+        assert httpx2.get(again + path, headers=headers).status_code == 401
+
+
+def test_a_client_that_was_served_is_refused_once_it_is_revoked(state):
+    key, other = new_client(state), new_client(state, "other")
     with running(state) as url:
-        key = new_client(state)
-        for known in ("", public(server_key(state.folder)), public(SigningKey.generate())):
-            assert [offer.campaign for offer in Service(url, key, server=known).offers()] == ["one"]
+        assert signed(key, "GET", f"{url}/v1/campaigns/one/probe").status_code == 200
+        state.revoke_client(public(key))
+        assert signed(key, "GET", f"{url}/v1/campaigns/one/probe").status_code == 403
+        assert signed(other, "GET", f"{url}/v1/campaigns/one/probe").status_code == 200
+        assert httpx2.put(f"{url}/v1/campaigns/one/probe").status_code == 405
 
 
 def test_a_pinned_key_that_is_none(state):
     state.add_client("00" * 32, "nobody has this key")
     with running(state) as url:
-        header = authorization(
-            new_client(state), "GET", f"{url}/v1/campaigns", server=public(server_key(state.folder))
-        )
+        header = authorization(new_client(state), "GET", f"{url}/v1/campaigns")
         header = header.replace(header.split()[1].split(".")[0], "00" * 32)
         assert httpx2.get(f"{url}/v1/campaigns", headers={"authorization": header}).status_code == 401
 
@@ -91,13 +98,13 @@ def test_clocks(state, monkeypatch):
     """The same clock on both sides here, so the client's is moved."""
     with running(state) as url:
         key, target, now = new_client(state), f"{url}/v1/campaigns", time.time_ns()
-        for seconds, status in [(WINDOW_SECONDS + 5, 401), (-WINDOW_SECONDS - 5, 401), (-30, 503), (30, 200)]:
+        for seconds, status in [(WINDOW_SECONDS + 5, 401), (-WINDOW_SECONDS - 5, 401), (-50, 200), (50, 200)]:
             at = now + seconds * 10**9
             with monkeypatch.context() as patched:
                 patched.setattr("proxyset.wire.signed_request.time.time_ns", lambda at=at: at)
                 header = authorization(key, "GET", target)
             answer = httpx2.get(target, headers={"authorization": header})
-            assert answer.status_code == status, answer.text  # 503: signed before this server started
+            assert answer.status_code == status, answer.text
 
 
 def test_requests_for_another_server_are_refused(state):
@@ -119,12 +126,10 @@ def test_enrolling(state):
         target, token = f"{url}/v1/enroll", state.create_token("north")
         first, second = SigningKey.generate(), SigningKey.generate()
         body = json.dumps({"token": token}).encode()
-        own = public(server_key(state.folder))
-        assert signed(first, "POST", target, body, server=own).status_code == 401  # it must be signed
+        assert httpx2.post(target, content=body).status_code == 401  # it must be signed
         for _ in range(2):
             answer = signed(first, "POST", target, body)
             assert (answer.status_code, answer.json()["name"]) == (200, "north")
-            assert answer.json()["server"] == own
         assert signed(second, "POST", target, body).status_code == 403
         assert signed(second, "POST", target, b'{"token": "%s"}' % (b"x" * 43)).status_code == 403
         for bad in (b"", b"[]", b'{"token": 1}', b'{"token": "SECRET-that-is-too-long%s"}' % (b"x" * 300)):
@@ -151,28 +156,19 @@ def test_rates(state):
 
 
 def test_buckets_fill_again_and_forget():
-    buckets = Buckets(rate=1000, burst=2, most=3)
+    buckets = Buckets(rate=1, burst=2, most=3)
     assert [buckets.wait("a") == 0 for _ in range(3)] == [True, True, False]
-    time.sleep(0.01)
+    time.sleep(1.01)
     assert buckets.wait("a") == 0
     for name in "bcdefg":
         buckets.wait(name)
     assert len(buckets) == 3
 
 
-def test_nonces_are_used_once_and_forgotten_late():
-    nonces = Nonces(most=3)
-    assert nonces.use(b"a", 0.02) and not nonces.use(b"a", 0.02)
-    time.sleep(0.03)
-    assert nonces.use(b"a", 60) and nonces.use(b"b", 60) and nonces.use(b"c", 60)
-    with pytest.raises(Exception, match="503"):
-        nonces.use(b"d", 60)
-    assert len(nonces) == 3
-
-
 def test_addresses():
     assert address_of("192.0.2.7") == "192.0.2.7"
     assert address_of("2001:db8::1") == address_of("2001:db8::ffff:1") != address_of("2001:db8:0:1::1")
+    assert address_of("::ffff:192.0.2.7") == "192.0.2.7" != address_of("::ffff:192.0.2.8")
     assert address_of("fe80::1%eth0") and address_of("not:an:address")
 
 

@@ -12,7 +12,6 @@ from nacl.signing import SigningKey
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.server.app import create_app
-from proxyset.server.identity import server_key
 from proxyset.server.records import Scope
 from proxyset.server.state import State
 from tests.server.running import begin, new_client, public, running, signed, tiny_index
@@ -119,10 +118,7 @@ def test_cell(server, request_line, role, status):
     method, url, body = request_of(request_line, role, server)
     headers = {"content-type": "application/json"} if body[:1] == b"{" else {}
     if role in server.keys:
-        key, own = server.keys[role], public(server_key(server.state.folder))
-        if method == "GET":  # what a code may do is what a signature may do
-            assert signed(key, method, url, body, server=own).status_code == status
-        response = signed(key, method, url, body, **headers)
+        response = signed(server.keys[role], method, url, body, **headers)
     else:
         if role in server.bearers:
             headers["authorization"] = f"Bearer {server.bearers[role]}"

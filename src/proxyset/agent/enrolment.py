@@ -24,16 +24,14 @@ class Server(BaseModel):
         name: what the server's operator calls this client.
         ca: absolute path of the authority's certificate, or "" for those the system trusts.
         since: UTC, ISO 8601.
-        key: the server's public key, or "" when it told none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # older versions kept a key of the server
 
     url: Annotated[str, AfterValidator(recorded_name)]
     name: str
     ca: str
     since: str
-    key: str = ""
 
 
 _FILE = TypeAdapter(list[Server])
@@ -51,7 +49,7 @@ def enroll(ledger: Ledger, url: str, token: str, ca: Path | None = None, timeout
     enrolled = Service(url, signing_key(ledger), ca, timeout).enroll(token)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     authority = str(ca.absolute()) if ca else ""
-    server = Server(url=url, name=enrolled.name, ca=authority, since=since, key=enrolled.server)
+    server = Server(url=url, name=enrolled.name, ca=authority, since=since)
     with ledger.exclusive():
         others = [known for known in servers(ledger) if known.url != url]
         try:
@@ -87,7 +85,7 @@ def service(ledger: Ledger, url: str | None = None, timeout: float = 30.0) -> Se
         raise InvalidInput(f"the ledger {ledger.path} {what} (enrolled: {names}): proxyset client enroll URL")
     (server,) = known
     ca = Path(server.ca) if server.ca else None
-    return Service(server.url, signing_key(ledger), ca, timeout, server.key)
+    return Service(server.url, signing_key(ledger), ca, timeout)
 
 
 def _path(ledger: Ledger) -> Path:

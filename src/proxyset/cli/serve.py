@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,6 @@ from proxyset.server.model import add_model_route
 from proxyset.server.state import State
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
-_MOST_KEEPERS = 4  # they take turns at the disk
 _LOCAL = ("127.", "localhost", "::1")
 
 
@@ -51,15 +49,6 @@ def serve(
     client_rate: Annotated[
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
-    keepers: Annotated[
-        int | None,
-        typer.Option(
-            help="With --state: processes that verify and store releases; one a core, and at most 4, unless given.",
-            min=1,
-            max=64,
-            show_default=False,
-        ),
-    ] = None,
     log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
     watch: Annotated[
         list[Path] | None,
@@ -105,8 +94,7 @@ def serve(
     if book is not None:
         from proxyset.server.page.app import mount_page
 
-        processes = keepers or min(os.cpu_count() or 1, _MOST_KEEPERS)
-        app = campaigns.create_app(book, public_url=public_url, limits=limits, keepers=processes)
+        app = campaigns.create_app(book, public_url=public_url, limits=limits)
         desk = mount_page(app, book, public_url=public_url, watched=watch or ())
         facts: dict[str, object] = {"state": str(state)}
         words = f"serving the campaigns of {state}"
@@ -119,6 +107,7 @@ def serve(
             add_model_route(app, model)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
         words = f"serving {index}; releases go to {releases}"
+    running = server_of(app, limits, tls=tls, proxies=proxies)
     with listen(host, port) as listener:
         url = url_of(listener, host, tls)
         emit({"url": url, **facts}, f"{words} at {url}", json)
@@ -126,7 +115,7 @@ def serve(
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         gc.freeze()  # with what never goes away left out, and a thousand requests at once no reason to look,
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
-        server_of(app, limits, tls=tls, proxies=proxies).run(sockets=[listener])
+        running.run(sockets=[listener])
     if desk is not None:
         desk.work.close()
     if book is not None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxyset.page.bodies import Body
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -58,7 +60,7 @@ class Guard:
         elif not _at_most(headers.get(b"content-length", "0"), self.most):
             await _refuse(with_headers, 413, f"a request may have at most {self.most} bytes")
         else:
-            await self.app(scope, receive, with_headers)
+            await self.app(scope, Body.around(scope, receive), with_headers)
 
 
 def same_origin(origin: str, host: str, secure: bool = False) -> bool:

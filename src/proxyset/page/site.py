@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 from proxyset.errors import DiskFull, LedgerError, ProxysetError, Refused, TransportError
 from proxyset.page import words
+from proxyset.page.bodies import allow
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
 from proxyset.page.sessions import Session, Sessions
@@ -156,6 +157,7 @@ class Site:
                 raise HTTPException(403, "this form was not sent from this site")
             if session is None and not public:
                 raise HTTPException(403, "log in first")
+            allow(request, self._most)
             async with request.form(max_files=1, max_fields=50) as form:
                 offered = form.get("csrf", "")
                 if not public and not (session and _equal(offered, session.csrf)):

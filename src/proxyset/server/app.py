@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from proxyset.server.limits import Limits
 
 
-def create_app(
-    state: State, *, public_url: str = "", limits: Limits | None = None, keepers: int = 1
-) -> FastAPI:
+def create_app(state: State, *, public_url: str = "", limits: Limits | None = None) -> FastAPI:
     """The application of one state.
 
     Args:
@@ -30,7 +28,6 @@ def create_app(
         public_url: what clients call this server. With it, requests that were signed for another server are refused; without
             it, the Host header is believed, which any server between could have set.
         limits: None for the defaults.
-        keepers: how many processes verify signatures and store releases, beside the one that talks.
 
     Raises:
         MissingExtra: fastapi or prometheus-client is not installed.
@@ -40,7 +37,7 @@ def create_app(
     from proxyset.server.application import service
     from proxyset.server.limits import Limits
 
-    return service(state, public_url, limits or Limits(), keepers)
+    return service(state, public_url, limits or Limits())
 
 
 def require_extra() -> None:

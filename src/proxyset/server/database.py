@@ -21,6 +21,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
+        self._turn = threading.Lock()  # SQLite's own waiting is by asking again and again
         self._connections: list[sqlite3.Connection] = []
         weakref.finalize(self, _close, self._connections)
 
@@ -30,10 +31,15 @@ class Database:
             return self.connection().execute(query, values).fetchall()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: flushed to the disk when the block ends, undone when it raises. Raises StateError."""
-        with self.errors("written"):
+    def writing(self, flushed: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: flushed to the disk when the block ends, undone when it raises. Raises StateError.
+
+        Args:
+            flushed: False where a power failure may take back what was written; a crash of the process does not.
+        """
+        with self.errors("written"), self._turn:
             db = self.connection()
+            db.execute(f"PRAGMA synchronous = {'FULL' if flushed else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -55,7 +61,6 @@ class Database:
             self._local.db = db
             self.path.chmod(0o600)
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
             db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: each checkpoint flushes twice more
         return db

@@ -1,4 +1,4 @@
-"""What every request passes first: the limit of its address, security headers, the log line, the metrics."""
+"""What every request passes first: the limit of its address, the seal of its body, security headers, the log line, the metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from proxyset.page.bodies import Body
 from proxyset.server.limits import Buckets, address_of
 from proxyset.server.logs import request_line
 from proxyset.server.metrics import Metrics
@@ -25,14 +26,16 @@ _QUIET = ("/healthz", "/metrics")
 class Front:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, addresses: Buckets, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, addresses: Buckets, metrics: Metrics, body_seconds: float) -> None:
         self._app, self._addresses, self._metrics = app, addresses, metrics
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begin, status, sent = time.perf_counter(), 500, 0
+        body = Body.around(scope, receive, self._body_seconds)
         ours = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 
         async def watch(message: Message) -> None:
@@ -42,6 +45,8 @@ class Front:
                 headers = message["headers"] = list(message.get("headers", ()))
                 present = {name for name, _ in headers}  # lower case, as ASGI demands
                 headers += [pair for pair in ours if pair[0] not in present]
+                if not body.complete:  # nobody goes on to send what is not read
+                    headers.append((b"connection", b"close"))
             else:
                 sent += len(message.get("body", b""))
             await send(message)
@@ -51,10 +56,11 @@ class Front:
             if wait:
                 await _refuse(watch, int(wait) + 1)
             else:
-                await self._app(scope, receive, watch)
+                await self._app(scope, body, watch)
         finally:
             seconds = time.perf_counter() - begin
-            route = getattr(scope.get("route"), "path", "other")
+            told = scope.get("state", {})
+            route = told.get("route") or getattr(scope.get("route"), "path", "other")
             self._metrics.request(scope["method"], route, status, seconds, sent)
             if route not in _QUIET:
                 request_line(
@@ -63,7 +69,7 @@ class Front:
                     status=status,
                     ms=round(1000 * seconds, 2),
                     bytes=sent,
-                    who=scope["state"].get("who", "") if "state" in scope else "",
+                    who=told.get("who", ""),
                 )
 
 
@@ -72,7 +78,6 @@ async def _refuse(send: Send, seconds: int) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(_BUSY)).encode()),
         (b"retry-after", str(seconds).encode()),
-        (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": _BUSY})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException
 
 from proxyset.wire.model import MODEL_LIMIT
 
@@ -21,10 +21,12 @@ class Limits:
         address, address_burst: requests of one address (one IPv6 /64); 0 for no limit.
         client, client_burst: requests of one enrolled client.
         enrol, enrol_burst: attempts to enrol from one address.
-        body_seconds: how long a body may take to arrive.
-        head_seconds: how long a request line with its headers may take to arrive.
+        body_seconds: how long a small body may take to arrive; each 16 KiB may take a second more.
+        head_seconds: how long a TLS handshake, and a request line with its headers, may take to arrive.
+        head_bytes: of a request line with its headers, or of whatever else comes without a byte of a body.
         model_bytes: of a model that an operator uploads.
-        connections: most at once; more are told to come back.
+        connections: most at once; more are closed as they come.
+        address_connections: most at once from one address that is not a proxy's.
     """
 
     address: float = 100.0
@@ -36,7 +38,9 @@ class Limits:
     body_seconds: float = 20.0
     head_seconds: float = 10.0
     model_bytes: int = MODEL_LIMIT
+    head_bytes: int = 64 << 10
     connections: int = 4000
+    address_connections: int = 250
 
 
 class Buckets:
@@ -44,6 +48,7 @@ class Buckets:
 
     def __init__(self, rate: float, burst: float, most: int = 50_000) -> None:
         self._rate, self._burst, self._most = rate, burst, most
+        self._lock = Lock()
         self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, name: str) -> float:
@@ -51,12 +56,13 @@ class Buckets:
         if not self._rate:
             return 0.0
         at = time.monotonic()
-        tokens, before = self._held.pop(name, (self._burst, at))
-        tokens = min(self._burst, tokens + (at - before) * self._rate)
-        taken = tokens >= 1
-        self._held[name] = (tokens - 1 if taken else tokens, at)
-        if len(self._held) > self._most:
-            self._held.popitem(last=False)
+        with self._lock:
+            tokens, before = self._held.pop(name, (self._burst, at))
+            tokens = min(self._burst, tokens + (at - before) * self._rate)
+            taken = tokens >= 1
+            self._held[name] = (tokens - 1 if taken else tokens, at)
+            if len(self._held) > self._most:
+                self._held.popitem(last=False)
         return 0.0 if taken else (1 - tokens) / self._rate
 
     def take(self, name: str) -> None:
@@ -68,35 +74,9 @@ class Buckets:
         return len(self._held)
 
 
-class Nonces:
-    """Nonces that were used, at least for as long as a replay of them would pass the clock."""
-
-    def __init__(self, most: int = 500_000) -> None:
-        self._most = most
-        self._used: OrderedDict[bytes, float] = OrderedDict()
-
-    def use(self, nonce: bytes, seconds: float) -> bool:
-        """Whether this is its first use; it is remembered for `seconds` or more.
-
-        Raises:
-            HTTPException: 503, so many are remembered that no more can be told apart.
-        """
-        at = time.monotonic()
-        while self._used and next(iter(self._used.values())) < at:
-            self._used.popitem(last=False)
-        if nonce in self._used:
-            return False
-        if len(self._used) >= self._most:
-            raise HTTPException(503, "too many requests at this time", {"retry-after": "10"})
-        self._used[nonce] = at + seconds
-        return True
-
-    def __len__(self) -> int:
-        return len(self._used)
-
-
 def address_of(host: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 that an IPv6 address is in."""
+    host = plain_address(host)
     if ":" not in host:
         return host
     try:
@@ -105,28 +85,7 @@ def address_of(host: str) -> str:
         return host
 
 
-async def read_body(request: Request, most: int, seconds: float) -> bytes:
-    """The body, at most `most` bytes within `seconds`; a longer one is refused before it is read, where it says so.
-
-    Raises:
-        HTTPException: 413, 408, or 400 when the sender went away.
-    """
-    stop = {"connection": "close"}
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced[:20]) > most:
-        raise HTTPException(413, f"at most {most} bytes are accepted here", stop)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise HTTPException(400, "the sender went away")
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > most:
-                    raise HTTPException(413, f"at most {most} bytes are accepted here", stop)
-    except TimeoutError:
-        raise HTTPException(408, f"the body did not arrive within {seconds:g} s", stop) from None
-    return bytes(body)
+def plain_address(host: str) -> str:
+    """An address as it is written down: an IPv4 caller of a socket that listens on `::` is that IPv4 address."""
+    mapped = host.lower().removeprefix("::ffff:")
+    return mapped if "." in mapped else host

@@ -11,8 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from proxyset import atomic
 from proxyset.errors import ArtifactError
+from proxyset.page import bodies
 from proxyset.server.application import add_front
-from proxyset.server.limits import Limits, read_body
+from proxyset.server.limits import Limits
 from proxyset.server.metrics import Metrics
 from proxyset.server.submission import check_release, size_limit
 from proxyset.transport.http import PROBE_PATH, RELEASES_PATH
@@ -67,7 +68,7 @@ async def get_probe(request: Request) -> Response:
 async def post_release(request: Request, response: Response) -> Acknowledgement:
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
     here = _exchange(request)
-    body = await read_body(request, size_limit(here.probe.clusters), here.limits.body_seconds)
+    body = await bodies.read(request, size_limit(here.probe.clusters))
     try:
         release = check_release(body, here.probe)
     except ArtifactError as error:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.page import bodies
 from proxyset.server import campaigns as commands
-from proxyset.server.auth import operator
+from proxyset.server.auth import Campaigner, Reader, Registrar
 from proxyset.server.context import context_of
 from proxyset.server.model import check_model
-from proxyset.server.records import Campaign, Client, Operator, Scope
+from proxyset.server.records import Campaign, Client
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask, CampaignId, Sha256
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
-Reader = Annotated[Operator, Depends(operator(Scope.read))]
-Campaigner = Annotated[Operator, Depends(operator(Scope.campaigns))]
-Registrar = Annotated[Operator, Depends(operator(Scope.clients))]
+Message = TypeVar("Message", bound=BaseModel)
+
+_SMALL = 64 << 10  # bytes of a body that is JSON
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: {"description": "no operator's token"},
@@ -112,6 +114,11 @@ class ModelView(BaseModel):
     bytes: int
 
 
+def _takes(kind: type[BaseModel]) -> dict[str, Any]:
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 @router.get("/campaigns", responses=_REFUSED)
 def list_campaigns(request: Request, who: Reader) -> list[CampaignView]:
     """All campaigns and how far they are."""
@@ -121,11 +128,18 @@ def list_campaigns(request: Request, who: Reader) -> list[CampaignView]:
 
 
 @router.post(
-    "/campaigns", status_code=201, responses=_REFUSED | _NOT_FOUND | {409: {"description": "refused"}}
+    "/campaigns",
+    status_code=201,
+    responses=_REFUSED | _NOT_FOUND | {409: {"description": "refused"}},
+    openapi_extra=_takes(NewCampaign),
 )
-def create_campaign(request: Request, who: Campaigner, new: NewCampaign) -> CampaignView:
+async def create_campaign(request: Request, who: Campaigner) -> CampaignView:
     """Begin a campaign over an index that was registered here (`proxyset campaign create` registers one)."""
-    state = context_of(request).state
+    new = await _message(request, NewCampaign)
+    return await run_in_threadpool(_create, context_of(request).state, new)
+
+
+def _create(state: State, new: NewCampaign) -> CampaignView:
     index = Index.open(state.index(new.index).folder)
     try:
         campaign = commands.create(
@@ -189,12 +203,11 @@ def get_release(request: Request, who: Reader, campaign: CampaignId, fingerprint
 async def publish_model(request: Request, who: Campaigner, campaign: CampaignId) -> ModelView:
     """Publish a signed model for the clients of a campaign."""
     context = context_of(request)
-    context.state.campaign(campaign)
+    await run_in_threadpool(context.state.campaign, campaign)
     most = context.limits.model_bytes
     with tempfile.TemporaryFile() as file:
+        bodies.allow(request, most)
         async for part in request.stream():
-            if file.tell() + len(part) > most:
-                raise HTTPException(413, f"a model has at most {most} bytes", {"connection": "close"})
             await run_in_threadpool(file.write, part)
         file.seek(0)
         try:
@@ -217,10 +230,19 @@ def revoke_client(request: Request, who: Registrar, key: Sha256) -> ClientView:
     return _client(context_of(request).state.revoke_client(key))
 
 
-@router.post("/enroll-tokens", status_code=201, responses=_REFUSED)
-def create_token(request: Request, who: Registrar, new: NewToken) -> TokenSecret:
+@router.post("/enroll-tokens", status_code=201, responses=_REFUSED, openapi_extra=_takes(NewToken))
+async def create_token(request: Request, who: Registrar) -> TokenSecret:
     """A one-time token with which one client enrols."""
-    return TokenSecret(token=context_of(request).state.create_token(new.name, timedelta(days=new.days)))
+    new, state = await _message(request, NewToken), context_of(request).state
+    return TokenSecret(token=await run_in_threadpool(state.create_token, new.name, timedelta(days=new.days)))
+
+
+async def _message(request: Request, kind: type[Message]) -> Message:
+    """The body as a message. Raises HTTPException 413, 408, and 422 for another one."""
+    try:
+        return kind.model_validate_json(await bodies.read(request, _SMALL))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
 
 
 def _view(state: State, campaign: Campaign, counts: dict[str, int]) -> CampaignView:

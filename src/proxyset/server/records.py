@@ -80,6 +80,15 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Nonce:
+    """The nonce of a signed request; `until` is when the request is too old to be accepted, in milliseconds since 1970."""
+
+    key: str
+    nonce: str
+    until: int
+
+
+@dataclass(frozen=True)
 class Submission:
     """A release on its way into the state; `service.submission.check` has found it to answer its campaign's probe."""
 

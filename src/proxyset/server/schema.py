@@ -55,6 +55,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE releases",
         "ALTER TABLE releases_3 RENAME TO releases",
     ),
+    (
+        "CREATE TABLE nonces (key TEXT NOT NULL, nonce TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (key, nonce)) STRICT",
+        "CREATE INDEX nonces_by_time ON nonces (until)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -16,6 +16,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from proxyset.server.records import (
     Client,
     IndexRecord,
     Model,
+    Nonce,
     Operator,
     Outcome,
     ReleaseRecord,
@@ -49,6 +51,7 @@ from proxyset.server.rows import (
 )
 from proxyset.server.schema import migrate
 from proxyset.wire.probe import Probe
+from proxyset.wire.signed_request import WINDOW_SECONDS
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
@@ -87,6 +90,12 @@ class State:
     def close(self) -> None:
         """Close all connections. Call it when no other thread uses the state any more."""
         self._database.close()
+
+    def check(self) -> None:
+        """See that it can be read and written: a row is written, and must reach the disk. Raises StateError."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM nonces WHERE key = ''")
+            db.execute("INSERT INTO nonces VALUES ('', '', 0)")
 
     # Indexes and campaigns
 
@@ -240,6 +249,18 @@ class State:
         if (client := self.client(key)) is None:
             raise UnknownName(f"no client has the key {key[:12]}")
         return client
+
+    def use_nonces(self, nonces: Sequence[Nonce]) -> list[bool]:
+        """Whether each is used for the first time. None is forgotten before no server would accept its request any more."""
+        used = []
+        with self._database.writing(flushed=False) as db:
+            db.execute(
+                "DELETE FROM nonces WHERE until < ?", (int(1000 * time.time()) - 1000 * WINDOW_SECONDS,)
+            )
+            for each in nonces:
+                row = (each.key, each.nonce, each.until)
+                used.append(db.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?, ?)", row).rowcount == 1)
+        return used
 
     # Releases
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from proxyset.errors import InvalidInput, TransportError
-from proxyset.transport.request import ANSWER_LIMIT, Answer, request
+from proxyset.transport.request import ANSWER_LIMIT, request
 from proxyset.wire.campaign import (
     OFFERS_LIMIT,
     Acknowledgement,
@@ -42,14 +42,12 @@ class Service:
         key: the client's; the server pinned its public half.
         ca: PEM file of the authority that signed the server's certificate; None for those the system trusts.
         timeout: seconds for a request, as `request` takes them.
-        server: the server's public key, as it told when this client enrolled; "" signs every request.
     """
 
     url: str
     key: SigningKey
     ca: Path | None = None
     timeout: float = 30.0
-    server: str = ""
 
     def __post_init__(self) -> None:
         audience_of(self.url)
@@ -82,17 +80,12 @@ class Service:
         Raises:
             TransportError: no answer, or one that asks to come again. Rejected: the server says no.
         """
-        answer = self._sent(method, path, most, body, kind, self.server)
-        if answer.status == 401 and self.server:  # perhaps the server has a new key
-            answer = self._sent(method, path, most, body, kind, "")
-        return answer.accepted(f"{self.url} answered {method} {path} with an error")
-
-    def _sent(self, method: str, path: str, most: int, body: bytes, kind: str, server: str) -> Answer:
         url = self.url.rstrip("/") + path
-        headers = {"authorization": authorization(self.key, method, url, body, server)}
+        headers = {"authorization": authorization(self.key, method, url, body)}
         if kind:
             headers["content-type"] = kind
-        return request(method, url, most=most, body=body, headers=headers, timeout=self.timeout, ca=self.ca)
+        answer = request(method, url, most=most, body=body, headers=headers, timeout=self.timeout, ca=self.ca)
+        return answer.accepted(f"{self.url} answered {method} {path} with an error")
 
 
 @dataclass(frozen=True)

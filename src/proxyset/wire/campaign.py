@@ -95,14 +95,12 @@ class Enrolment(BaseModel):
 
 
 class Enrolled(BaseModel):
-    """The answer to an enrolment: the pinned key, the name the operator gave the client, and the server's own public key, or ""
-    from one that has none."""
+    """The answer to an enrolment: the pinned key and the name that the operator gave the client."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     client: Sha256
     name: str = Field(max_length=200)
-    server: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class Acknowledgement(BaseModel):

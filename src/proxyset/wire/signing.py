@@ -1,8 +1,7 @@
-"""Ed25519 (RFC 8032): the key in a file of its owner alone, a signature and its check, and a secret that two keys agree on."""
+"""Ed25519 (RFC 8032): the key in a file of its owner alone, a signature and its check."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,28 +81,3 @@ def verify(key: str, signature: str, message: bytes, what: str) -> None:
         crypto_sign_open(proof + message, public)
     except (BadSignatureError, ValueError):
         raise ArtifactError(wrong) from None
-
-
-def agreed(key: SigningKey, other: str) -> bytes:
-    """The secret, 32 bytes, that the owner of this key and the owner of the other one have in common and nobody else.
-
-    X25519 (RFC 7748) of the two keys in their Montgomery form, hashed with both public halves by BLAKE2b. One key may serve
-    for Ed25519 and X25519 (Thormarker, On using the same key pair for Ed25519 and an X25519 based KEM, 2021).
-
-    Args:
-        other: the other's public half, hexadecimal.
-
-    Raises:
-        ArtifactError: that is not a public key.
-    """
-    from nacl.bindings import crypto_scalarmult
-    from nacl.exceptions import CryptoError
-    from nacl.signing import VerifyKey
-
-    try:
-        theirs = VerifyKey(bytes.fromhex(other)).to_curve25519_public_key()
-        shared = crypto_scalarmult(bytes(key.to_curve25519_private_key()), bytes(theirs))
-    except (CryptoError, ValueError):
-        raise ArtifactError(f"{other[:12]}… is not a public key") from None
-    halves = "".join(sorted((public_half(key), other)))
-    return hashlib.blake2b(shared + halves.encode(), digest_size=32, person=b"proxyset request").digest()

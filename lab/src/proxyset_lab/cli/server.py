@@ -20,9 +20,6 @@ def load(
     clients: Annotated[int, typer.Option(help="All at the same time.", min=1)] = 1000,
     campaigns: Annotated[int, typer.Option(help="New ones for every round.", min=1)] = 1,
     rounds: Annotated[int, typer.Option(help="Of ours and the echo, in turns.", min=1)] = 11,
-    signed: Annotated[
-        bool, typer.Option("--signed", help="A signature for every request, not a code.")
-    ] = False,
     minutes: Annotated[
         float | None,
         typer.Option(help="Resident memory over so many minutes instead of rates.", show_default=False),
@@ -33,7 +30,7 @@ def load(
     Example: proxyset-lab load --minutes 10 --clients 150
     """
     if minutes is None:
-        _rates(clients, campaigns, rounds, signed)
+        _rates(clients, campaigns, rounds)
     else:
         _memory(clients, minutes)
 
@@ -46,7 +43,7 @@ def kill(times: Annotated[int, typer.Option(help="How often the server is killed
     from proxyset_lab.service.kill import kill_again_and_again
 
     tally = kill_again_and_again(times)
-    _say(f"{tally.kills} kills of the server, {tally.keepers} of a keeper")
+    _say(f"{tally.kills} kills of the server")
     _say(f"{len(tally.acknowledged):,} releases acknowledged, {tally.unanswered} requests cut off")
     found = f"{tally.lost} lost, {tally.doubled} doubled; integrity {tally.integrity}"
     _say(f"{tally.stored:,} stored, {found}")
@@ -90,10 +87,10 @@ def look(items: Annotated[int, typer.Option(help="Size of the pool.", min=1)] = 
             )
 
 
-def _rates(clients: int, campaigns: int, rounds: int, signed: bool) -> None:
+def _rates(clients: int, campaigns: int, rounds: int) -> None:
     from proxyset_lab.service.load import compare
 
-    found = compare(clients, campaigns, rounds, signed)
+    found = compare(clients, campaigns, rounds)
     for ours, bare in found:
         _say(f"{_words('ours', ours)}; {_words('echo', bare)}")
     for name in ("rate", "core_rate", "p99"):

@@ -11,7 +11,6 @@ from nacl.signing import SigningKey
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.server.identity import server_key
 from proxyset.server.records import Campaign, now
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
@@ -33,18 +32,14 @@ class Fleet:
         folder: of the state.
         probe: what all campaigns ask.
         keys: the clients'.
-        server: the server's public key, which they learnt when they enrolled; with "" they sign every request.
     """
 
     folder: Path
     probe: Probe
     keys: list[SigningKey]
-    server: str
 
     @classmethod
-    def enrolled(
-        cls, folder: Path, clients: int, campaigns: int, signed: bool = False, clusters: int = CLUSTERS
-    ) -> Fleet:
+    def enrolled(cls, folder: Path, clients: int, campaigns: int, clusters: int = CLUSTERS) -> Fleet:
         """A new state with so many clients and campaigns, which all ask the same probe."""
         state = State.open(folder)
         C = np.random.default_rng(0).normal(size=(clusters, FEATURES)).astype(np.float32)
@@ -58,7 +53,7 @@ class Fleet:
         for number, key in enumerate(keys):
             state.add_client(public_half(key), f"client {number}")
         state.close()
-        return cls(folder, probe, keys, "" if signed else public_half(server_key(folder)))
+        return cls(folder, probe, keys)
 
     def release(self, client: int) -> Release:
         """One answer of a client, with its receipt."""
@@ -96,6 +91,6 @@ class Fleet:
 
     def _request(self, client: int, method: str, url: str, body: bytes) -> bytes:
         host, _, path = url.partition("://")[2].partition("/")
-        proof = authorization(self.keys[client], method, url, body, self.server)
+        proof = authorization(self.keys[client], method, url, body)
         head = f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {proof}\r\ncontent-length: {len(body)}\r\n\r\n"
         return head.encode() + body

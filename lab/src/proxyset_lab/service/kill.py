@@ -1,4 +1,4 @@
-"""kill -9 the server and its keeper under load, again and again: no acknowledged release may be lost, none stored twice."""
+"""kill -9 the server under load, again and again: no acknowledged release may be lost, none stored twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from proxyset.errors import TransportError
 from proxyset.server.state import FILE, State
 from proxyset.wire.release import Release
 from proxyset.wire.signing import public_half
-from proxyset_lab.service.driver import Connection, family, serving
+from proxyset_lab.service.driver import Connection, serving
 from proxyset_lab.service.fleet import Fleet
 
 _LINES = 16  # connections at once
@@ -29,9 +29,8 @@ class Tally:
 
     Attributes:
         kills: how often the server was killed.
-        keepers: how often one of its keepers was killed before, in half of the lives.
         acknowledged: releases that were answered with 200 or 201, as (campaign, client, fingerprint).
-        unanswered: requests that a kill cut off, or that found no keeper; each was sent again.
+        unanswered: requests that a kill cut off; each was sent again.
         lost: acknowledged releases that are not in the state.
         doubled: clients with two releases in one campaign, or releases stored twice.
         stored: releases in the state.
@@ -39,7 +38,6 @@ class Tally:
     """
 
     kills: int = 0
-    keepers: int = 0
     acknowledged: set[tuple[str, str, str]] = field(default_factory=set)
     unanswered: int = 0
     lost: int = 0
@@ -111,11 +109,6 @@ async def _under_load(
                 again.append(sending)
                 tally.unanswered += 1
                 break
-            if answer.status == 503:  # between two keepers
-                again.append(sending)
-                tally.unanswered += 1
-                await asyncio.sleep(0.1)
-                continue
             if answer.status not in (200, 201):
                 raise TransportError(f"the server answered {answer.status}")
             tally.acknowledged.add(sending.row(fleet))
@@ -124,10 +117,6 @@ async def _under_load(
     lines = [asyncio.create_task(line()) for _ in range(_LINES)]
     if pid is not None:
         await asyncio.sleep(random.uniform(0.05, seconds))
-        if random.random() < 0.5 and (keepers := family(pid)[1:]):
-            os.kill(random.choice(keepers), signal.SIGKILL)
-            tally.keepers += 1
-            await asyncio.sleep(random.uniform(0.05, 2 + seconds))  # it takes a second to have another
         os.kill(pid, signal.SIGKILL)
     await asyncio.gather(*lines)
 

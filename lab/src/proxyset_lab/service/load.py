@@ -40,12 +40,11 @@ class Load:
         return cls(len(answers) / seconds, len(answers) / used, times[int(0.99 * len(times))], errors)
 
 
-def compare(clients: int, campaigns: int, rounds: int, signed: bool = False) -> list[tuple[Load, Load]]:
+def compare(clients: int, campaigns: int, rounds: int) -> list[tuple[Load, Load]]:
     """(ours, echo) for each round, in turns. Each round, every client pulls a probe and pushes a release to `campaigns` new
-    campaigns; all at the same time. The requests were made beforehand, as agents make them or, with `signed`, with a signature
-    each."""
+    campaigns; all at the same time. The requests were made and signed beforehand, as agents make them."""
     with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet.enrolled(Path(folder) / "state", clients, campaigns * rounds, signed)
+        fleet = Fleet.enrolled(Path(folder) / "state", clients, campaigns * rounds)
         found = []
         with serving(fleet.folder) as (url, process), echoing(len(fleet.probe.data)) as (echo, other):
             for number in range(rounds):
