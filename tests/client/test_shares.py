@@ -27,7 +27,15 @@ from proxyset.wire.task import Task
 from tests.aggregation.tasks import HELPER, LEADER, make_task
 from tests.client.conftest import make_probe, paid
 
-POLICY = 'unit = "{unit}"\nmax_records = {m}\nencoders = "any"\naggregation = "two-party"\nhelpers = ["{helper}"]\nsmallest_sum = {least}\n{more}'
+POLICY = """
+unit = "{unit}"
+max_records = {m}
+encoders = "any"
+aggregation = "two-party"
+helpers = ["{helper}"]
+smallest_sum = {least}
+{more}
+"""
 
 
 def task_for(probe: Probe, m: int = 1, unit: str = "record", most: int = 1023, **changes: object) -> Task:

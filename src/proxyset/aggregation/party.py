@@ -1,4 +1,4 @@
-"""Leader and helper: verify reports together, add up the shares of the valid ones. Pure; who keeps what, and when, is their stores'.
+"""Leader and helper: verify reports together, add up the shares of the valid ones. Pure: what is kept, their stores say.
 
 leader   begin     its half of each verification, or why a report is dropped
 helper   answer    verdict and verifier message of each; its share of the sum of those it accepts
@@ -116,7 +116,7 @@ def answer(key: SigningKey, job: Job, seen: Callable[[bytes], bool]) -> tuple[Ve
     decoded = _decoded(task, _HELPER, shares, verdicts)
     results = vdaf.verify_init_many(task.verify_key(key), task.ctx, _HELPER, decoded.values())
     theirs = dict(zip(ids, job.verifiers, strict=True))
-    messages = {id: np.zeros(32, np.uint8) for id in ids}
+    messages: dict[bytes, bytes] = dict.fromkeys(ids, bytes(32))
     total = vdaf.agg_init()
     for id, result in zip(decoded, results, strict=True):
         try:
@@ -130,7 +130,7 @@ def answer(key: SigningKey, job: Job, seen: Callable[[bytes], bool]) -> tuple[Ve
             verdicts[id] = Verdict.invalid
         else:
             verdicts[id] = Verdict.accepted
-            messages[id] = np.frombuffer(vdaf.encode_verifier_message(message), np.uint8)
+            messages[id] = vdaf.encode_verifier_message(message)
     named = {id: verdicts[id] for id in ids}
     told = Verdicts(
         task.fingerprint,
@@ -205,5 +205,5 @@ def _decoded(
     return found
 
 
-def _rows(parts: Iterable[bytes | Bytes]) -> Bytes:
-    return np.stack([np.frombuffer(part, np.uint8) if isinstance(part, bytes) else part for part in parts])
+def _rows(parts: Iterable[bytes]) -> Bytes:
+    return np.stack([np.frombuffer(part, np.uint8) for part in parts])

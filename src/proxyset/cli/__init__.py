@@ -17,6 +17,7 @@ from proxyset.cli import (
     demo,
     distill,
     encoder,
+    helper,
     index,
     label,
     ledger,
@@ -55,6 +56,7 @@ app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(helper.app, name="helper")
 app.add_typer(people.tokens, name="enroll-token")
 app.add_typer(people.clients, name="clients")
 app.add_typer(people.operators, name="operator")

@@ -34,10 +34,10 @@ class Entry:
         seq: 1, 2, 3 …
         time: UTC, ISO 8601.
         kind: "cap" sets a cap (rho, epsilon, delta; for `server`, or for all when that is ""); "debit" pays
-            for one draw; "release" (counts), "labels" and "report" (shares of exact counts) say that what debit `ref`
-            paid for was stored, with its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
-            commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models;
-            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta);
+            for one draw; "release" (counts), "labels" and "report" (exact counts in shares) say that what debit `ref` paid
+            for was stored, with its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to
+            the index whose commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its
+            models; "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta);
             "schema" says that the entries from here on have a nonce.
         server: who asked. Compare `who`: it was not always written in one form.
         dataset: the owner's name of the private data that was answered from.

@@ -11,9 +11,9 @@
 
 An error in 1 to 4 debits nothing. An error or a crash in 6 or 7 keeps the debit and sends nothing.
 
-Counts, labels and shares of counts are three kinds of question (`answer.Counts`, `labeling.Labels`, `shares.Shares`). For shares, 6
-makes them instead of noise: whoever opens the sum draws that. Nothing but this module reaches `noise` and `shards`, and import-linter
-says so.
+Counts, labels and shares of counts are three kinds of question (`answer.Counts`, `labeling.Labels`, `shares.Shares`). For shares,
+6 makes them instead of noise: whoever opens the sum draws that. Nothing but this module reaches `noise` and `shards`, and
+import-linter says so.
 """
 
 from __future__ import annotations

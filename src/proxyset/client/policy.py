@@ -205,11 +205,11 @@ class Policy(BaseModel):
         """Raise Refused, before anything is read or debited, when no report for this sum may be given."""
         if self.aggregation != "two-party":
             raise Refused(
-                'the policy lets counts leave with noise alone, and this campaign asks for two-party sums (aggregation = "two-party")'
+                'the policy lets counts leave with noise alone, this campaign asks for a two-party sum (aggregation = "two-party")'
             )
         if task.helper not in self.helpers:
             raise Refused(
-                f"the policy does not name the helper {task.helper}. If you know whose key this is, and trust that it does not work "
+                f"the policy does not name the helper {task.helper}. If you know whose it is, and trust that it does not work "
                 "with the server, put it into `helpers`"
             )
         if task.minimum < self.smallest_sum:

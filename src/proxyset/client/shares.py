@@ -5,8 +5,8 @@ that, whatever its records are, and without a record or a person moving the vote
 
     one person     all records are the owner's own (person="me"): of them `max_records` count, those of the smallest digests.
                    Adding or removing the person adds or removes the whole vector, whose ℓ1 and ℓ2 norms are at most max_records
-    many units     each cluster's count is cut at `most // R`. Cutting a count does not enlarge a difference, so that the sensitivity
-                   is that of the counts, for records and for persons; and R such counts are at most `most`
+    many units     each cluster's count is cut at `most // R`. Cutting a count does not enlarge a difference, so that the
+                   sensitivity is that of the counts, for records and for persons; and R such counts are at most `most`
 
 Dropping records until the total fits would not do: where the bound is reached, one record more displaces another, and a record that
 the statement gives ℓ2 = 1 moves two counts.
@@ -105,7 +105,8 @@ class Shares:
                 f"the task of campaign {task.campaign} is about the probe {task.probe[:12]} of {task.clusters} centroids, this "
                 f"is {probe.fingerprint[:12]} of {probe.clusters}"
             )
-        _check_terms(task.privacy, terms)
+        if why := objection(task, terms):
+            raise Refused(why)
         whole = terms.person == ME
         if not whole and not task.per_cluster:
             raise Refused(
@@ -139,13 +140,12 @@ class Shares:
         return draw.share(votes, self.task)
 
 
-def _check_terms(privacy: PrivacyStatement, terms: Terms) -> None:
-    """Raise Refused when a task costs more than the owner gives, or protects another unit."""
-    given = terms.statement()
+def objection(task: Task, terms: Terms) -> str:
+    """Why an owner's terms do not allow a report for a task; "" when they do. Nothing of the data is looked at."""
+    privacy, given = task.privacy, terms.statement()
     asked, mine = ((each.unit, each.max_records, each.adjacency) for each in (privacy, given))
     if asked != mine:
-        raise Refused(f"the task protects unit, record bound and adjacency {asked}, your terms are {mine}")
+        return f"the task protects unit, record bound and adjacency {asked}, your terms are {mine}"
     if privacy.epsilon > given.epsilon or privacy.delta > given.delta:
-        raise Refused(
-            f"the sum costs ε = {privacy.epsilon:g} at δ = {privacy.delta:g}, your terms give {given.epsilon:g} at {given.delta:g}"
-        )
+        return f"the sum costs ε = {privacy.epsilon:g} at δ = {privacy.delta:g}, you give {given.epsilon:g} at {given.delta:g}"
+    return ""

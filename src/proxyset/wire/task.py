@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.release import PrivacyStatement, check_statement
-from proxyset.wire.signing import agreed
+from proxyset.wire.signing import public_half
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -105,8 +105,8 @@ class Task(BaseModel):
         Args:
             key: the leader's or the helper's private key.
         """
-        other = self.helper if bytes(key.verify_key).hex() == self.leader else self.leader
-        task, secret = bytes.fromhex(self.fingerprint), agreed(key, other)
+        other = self.helper if public_half(key) == self.leader else self.leader
+        task, secret = bytes.fromhex(self.fingerprint), _agreed(key, other)
         return hashlib.blake2b(task, key=secret, digest_size=32, person=b"proxyset verify").digest()
 
     def words(self) -> str:
@@ -116,6 +116,28 @@ class Task(BaseModel):
             f"σ = {self.privacy.sigma:g} by each aggregator; holds unless the leader {self.leader[:12]} and the helper "
             f"{self.helper[:12]} work together"
         )
+
+
+def _agreed(key: SigningKey, other: str) -> bytes:
+    """The secret, 32 bytes, that the owner of this key and the owner of the other one have in common and nobody else.
+
+    X25519 (RFC 7748) of the two keys in their Montgomery form, hashed with both public halves by BLAKE2b. One key may serve for
+    Ed25519 and X25519 (Thormarker, On using the same key pair for Ed25519 and an X25519 based KEM, 2021).
+
+    Raises:
+        ArtifactError: the other is not a public key.
+    """
+    from nacl.bindings import crypto_scalarmult
+    from nacl.exceptions import CryptoError
+    from nacl.signing import VerifyKey
+
+    try:
+        theirs = VerifyKey(bytes.fromhex(other)).to_curve25519_public_key()
+        shared = crypto_scalarmult(bytes(key.to_curve25519_private_key()), bytes(theirs))
+    except (CryptoError, ValueError, RuntimeError):
+        raise ArtifactError(f"{other[:12]}… is not a public key") from None
+    halves = "".join(sorted((public_half(key), other)))
+    return hashlib.blake2b(shared + halves.encode(), digest_size=32, person=b"proxyset agreed").digest()
 
 
 @lru_cache(maxsize=16)
