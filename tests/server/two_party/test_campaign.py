@@ -117,7 +117,7 @@ def test_from_offers_to_a_proxy_set(state: State, index: Index, tmp_path: Path) 
     assert np.abs(total.counts - exact(state, agents)).max() <= 1
     assert total.noise == pytest.approx(np.sqrt(2) * total.privacy.sigma)
     coverage = campaigns.coverage(state, "wards")
-    assert coverage is not None and coverage.noise == pytest.approx(total.noise)
+    assert coverage is not None and coverage.sigma == pytest.approx(total.noise)
     assert campaigns.draw(state, "wards", out=tmp_path / "proxy").card.items == 10
 
 
@@ -188,7 +188,7 @@ def test_a_helper_that_is_away_or_answers_nonsense(state: State, index: Index, t
         aggregate(state, "wards")
     with running(state) as other:  # a server that is no helper
         _move(state, other)
-        with pytest.raises(ProxysetError, match="404|makes no sense|Not Found"):
+        with pytest.raises(ProxysetError, match="HTTP 404"):
             aggregate(state, "wards")
     with helping(tmp_path / "helper", "f" * 64) as strange:
         _move(state, strange)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
 FILE, KEY = "two-party.sqlite", "leader.key"
-JOB_REPORTS = 256
+JOB_REPORTS = 64
 _TABLES = MetaData()
 _SUMS = Table(
     "sums",
@@ -305,7 +305,7 @@ class Sums:
         verdicts = select(_REPORTS.c.verdict, func.count()).where(_REPORTS.c.campaign == campaign)
         with writing(self._engine) as db:
             rows = db.execute(verdicts.group_by(_REPORTS.c.verdict)).all()
-            found: dict[int | None, int] = {verdict: count for verdict, count in rows}
+            found: dict[int | None, int] = {row[0]: row[1] for row in rows}
             closed = _frozen(db, campaign)
         judged = {
             Verdict(int(key)): count for key, count in sorted(found.items(), key=str) if key is not None
