@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.signing import public_half
 from tests.e2e.serving import PROGRAM, blobs, certificate, kill, proxyset
 
-AGENTS = int(os.environ.get("PROXYSET_AGENTS", "12"))
+AGENTS = int(os.environ.get("PROXYSET_AGENTS", "10"))
 POLICY = 'unit = "person"\nmax_records = 3\nencoders = "any"\naggregation = "two-party"\nhelpers = ["{}"]\nsmallest_sum = 10\n'
 SIGMAS = 6.0  # of the noise of any count; a false alarm below 1e-7
 
@@ -61,8 +62,27 @@ class Server:
         self.process.stdout.close()  # type: ignore[union-attr]
 
 
+def answered(agent: Agent) -> dict[str, Fate]:
+    """A round that reached the server, as `Agent.run` has one: a connection that fails is tried again, and draws nothing anew."""
+    for _ in range(5):
+        try:
+            return agent.round()
+        except TransportError:
+            time.sleep(0.2)
+    return agent.round()
+
+
+@pytest.fixture
+def ending() -> Iterator[list[Server]]:
+    """Servers that end with the test, however it ends."""
+    servers: list[Server] = []
+    yield servers
+    for server in servers:
+        server.stop()
+
+
 @pytest.mark.slow
-def test_a_fleet_over_tls_with_kills(tmp_path: Path) -> None:
+def test_a_fleet_over_tls_with_kills(tmp_path: Path, ending: list[Server]) -> None:
     index, folder = blobs(tmp_path), tmp_path / "state"
     cert, key = certificate(tmp_path)
     tls = ("--tls-cert", cert, "--tls-key", key)
@@ -70,6 +90,7 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path) -> None:
     helper = Server(
         "helper", "serve", "--state", tmp_path / "helper", "--leader", leader, "--minimum", 10, *tls
     )
+    ending.append(helper)
     made = proxyset(
         "campaign", "create", "phones", "--index", index, "--budget", 100, "--state", folder, "--epsilon-high", 1,
         "--unit", "person", "--max-records", 3, "--aggregate", "two-party", "--helper", helper.told["url"],
@@ -77,6 +98,7 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path) -> None:
     )  # fmt: skip
     assert made["two_party"]["task"]["helper"] == helper.told["key"]
     server = Server("serve", "--state", folder, *tls, "--client-rate", 0, "--address-rate", 0)
+    ending.append(server)
     book = State.open(folder)
     probe = Probe.from_bytes(book.probe(book.campaign("phones").probe))
     rng, exact = np.random.default_rng(0), np.zeros(probe.clusters, int)
@@ -94,19 +116,19 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path) -> None:
         terms = Terms(1.0, unit="person", max_records=3, person="me")
         service = Service(server.told["url"], signing_key(ledger), ca=cert)
         agent = Agent(service, ledger, terms, X, lambda *_: None, "records", hold=0.01)
-        if number % 5 == 2:  # the server dies, and comes back, before an answer is sent
+        if number % 20 == 2:  # the server dies, and comes back, before an answer is sent
             kill(server.process)
             with pytest.raises(TransportError):
                 agent.round()
             server.start()
-        assert agent.round() == {"phones": Fate.answered}
+        assert answered(agent) == {"phones": Fate.answered}
         assert [e.kind for e in ledger.entries()].count("debit") == 1
     proxyset("campaign", "close", "phones", "--state", folder)
-    for wait in (1.5, 2.5):
+    for _ in range(int(os.environ.get("PROXYSET_KILLS", "1"))):
         running = subprocess.Popen(
             [*PROGRAM, "campaign", "aggregate", "phones", "--state", str(folder)], stderr=subprocess.DEVNULL
         )
-        time.sleep(random.uniform(wait / 2, wait))
+        time.sleep(random.uniform(0.5, 3))
         helper.kill_and_start()
         kill(running)
     told = proxyset("campaign", "aggregate", "phones", "--state", folder)
@@ -116,6 +138,4 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path) -> None:
     assert proxyset("helper", "show", "--state", tmp_path / "helper")["opened"][0]["reports"] == AGENTS
     drawn = proxyset("campaign", "select", "phones", "--state", folder, "--out", tmp_path / "proxy")
     assert drawn["rows"] == 100
-    server.stop()
-    helper.stop()
     book.close()

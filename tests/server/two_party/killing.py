@@ -1,7 +1,7 @@
 """kill -9 of leader and helper while they aggregate; run as a program: killing.py FOLDER KILLS. Prints what was found, as JSON.
 
-This process has loaded everything and has no threads, so that both parties are forks of it: they begin in milliseconds, and the kills
-hit the work instead of Python's start.
+This process has loaded everything and has no threads, so that both parties are forks of it: they begin in milliseconds, and the
+kills hit the work instead of Python's start.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def kill(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def begin(folder: Path, index: Index, name: str, url: str, helper: str) -> tuple[Task, np.ndarray]:
-    """A closed campaign that has its reports, one of them a liar's; the task and the true sum."""
+def begin(folder: Path, index: Index, name: str, url: str, helper: str) -> np.ndarray:
+    """A closed campaign that has its reports, one of them a liar's; the true sum."""
     state = State.open(folder)
     sums, made = sums_of(state), list[Task]()
 
@@ -111,7 +111,7 @@ def begin(folder: Path, index: Index, name: str, url: str, helper: str) -> tuple
         sums.take(report, report.to_bytes(), f"{number:064x}")
     state.close_campaign(name)
     state.close()
-    return task, exact
+    return exact
 
 
 def main(folder: Path, kills: int) -> dict[str, object]:
@@ -126,7 +126,7 @@ def main(folder: Path, kills: int) -> dict[str, object]:
     killed, noise, sums, wrong, seconds = {"leader": 0, "helper": 0}, [], 0, 0, 0.5
     while min(killed.values()) < kills:
         name = f"sum-{sums}"
-        task, exact = begin(folder / "state", index, name, url, public_half(key))
+        exact = begin(folder / "state", index, name, url, public_half(key))
         begun, quiet = time.monotonic(), sums == 0  # the first shows how long one takes
         while True:
             helper = fork(lambda: help_out(folder / "helper", leader, port))

@@ -1,4 +1,4 @@
-"""No report is lost or counted twice by kill -9, and the sum is the true sum plus the stated noise. PROXYSET_KILLS sets how many."""
+"""No report is lost or counted twice by kill -9, and the sum is the true one plus the stated noise. PROXYSET_KILLS: how many."""
 
 from __future__ import annotations
 
