@@ -5,13 +5,13 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test label-studio screenshots check bench fuzz format clean
+.PHONY: demo test label-studio screenshots check bench fuzz fuzz-neighbours format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # a real Label Studio, 1 GB, in an environment of its own
 label-studio: .venv/dev
@@ -35,6 +35,10 @@ bench: .venv/dev
 fuzz: .venv/dev
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz.decoders -max_total_time=600
+
+# a million pairs of neighbouring data sets; hours on two cores, and resumed where it was stopped
+fuzz-neighbours: .venv/dev
+	$(BIN)/python -m tests.fuzz.neighbours --pairs 1000000 --workers 2 --log fuzz-neighbours.log
 
 format: .venv/dev
 	$(BIN)/ruff check --fix src lab tests

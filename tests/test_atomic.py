@@ -121,7 +121,6 @@ def test_a_state_on_a_full_disk_says_where_and_stays_whole(tmp_path):
     State.open(tmp_path / "state").close()  # while there is room
     code = """
 from proxyset.server.state import State
-from tests.watching import open_to_others, watched
 state, kept = State.open("state"), 0
 try:
     while True:

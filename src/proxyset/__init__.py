@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
     from proxyset.cloud.build import build_index as build_index
+    from proxyset.cloud.curation import Curation as Curation
     from proxyset.cloud.export import export as export
     from proxyset.cloud.index import Index as Index
     from proxyset.cloud.label_questions import ask_labels as ask_labels
     from proxyset.cloud.label_questions import collect_labels as collect_labels
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
+    from proxyset.cloud.select.rank import rank as rank
     from proxyset.encoders import load_encoder as load_encoder
     from proxyset.errors import ProxysetError as ProxysetError
     from proxyset.errors import Refused as Refused
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from proxyset.wire.release import Release as Release
 
 _HOMES = {
+    "Curation": "cloud.curation",
     "Index": "cloud.index",
     "Ledger": "client.ledger",
     "PrivacyStatement": "wire.release",
@@ -48,10 +51,12 @@ _HOMES = {
     "export": "cloud.export",
     "load_encoder": "encoders",
     "open_source": "sources",
+    "rank": "cloud.select.rank",
     "select": "cloud.proxy_set",
 }
 
 __all__ = [
+    "Curation",
     "Index",
     "Ledger",
     "PrivacyStatement",
@@ -69,6 +74,7 @@ __all__ = [
     "export",
     "load_encoder",
     "open_source",
+    "rank",
     "select",
 ]
 

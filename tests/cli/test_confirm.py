@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from proxyset.cli.confirm import confirming, in_words
+from proxyset.cli.confirm import confirming
 from proxyset.client.private_data import Tally
 from proxyset.errors import InvalidData
 
@@ -36,13 +36,13 @@ def test_strict_stops(tally):
 
 
 def test_reasons_in_words():
-    assert in_words(SOME) == [
+    assert SOME.words() == [
         "6 of 9 records would vote.",
         "  2 without a vote: 'age' holds no number",
         "  1 without a vote: no person (such as 'row 3')",
     ]
     many = Tally(40, 0, Counter(f"reason {number:02d}" for number in range(25)))
-    assert len(in_words(many)) == 12 and in_words(many)[-1] == "  and 15 other reasons"
+    assert len(many.words()) == 12 and many.words()[-1] == "  and 15 other reasons"
 
 
 PROGRAM = """

@@ -141,9 +141,9 @@ def run(folder: Path, kills: int, what: str) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for probe in stored:
         if what == "counts":
-            kept[probe] = ledger.stored(probe, "array", privacy_statement(0.05))
+            kept[probe] = ledger.stored(probe, "X", privacy_statement(0.05))
         else:
-            kept[probe] = ledger.stored_labels(probe, "array", label_statement(ASKED, **WORTH))
+            kept[probe] = ledger.stored_labels(probe, "X", label_statement(ASKED, **WORTH))
     return {
         "kills": kills,
         "sent": len(lines),

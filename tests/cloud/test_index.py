@@ -14,7 +14,7 @@ import pytest
 from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import Coverage, find_strategy
+from proxyset.cloud.select import STRATEGIES, Coverage
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid
 
@@ -210,7 +210,7 @@ def test_components_in_a_scratch_file_give_the_same_selection(blobs, monkeypatch
 
     def ranking():
         candidates = index.candidates()
-        found = find_strategy(strategy).rank(candidates, coverage, 50, np.random.default_rng(0))
+        found = STRATEGIES.find(strategy).rank(candidates, coverage, 50, np.random.default_rng(0))
         return candidates, found.rows.tolist()
 
     in_memory, rows = ranking()

@@ -184,7 +184,7 @@ def test_licence_and_place_reach_the_card(tmp_path):
     assert set(proxy.selection().column("licence").to_pylist()) == {"CC0"}
     assert all(uri.startswith("https://example.org/") for uri in proxy.selection().column("uri").to_pylist())
     card = (tmp_path / "proxy" / "card.md").read_text()
-    assert "* CC0: 7" in card and "nothing private went into this selection" in card
+    assert "* CC0: 7" in card and "The choice saw public data alone: no data owner" in card
 
 
 def test_a_pool_that_lost_items_is_noticed_and_leaves_no_proxy_set(tmp_path):

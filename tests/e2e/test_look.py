@@ -50,7 +50,6 @@ def test_look_then_answer_then_another_index(folder, command):
     kinds = [entry.kind for entry in Ledger.open(folder / "l").entries()]
     assert kinds == [
         "cap",
-        "cap",
         "policy",
         "pin",
         "debit",

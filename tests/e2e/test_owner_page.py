@@ -402,7 +402,7 @@ def test_errors_are_told_in_words(page, visitor):
     client, csrf = visitor
     origin = {"origin": site_of(page)}
     pulled = client.post("/pull", headers=origin, data={"csrf": csrf, "url": "file:///etc/passwd"})
-    assert (pulled.status_code, "is not a server" in pulled.text) == (422, True)
+    assert (pulled.status_code, "is not a URL of a server" in pulled.text) == (422, True)
     file = client.post("/file", headers=origin, data={"csrf": csrf}, files={"probe": (HOSTILE, b"no probe")})
     assert (file.status_code, HOSTILE in file.text) == (422, False)
     name = re.search(r'href="/asks/([0-9a-f]{64})"', client.get("/").text)[1]

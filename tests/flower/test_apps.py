@@ -80,18 +80,30 @@ def test_whatever_fails_the_reply_is_the_same_and_says_nothing(fleet, caplog):
     folder, index = fleet
     probe = index.probe()
     adopt(Ledger.open(folder / "ledger-0.sqlite"), b'unit = "record"\nencoders = "any"\nmost_epsilon = 0.1')
-    (folder / "private-1.npy").write_bytes(b"no array")
-    (folder / "private-2.npy").unlink()
+    (folder / "private-1.npy").unlink()
     with caplog.at_level(logging.ERROR, "flwr.proxyset"):
         logging.getLogger("flwr").propagate = True
-        replies = [ask(probe, folder, number) for number in range(3)]
+        replies = [ask(probe, folder, number) for number in range(2)]
         replies += [ask(probe, folder, 3, RecordDict()), ask(probe, folder, 9)]
         replies.append(ask(probe, folder, 3, messages.question(probe.to_bytes()[:-9])))
-    assert [reply.has_error() for reply in replies] == [False] * 6
-    assert [reply.content for reply in replies] == [messages.no_reply()] * 6
-    for why in ("Refused", "private-1.npy", "private-2.npy", "no probe", "node-9.toml", "ArtifactError"):
+    assert [reply.has_error() for reply in replies] == [False] * 5
+    assert [reply.content for reply in replies] == [messages.no_reply()] * 5
+    for why in ("Refused", "private-1.npy", "no probe", "node-9.toml", "ArtifactError"):
         assert why in caplog.text  # for the owner, on the owner's machine
     assert not Ledger.open(folder / "ledger-1.sqlite").spent()
+
+
+def test_what_the_records_say_decides_nothing(fleet):
+    """A file that holds no record is answered as one that does, and costs the same."""
+    folder, index = fleet
+    probe = index.probe()
+    (folder / "private-1.npy").write_bytes(b"no array")
+    releases = [
+        Release.from_bytes(messages.release_of(ask(probe, folder, number).content)) for number in (0, 1)
+    ]
+    assert releases[0].privacy == releases[1].privacy
+    spent = [Ledger.open(folder / f"ledger-{number}.sqlite").spent() for number in (0, 1)]
+    assert spent[0] == spent[1] > 0
 
 
 def test_a_record_that_cannot_be_read_stops_no_reply(fleet):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from proxyset.cloud.kmeans import kmeans
+from proxyset.cloud.select import STRATEGIES
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.nearest import nearest_centroid
-from proxyset_lab.methods import find_strategy, needs
+from proxyset_lab.methods import needs
 from proxyset_lab.tables import method_name
 
 Z = np.random.default_rng(0).normal(size=(2000, 5)).astype(np.float32)
@@ -26,7 +27,7 @@ COVERAGE = Coverage(np.bincount(nearest_centroid(CLIENT, CENTROIDS), minlength=2
 def test_each_is_a_method_that_ranks(part, name):
     method = f"proxyset_lab.ablation:{part}"
     assert needs(method).epsilon and method_name(method) == name
-    ranking = find_strategy(method).rank(POOL, COVERAGE, 100, np.random.default_rng(2))
+    ranking = STRATEGIES.load(method).rank(POOL, COVERAGE, 100, np.random.default_rng(2))
     assert len(set(ranking.rows.tolist())) == 100
     near = (Z[ranking.rows, 0] > 0.5).mean()
     assert near < 0.5 if name == "no-release" else near > 0.5

@@ -40,7 +40,7 @@ def test_cells_have_no_more_than_their_method_asks_for(tmp_path):
 
 def test_a_star_is_every_strategy(tmp_path):
     experiment = _read(tmp_path, TEXT.replace('"ecos",', '"*",'))
-    assert set(STRATEGIES) <= set(experiment.methods)
+    assert set(STRATEGIES.own) <= set(experiment.methods)
     assert experiment.methods.count("random") == 1
 
 
@@ -55,7 +55,7 @@ def test_a_data_set_may_have_its_own_clusters(tmp_path):
     [
         ('"ecos",', '"nonsense",', "unknown method 'nonsense'"),
         ('"mnist"', '"usps"', "no domain 'usps'"),
-        ('"digits-small"', '"digits-huge"', "no data set 'digits-huge'"),
+        ('"digits-small"', '"digits-huge"', "unknown data set 'digits-huge'"),
         ("seeds", "seed", "seed"),
         ("[[data]]", "[[data", "not TOML"),
         ("budgets = [50, 100]", "budgets = []", "budgets"),

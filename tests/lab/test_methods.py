@@ -16,7 +16,7 @@ def test_what_methods_depend_on():
 def test_every_alternative_can_be_run_and_says_what_it_assumes():
     assert set(ALTERNATIVES) == set(ALTERNATIVE_RUNS)
     assert all(method.assumes for method in [*ALTERNATIVES.values(), *BASELINES.values()])
-    assert not set(STRATEGIES) & (set(ALTERNATIVES) | set(BASELINES))
+    assert not set(STRATEGIES.own) & (set(ALTERNATIVES) | set(BASELINES))
 
 
 @pytest.mark.parametrize("method", ["nothing", "ecos:", "ecos@0", "random:clear", "k-center@5", "mak:clear"])

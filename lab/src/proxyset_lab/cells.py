@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from proxyset.cloud.select import STRATEGIES, Coverage
 from proxyset.cloud.select.kcenter import farthest_first
 from proxyset.demo.splits import Rows
 from proxyset.wire.probe import Probe
+from proxyset.wire.release import Release
 from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset_lab.cell import Cell
-from proxyset_lab.methods import find_strategy, needs
+from proxyset_lab.methods import needs
 from proxyset_lab.outcome import Costs, Job, Outcome, classify
 from proxyset_lab.task import Task
 
@@ -57,8 +59,9 @@ def _run(task: Task, cell: Cell, job: Job) -> Outcome:
 def _select(task: Task, cell: Cell) -> tuple[Rows, Costs]:
     """What a strategy picks by what a real exchange brought, or by nothing, and what the exchange cost."""
     need = needs(cell.method)
-    strategy, coverage, costs = find_strategy(need.name), None, Costs()
-    if strategy.needs_release:
+    answers: list[Release] | Coverage = []
+    costs = Costs()
+    if STRATEGIES.load(need.name).needs_release:
         probe = task.probe(cell.clusters, cell.dim, cell.dtype or "float16")
         costs = Costs(
             bytes_down=len(probe.to_bytes()),
@@ -66,12 +69,12 @@ def _select(task: Task, cell: Cell) -> tuple[Rows, Costs]:
             rounds=1,
         )
         if need.clear:
-            coverage = task.clear_coverage(probe)
+            answers = task.clear_coverage(probe)
         else:
             release = task.release(cell.epsilon or 0.0, probe)
-            coverage = task.coverage([release], cell.clusters)
+            answers = [release]
             costs = replace(costs, bytes_up=len(release.to_bytes()), epsilon=release.privacy.epsilon)
-    rows = task.picks(strategy, cell.clusters, coverage, cell.budget or 0, sources=need.sources)
+    rows = task.picks(need.name, cell.clusters, answers, cell.budget or 0, sources=need.sources)
     return rows, costs
 
 

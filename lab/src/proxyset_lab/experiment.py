@@ -20,7 +20,6 @@ from proxyset_lab.cell import Cell, Data, Group, PoolKind
 from proxyset_lab.data.registry import find
 from proxyset_lab.jobs import JOBS
 from proxyset_lab.methods import ALTERNATIVES, Needs, needs
-from proxyset_lab.training import TRAININGS
 
 
 class Message(BaseModel):
@@ -82,7 +81,7 @@ class Experiment(BaseModel):
     @field_validator("methods")
     @classmethod
     def _every_strategy(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        groups = {"*": tuple(STRATEGIES), "default": (DEFAULT_STRATEGY,)}
+        groups = {"*": tuple(STRATEGIES.own), "default": (DEFAULT_STRATEGY,)}
         named = [groups.get(method, (method,)) for method in methods]
         return tuple(dict.fromkeys(method for some in named for method in some))
 
@@ -94,8 +93,6 @@ class Experiment(BaseModel):
             known = [domain.name for domain in find(data.name).domains]
             if unknown := set(data.domains) - set(known):
                 raise ValueError(f"{data.name} has no domain {unknown.pop()!r}: choose {', '.join(known)}")
-            if data.name not in TRAININGS:
-                raise ValueError(f"no training is fixed for {data.name}")
             if self.job and find(data.name).encoder not in ("hog", "efficientnet-lite0"):
                 raise ValueError(f"the jobs train on images, and {data.name} has none")
         if self.job and self.job not in JOBS:

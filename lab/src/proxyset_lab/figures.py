@@ -11,7 +11,7 @@ from proxyset.demo.statistics import Spread
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.summary import Line
 from proxyset_lab.tables import method_name
-from proxyset_lab.training import TRAININGS
+from proxyset_lab.training import training_of
 
 _WIDTH, _HEIGHT = 520, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
@@ -55,7 +55,7 @@ def figures(experiment: Experiment, lines: Sequence[Line]) -> dict[str, str]:
                 ]
                 if here:
                     name = f"{data.name}-{pool.replace('+', '-')}" + (f"-{budget}" if budget else "")
-                    title = f"{data.name}, {TRAININGS[data.name].metric} in %" + (
+                    title = f"{data.name}, {training_of(data.name).metric} in %" + (
                         f", budget {budget:,}" if budget else ""
                     )
                     title += (

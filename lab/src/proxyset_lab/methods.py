@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib import import_module
 
-from proxyset.cloud import select
-from proxyset.cloud.select import STRATEGIES, Strategy
+from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput
 
 _NAME = re.compile(
@@ -95,22 +93,6 @@ ALTERNATIVES = {
 }
 
 
-def find_strategy(name: str) -> Strategy:
-    """The strategy of a name, or one of a class that is named as "package.module:Class" and takes no arguments.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    module, _, attribute = name.partition(":")
-    if not attribute:
-        return select.find_strategy(name)
-    try:
-        strategy: Strategy = getattr(import_module(module), attribute)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise InvalidInput(f"there is no strategy {name!r}: {error}") from None
-    return strategy
-
-
 def needs(method: str) -> Needs:
     """What a method of that name needs.
 
@@ -122,13 +104,13 @@ def needs(method: str) -> Needs:
     if method in ALTERNATIVES:
         return ALTERNATIVES[method]
     match = _NAME.fullmatch(method)
-    if match is None or not (match["name"] in STRATEGIES or ":" in match["name"]):
-        known = ", ".join([*STRATEGIES, *BASELINES, *ALTERNATIVES])
+    if match is None or not (match["name"] in STRATEGIES.names() or ":" in match["name"]):
+        known = ", ".join([*STRATEGIES.names(), *BASELINES, *ALTERNATIVES])
         raise InvalidInput(
             f"unknown method {method!r}: choose {known}, or a strategy as package.module:Class; a strategy may carry "
             "':clear' (no noise), ':sources' and '@R'"
         )
-    asks = find_strategy(match["name"]).needs_release
+    asks = STRATEGIES.load(match["name"]).needs_release
     clear = match["clear"] is not None
     if not asks and (clear or match["clusters"]):
         raise InvalidInput(f"{match['name']!r} asks the client nothing, so {method!r} has no meaning")

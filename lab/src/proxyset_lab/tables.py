@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from proxyset.cloud.select import DEFAULT_STRATEGY
+from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.demo.statistics import Gain
 from proxyset_lab.experiment import Experiment
-from proxyset_lab.methods import find_strategy, needs
+from proxyset_lab.methods import needs
 from proxyset_lab.summary import Line
-from proxyset_lab.training import TRAININGS
+from proxyset_lab.training import training_of
 
 MINUS = "−"
 _CENTER = "over k-center"
@@ -60,7 +60,7 @@ def tables(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
             if not here:
                 continue
             columns = [(name, show) for name, show in (*_COLUMNS, *_costs(here)) if _tells(name, here)]
-            title = f"{data.name}, {TRAININGS[data.name].metric} in %" + (
+            title = f"{data.name}, {training_of(data.name).metric} in %" + (
                 f", pool {pool.upper().replace('+', ' + ').replace('OOD', 'OoD')}"
                 if len(experiment.pools) > 1
                 else ""
@@ -126,7 +126,7 @@ def method_name(method: str) -> str:
     """A method as tables print it: a class by its strategy's name, and what is not private says so."""
     need = needs(method)
     if ":" in need.name:
-        method = method.replace(need.name, find_strategy(need.name).name)
+        method = method.replace(need.name, STRATEGIES.load(need.name).name)
     return f"{method} (NOT PRIVATE)" if need.clear else method
 
 

@@ -16,7 +16,7 @@ from proxyset.client.answer import answer
 from proxyset.client.vote import Voter
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, Strategy, combine
+from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, rank
 from proxyset.demo.classifier import Labels
 from proxyset.demo.splits import Rows, Split, split
 from proxyset.fingerprint import fingerprint
@@ -24,7 +24,7 @@ from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.release import Release
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.features import Features
-from proxyset_lab.training import TRAININGS, Training
+from proxyset_lab.training import Training, training_of
 
 _DEFAULT_CLUSTERS = 100
 
@@ -70,7 +70,7 @@ class Task:
 
     @property
     def training(self) -> Training:
-        return TRAININGS[self.group.data_set]
+        return training_of(self.group.data_set)
 
     @cached_property
     def X(self) -> NDArray[np.float32]:  # noqa: N802 - the field's name
@@ -145,42 +145,34 @@ class Task:
             atomic.write_bytes(path, found.to_bytes())
         return Release.from_bytes(path.read_bytes())
 
-    def coverage(
-        self, releases: Sequence[Release], clusters: int | None, rule: Rule = DEFAULT_RULE
-    ) -> Coverage:
-        """What selection sees of releases for the index with R clusters.
-
-        Raises:
-            InvalidInput: a release kept from an earlier run belongs to another index: libraries have changed.
-        """
-        index = self.index(clusters)
-        found = combine(releases, index.fingerprint, index.manifest.clusters, rule=rule)
-        assert found is not None
-        return found
-
     def picks(
         self,
-        strategy: Strategy,
+        strategy: str,
         clusters: int | None,
-        coverage: Coverage | None,
+        answers: Sequence[Release] | Coverage,
         budget: int,
         *,
+        rule: Rule = DEFAULT_RULE,
         sources: bool = False,
     ) -> Rows:
         """Rows of the data set that a strategy picks from the pool, best first; fewer where the pool is smaller.
 
         Args:
-            strategy: which one.
+            strategy: which one, as `select.rank` takes it.
             clusters: R of the index that it looks at.
-            coverage: what the client's release says, None for a strategy that asks nobody.
+            answers: what the clients sent; none for a strategy that asks nobody.
             budget: how many.
+            rule: how answers are combined.
             sources: whether the pool names the domain of each of its items.
+
+        Raises:
+            InvalidInput: a release kept from an earlier run belongs to another index: libraries have changed.
         """
         candidates = self.candidates(clusters)
         if sources:
             candidates = replace(candidates, groupings={"source": self.sources()})
-        ranking = strategy.rank(candidates, coverage, min(budget, len(candidates)), self.rng(3))
-        return self.pool[ranking.rows]
+        ranked = rank(candidates, answers, budget, strategy, self.group.seed, rule=rule)
+        return self.pool[ranked.rows]
 
     def clear_coverage(self, probe: Probe) -> Coverage:
         """Counts without noise. NOT PRIVATE: a bound on what any noise could cost.

@@ -91,3 +91,9 @@ TRAININGS = {
     "sentiment": Training(C=1.0, balanced=True, metric="balanced accuracy"),
     "flights": Training(C=0.1, balanced=True, metric="AUC"),
 }
+_OTHERS = Training(C=1.0, balanced=True, metric="balanced accuracy")
+
+
+def training_of(data_set: str) -> Training:
+    """How the classifier of a data set is trained and judged: the same for every method, and for all sets of other packages."""
+    return TRAININGS.get(data_set, _OTHERS)

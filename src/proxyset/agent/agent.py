@@ -36,7 +36,7 @@ from proxyset.client.answer import answer_probe
 from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
-from proxyset.client.private_data import Data
+from proxyset.client.private_data import Data, Tally
 from proxyset.client.shares import objection, share_votes
 from proxyset.client.terms import Terms
 from proxyset.errors import (
@@ -224,7 +224,7 @@ class Agent:
                 f"the server offers the probe {errand.probe[:12]} and sends {probe.fingerprint[:12]}: nothing was answered"
             )
         try:
-            gate = Gate(self.ledger, self.service.url)
+            gate = Gate(self.ledger, self.service.url, confirm=self._tell_of_records)
             if errand.task is None:
                 return answer_probe(probe, self.data, terms, gate, self.dataset)
             return share_votes(probe, errand.task, self.data, terms, gate, self.dataset)
@@ -256,6 +256,14 @@ class Agent:
         self.report(fate.value, {"campaign": of.campaign, "probe": of.probe[:12], **facts})
         if fate is not Fate.failed:
             self._settled[of.campaign, of.probe] = (self.ledger.entries()[-1].hash, fate)
+
+    def _tell_of_records(self, tally: Tally) -> bool:
+        """The owner learns of records without a vote; the answer leaves all the same."""
+        if not tally.whole:
+            self.report(
+                "records", {"total": tally.total, "votes": tally.votes, "no_vote": dict(tally.no_vote)}
+            )
+        return True
 
     def _tell_of(self, moment: float, began: float, now: float) -> None:
         """The owner learns when the answers go and, loudly, when the work did not fit."""

@@ -33,6 +33,7 @@ from proxyset.page import words
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import ABSTAINED, Questions
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.server_name import recorded_name
 
 _ITEMS = 60  # of a question that are shown
 _SIDE = 96  # pixels of a picture
@@ -156,7 +157,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
     entries = ledger.entries()
     answers = _answers(ledger)
     whole, (policy, policy_hash) = standing(ledger), in_force(ledger)
-    servers = sorted({entry.server for entry in entries if entry.kind == "debit" and entry.server})
+    servers = sorted({entry.who for entry in entries if entry.kind == "debit" and entry.server})
     cap = whole.cap or Cap()
     policies = [(entry, text.decode(errors="replace")) for entry, text in ledger.texts("policy")]
     style = "\n".join(
@@ -258,11 +259,11 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
     """Every question that waits, or that the ledger speaks of, in the order in which it first appeared."""
     given = {message.fingerprint: message for message in messages}
     entries = [entry for entry in ledger.entries() if entry.kind in ("approval", "refusal", "debit")]
-    waiting = [(ask.probe, ask.server) for ask in reversed(inbox.asks(ledger))]
+    waiting = [(ask.probe, recorded_name(ask.server)) for ask in reversed(inbox.asks(ledger))]
     found = []
-    for digest, server in dict.fromkeys([*((e.probe, e.server) for e in entries), *waiting]):
+    for digest, server in dict.fromkeys([*((e.probe, e.who) for e in entries), *waiting]):
         message = given.get(digest) or inbox.probe_of(ledger, digest) or inbox.questions_of(ledger, digest)
-        own = [entry for entry in entries if (entry.probe, entry.server) == (digest, server)]
+        own = [entry for entry in entries if (entry.probe, entry.who) == (digest, server)]
         one = Asked(
             server=server,
             digest=digest,
@@ -271,7 +272,7 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
             items=[],
             decisions=[entry for entry in own if entry.kind != "debit"],
             debits=[entry for entry in own if entry.kind == "debit"],
-            answers=[a for a in answers if (a.entry.probe, a.entry.server) == (digest, server)],
+            answers=[a for a in answers if (a.entry.probe, a.entry.who) == (digest, server)],
         )
         found.append(replace(one, items=_items(message, one.needs.kind if one.needs else "")))
     return found

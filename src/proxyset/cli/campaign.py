@@ -66,7 +66,7 @@ def create(
         datetime | None,
         typer.Option(help="Until when, UTC, as 2027-01-31T12:00:00.", show_default=False),
     ] = None,
-    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
+    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES.own)))] = DEFAULT_STRATEGY,
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     items: ItemsOption = True,

@@ -10,7 +10,6 @@ import typer
 
 from proxyset.agent.needs import needs_of
 from proxyset.cli import options
-from proxyset.cli.confirm import in_words
 from proxyset.cli.label_options import FolderNames, LabelColumn, LabelsFile, labels_of
 from proxyset.cli.output import emit
 from proxyset.cli.show import opened
@@ -57,7 +56,7 @@ def check(
         "examples": dict(tally.examples),
         "columns": [asdict(column) for column in found.columns],
     }
-    lines = [f"{data}, read for {file}: {needs.words}", *in_words(tally)]
+    lines = [f"{data}, read for {file}: {needs.words}", *tally.words()]
     lines += [_column(column) for column in found.columns]
     if not isinstance(message, Probe) and not labelled:
         lines.append(

@@ -16,8 +16,6 @@ from proxyset.cli.output import note
 from proxyset.client.private_data import Tally
 from proxyset.errors import InvalidData
 
-_REASONS = 10  # in words
-
 Strict = Annotated[
     bool,
     typer.Option(
@@ -39,9 +37,9 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
     """
 
     def confirm(tally: Tally) -> bool:
-        if tally.votes and not tally.no_vote:
+        if tally.whole:
             return True
-        found = "\n".join(in_words(tally))
+        found = "\n".join(tally.words())
         if strict:
             raise InvalidData(f"{found}\nNothing was debited, nothing sent (--strict)")
         note(found)
@@ -56,20 +54,3 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
         return typer.confirm("Answer all the same?", default=False, err=True)
 
     return confirm
-
-
-def in_words(tally: Tally) -> list[str]:
-    """How many records vote, and why the others do not, the most frequent reason first."""
-    if not tally.total:
-        return ["There are no records: the answer would be noise alone."]
-    lines = [f"{tally.votes:,} of {tally.total:,} records would vote."]
-    reasons = sorted(tally.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
-    lines += [
-        f"  {number:,} without a vote: {reason} (such as {tally.examples[reason]!r})"
-        if reason in tally.examples
-        else f"  {number:,} without a vote: {reason}"
-        for reason, number in reasons[:_REASONS]
-    ]
-    if len(reasons) > _REASONS:
-        lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
-    return lines

@@ -11,12 +11,14 @@ import typer
 from proxyset import atomic
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.build import build_index
+from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
+from proxyset.cloud.select.weighted_neighbours import NEAR_DUPLICATE
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
 
@@ -55,7 +57,7 @@ def build(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[
-        str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama or tabular.")
+        str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama, tabular or module:Class.")
     ] = "auto",
     clusters: Annotated[
         int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)
@@ -157,7 +159,9 @@ def select_command(
     releases: Annotated[
         list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help=", ".join(sorted(STRATEGIES)))] = DEFAULT_STRATEGY,
+    strategy: Annotated[
+        str, typer.Option(help=f"{', '.join(sorted(STRATEGIES.own))}, or module:Class.")
+    ] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
     max_weight: Annotated[
         float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
@@ -168,12 +172,52 @@ def select_command(
     combine: Annotated[
         str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
     ] = DEFAULT_RULE,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="A public set of items like those wanted, instead of releases.", show_default=False
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=PATTERN", help="Take items whose label, source, uri, licence or id matches."
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=PATTERN", help="Leave out items that match.")
+    ] = None,
+    min_share: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN[:VALUE]=SHARE",
+            help="Least share of the budget for each value of a column, or for one.",
+        ),
+    ] = None,
+    after: Annotated[
+        list[Path] | None, typer.Option(help="An earlier proxy set of this pool: choose what goes with it.")
+    ] = None,
+    apart_from: Annotated[
+        list[str] | None,
+        typer.Option(help="A public set whose items and near-duplicates stay out: a test set."),
+    ] = None,
+    near: Annotated[
+        float, typer.Option(help="What is a near-duplicate: a distance, in units of the pool's spread.")
+    ] = NEAR_DUPLICATE,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
 
-    Example: proxyset select index release.safetensors --budget 1000 --out proxy
+    Example: proxyset select index release.safetensors --budget 1000 --out proxy --only "licence=CC0*" --min-share label=0.05
     """
+    curation = Curation(
+        only=_patterns("--only", only),
+        without=_patterns("--without", without),
+        min_share=_least_shares(min_share or []),
+        after=[name for folder in after or [] for name in ProxySet.open(folder).ids()],
+        apart_from=apart_from or [],
+        near=near,
+    )
     proxy = select(
         Index.open(index),
         ReleaseFiles.found(releases or []),
@@ -184,20 +228,29 @@ def select_command(
         max_weight=max_weight,
         metadata=metadata,
         rule=cast(Rule, combine),
+        reference=reference,
+        curation=curation,
     )
+    curated = proxy.card.curated
+    for why, count in curated.left_out.items() if curated else ():
+        note(f"{count:,} of {proxy.card.pool_items:,} items could not be chosen: {why}")
     if proxy.card.items < budget:
-        note(f"the pool has {proxy.card.pool_items} items, fewer than the budget of {budget}: all were taken")
+        left = " that may be chosen" if curated else ""
+        note(
+            f"the pool has {proxy.card.items} items{left}, fewer than the budget of {budget}: all were taken"
+        )
     facts = {
         "proxy": str(out),
         "rows": proxy.card.items,
-        "strategy": strategy,
+        "strategy": proxy.card.strategy,
         "combined": proxy.card.combined,
         "weights": proxy.card.weights,
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
+        "curated": curated.model_dump(mode="json") if curated else None,
     }
     words = (
-        f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {strategy}, "
+        f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {proxy.card.strategy}, "
         f"from {proxy.card.clusters_covered} of {proxy.card.clusters} clusters"
     )
     emit(facts, words, json)
@@ -218,6 +271,37 @@ def export_command(
     emit(
         {"out": str(out), "form": to, "rows": opened.card.items}, f"{out}: {opened.card.items:,} items", json
     )
+
+
+def _patterns(option: str, given: list[str] | None) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in given or ():
+        column, equals, pattern = each.partition("=")
+        if not (column and equals and pattern):
+            raise InvalidInput(f"{option} is COLUMN=PATTERN, such as licence=CC0*, not {each!r}")
+        found.setdefault(column, []).append(pattern)
+    return found
+
+
+def _least_shares(given: list[str]) -> dict[str, float | dict[str, float]]:
+    found: dict[str, float | dict[str, float]] = {}
+    for each in given:
+        what, equals, number = each.rpartition("=")
+        column, colon, value = what.partition(":")
+        try:
+            share = float(number)
+        except ValueError:
+            share = float("nan")
+        if not (equals and column and 0 <= share <= 1):
+            raise InvalidInput(
+                f"--min-share is COLUMN=SHARE or COLUMN:VALUE=SHARE, such as label=0.05 or label:cat=0.2, not {each!r}"
+            )
+        named = found.setdefault(column, {} if colon else share)
+        if isinstance(named, dict) != bool(colon) or (not colon and named != share):
+            raise InvalidInput(f"--min-share {column} is given once for all its values, or value by value")
+        if isinstance(named, dict):
+            named[value] = share
+    return found
 
 
 def _executor(engine: _Engine, workers: int, ray_address: str | None) -> Executor:

@@ -37,6 +37,6 @@ def report(
     book = Ledger.open(ledger, create=False)
     page = render(book, [opened(file) for file in question or []]).html.encode()
     out.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(out, page)
+    atomic.write_bytes(out, page, atomic.SECRET)
     facts = {"out": str(out), "bytes": len(page), "ledger": str(book.path), "entries": len(book.entries())}
     emit(facts, f"{out}: {len(page):,} bytes; it loads nothing and sends nothing", json)

@@ -83,7 +83,9 @@ def audit_labels(
             X, labels = _records(rule, asked.X, tilt, inside)
             # a ledger for each: they are about different, synthetic people
             ledger = Ledger.open(Path(folder) / f"{number}.sqlite", cap=Cap(100, delta))
-            found = answerer(asked, X, labels, delta=delta, lead=0.0, ledger=ledger, **options)
+            found = answerer(
+                asked, X, labels, dataset="canaries", delta=delta, lead=0.0, ledger=ledger, **options
+            )
             seen.append((found.labels == 1).astype(np.int64))
             thrown.append(inside)
     proven = proven_epsilon(np.concatenate(seen), np.concatenate(thrown), delta, 1 - confidence)

@@ -75,6 +75,9 @@ def dataset_name(data: Data) -> str:
     return "array" if isinstance(data, np.ndarray) else str(Path(data).resolve())
 
 
+_REASONS = 10  # that `Tally.words` names
+
+
 @dataclass
 class Tally:
     """How the records were read: for their owner alone, and never part of a message.
@@ -90,6 +93,24 @@ class Tally:
     votes: int = 0
     no_vote: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """There are records, and all of them vote."""
+        return self.votes > 0 and not self.no_vote
+
+    def words(self) -> list[str]:
+        """How many records vote, and why the others do not, the most frequent reason first: one line each."""
+        if not self.total:
+            return ["There are no records: the answer would be noise alone."]
+        lines = [f"{self.votes:,} of {self.total:,} records would vote."]
+        reasons = sorted(self.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
+        for reason, number in reasons[:_REASONS]:
+            example = f" (such as {self.examples[reason]!r})" if reason in self.examples else ""
+            lines.append(f"  {number:,} without a vote: {reason}{example}")
+        if len(reasons) > _REASONS:
+            lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
+        return lines
 
 
 @dataclass

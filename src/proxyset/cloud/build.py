@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ from proxyset.cloud.shards import (
 )
 from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import load_encoder
+from proxyset.encoders.foreign import NAMES
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
 from proxyset.sources.files import Place, place
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.remote import RemotePath, is_url
 from proxyset.sources.source import Kind
 from proxyset.wire.merkle import HashTree
@@ -71,9 +74,11 @@ def build_index(
     """Encode, project and cluster a pool. Running it again after a kill resumes at the first unfinished shard.
 
     Args:
-        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings.
+        pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings; or another package's, as "NAME:PLACE"
+            or "module:Class:PLACE".
         out: the folder of the index; new, empty, or of an unfinished build with the same arguments.
-        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama" or "tabular".
+        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular", or another package's, by its name or as
+            "module:Class".
         clusters: R; None means 100, or the number of items if that is less.
         dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
         seed: of the samples and of K-means.
@@ -101,13 +106,14 @@ def build_index(
     encoding = load_encoder(encoder, source=source)
     if dim is not None and dim > encoding.spec.dim:
         raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
-    local = encoder if encoder.startswith("onnx:") else None
+    local = encoder if encoder.startswith("onnx:") or encoder.partition(":")[0] not in NAMES else None
     shards = source.shards()
-    root = str(pool) if is_url(pool) else str(Path(pool).resolve())
+    foreign = foreign_source(os.fspath(pool)) is not None
+    root = str(pool) if foreign or is_url(pool) else str(Path(pool).resolve())
     build.begin(
         {
             "pool": root,
-            "files": _signature(place(root)),
+            "files": fingerprint([asdict(shard) for shard in shards]) if foreign else _signature(place(root)),
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,

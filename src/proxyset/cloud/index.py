@@ -269,12 +269,17 @@ class Index:
             tempfile.TemporaryFile() if large else nullcontext() as file,
         ):
             Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
-            groups = groupings(self._metadata, len(self)) if metadata else {}
-            return Candidates(Z, self._fill(Z, file), self.centroids, groups)
+            groups = groupings(lambda: self.columns(GROUPINGS), len(self)) if metadata else {}
+            return Candidates(Z, self._fill(Z, file), self.centroids, groups, self.fingerprint)
 
-    def _metadata(self) -> Iterator[pa.RecordBatch]:
+    def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Columns of all items ("id", "label", "source", "uri", "licence"), in order, batch by batch.
+
+        Raises:
+            ArtifactError: the index is damaged.
+        """
         for record in self.manifest.shards:
-            yield from read_columns(self._verified("shards", record), GROUPINGS)
+            yield from read_columns(self._verified("shards", record), names)
 
     def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
         """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""

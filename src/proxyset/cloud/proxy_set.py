@@ -24,8 +24,17 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
+from proxyset.cloud.curation import Curated, Curation, Public, curate, reference_coverage
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule, find_strategy, weigh
+from proxyset.cloud.select import (
+    DEFAULT_RULE,
+    DEFAULT_STRATEGY,
+    MAX_WEIGHT,
+    Candidates,
+    Rule,
+    Strategy,
+    rank,
+)
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources.source import Kind
@@ -45,6 +54,8 @@ class Card(BaseModel):
         combined: how releases were added up (`select.combine`).
         weights: what each release counted: 1, or less where one was too heavy or too noisy among three or more.
         metadata: columns of the pool that the strategy could look at.
+        reference: the public set that took the place of releases, if one did.
+        curated: what was asked of the choice beside a budget, and what it did.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -66,6 +77,8 @@ class Card(BaseModel):
     clusters_covered: int
     clusters: int
     metadata: list[str] = []
+    reference: str | None = None
+    curated: Curated | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,11 @@ class ProxySet:
         except (OSError, pa.ArrowInvalid) as error:
             raise ArtifactError(f"{self.folder}/selection.parquet is missing or damaged: {error}") from None
 
+    def ids(self) -> list[str]:
+        """Names of the items in the pool, in order of rank."""
+        found: list[str] = self.selection().column("id").to_pylist()
+        return found
+
     def items(self) -> Iterator[Any]:
         """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays."""
         folder = self.folder / "items"
@@ -126,11 +144,13 @@ def select(
     out: str | os.PathLike[str],
     *,
     budget: int,
-    strategy: str = DEFAULT_STRATEGY,
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     seed: int = 0,
     max_weight: float = MAX_WEIGHT,
     metadata: bool = True,
     rule: Rule = DEFAULT_RULE,
+    reference: Public | None = None,
+    curation: Curation | None = None,
 ) -> ProxySet:
     """Draw a proxy set from an index and write it to a new folder.
 
@@ -140,59 +160,76 @@ def select(
             nothing.
         out: new or empty folder.
         budget: number of items; the whole pool when that is smaller.
-        strategy: "density-ratio", "ecos", "random", "k-center" or "uniform-cluster".
+        strategy: a name ("density-ratio", "ecos", "facility-location", "random", "k-center", "uniform-cluster", or one that an
+            installed package offers), "module:Class", or an object (`select.strategy.Strategy`).
         seed: of the strategy's own randomness.
         max_weight: with three releases or more, the most that one may weigh, in medians (`select.combine`).
         metadata: let "density-ratio" tell items apart by the sources and labels that the pool itself names, where
             the release shows that they matter.
         rule: how releases of several clients are added up: "capped", "robust" or "sum" (`select.combine`).
+        reference: instead of releases, a public set of items like those that are wanted; no privacy is spent.
+        curation: licences, least shares, an earlier selection, sets that must stay out (`curation.Curation`).
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, or
-            none where one is needed.
+            none where one is needed; both releases and a reference; what `curation.curate` cannot do.
         ArtifactError: the index is damaged, or a release's receipt is not its own.
         FileExistsError: `out` is not empty.
     """
-    if budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
-    releases = [releases] if isinstance(releases, Release) else releases
-    chosen = find_strategy(strategy)
-    weighed = weigh(releases, index.fingerprint, index.manifest.clusters, max_weight, rule)
-    if chosen.needs_release and not releases:
-        raise InvalidInput(f"the strategy {strategy!r} needs at least one release")
-    coverage = weighed.total(releases) if releases else None
-    candidates = index.candidates(metadata)
-    count = min(budget, len(candidates))
-    ranking = chosen.rank(candidates, coverage, count, np.random.default_rng([seed, 3]))
-    clusters = candidates.clusters[ranking.rows]
-    table = index.rows(ranking.rows, ["id", "label", "source", "uri", "licence"])
+    found = [releases] if isinstance(releases, Release) else releases
+    if reference is not None and found:
+        raise InvalidInput(
+            f"{len(found)} releases and the reference {reference} were given: one of the two says what is wanted"
+        )
+    answers = found if reference is None else reference_coverage(index, reference)
+    pool: Candidates | Index = index
+    limits, curated = None, None
+    if curation:
+        pool = index.candidates(metadata)
+        limits, curated = curate(index, pool, curation)
+    ranked = rank(
+        pool,
+        answers,
+        budget,
+        strategy,
+        seed,
+        max_weight=max_weight,
+        rule=rule,
+        metadata=metadata,
+        limits=limits,
+    )
+    table = index.rows(ranked.rows, ["id", "label", "source", "uri", "licence"])
+    count, weighed = len(ranked.rows), ranked.weighed
+    draws = weighed.draws if weighed else []
     card = Card(
         items=count,
         requested=budget,
         pool=index.manifest.pool,
         pool_items=len(index),
         kind=index.manifest.kind,
-        strategy=strategy,
+        strategy=ranked.strategy,
         seed=seed,
         index=index.fingerprint,
         encoder=index.manifest.encoder.name,
-        releases=[draw.release for draw in weighed.draws],
-        lineage=Lineage.of(weighed.draws),
+        releases=[draw.release for draw in draws],
+        lineage=Lineage.of(draws),
         combined=rule,
-        weights=weighed.weights.tolist(),
-        clusters_covered=len(np.unique(clusters)),
+        weights=weighed.weights.tolist() if weighed else [],
+        clusters_covered=len(np.unique(ranked.clusters)),
         clusters=index.manifest.clusters,
-        metadata=sorted(candidates.groupings),
+        metadata=list(ranked.groupings),
+        reference=None if reference is None else str(reference),
+        curated=curated,
     )
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)
         selection = pa.table(
             {
                 "id": table.column("id"),
-                "cluster": pa.array(clusters, pa.int32()),
+                "cluster": pa.array(ranked.clusters, pa.int32()),
                 "rank": pa.array(range(count), pa.int32()),
-                "score": pa.array(ranking.scores, pa.float64()),
-                "reason": pa.array(ranking.reasons, pa.string()),
+                "score": pa.array(ranked.scores, pa.float64()),
+                "reason": pa.array(ranked.reasons, pa.string()),
                 **{name: table.column(name) for name in ("label", "source", "uri", "licence")},
                 "hash": pa.array(hashes, pa.string()),
                 "file": pa.array(files, pa.string()),
@@ -267,6 +304,11 @@ def _markdown(card: Card, selection: pa.Table) -> str:
         "",
     ]
     lines += [f"The choice saw {card.lineage.words()}. Drawing a set from answers costs nothing more.", ""]
+    if card.reference is not None:
+        lines += [
+            f"No client was asked: items like those of the public set `{card.reference}` were wanted.",
+            "",
+        ]
     if len(card.releases) > 1:
         lines += [f"{len(card.releases):,} releases were combined (`{card.combined}`).", ""]
     draws = {draw.release: draw for draw in card.lineage.draws}
@@ -276,6 +318,8 @@ def _markdown(card: Card, selection: pa.Table) -> str:
         lines.append(f"* {draws[release].words()}.{scaled}")
     if len(named) > _NAMED:
         lines.append(f"* {len(named) - _NAMED:,} more: `card.json` has them all.")
+    if card.curated is not None:
+        lines += ["", "## Curation", "", *_curation(card.curated)]
     for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):
         values = Counter(value for value in selection.column(column).to_pylist() if value is not None)
         lines += ["", f"## {title}", ""]
@@ -285,3 +329,13 @@ def _markdown(card: Card, selection: pa.Table) -> str:
             else "The pool names none."
         ]
     return "\n".join(lines) + "\n"
+
+
+def _curation(curated: Curated) -> Iterator[str]:
+    for why, count in curated.left_out.items():
+        yield f"* {count:,} items of the pool could not be chosen: {why}."
+    if curated.after:
+        yield f"* {curated.after:,} items were chosen before, and not again."
+    for column, shares in curated.min_share.items():
+        for value, share in shares.items():
+            yield f"* At least {share:.3g} of the items have the {column} {value}, or all that the pool has."

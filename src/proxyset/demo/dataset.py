@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
-
-BenchEncoder = Literal["hog", "efficientnet-lite0", "wordllama", "tabular"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ class DataSet:
         items: how many items.
         download: bytes that are downloaded to build it, about; 0 when it is made from files that the user has.
         domains: its domains, each with source and licence.
-        encoder: what benchmarks compute its features with.
+        encoder: what benchmarks compute its features with: "efficientnet-lite0", "tabular", or a name that `load_encoder` takes,
+            for items in a column `image` (file bytes) or `text`.
         version: raised when the recipe changes, so that no old cache is read.
         fingerprint: what the maintainers' build gave. Another version of an image library may draw a few
             pixels otherwise, so a difference is worth a word but is no error.
@@ -67,7 +65,7 @@ class DataSet:
     items: int
     download: int
     domains: tuple[Domain, ...]
-    encoder: BenchEncoder
+    encoder: str
     version: int
     fingerprint: str
     build: Callable[[], Content]

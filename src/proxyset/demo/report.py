@@ -9,10 +9,12 @@ import re
 from importlib.metadata import version
 from typing import Any
 
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
 from proxyset.demo.charts import accuracy_chart, signed, symbol
 from proxyset.demo.dataset import DataSet
 from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Item, Results, Run
-from proxyset.errors import MissingExtra
 
 TITLES = {
     "density-ratio": "density-ratio (ours)",
@@ -42,15 +44,7 @@ def render(results: Results, data_set: DataSet) -> str:
     """The report as HTML: no script, nothing loaded from elsewhere, pictures and charts inside.
 
     It shows public images and what the client released. `Results` has no place for a true count.
-
-    Raises:
-        MissingExtra: Jinja is not installed.
     """
-    try:
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ModuleNotFoundError:
-        raise MissingExtra("jinja2", "demo", "reports") from None
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("proxyset.demo"), PackageLoader("proxyset.page", "static")]),
         autoescape=True,

@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.foreign import ENCODERS, NAMES, guarded
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.fingerprint import canonical_json
 
-NAMES = ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
 _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "image": "hog"}
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -35,7 +35,7 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
     Args:
         spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
             "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
-            "tabular" or "tabular:categories=32".
+            "tabular" or "tabular:categories=32"; a name that an installed package offers; or "module:Class".
         source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
             statistics: never give private data here.
 
@@ -47,12 +47,15 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
     """
     name, _, rest = spec.partition(":")
     if name not in NAMES:
-        raise InvalidInput(f"unknown encoder {spec!r}: choose one of {', '.join(NAMES)}")
+        return _fitting(guarded(ENCODERS.load(spec)), spec, source)
     if name in ("auto", "embeddings", "tabular") and source is None:
         raise InvalidInput(f"the encoder {name!r} is made from a pool, and none was given")
     if name == "auto" and source is not None:
         name = _AUTO[source.kind]
-    encoder = _load(name, rest, source)
+    return _fitting(_load(name, rest, source), spec, source)
+
+
+def _fitting(encoder: Encoder, spec: str, source: Readable | None) -> Encoder:
     if source is not None and encoder.kind != source.kind:
         raise InvalidInput(
             f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items"
@@ -78,12 +81,14 @@ def encoder_for(spec: EncoderSpec, *, local: str | None = None) -> Encoder:
         MissingExtra: the encoder's library is not installed.
     """
     wanted = local.partition(":")[0] if local else "auto"
-    if wanted not in ("auto", spec.name):
+    foreign = wanted not in NAMES
+    if not foreign and wanted not in ("auto", spec.name):
         raise EncoderMismatch(
             f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to "
             f"{local!r}: set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
         )
-    encoder = load_encoder(local) if local and wanted in ("hog", "onnx") and ":" in local else _rebuild(spec)
+    own = local is not None and (foreign or (wanted in ("hog", "onnx") and ":" in local))
+    encoder = load_encoder(local) if local and own else _rebuild(spec)
     ours = encoder.spec
     if ours.fingerprint != spec.fingerprint:
         raise EncoderMismatch(
@@ -144,9 +149,11 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
             f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
             "get its folder and name it as onnx:FOLDER"
         )
+    if spec.name in ENCODERS.names():
+        return guarded(ENCODERS.find(spec.name))
     raise EncoderMismatch(
-        f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(NAMES[1:])}: "
-        "use the version that the probe was made with"
+        f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(ENCODERS.names())}: use the version "
+        "that the probe was made with, install the package that offers it, or name its class: --encoder module:Class"
     )
 
 

@@ -11,6 +11,7 @@ import logging
 from proxyset.client.answer import answer_probe
 from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
+from proxyset.client.private_data import Tally
 from proxyset.flower import messages
 from proxyset.flower.settings import NodeSettings
 from proxyset.wire.probe import Probe
@@ -38,12 +39,21 @@ def reply(message: Message, context: Context) -> Message:
     return Message(_content(message, context), reply_to=message)
 
 
+def _tell(tally: Tally) -> bool:
+    """The owner reads on this machine how the records were read; the answer leaves whatever that was."""
+    (log.info if tally.whole else log.warning)("%s", "\n".join(tally.words()))
+    return True
+
+
 def _content(message: Message, context: Context) -> RecordDict:
     try:
         settings = NodeSettings.of_node(context.node_config)
         probe = Probe.from_bytes(messages.probe_of(message.content))
         gate = Gate(
-            Ledger.open(settings.ledger), settings.server, approved=probe.fingerprint in settings.approved
+            Ledger.open(settings.ledger),
+            settings.server,
+            approved=probe.fingerprint in settings.approved,
+            confirm=_tell,
         )
         release = answer_probe(probe, settings.data, settings.terms, gate, settings.dataset)
     except Exception as error:  # noqa: BLE001 - Flower would send the text of whatever is not caught here

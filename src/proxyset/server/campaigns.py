@@ -14,9 +14,9 @@ from proxyset.cloud.select import (
     DEFAULT_RULE,
     DEFAULT_STRATEGY,
     MAX_WEIGHT,
+    STRATEGIES,
     Rule,
     combine,
-    find_strategy,
 )
 from proxyset.cloud.select.strategy import Coverage
 from proxyset.errors import ArtifactError, InvalidInput, StateError
@@ -53,7 +53,8 @@ def create(
     Args:
         id: its name: lower-case letters, digits and hyphens, at most 63.
         ask: what an answer must guarantee.
-        budget, strategy: of the proxy set, unless `draw` is told otherwise.
+        budget, strategy: of the proxy set, unless `draw` is told otherwise. A strategy is named: one of ours, or of an installed
+            package. Operators write it on a page, and no page may import a module.
         deadline: with a time zone; UTC without.
         purpose, dim, dtype, items: as `Index.probe` takes them.
         before: called with the probe, before anybody is asked.
@@ -70,7 +71,7 @@ def create(
         ) from None
     if budget < 1:
         raise InvalidInput(f"--budget must be at least 1, not {budget}")
-    find_strategy(strategy)
+    STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)
         if deadline <= now():
@@ -160,7 +161,7 @@ def draw(
     campaign = state.campaign(id)
     answers = releases(state, id)
     strategy = strategy or campaign.strategy
-    if not answers and find_strategy(strategy).needs_release:
+    if STRATEGIES.find(strategy).needs_release and not answers:
         raise StateError(
             f"campaign {id!r} has no release, or no opened sum, yet, and the strategy {strategy!r} needs one"
         )

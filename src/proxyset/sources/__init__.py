@@ -15,6 +15,7 @@ from proxyset.sources.embeddings import Embeddings
 from proxyset.sources.fetch import fetch
 from proxyset.sources.files import locate, place
 from proxyset.sources.folder import ImageFolder
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.parquet import Parquet
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, RandomAccess, Shard, Source
 from proxyset.sources.table import CsvTable
@@ -48,7 +49,7 @@ def open_source(
     whole source.
 
     Args:
-        path: a file or a folder.
+        path: a file or a folder; or "NAME:PLACE" of a source that an installed package offers, or "module:Class:PLACE".
         kind: take the items to be of this kind, where the data leaves a choice.
         columns: further columns to carry in `Batch.columns`, such as the one that names the person. A table
             does not have them among its features.
@@ -63,6 +64,10 @@ def open_source(
         raise InvalidInput(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     if shard_size is not None and shard_size < 1:
         raise InvalidInput(f"shard_size must be at least 1, not {shard_size}")
+    if (foreign := foreign_source(os.fspath(path))) is not None:
+        if kind not in (None, foreign.kind):
+            raise InvalidInput(f"{path} holds {foreign.kind} items, and kind={kind!r} was asked for")
+        return foreign
     form, files = detect(place(path), kind)
     where, asked, sizes = os.fspath(path), tuple(columns), SHARD_ITEMS
     if shard_size is not None:

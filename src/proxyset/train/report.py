@@ -10,10 +10,11 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from proxyset.errors import MissingExtra
 from proxyset.train.evaluate import Evaluation
 
 _SHOWN = 16  # wrong ones, and as many of all
@@ -86,16 +87,7 @@ def pick_samples(
 
 
 def render(report: Report) -> str:
-    """The report as HTML.
-
-    Raises:
-        MissingExtra: Jinja is not installed.
-    """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ModuleNotFoundError:
-        raise MissingExtra("jinja2", "train", "reports") from None
+    """The report as HTML."""
     environment = Environment(
         loader=PackageLoader("proxyset.train"),
         autoescape=True,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from proxyset.cloud.kmeans import kmeans
 from proxyset.cloud.pca import fit_projection
-from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES, find_strategy
+from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.cloud.select.density_ratio import DensityRatio, draw
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.errors import InvalidInput
@@ -45,8 +45,21 @@ def test_exactly_the_budget_for_any_release(data, n, d, values, seed):
     assert again.rows.tolist() == ranking.rows.tolist()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_centroids_that_only_rounding_tells_apart(seed):
+    """Of a pool with two distinct items and three clusters, two centroids are one up to rounding."""
+    rng = np.random.default_rng(seed)
+    ends = rng.normal(size=(2, 89)) / 7
+    Z = ends[np.arange(16) % 2] * (1 + 5e-8 * rng.normal(size=(16, 1)))
+    centroids = Z[[0, 1, 3]].astype(np.float32)
+    Z = Z.astype(np.float32)
+    candidates = Candidates(Z, nearest_centroid(Z, centroids), centroids)
+    ranking = RULE.rank(candidates, Coverage(np.array([-8.0, 4.0, -5.0]), 6.14), 9, np.random.default_rng(0))
+    assert np.isfinite(ranking.scores).all() and len(np.unique(ranking.rows)) == 9
+
+
 def test_it_is_the_default_and_needs_a_release():
-    assert find_strategy(DEFAULT_STRATEGY) == RULE
+    assert STRATEGIES.find(DEFAULT_STRATEGY) == RULE
     with pytest.raises(InvalidInput, match="needs a release"):
         RULE.rank(pool(5, 2, 2, 4, 0), None, 2, np.random.default_rng(0))
 
@@ -111,7 +124,7 @@ def accuracies(digits, seed, sigma, budget, names):
     results = []
     for name in names:
         picked = rows[
-            find_strategy(name).rank(candidates, coverage, budget, np.random.default_rng(seed)).rows
+            STRATEGIES.find(name).rank(candidates, coverage, budget, np.random.default_rng(seed)).rows
         ]
         model = LogisticRegression(C=0.1, max_iter=200, tol=1e-3).fit(X[picked] / 16, y[picked])
         results.append(model.score(X[test] / 16, y[test]))
@@ -129,4 +142,4 @@ def test_on_real_digits_a_release_helps_and_noise_does_no_harm(digits):
 
 
 def test_every_strategy_is_registered_by_its_name():
-    assert all(strategy.name == name for name, strategy in STRATEGIES.items())
+    assert all(strategy.name == name for name, strategy in STRATEGIES.own.items())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from proxyset.cloud.select import find_strategy
+from proxyset.cloud.select import STRATEGIES
 from proxyset.cloud.select.facility import facility_location
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.errors import InvalidInput
@@ -49,7 +49,7 @@ def test_the_strategy_follows_the_counts(counts, budget):
     centroids = rng.normal(size=(4, 6)).astype(np.float32) * 5
     Z = centroids[clusters] + rng.normal(size=(500, 6)).astype(np.float32)
     coverage = Coverage(np.array(counts), 1.0)
-    ranking = find_strategy("facility-location").rank(
+    ranking = STRATEGIES.find("facility-location").rank(
         Candidates(Z, clusters, centroids), coverage, budget, np.random.default_rng(1)
     )
     assert len(np.unique(ranking.rows)) == budget

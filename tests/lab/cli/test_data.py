@@ -7,7 +7,7 @@ def test_list_names_every_data_set(command, capsys):
     assert status == 0 and small["items"] == 12_500 and len(small["domains"]) == 5
     command("list")
     words = capsys.readouterr().out
-    assert all(name in words for name in DATA_SETS) and "your own files" in words
+    assert all(name in words for name in DATA_SETS.own) and "your own files" in words
 
 
 def test_fetch_prints_licence_and_size(command, capsys):

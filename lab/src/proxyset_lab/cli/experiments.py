@@ -76,7 +76,7 @@ def _data_sets() -> list[dict[str, Any]]:
             "download_bytes": data_set.download,
             "cached": cached_path(data_set).exists(),
         }
-        for data_set in DATA_SETS.values()
+        for data_set in map(DATA_SETS.find, DATA_SETS.names())
     ]
 
 

@@ -1,10 +1,10 @@
-"""The benchmark data sets by name."""
+"""The benchmark data sets by name: ours, and those of installed packages (entry points "proxyset_lab.data_sets")."""
 
 from __future__ import annotations
 
 from proxyset.demo.dataset import DataSet
 from proxyset.demo.digits import DIGITS_SMALL
-from proxyset.errors import InvalidInput
+from proxyset.registry import Registry
 from proxyset_lab.data.digits_full import DIGITS
 from proxyset_lab.data.flights import FLIGHTS
 from proxyset_lab.data.iconnet import ICONNET
@@ -14,15 +14,18 @@ from proxyset_lab.data.sentiment import SENTIMENT
 _KNOWN = (
     DIGITS_SMALL, DIGITS, ICONNET, SENTIMENT, FLIGHTS, PAPER_DIGITS, DOMAINNET_10, DOMAINNET_345,
 )  # fmt: skip
-DATA_SETS = {data_set.name: data_set for data_set in _KNOWN}
+DATA_SETS: Registry[DataSet] = Registry(
+    "data set",
+    "proxyset_lab.data_sets",
+    ("name", "items", "domains", "encoder", "version", "build"),
+    {data_set.name: data_set for data_set in _KNOWN},
+)
 
 
 def find(name: str) -> DataSet:
-    """The data set called `name`.
+    """The data set called `name`, or named as "module:DATA_SET".
 
     Raises:
         InvalidInput: there is none.
     """
-    if name not in DATA_SETS:
-        raise InvalidInput(f"there is no data set {name!r}: choose {', '.join(DATA_SETS)}")
-    return DATA_SETS[name]
+    return DATA_SETS.load(name)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.calibration import privacy_statement
-from proxyset.cloud.select import DEFAULT_STRATEGY, Rule, find_strategy
+from proxyset.cloud.select import DEFAULT_STRATEGY, Rule
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 from proxyset.wire.total import Total
@@ -30,11 +30,14 @@ class Run:
 
     def scores(self, cell: Cell) -> list[float]:
         """The metric for each budget, after training on what was picked."""
-        strategy = find_strategy(DEFAULT_STRATEGY if cell.method == "fleet" else cell.method)
-        clusters, coverage = cell.clusters or None, None
-        if cell.method == "fleet":
-            coverage = self.task.coverage(self.releases(cell), clusters, _rule(cell.rule))
-        picked = self.task.picks(strategy, clusters, coverage, max(self.plan.budgets))
+        fleet = cell.method == "fleet"
+        picked = self.task.picks(
+            DEFAULT_STRATEGY if fleet else cell.method,
+            cell.clusters or None,
+            self.releases(cell) if fleet else [],
+            max(self.plan.budgets),
+            rule=_rule(cell.rule),
+        )
         return [self.task.score(picked[:budget]) for budget in self.plan.budgets]
 
     def releases(self, cell: Cell) -> list[Release]:

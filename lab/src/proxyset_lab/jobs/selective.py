@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proxyset.cloud.select import DEFAULT_STRATEGY, find_strategy
+from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.demo.splits import Rows
 from proxyset.train.fixmatch import Unlabeled, fixmatch
 from proxyset.train.loop import Run
@@ -65,7 +65,7 @@ def fixmatch_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
 def _wider(task: Task, budget: int, epsilon: float) -> Rows:
     """A larger proxy set of the default rule, from the release that the smaller one came from."""
     release = task.release(epsilon, task.probe(CLUSTERS, None, "float16"))
-    return task.picks(find_strategy(DEFAULT_STRATEGY), CLUSTERS, task.coverage([release], CLUSTERS), budget)
+    return task.picks(DEFAULT_STRATEGY, CLUSTERS, [release], budget)
 
 
 def _score(task: Task, rows: Rows, unlabeled: Rows | None = None) -> float:

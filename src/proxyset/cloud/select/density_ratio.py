@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.distances import nearest_distance
 from proxyset.cloud.select.facility import representatives
 from proxyset.cloud.select.ratio_model import log_density_ratio
 from proxyset.cloud.select.rows import rows_of
@@ -37,6 +38,9 @@ class DensityRatio:
     4. Greedy facility location ranks them (`representatives`): what is chosen has others of its kind around
        it, and a second item at the same place gains nothing, which takes the place of a near-duplicate rule.
 
+    Where only a part of the pool may be chosen, the ratio is still that of the whole pool, which the counts are about. Items that
+    were chosen before count as picked.
+
     With a flat ratio this is k-medians of the pool: representative as a random sample is, and more even.
     Scores are log w, up to a constant.
 
@@ -54,9 +58,15 @@ class DensityRatio:
         if coverage is None:
             raise InvalidInput(f"the strategy {self.name!r} needs a release")
         count = min(len(candidates), max(_LEAST, int(self.oversampling * budget)))
-        halves = (ratio / 2 for ratio in self.log_ratio(candidates, coverage))
-        drawn, logs = draw(halves, count, rng)
-        picks = _rank(rows_of(candidates.Z, drawn), np.exp(logs - logs.max()), budget)
+        ratios = self.log_ratio(candidates.whole or candidates, coverage)
+        if candidates.rows is not None:
+            ratios = _of_rows(ratios, candidates.rows)
+        drawn, logs = draw((ratio / 2 for ratio in ratios), count, rng)
+        Z = rows_of(candidates.Z, drawn)
+        nearest = None
+        if candidates.chosen is not None and len(candidates.chosen):
+            nearest = nearest_distance(Z, candidates.chosen)
+        picks = _rank(Z, np.exp(logs - logs.max()), budget, nearest)
         return Ranking(drawn[picks], 2 * logs[picks], ["density"] * budget)
 
     def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
@@ -95,13 +105,28 @@ def draw(
     return rows[order], values[order]
 
 
-def _rank(Z: NDArray[np.float32], weights: NDArray[np.float64], budget: int) -> NDArray[np.intp]:
+def _of_rows(blocks: Iterable[NDArray[np.float64]], rows: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
+    """The values of some rows, sorted, out of blocks of all."""
+    start = 0
+    for block in blocks:
+        low, high = np.searchsorted(rows, [start, start + len(block)])
+        yield block[rows[low:high] - start]
+        start += len(block)
+
+
+def _rank(
+    Z: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    budget: int,
+    nearest: NDArray[np.float32] | None,
+) -> NDArray[np.intp]:
     """Representatives; of random parts, in turns, where there are too many items for one matrix."""
     parts = -(-len(Z) // _TOGETHER)
     orders = []
     for part in range(parts):
         rows = np.arange(part, len(Z), parts)  # candidates are in random order
-        picks = representatives(Z[rows], weights[rows], len(range(part, budget, parts)))
+        near = None if nearest is None else nearest[rows]
+        picks = representatives(Z[rows], weights[rows], len(range(part, budget, parts)), near)
         orders.append(rows[picks])
     ranking = np.empty(budget, np.intp)
     for part, order in enumerate(orders):

@@ -52,7 +52,12 @@ def facility_location(
     return _lazy_greedy(_Similarity(X, candidates, width), len(candidates), count, w)
 
 
-def representatives(X: NDArray[np.float32], weights: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+def representatives(
+    X: NDArray[np.float32],
+    weights: NDArray[np.floating],
+    count: int,
+    nearest: NDArray[np.float32] | None = None,
+) -> NDArray[np.intp]:
     """The greedy order of `count` rows of `X` for the similarity far − ‖xᵢ − xⱼ‖, far the largest of all distances.
 
     So the weighted mean distance to the nearest pick falls as fast as possible. Every prefix is the answer to a smaller
@@ -62,6 +67,7 @@ def representatives(X: NDArray[np.float32], weights: NDArray[np.floating], count
         X: (m, d) float32. An m × m matrix of float32 is held in memory: at most some thousands of points.
         weights: (m,) ≥ 0.
         count: number of picks, 0 ≤ count ≤ m.
+        nearest: (m,) distance of each row to what was picked before, if anything was.
 
     Returns:
         (count,) distinct row numbers; rows that add nothing come last.
@@ -74,9 +80,11 @@ def representatives(X: NDArray[np.float32], weights: NDArray[np.floating], count
     if count == 0:
         return np.empty(0, np.intp)
     distances = _distances(X)
-    similarities = np.subtract(distances.max(), distances, out=distances)
+    far = distances.max()
+    covered = None if nearest is None else np.maximum(far - nearest, 0).astype(np.float32)
+    similarities = np.subtract(far, distances, out=distances)
     share = np.asarray(weights / max(float(weights.sum()), 1e-300), np.float32)
-    return _lazy_greedy(similarities.__getitem__, len(X), count, share)[0]
+    return _lazy_greedy(similarities.__getitem__, len(X), count, share, covered)[0]
 
 
 def _lazy_greedy(
@@ -84,13 +92,18 @@ def _lazy_greedy(
     candidates: int,
     count: int,
     weights: NDArray[np.float32],
+    covered: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Picks and their gains; `similar` gives, as an array of its own, the similarities ≥ 0 of candidates to all points."""
-    covered = np.zeros(len(weights), np.float32)  # similarity of each point to the nearest pick
+    """Picks and their gains; `similar` gives, as an array of its own, the similarities ≥ 0 of candidates to all points.
+
+    `covered` is the similarity of each point to the nearest pick: at first to those that were made before, if any.
+    """
+    if covered is None:
+        covered = np.zeros(len(weights), np.float32)
     bounds = np.empty(candidates)
     for start in range(0, candidates, _FIRST_BLOCK):
         rows: NDArray[np.intp] = np.arange(start, min(start + _FIRST_BLOCK, candidates))
-        bounds[rows] = similar(rows) @ weights
+        bounds[rows] = np.maximum(similar(rows) - covered, 0) @ weights
     computed = np.zeros(candidates, np.intp)  # at how many picks the bound was the gain
     picks, gains = np.empty(count, np.intp), np.empty(count)
     for number in range(count):

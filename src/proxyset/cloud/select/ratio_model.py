@@ -132,8 +132,10 @@ class _Fit:
         self._landmarks = centroids.astype(np.float64)
         between = _squared_distances(self._landmarks, self._landmarks)
         self._between = between
-        neighbours = np.sqrt((between + np.diag(np.full(len(between), np.inf))).min(axis=1))
-        self._unit = (float(np.median(neighbours)) if len(between) > 1 else 0.0) or 1.0
+        # centroids that only rounding tells apart (duplicates in the pool) are one, and give no length
+        apart = np.where(between > 1e-10 * between.max(), between, np.inf).min(axis=1)
+        apart = apart[np.isfinite(apart)]
+        self._unit = float(np.sqrt(np.median(apart))) if len(apart) else 1.0
         self._to_sample = _squared_distances(rows_of(candidates.Z, self.sample.ravel()), self._landmarks)
 
     def features(self, length: float) -> Array:
@@ -154,6 +156,7 @@ class _Fit:
             X = (Z - mean.astype(np.float32)) / np.float32(unit)
             squares = np.einsum("ij,ij->i", X, X)[:, None]
             kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ landmarks
+            np.minimum(kernel, 0, out=kernel)  # of squares: above zero by rounding alone
             np.exp(kernel, out=kernel)
             found: Array = kernel @ beta
             return found

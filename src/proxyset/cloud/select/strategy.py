@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.rows import rows_of
+
 _BLOCK = 1 << 18
 
 
@@ -22,12 +24,39 @@ class Candidates:
         clusters: (n,) int32 in [0, R).
         centroids: (R, D) float32.
         groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
+        fingerprint: of the index that they were taken from; None for arrays of your own.
+        whole: the pool that these are a part of, where not all of it may be chosen; None where these are all. What an answer
+            says is about all of it.
+        rows: (n,) their row numbers in `whole`, in order.
+        chosen: (k, D) float32 components of items that were chosen before.
     """
 
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
     centroids: NDArray[np.float32]
     groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    fingerprint: str | None = None
+    whole: Candidates | None = None
+    rows: NDArray[np.intp] | None = None
+    chosen: NDArray[np.float32] | None = None
+
+    def part(self, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> Candidates:
+        """Some of the items, 4·D bytes each in memory.
+
+        Args:
+            rows: (m,) distinct row numbers, in order.
+            chosen: (k,) rows that were chosen before.
+        """
+        return Candidates(
+            rows_of(self.Z, rows),
+            self.clusters[rows],
+            self.centroids,
+            {name: codes[rows] for name, codes in self.groupings.items()},
+            self.fingerprint,
+            self,
+            rows,
+            None if chosen is None else rows_of(self.Z, chosen),
+        )
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -90,16 +119,27 @@ class Ranking:
 
 
 class Strategy(Protocol):
-    """A rule that turns a release into a ranking."""
+    """A rule that turns a release into a ranking. `docs/extend.md` has one of 20 lines."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called in cards and tables."""
+        ...
 
     @property
-    def needs_release(self) -> bool: ...
+    def needs_release(self) -> bool:
+        """Whether it has no meaning without an answer from a client."""
+        ...
 
     def rank(
         self, candidates: Candidates, coverage: Coverage | None, budget: int, rng: np.random.Generator
     ) -> Ranking:
-        """Exactly `budget` distinct rows, 1 ≤ budget ≤ n. `coverage` is given whenever `needs_release`."""
+        """Exactly `budget` distinct rows, 1 ≤ budget ≤ n, best first.
+
+        Args:
+            candidates: the pool.
+            coverage: what the releases say; given whenever `needs_release`, and elsewhere where there are any.
+            budget: number of rows.
+            rng: the only randomness that may be used, so that a seed gives the same rows again.
+        """
         ...

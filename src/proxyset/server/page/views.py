@@ -119,7 +119,7 @@ class Desk:
     def new(self, visit: Visit) -> Response:
         self._register_finished()
         return self._site.render(
-            visit, "new.html.j2", indexes=self._state.indexes(), strategies=sorted(STRATEGIES)
+            visit, "new.html.j2", indexes=self._state.indexes(), strategies=STRATEGIES.names()
         )
 
     def campaign(self, visit: Visit) -> Response:
@@ -161,7 +161,7 @@ class Desk:
             ],
             sets=sets[::-1],
             gains={each.id: self._gains.get((campaign.id, each.id)) for each in sets},
-            strategies=sorted(STRATEGIES),
+            strategies=STRATEGIES.names(),
             model=self._state.model(campaign.id),
             may=self._may(visit),
             work=state,
@@ -290,10 +290,9 @@ class Desk:
         campaign = self._campaign(visit)
         budget, seed = int(visit.number("budget", campaign.budget)), int(visit.number("seed", 0))
         strategy = visit.text("strategy") or campaign.strategy
-        if strategy not in STRATEGIES or budget < 1:
-            raise InvalidInput(
-                f"a proxy set needs at least 1 item and a known strategy; not {budget}, {strategy!r}"
-            )
+        STRATEGIES.find(strategy)
+        if budget < 1:
+            raise InvalidInput(f"a proxy set needs at least 1 item, not {budget}")
 
         def job() -> str:
             proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)

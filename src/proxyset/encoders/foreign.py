@@ -1,0 +1,92 @@
+"""Encoders of other packages: found by name, and kept from deciding whether an answer leaves.
+
+What such an encoder does with an item is its author's affair. Here it is only seen to that whatever it raises, or returns, is about
+that item alone: its record has no vote, and no other is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proxyset.encoders.encoder import Encoded, Encoder, EncoderSpec, checked
+from proxyset.errors import InvalidInput
+from proxyset.registry import Registry
+
+NAMES = ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
+KINDS = ("image", "text", "embedding")
+ENCODERS: Registry[Encoder] = Registry(
+    "encoder", "proxyset.encoders", ("kind", "spec", "encode"), {}, known=NAMES
+)
+
+
+@dataclass(frozen=True)
+class ForeignEncoder:
+    """Another package's encoder, as private records meet it.
+
+    Sensitivity:
+        A row depends on its own item: an embedding is encoded by itself, and pictures and texts are given one by one by who
+        reads private data.
+    Unit:
+        One record.
+    Guarantee:
+        It raises nothing that an item could decide.
+    Assumes:
+        What the encoder returns depends on what it is given, and on nothing that an earlier call left behind; it returns, and
+        does not end the process.
+    """
+
+    encoder: Encoder
+
+    @property
+    def kind(self) -> str:
+        return self.encoder.kind
+
+    @property
+    def spec(self) -> EncoderSpec:
+        return self.encoder.spec
+
+    def encode(self, items: Sequence[Any]) -> Encoded:
+        """Features of a batch; an item that the encoder fails for is a problem."""
+        if len(items) > 1 and self.kind == "embedding":
+            return self._each(items)
+        spec = self.spec
+        try:
+            found = self.encoder.encode(items)
+            encoded = checked(np.asarray(found.embeddings), spec.dim, dict(found.problems))
+            if len(encoded.embeddings) != len(items):
+                raise ValueError(f"{len(encoded.embeddings)} rows for {len(items)} items")
+        except Exception as error:  # noqa: BLE001 - a stranger's code: whatever it raises is about these items
+            if len(items) > 1:
+                return self._each(items)
+            why = f"{type(error).__name__}: {str(error)[:200]}"
+            return Encoded(
+                np.zeros((len(items), spec.dim), np.float32), dict.fromkeys(range(len(items)), why)
+            )
+        return encoded
+
+    def _each(self, items: Sequence[Any]) -> Encoded:
+        rows = [self.encode(items[row : row + 1]) for row in range(len(items))]
+        problems = {row: one.problems[0] for row, one in enumerate(rows) if one.problems}
+        return Encoded(np.concatenate([one.embeddings for one in rows]), problems)
+
+
+def guarded(encoder: Encoder) -> Encoder:
+    """The encoder of another package, fit to meet private records.
+
+    Raises:
+        InvalidInput: it takes items of a kind that only our own encoders read, or calls itself by one of our names.
+    """
+    if encoder.kind not in KINDS:
+        raise InvalidInput(
+            f"the encoder {encoder.spec.name!r} takes {encoder.kind!r} items; an encoder of another package takes one of "
+            f"{', '.join(KINDS)} (what is read of a table is said by the encoder 'tabular' alone)"
+        )
+    if encoder.spec.name in NAMES:
+        raise InvalidInput(
+            f"an encoder of another package calls itself {encoder.spec.name!r}, as one of ours does: give it another name"
+        )
+    return ForeignEncoder(encoder)
