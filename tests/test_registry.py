@@ -1,5 +1,6 @@
 import re
 import sys
+from importlib.metadata import entry_points
 from types import SimpleNamespace
 
 import pytest
@@ -78,3 +79,20 @@ def test_a_name_means_one_thing(install):
     for name in ("ours", "theirs"):
         with pytest.raises(InvalidInput, match="uninstall all but one"):
             PARTS.find(name)
+
+
+def test_metadata_is_read_once_and_again_for_what_was_installed_since(install, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "proxyset.registry.entry_points", lambda **asked: read.append(asked) or entry_points(**asked)
+    )
+    install()
+    with pytest.raises(InvalidInput):
+        PARTS.find("theirs")
+    few = len(read)
+    for _ in range(50):
+        PARTS.find("ours")
+        PARTS.names()
+    assert len(read) == few <= 2
+    install("others", theirs="someones:Mine")
+    assert PARTS.find("theirs").name == "mine"

@@ -75,8 +75,7 @@ def new_folder(path: str | os.PathLike[str], mode: int = _ORDINARY) -> Iterator[
         DiskFull: there is no room; nothing is left.
     """
     target = Path(path)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FileExistsError(f"{target} already exists; choose another name or remove it")
+    check_new(target)
     with room_for(target):
         make_folder(target.parent, mode)
         temporary = _beside(target)
@@ -90,6 +89,17 @@ def new_folder(path: str | os.PathLike[str], mode: int = _ORDINARY) -> Iterator[
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _flush(target.parent)
+
+
+def check_new(path: str | os.PathLike[str]) -> None:
+    """What `new_folder` asks first, for those who work long before they write.
+
+    Raises:
+        FileExistsError: `path` is already there, and no empty folder.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"{target} already exists; choose another name or remove it")
 
 
 def make_folder(path: Path, mode: int = _ORDINARY) -> None:

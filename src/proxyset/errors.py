@@ -24,6 +24,8 @@ of this tree crosses the trust boundary. It may quote what a stranger wrote, so 
 
 from __future__ import annotations
 
+from typing import Any
+
 from proxyset.printable import printable_lines, shortened
 
 _LONGEST = 4000  # characters of a message
@@ -126,6 +128,10 @@ class MissingExtra(ProxysetError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} need {package}, which is not installed: pip install 'proxyset[{extra}]'")
+        self._given = package, extra, purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it comes back from worker processes
+        return type(self), self._given
 
 
 def _safe(message: str) -> str:

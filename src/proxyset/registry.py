@@ -10,8 +10,10 @@ here to be found. What a person types on the own command line, or writes in Pyth
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
@@ -42,7 +44,10 @@ class Registry(Generic[Part]):
 
     def names(self) -> list[str]:
         """Our own parts and those of installed packages, sorted."""
-        return sorted({*self.own, *self.known, *entry_points(group=self.group).names})
+        return sorted({*self.own, *self.known, *(offer.name for offer in self._offered())})
+
+    def _offered(self) -> tuple[EntryPoint, ...]:
+        return _offers(self.group, tuple(sys.path))
 
     def find(self, name: str, *arguments: str) -> Part:
         """The part of that name: ours, or the one that an installed package offers.
@@ -50,7 +55,9 @@ class Registry(Generic[Part]):
         Raises:
             InvalidInput: there is none, two offer it, or what is offered is no such part.
         """
-        found = {offer.value: offer for offer in entry_points(group=self.group, name=name)}
+        if name not in self.names():
+            _offers.cache_clear()  # it may have been installed since
+        found = {offer.value: offer for offer in self._offered() if offer.name == name}
         offers = list(found)
         if name in self.own and not offers:
             return self.own[name]
@@ -96,6 +103,12 @@ class Registry(Generic[Part]):
                 f"{', '.join(self.members)})"
             )
         return cast(Part, found)
+
+
+@cache
+def _offers(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What packages on `path` (that is sys.path) offer. Reading the metadata of all of them takes a good part of a second."""
+    return tuple(entry_points(group=group))
 
 
 def _loaded(offer: EntryPoint) -> Any:

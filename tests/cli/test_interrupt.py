@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxyset.cli import FAILED, run
+from proxyset.cli import run
+from proxyset.console import INTERRUPTED
 
 
 def test_ctrl_c_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,7 +16,7 @@ def test_ctrl_c_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us without
     try:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-        assert run(["ledger", "receipt", str(tmp_path / "receipt.json")]) == FAILED
+        assert run(["ledger", "receipt", str(tmp_path / "receipt.json")]) == INTERRUPTED == 130
     finally:
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err.split() == ["error:", "stopped"]

@@ -67,7 +67,11 @@ def test_texts_and_tables_go_through_the_models_encoder(tmp_path: Path) -> None:
     data = linear(np.random.default_rng(0).normal(size=(encoder.spec.dim, 2)))
     card = card_of(data, input=Features(encoder=encoder.spec))
     found = predict(Model.sign(card, data, KEY), tmp_path / "t.csv")
-    assert found.ids == ["u", "v", "w", "x"] and found.labels == ["a", "b", "a", None]
+    assert found.ids == ["u", "v", "w", "x"] and found.labels == ["a", "b", "a", "c"]
+    assert (found.labelled, found.unknown) == (4, {"c": 1})  # which the model cannot get right
+    (tmp_path / "t.csv").write_text("id,height,label\nu,1.5,ward 1\nv,9.5,ward 2\n")
+    found = predict(Model.sign(card, data, KEY), tmp_path / "t.csv")  # what is there is no class at all
+    assert (found.labelled, found.labels, found.unknown) == (0, [None, None], {"ward 1": 1, "ward 2": 1})
 
 
 def test_labels_of_ones_own(pictures: Path, tmp_path: Path) -> None:

@@ -2,6 +2,10 @@ import functools
 import hashlib
 import os
 import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +13,11 @@ import pytest
 
 import proxyset
 from proxyset.cloud import build as build_module
+from proxyset.cloud import executor as executor_module
 from proxyset.cloud.build import build_index
 from proxyset.cloud.executor import LocalExecutor, RayExecutor
 from proxyset.cloud.shards import encode_shard
-from proxyset.errors import InvalidData, InvalidInput, ProxysetError
+from proxyset.errors import InvalidData, InvalidInput, MissingExtra, ProxysetError
 
 
 def contents(folder):
@@ -28,6 +33,10 @@ def square(number):
 
 def refuse(number):
     raise InvalidData(f"task {number} cannot be done")
+
+
+def need(number):
+    raise MissingExtra("skimage", "hog", "HOG features")
 
 
 def die_once(folder, number):
@@ -96,6 +105,50 @@ def test_a_local_worker_killed_mid_run_changes_no_byte(parts, monkeypatch):
     assert contents(parts / "killed") == contents(parts / "whole")
 
 
+@pytest.mark.parametrize("removed", ["parts", "whole/plan.json"])
+def test_a_machine_that_does_not_see_the_pool_or_the_index_says_so(parts, removed):
+    tasks = []
+
+    class Elsewhere:
+        """Sees what is left on this machine's disk when the task comes."""
+
+        def run(self, function, given):
+            (parts / removed).rename(parts / "away")
+            tasks.extend(given)
+            yield from map(function, given)
+
+    with pytest.raises(InvalidInput, match=f"{socket.gethostname()} does not see .*{removed}"):
+        build_index(parts / "parts", parts / "whole", clusters=5, executor=Elsewhere())
+    assert tasks and not list((parts / "whole").glob("shards/*.parquet"))
+
+
+def test_a_missing_extra_comes_back_from_a_worker():
+    with pytest.raises(MissingExtra, match=r"HOG features need skimage.*proxyset\[hog\]"):
+        list(LocalExecutor(2).run(need, [1, 2]))
+
+
+@pytest.mark.parametrize("address", ["{free}", "nobody.invalid:6379", "ray://{free}"])
+def test_an_address_where_no_cluster_is_fails_at_once(address):
+    pytest.importorskip("ray")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        address = address.format(free=f"127.0.0.1:{held.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}.*ray start"):
+            list(RayExecutor(address).run(square, [1]))
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.slow
+def test_an_address_where_something_else_listens_fails(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr(executor_module, "_PATIENCE", 5)
+    with socket.create_server(("127.0.0.1", 0)) as other:  # takes connections and says nothing
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 5 seconds"):
+            list(RayExecutor(address).run(square, [1]))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_ray_and_a_worker_of_it_killed_mid_run_change_no_byte(parts, monkeypatch):
@@ -118,3 +171,40 @@ def test_ray_and_a_worker_of_it_killed_mid_run_change_no_byte(parts, monkeypatch
     finally:
         ray.shutdown()
     assert contents(parts / "killed") == contents(parts / "whole")
+
+
+def alive(pids):
+    """Those that are neither gone nor only waiting to be buried."""
+    stats = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return [stat for stat in stats if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(tmp_path, number):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.cloud.interrupted", str(tmp_path)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    while len(workers := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+        assert child.poll() is None, child.stderr.read()
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(child.pid, number)  # as a terminal does
+    else:
+        child.send_signal(number)
+    error = child.communicate(timeout=60)[1]  # a worker that lived would hold standard error open
+    assert error.count("Traceback") == (number == signal.SIGINT) and "Process" not in error
+    until = time.monotonic() + 20
+    while alive(workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(workers)
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from proxyset.cloud.executor import LocalExecutor\nprint(list(LocalExecutor(2).run(abs, [1, 2])))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode and "needs `if __name__" in done.stderr.splitlines()[-1]

@@ -1,6 +1,7 @@
 """The real thing: a SuperLink and SuperNodes as processes, on loopback only; and Flower's simulation."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,9 +19,27 @@ from proxyset.client.policy import adopt
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.wire.release import Release
 
-APP = Path(__file__).parents[2] / "examples" / "flower"
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "examples" / "flower"
+PAGE = (ROOT / "docs" / "fleets.md").read_text(encoding="utf-8").partition("## With Flower")[2]
 BIN = Path(sys.executable).parent
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+
+
+def said(beginning, *changes):
+    """A command of the page, for a shell, with other places and numbers: (what the page says, what we take)."""
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(beginning)]
+    for there, here in changes:
+        assert line.count(there) == 1, (there, line)
+        line = line.replace(there, str(here))
+    return ["sh", "-c", f"exec {line}"]
+
+
+def configured(address):
+    """The page's configuration of whoever starts runs."""
+    (block,) = [block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "[superlink" in block]
+    assert block.count("127.0.0.1:8000") == 1
+    return block.replace("127.0.0.1:8000", address)
 
 
 def free_port():
@@ -90,12 +109,9 @@ def end_all_of(folder):
 def superlink(folder, environment, *options):
     """Yields its address, ready."""
     port = free_port()
-    command = [BIN / "flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", port]
-    command += ["--disable-runtime-dependency-installation", *options]
+    command = said("flower-superlink", ("--port 8000", " ".join([f"--port {port}", *options])))
     (folder / "flwr").mkdir()
-    (folder / "flwr" / "config.toml").write_text(
-        f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
-    )
+    (folder / "flwr" / "config.toml").write_text(configured(f"127.0.0.1:{port}"))
     try:
         with running(command, folder / "superlink.log", environment):
             assert wait_for(lambda: listens(port), 60), (folder / "superlink.log").read_text()
@@ -111,12 +127,16 @@ def listens(port):
 
 def run_campaign(folder, environment, nodes, *options):
     """`flwr run` of the example, until its proxy set is there."""
-    configuration = (
-        f'index="{folder / "index"}" out="{folder / "proxy"}" budget=60 nodes={nodes} timeout=90.0'
+    command = said(
+        "flwr run",
+        (" campaigns ", " ".join([" campaigns", *options, ""])),
+        ("/srv/index", folder / "index"),
+        ("/srv/proxy", folder / "proxy"),
+        ("budget=1000", "budget=60 timeout=90.0"),
+        ("nodes=2", f"nodes={nodes}"),
     )
-    command = [BIN / "flwr", "run", APP, "--run-config", configuration, *options]
     started = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert started.returncode == 0, started.stdout + started.stderr
     if not wait_for(lambda: (folder / "proxy" / "card.json").exists(), 120):
@@ -138,9 +158,11 @@ def test_superlink_and_supernodes(fleet, environment):
     with superlink(folder, environment) as address:
         nodes = []
         for number in range(4):
-            command = [BIN / "flower-supernode", "--insecure", "--superlink", address]
-            command += ["--host", "127.0.0.1", "--port", free_port()]
-            command += ["--node-config", f'settings="{folder / f"node-{number}.toml"}"']
+            command = said(
+                "flower-supernode",
+                ("127.0.0.1:8000", f"{address} --port {free_port()}"),
+                ("/srv/owner/node.toml", folder / f"node-{number}.toml"),
+            )
             nodes.append(running(command, folder / f"node-{number}.log", environment))
         with nodes[0], nodes[1], nodes[2], nodes[3]:
             proxy = run_campaign(folder, environment, 4)
@@ -162,7 +184,7 @@ def test_simulation(fleet, environment):
     environment["PROXYSET_FLOWER_SETTINGS"] = str(folder / "node-{partition}.toml")
     with superlink(folder, environment, "--simulation"):
         simulated = "num-supernodes=4 init-args-num-cpus=2 client-resources-num-cpus=1"
-        proxy = run_campaign(folder, environment, 4, "--federation-config", simulated)
+        proxy = run_campaign(folder, environment, 4, "--federation-config", f"'{simulated}'")
     assert len(proxy.card.releases) == 4
     assert share_of_the_wanted(proxy) > 0.6
 
@@ -170,5 +192,7 @@ def test_simulation(fleet, environment):
 def test_the_example_asks_for_what_a_campaign_has():
     from proxyset.flower.server_app import Campaign
 
-    config = tomllib.loads((APP / "pyproject.toml").read_text())["tool"]["flwr"]["app"]["config"]
+    project = tomllib.loads((APP / "pyproject.toml").read_text())
+    assert project["project"]["dependencies"] == []  # what it names, a registry is asked for
+    config = project["tool"]["flwr"]["app"]["config"]
     assert Campaign.of_run(config).nodes == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from proxyset.jobs.compression import Budget, compress
 from proxyset.train.distillation import Teaching
 from proxyset.train.export import with_lineage
 from proxyset.train.family import FAMILY, size_of
+from proxyset.train.loop import Run
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.settings import Settings
 from proxyset.wire.lineage import PRIVATE, PUBLIC, UNKNOWN, Draw, Lineage
@@ -118,6 +120,28 @@ def test_true_labels_help_only_where_they_are(teacher: Path, proxy: ProxySet, tm
     with pytest.raises(InvalidData, match=r"1 of 120 items.*'zebra'"):
         compress(ProxySet.open(other), teacher, tmp_path / "b", student="cnn-2", settings=quick, rule=rule)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_distillation_that_is_killed_leaves_nothing_and_test_items_of_the_proxy_set_are_named(
+    teacher: Path, proxy: ProxySet, tmp_path: Path
+) -> None:
+    test = folder(tmp_path / "test", range(5000, 5010))
+    shutil.copy(next((proxy.folder / "items").rglob("*.png")), test / CLASSES[0] / "taught.png")
+    told: list[str] = []
+    (tmp_path / "outs").mkdir()
+
+    def on_step(done: int, total: int) -> None:
+        assert not list((tmp_path / "outs").iterdir())  # whatever kills it here
+
+    run = Run(device="cpu", on_step=on_step, warn=told.append)
+    few = Settings(steps=3, batch_size=8)
+    report = compress(
+        proxy, teacher, tmp_path / "outs" / "a", student="cnn-4", settings=few, test=test, run=run
+    )
+    assert told == list(report.notes) and "1 of 11 test items are among the proxy items" in told[0]
+    assert "taught.png" in told[0] and told[0] in (tmp_path / "outs" / "a" / "report.md").read_text()
+    with pytest.raises(FileExistsError):  # before it trains
+        compress(proxy, teacher, tmp_path / "outs" / "a", student="cnn-4", settings=Settings(steps=10**9))
 
 
 def test_bad_input(teacher: Path, proxy: ProxySet, tmp_path: Path) -> None:

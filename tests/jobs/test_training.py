@@ -18,6 +18,7 @@ from proxyset.jobs.training_set import read_test_set, read_training_set, read_un
 from proxyset.sources import open_source
 from proxyset.train.dataset import load
 from proxyset.train.loop import Run
+from proxyset.train.metrics_file import MetricsFile
 from proxyset.train.settings import Settings
 
 CPU = Run(device="cpu")
@@ -231,3 +232,85 @@ def test_tables_and_texts(tmp_path):
         trained = train_model(data, tmp_path / f"{encoder}-m", plan, test=test, run=CPU)
         assert trained.evaluation.items == 80
         assert trained.evaluation.accuracy > 0.85
+
+
+def test_a_test_table_is_encoded_as_the_training_table_and_what_they_share_is_named(tmp_path):
+    """A test set that is a proxy set itself is no pool to fit statistics on."""
+    rng = np.random.default_rng(0)
+    for name, shift in (("train", 0.0), ("test", 40.0)):
+        kinds = np.arange(40) % 2
+        heights = kinds * 3 + rng.normal(size=40) + shift * (np.arange(40) >= 10)
+        rows = {"id": [f"{name}{n}" for n in range(40)], "height": heights, "label": [f"k{k}" for k in kinds]}
+        if name == "test":
+            heights[:10] = pq.read_table(tmp_path / "train.parquet").column("height").to_numpy()[:10]
+        pq.write_table(pa.table(rows), tmp_path / f"{name}.parquet")
+        index = build_index(
+            tmp_path / f"{name}.parquet", tmp_path / f"{name}-index", encoder="tabular", clusters=4
+        )
+        select(index, [], tmp_path / name, budget=40, strategy="random")
+    data = read_training_set(tmp_path / "train")
+    of_proxy, of_file = (read_test_set(str(tmp_path / test), data) for test in ("test", "test.parquet"))
+    order = [of_file.ids.index(item) for item in of_proxy.ids]
+    assert np.array_equal(of_proxy.items, of_file.items[order]) and of_proxy.encoder is data.encoder
+    plan = Plan(settings=Settings(steps=60, batch_size=16, lr=0.05))
+    trained = train_model(data, tmp_path / "m", plan, test=of_proxy, run=CPU)
+    session = onnxruntime.InferenceSession(tmp_path / "m" / "model.onnx")
+    (scores,) = session.run(None, {session.get_inputs()[0].name: of_file.items})
+    assert trained.evaluation.accuracy == pytest.approx((scores.argmax(axis=1) == of_file.labels).mean())
+    shared = [note for note in trained.metrics["notes"] if "10 of 40 test items are among" in note]
+    assert shared and "(test" in shared[0]
+
+
+def test_a_test_set_of_another_kind_is_refused(drawn, words):
+    with pytest.raises(InvalidData, match="holds embedding items; the model takes image items"):
+        read_test_set(str(words[1].folder), read_training_set(drawn / "proxy", size=16))
+
+
+def test_a_class_named_twice_makes_no_class_more(drawn):
+    for pool in ("pool", "proxy"):
+        with pytest.raises(InvalidInput, match="names 'standing' more than once"):
+            read_training_set(drawn / pool, classes=["lying", "standing", "standing"], size=16)
+
+
+@pytest.mark.parametrize(("size", "batch"), [(8, 1), (8, 33), (15, 1)])
+def test_one_item_and_one_pixel_are_no_matter(drawn, tmp_path, size, batch):
+    data = read_training_set(drawn / "proxy", size=size)
+    plan = Plan(model="cnn-4", settings=Settings(steps=3, batch_size=batch))
+    assert np.isfinite(train_model(data, tmp_path / "m", plan, run=CPU).metrics["final_loss"])
+
+
+def test_supervised_training_claims_no_images_that_it_did_not_look_at(drawn, tmp_path, command):
+    train = ("train", drawn / "proxy", "--size", 16, "--unlabeled", drawn / "pool", "--method", "supervised")
+    status, _, error = command(*train, "--out", tmp_path / "m")
+    assert status == 1 and "looks at no unlabeled images" in error
+    data, others = read_training_set(drawn / "proxy", size=16), read_unlabeled(str(drawn / "pool"), 16)
+    with pytest.raises(InvalidInput, match="looks at no unlabeled images"):
+        train_model(data, tmp_path / "m", Plan(), unlabeled=others, run=CPU)
+
+
+class Killed(Exception):
+    """The process dies here."""
+
+
+def test_metrics_of_a_run_that_was_killed_rise_and_keep_the_loss(drawn, tmp_path):
+    data, out = read_training_set(drawn / "proxy", size=16), tmp_path / "m"
+    plan = Plan(model="cnn-4", settings=Settings(steps=9, batch_size=8))
+
+    def told(**more):
+        return Run(device="cpu", tracker=MetricsFile(out, 9), log_every=2, **more)
+
+    def die(done, total):
+        if done == 7:
+            raise Killed
+
+    with pytest.raises(Killed):  # no checkpoint: it begins anew
+        train_model(data, out, plan, run=told(on_step=die))
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 8, "st')  # and this was cut off
+    trained = train_model(data, out, plan, run=told())
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 9]
+    again = train_model(data, out, plan, run=told())
+    assert again.resumed_at == 9
+    assert again.metrics["final_loss"] == trained.metrics["final_loss"] == lines[-1]["values"]["loss"]
+    assert again.metrics == trained.metrics

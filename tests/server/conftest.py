@@ -1,8 +1,9 @@
-"""A server's state, empty, and an index for its campaigns."""
+"""A server's state, empty, in each kind of database, and an index for its campaigns."""
 
 import pytest
 
 from proxyset.server.state import State
+from tests.server.postgres import programs, running_postgres
 from tests.server.running import tiny_index
 
 
@@ -11,8 +12,24 @@ def index(tmp_path_factory):
     return tiny_index(tmp_path_factory.mktemp("index"))
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    if programs() is None:
+        pytest.skip("there is no PostgreSQL")
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """What a new state is called."""
+    if request.param == "sqlite":
+        return tmp_path / "state"
+    return request.getfixturevalue("postgres").fresh(tmp_path / "files")
+
+
 @pytest.fixture
-def state(tmp_path):
-    book = State.open(tmp_path / "state")
+def state(place):
+    book = State.open(place)
     yield book
     book.close()

@@ -82,10 +82,10 @@ def test_a_deadline(state, index):
 def test_more_releases_at_once_than_one_statement_takes(state, index):
     begin(state, index, "one")
     with state._database.writing() as db:  # add_client flushes the disk each time
-        db.executemany(
-            "INSERT INTO clients VALUES (?, 'someone', ?, NULL)",
-            [(f"k{number}", now().isoformat()) for number in range(4000)],
-        )
+        for number in range(4000):
+            db.execute(
+                "INSERT INTO clients VALUES (?, 'someone', ?, NULL)", (f"k{number}", now().isoformat())
+            )
     batch = [submission(client=f"k{number}", fingerprint=f"p{number}") for number in range(4000)]
     assert set(state.store(batch)) == {Outcome.stored}
     assert set(state.store(batch)) == {Outcome.known}

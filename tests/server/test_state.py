@@ -1,14 +1,18 @@
+import shutil
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
+from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput, StateError, UnknownName
 from proxyset.server import campaigns
-from proxyset.server.records import Outcome, Scope, Submission, now
-from proxyset.server.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from proxyset.server.migrations.versions.v0001_tables import VERSIONS
+from proxyset.server.records import Nonce, Outcome, Scope, Submission, now
+from proxyset.server.schema import APPLICATION_ID, HEAD
 from proxyset.server.state import FILE, State
 from proxyset.wire.campaign import Ask
 from tests.server.running import begin
@@ -25,7 +29,7 @@ def submission(campaign="one", client=KEY, fingerprint="f" * 64):
 def test_a_state_of_the_first_version_is_brought_up_to_date(tmp_path):
     """Written as the first version wrote it, rows and all."""
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
-        for statement in MIGRATIONS[0]:
+        for statement in VERSIONS[0]:
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 1")
@@ -45,17 +49,18 @@ def test_a_state_of_the_first_version_is_brought_up_to_date(tmp_path):
         assert book.store([submission()]) == [Outcome.stored]
         assert book.selections("one") == [] and book.model("one") is None
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [(HEAD,)]
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)  # older programs stop at it
     State.open(tmp_path).close()
 
 
 def test_every_version_on_the_way_leads_to_the_same_tables(tmp_path):
     schemas = []
-    for version in range(VERSION + 1):
+    for version in range(len(VERSIONS) + 1):
         folder = tmp_path / str(version)
         folder.mkdir()
         with closing(sqlite3.connect(folder / FILE)) as db:
-            for statements in MIGRATIONS[:version]:
+            for statements in VERSIONS[:version]:
                 for statement in statements:
                     db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID if version else 0}")
@@ -65,7 +70,6 @@ def test_every_version_on_the_way_leads_to_the_same_tables(tmp_path):
         with closing(sqlite3.connect(folder / FILE)) as db:
             schemas.append(db.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall())
     assert all(schema == schemas[0] for schema in schemas)
-    assert all("STRICT" in sql for _, sql in schemas[0] if sql and sql.startswith("CREATE TABLE"))
 
 
 def test_files_that_are_no_state_of_ours(tmp_path):
@@ -90,6 +94,99 @@ def test_files_that_are_no_state_of_ours(tmp_path):
         State.open(tmp_path / "text")
 
 
+def test_a_newer_state_in_postgresql_and_a_database_of_somebody_else(postgres, tmp_path):
+    for statement, words in [
+        ("UPDATE alembic_version SET version_num = '0099'", "use the newer proxyset"),
+        ("DROP TABLE alembic_version", "not the state of a proxyset server"),
+    ]:
+        place = postgres.fresh(tmp_path / "files")
+        with closing(State.open(place)) as book, book._database.writing() as db:
+            db.execute(statement)
+        with pytest.raises(StateError, match=words):
+            State.open(place)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "postgresql://",
+        "mysql://h/d?files=x",
+        "postgresql://me:SECRET@h/d",
+        "postgresql://h:port/d?files=x",
+        "://",
+    ],
+)
+def test_urls_that_are_no_state(place):
+    with pytest.raises(InvalidInput, match="a state is a folder or postgresql://") as error:
+        State.open(place)
+    assert "SECRET" not in str(error.value)
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path):
+    with pytest.raises(StateError, match="could not be opened") as error:
+        State.open(f"postgresql://me:SECRET@127.0.0.1:9/none?files={tmp_path}")
+    assert "SECRET" not in str(error.value)
+
+
+def test_many_open_a_new_state_at_once(place):
+    books = []
+    threads = [threading.Thread(target=lambda: books.append(State.open(place))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(books) == 6
+    for book in books:
+        book.close()
+
+
+def test_what_cannot_be_text_is_refused(state):
+    for name in ("a\0b", "\ud800", "\u202ename", "", " ", "n" * 201, "line\nend"):
+        for make in (
+            state.create_token,
+            lambda name: state.create_operator(name, []),
+            lambda name: state.add_client(KEY, name),
+        ):
+            with pytest.raises(InvalidInput):
+                make(name)
+    for look in (state.campaign, state.index, state.withdraw_token):
+        for name in ("\0", "\ud800", "none"):
+            with pytest.raises((UnknownName, InvalidInput)):
+                look(name)
+
+
+def test_nonces_are_used_once_and_forgotten_late(state):
+    at = int(1000 * time.time())
+    old, new = Nonce(KEY, "a", at - 10**6), Nonce(KEY, "b", at + 10**5)
+    assert state.use_nonces([new, new, old]) == [True, False, True]
+    assert state.use_nonces([new, Nonce("cd" * 32, "b", at)]) == [False, True]
+    assert len(state._database.rows("SELECT * FROM nonces")) == 2
+
+
+def test_tokens_are_withdrawn_and_expire(state):
+    secret = state.create_token("north")
+    state.create_token("late", timedelta(seconds=-1))
+    (north, late) = sorted(state.tokens(), key=lambda each: each.name, reverse=True)
+    assert north.open() and not late.open()
+    state.withdraw_token(north.id)
+    assert state.enroll(secret, KEY) is None
+    with pytest.raises(UnknownName, match="no unused token"):
+        state.withdraw_token(north.id)
+
+
+def test_folders_are_named_from_the_state_so_that_both_can_move(tmp_path, index):
+    shutil.copytree(index.folder, tmp_path / "here" / "index")
+    with closing(State.open(tmp_path / "here" / "state")) as book:
+        campaigns.create(
+            book, "one", Index.open(tmp_path / "here" / "index"), Ask(), budget=5, strategy="random"
+        )
+        campaigns.draw(book, "one")
+    (tmp_path / "here").rename(tmp_path / "there")
+    with closing(State.open(tmp_path / "there" / "state")) as book:
+        (record,), (drawn,) = book.indexes(), book.selections("one")
+        assert record.folder == tmp_path / "there" / "index" and drawn.folder.is_dir()
+
+
 def test_tokens_enrol_once(state):
     token = state.create_token("north")
     assert state.enroll("x" * 43, KEY) is None
@@ -103,7 +200,8 @@ def test_tokens_enrol_once(state):
     assert state.client(KEY).revoked and state.client("cd" * 32) is None
 
 
-def test_no_secret_is_in_the_file(state):
+def test_no_secret_is_in_the_file(tmp_path):
+    state = State.open(tmp_path / "state")
     token, bearer = state.create_token("north"), state.create_operator("ann", [Scope.read])
     state.close()
     data = b"".join(path.read_bytes() for path in state.folder.iterdir())
@@ -121,6 +219,7 @@ def test_operators(state):
     assert state.operator(bearer) is None
     with pytest.raises(UnknownName):
         state.revoke_operator("bob")
+    assert state.operator(state.create_operator("ann", [Scope.read])).scopes == {Scope.read}  # she is back
 
 
 def test_many_threads_at_once(state, index):

@@ -4,6 +4,7 @@ import torch
 
 from proxyset.errors import InvalidInput, MissingExtra
 from proxyset.train.models import build_model, linear_model, multiply_adds
+from proxyset.train.normalisation import lone_values_normalised
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])
@@ -76,3 +77,18 @@ def test_a_model_of_timm():
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 4)
     with pytest.raises(InvalidInput, match="no usable model"):
         build_model("timm:no-such-model", 4)
+
+
+def test_a_lone_value_is_normalised_by_what_earlier_batches_were():
+    """And every other batch as torch does it, to the bit."""
+    torch.manual_seed(0)
+    ours, plain = build_model("cnn-4", 2, size=8).train(), build_model("cnn-4", 2, size=8).train()
+    plain.load_state_dict(ours.state_dict())
+    x = torch.rand(4, 3, 8, 8)
+    with lone_values_normalised(ours):
+        assert torch.equal(ours(x), plain(x))
+        known = ours.body[13].running_mean.clone()
+        assert torch.isfinite(ours(x[:1])).all() and torch.equal(ours.body[13].running_mean, known)
+        assert ours.body[13].training
+    with pytest.raises(ValueError, match="more than 1 value"):
+        ours(x[:1])

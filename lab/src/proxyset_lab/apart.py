@@ -26,7 +26,7 @@ def measured(step: Callable[..., dict[str, Any]], *arguments: object) -> dict[st
     """Call a module's function with arguments as text, in a new process; what it returns goes through JSON."""
     call = f"from {step.__module__} import {step.__name__} as step; import json, sys; "
     code = [sys.executable, "-c", call + "print(json.dumps(step(*sys.argv[1:])))", *map(str, arguments)]
-    return dict(json.loads(subprocess.run(code, check=True, capture_output=True, text=True).stdout))
+    return dict(json.loads(subprocess.run(code, check=True, capture_output=True, encoding="utf-8").stdout))
 
 
 def spent(work: Callable[[], object]) -> dict[str, float]:
@@ -38,5 +38,5 @@ def spent(work: Callable[[], object]) -> dict[str, float]:
 
 def peak_mib() -> float:
     """Peak resident memory of this process since it began (getrusage would count what its parent had before)."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]

@@ -102,7 +102,7 @@ class Store:
         """Yield whether this process has the group to itself; False when another works on it."""
         path = self._path(group, "lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
+        with path.open("w", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -25,9 +25,11 @@ from proxyset.cli import (
     people,
     plan,
     serve,
+    server,
     train,
 )
 from proxyset.cli.output import note
+from proxyset.console import INTERRUPTED, command
 from proxyset.errors import ProxysetError, Refused
 
 # typer carries click inside since 0.25 and names only this one of its exceptions; the others are its bases
@@ -35,7 +37,6 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
-_INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,6 +56,7 @@ app.add_typer(label.app, name="label")
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
+app.add_typer(server.app, name="server")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(helper.app, name="helper")
 app.add_typer(people.tokens, name="enroll-token")
@@ -96,7 +98,7 @@ def run(arguments: list[str], commands: typer.Typer = app, name: str = "proxyset
         error.show(sys.stderr)
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
-        return _fail("stopped", FAILED)
+        return _fail("stopped", INTERRUPTED)
     except _ClickException as error:
         return _fail(error.format_message(), FAILED)
     except Refused as error:
@@ -109,14 +111,14 @@ def run(arguments: list[str], commands: typer.Typer = app, name: str = "proxyset
         )
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug gets one line too
         return _fail(f"{type(error).__name__}: {error}. This is a bug; --debug shows where", FAILED, debug)
-    if status == _INTERRUPTED:
-        return _fail("stopped", FAILED)
+    if status == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+        return _fail("stopped", INTERRUPTED)
     return status if isinstance(status, int) else DONE
 
 
-def main() -> None:
-    """Entry point of the `proxyset` command."""
-    sys.exit(run(sys.argv[1:]))
+def main() -> NoReturn:
+    """The `proxyset` command; its entry point is `proxyset.__main__`, which an interrupt finds ready sooner."""
+    command(__name__)
 
 
 def _message(error: Exception) -> str:

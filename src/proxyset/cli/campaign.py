@@ -43,7 +43,12 @@ class Aggregation(StrEnum):
     two_party = "two-party"
 
 
-StateOption = Annotated[Path, typer.Option("--state", help="Folder of the server's state.")]
+StateOption = Annotated[
+    str,
+    typer.Option(
+        "--state", help="The server's state: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER."
+    ),
+]
 Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 
 
@@ -52,7 +57,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     index: Annotated[Path, typer.Option(help="Folder of the index.")],
     budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
     epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
@@ -134,7 +139,7 @@ def create(
 
 
 @app.command("leader-key")
-def leader_key(state: StateOption = Path("state"), json: Json = False) -> None:
+def leader_key(state: StateOption = "state", json: Json = False) -> None:
     """The public key by which helpers of two-party sums know this server.
 
     Example: proxyset campaign leader-key
@@ -144,7 +149,7 @@ def leader_key(state: StateOption = Path("state"), json: Json = False) -> None:
 
 
 @app.command()
-def aggregate(name: Name, state: StateOption = Path("state"), json: Json = False) -> None:
+def aggregate(name: Name, state: StateOption = "state", json: Json = False) -> None:
     """Verify and add up what the clients of a closed campaign sent to two parties, and open the sum, once. Killed, run it again.
 
     Example: proxyset campaign aggregate wards
@@ -161,7 +166,7 @@ def aggregate(name: Name, state: StateOption = Path("state"), json: Json = False
 
 
 @app.command("list")
-def list_campaigns(state: StateOption = Path("state"), json: Json = False) -> None:
+def list_campaigns(state: StateOption = "state", json: Json = False) -> None:
     """All campaigns.
 
     Example: proxyset campaign list
@@ -174,7 +179,7 @@ def list_campaigns(state: StateOption = Path("state"), json: Json = False) -> No
 
 
 @app.command()
-def show(name: Name, state: StateOption = Path("state"), json: Json = False) -> None:
+def show(name: Name, state: StateOption = "state", json: Json = False) -> None:
     """One campaign: who answered, at what cost, and what was drawn.
 
     Example: proxyset campaign show lung-ct
@@ -214,7 +219,7 @@ def show(name: Name, state: StateOption = Path("state"), json: Json = False) -> 
 
 
 @app.command()
-def close(name: Name, state: StateOption = Path("state"), json: Json = False) -> None:
+def close(name: Name, state: StateOption = "state", json: Json = False) -> None:
     """Take no more releases.
 
     Example: proxyset campaign close lung-ct
@@ -229,7 +234,7 @@ def close(name: Name, state: StateOption = Path("state"), json: Json = False) ->
 def probe(
     name: Name,
     out: Annotated[Path, typer.Option(help="File of the probe.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's probe to a file, for clients that share no network with the server.
@@ -246,7 +251,7 @@ def probe(
 def take_in(
     name: Name,
     releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Take in releases that came by hand. Their receipts must be signed by enrolled keys: clients add.
@@ -279,7 +284,7 @@ def select(
     combine: Annotated[
         str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
     ] = DEFAULT_RULE,
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Draw a proxy set from a campaign's releases. It is post-processing: as often as you like, open or closed.
@@ -316,7 +321,7 @@ def select(
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="New folder for the releases.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's releases to files, receipts and all, as `proxyset select` and `client verify` read them.
@@ -336,7 +341,7 @@ def export(
 def publish_model(
     name: Name,
     model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Let the clients of a campaign fetch a signed model; it replaces the one before.
@@ -365,7 +370,7 @@ def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:
         "accepting": campaign.accepting(),
         "releases": releases,
         "two_party": _two_party(state, campaign.id),
-        "state": str(state.folder),
+        "state": state.name,
     }
 
 

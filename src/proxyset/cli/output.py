@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from proxyset.atomic import room_for
 from proxyset.cloud.build import Progress
 from proxyset.printable import printable_lines
 
@@ -22,9 +21,8 @@ def emit(result: dict[str, Any], human: str, json: bool) -> None:
 
 def tell(words: str) -> None:
     """Print a part of the result on standard output."""
-    with room_for("standard output"):
-        sys.stdout.write(printable_lines(words) + "\n")
-        sys.stdout.flush()
+    sys.stdout.write(printable_lines(words) + "\n")
+    sys.stdout.flush()
 
 
 def note(message: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +24,7 @@ operators = typer.Typer(no_args_is_help=True, help="Who runs the server, by bear
 def create_token(
     name: Annotated[str, typer.Argument(help="What to call the client.")],
     days: Annotated[float, typer.Option(help="How long the token can be used.", min=0.001, max=365)] = 7.0,
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Make a token for one client. It is printed once and kept only as a hash; carry it over a channel that you trust.
@@ -38,25 +37,47 @@ def create_token(
 
 
 @tokens.command("list")
-def list_tokens(state: StateOption = Path("state"), json: Json = False) -> None:
+def list_tokens(state: StateOption = "state", json: Json = False) -> None:
     """All tokens: for whom, until when, used or not.
 
     Example: proxyset enroll-token list
     """
     found = State.open(state, create=False).tokens()
     facts = [
-        {"name": each.name, "expires": each.expires.isoformat(), "client": each.client or ""}
+        {
+            "id": each.id,
+            "name": each.name,
+            "expires": each.expires.isoformat(),
+            "client": each.client or "",
+            "open": each.open(),
+        }
         for each in found
     ]
     lines = [
-        f"{each.name}: {'used by ' + each.client[:12] if each.client else f'until {each.expires:%F %T} UTC'}"
+        f"{each.id} {each.name}: "
+        + (f"used by {each.client[:12]}" if each.client else "")
+        + ("" if each.client else f"{'until' if each.open() else 'expired'} {each.expires:%F %T} UTC")
         for each in found
     ]
     emit({"tokens": facts}, "\n".join(lines) or "no token yet", json)
 
 
+@tokens.command("withdraw")
+def withdraw_token(
+    id: Annotated[str, typer.Argument(help="The token's number, as `enroll-token list` prints it.")],
+    state: StateOption = "state",
+    json: Json = False,
+) -> None:
+    """Let nobody enrol with a token that was not used yet. A running server heeds it at once.
+
+    Example: proxyset enroll-token withdraw 0f3a52d7c1e8
+    """
+    State.open(state, create=False).withdraw_token(id)
+    emit({"id": id}, f"nobody can enrol with the token {id}", json)
+
+
 @clients.command("list")
-def list_clients(state: StateOption = Path("state"), json: Json = False) -> None:
+def list_clients(state: StateOption = "state", json: Json = False) -> None:
     """All clients, revoked ones too.
 
     Example: proxyset clients list
@@ -71,7 +92,7 @@ def list_clients(state: StateOption = Path("state"), json: Json = False) -> None
 def add_client(
     key: Annotated[str, typer.Argument(help="Its public key, as `client init` prints it.")],
     name: Annotated[str, typer.Argument(help="What to call it.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Pin a key that came by hand, for a client that shares no network with the server.
@@ -87,7 +108,7 @@ def add_client(
 @clients.command("revoke")
 def revoke_client(
     key: Annotated[str, typer.Argument(help="Its public key.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Answer a key no more; what it sent stays. A running server heeds it at once.
@@ -104,7 +125,7 @@ def create_operator(
     scope: Annotated[list[Scope], typer.Option(help="What it is good for; several times for several.")] = [  # noqa: B006
         Scope.read
     ],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Make a bearer token for a person or a program. It is printed once and kept only as a hash.
@@ -118,7 +139,7 @@ def create_operator(
 
 
 @operators.command("list")
-def list_operators(state: StateOption = Path("state"), json: Json = False) -> None:
+def list_operators(state: StateOption = "state", json: Json = False) -> None:
     """All operators and what their tokens are good for.
 
     Example: proxyset operator list
@@ -138,7 +159,7 @@ def list_operators(state: StateOption = Path("state"), json: Json = False) -> No
 @operators.command("revoke")
 def revoke_operator(
     name: Annotated[str, typer.Argument(help="Whose token.")],
-    state: StateOption = Path("state"),
+    state: StateOption = "state",
     json: Json = False,
 ) -> None:
     """Take a token out of use. A running server heeds it at once.

@@ -15,6 +15,8 @@ from proxyset.client.predict import predict as predict_with
 from proxyset.client.predict import read_labels
 from proxyset.wire.model import Model, ModelCard
 
+_NAMED = 5  # classes, in words
+
 
 def fetch_model(
     origin: Annotated[
@@ -88,12 +90,19 @@ def predict(
         "unread": len(found.reasons),
         "labelled": found.labelled,
         "accuracy": accuracy,
+        "unknown_classes": found.unknown,
     }
     words = f"{out}: {len(found.ids) - len(found.reasons):,} predictions"
     if found.reasons:
         words += f"; {len(found.reasons):,} items cannot be read, the column 'reason' says why"
     if accuracy is not None:
         words += f"; {accuracy:.1%} of {found.labelled:,} labelled items are right"
+    if found.unknown:
+        named = ", ".join(map(repr, sorted(found.unknown)[:_NAMED])) + (
+            ", …" if len(found.unknown) > _NAMED else ""
+        )
+        counted = "they count as wrong" if found.labelled else "so nothing is known of how many are right"
+        words += f"; {sum(found.unknown.values()):,} items are labelled as what is no class of the model ({named}): {counted}"
     emit(facts, words, json)
 
 

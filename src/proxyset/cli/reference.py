@@ -17,7 +17,8 @@ _INTRODUCTION = """# The command line
 
 Generated from the commands; do not edit. Every command takes `--help`. `--json` prints one machine-readable line on
 standard output, logs go to standard error, `--debug` shows a traceback when something fails. Exit status: 0 done,
-1 failed, 2 wrong usage, 3 refused by the client's policy or budget.
+1 failed, 2 wrong usage, 3 refused by the client's policy or budget; 130 after Ctrl-C, 143 after SIGTERM. A result that standard
+output does not take is a failure (1), though what was done stays done; letters that it cannot show are written as JSON escapes.
 """
 
 

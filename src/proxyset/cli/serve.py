@@ -17,6 +17,7 @@ from proxyset.server import app as campaigns
 from proxyset.server import single as server
 from proxyset.server.model import add_model_route
 from proxyset.server.state import State
+from proxyset.wire.server_name import origin_of, server_name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 _LOCAL = ("127.", "localhost", "::1")
@@ -28,8 +29,11 @@ def serve(
         typer.Argument(help="Folder of an index: serve its probe to anybody.", show_default=False),
     ] = None,
     state: Annotated[
-        Path | None,
-        typer.Option(help="Folder of campaigns: serve them to enrolled clients.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Campaigns to serve to enrolled clients: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER.",
+            show_default=False,
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
@@ -81,10 +85,14 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
+    if public_url and server_name(public_url) != origin_of(public_url):
+        raise InvalidInput(
+            f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
+        )
     campaigns.require_extra()
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
-    from proxyset.server.sockets import Tls, listen, server_of, url_of
+    from proxyset.server.sockets import Tls, listen, reload_on_hangup, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
@@ -96,8 +104,8 @@ def serve(
 
         app = campaigns.create_app(book, public_url=public_url, limits=limits)
         desk = mount_page(app, book, public_url=public_url, watched=watch or ())
-        facts: dict[str, object] = {"state": str(state)}
-        words = f"serving the campaigns of {state}"
+        facts: dict[str, object] = {"state": book.name}
+        words = f"serving the campaigns of {book.name}"
     elif index is not None:
         probe = Index.open(index).probe(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
@@ -115,6 +123,7 @@ def serve(
             _warn(bool(state), tls is not None, bool(proxies), public_url)
         gc.freeze()  # with what never goes away left out, and a thousand requests at once no reason to look,
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
+        reload_on_hangup(running.house)
         running.run(sockets=[listener])
     if desk is not None:
         desk.work.close()

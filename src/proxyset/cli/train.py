@@ -10,6 +10,7 @@ import typer
 
 from proxyset.cli.options import Json, PublicInputs
 from proxyset.cli.output import emit, note, progress
+from proxyset.errors import InvalidInput
 
 if TYPE_CHECKING:
     from proxyset.train.tracker import Tracker
@@ -88,8 +89,12 @@ def train(
     file = None if labels == "column" else Path(labels)
     data = read_training_set(proxy, file, classes=names, size=size, public_inputs=public_inputs)
     held_out = None if test is None else read_test_set(test, data, size)
+    chosen = method or (Method.fixmatch if unlabeled is not None else Method.supervised)
+    if unlabeled is not None and chosen is Method.supervised:
+        raise InvalidInput(
+            "--method supervised looks at no unlabeled images: leave --unlabeled out, or use fixmatch"
+        )
     others = None if unlabeled is None else read_unlabeled(unlabeled, size, public_inputs=public_inputs)
-    chosen = method or (Method.fixmatch if others is not None else Method.supervised)
     settings = Settings(steps=steps, batch_size=batch_size, lr=lr, seed=seed, flip=flip)
     plan = Plan(model=model, method=chosen.value, loss=loss.value, settings=settings)
     for line in data.notes:
@@ -102,6 +107,8 @@ def train(
             warn=note,
         )
         trained = train_model(data, out, plan, unlabeled=others, test=held_out, run=run)
+    for line in trained.metrics["notes"][len(data.notes) :]:
+        note(line)
     found = trained.evaluation
     measured = (
         f"accuracy {100 * found.accuracy:.1f} % (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}) on "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ class Predictions:
         confidence: (n,) its softmax probability; NaN for such an item.
         labels: the known class of each item, None where there is none.
         reasons: row → why the item cannot be read.
+        unknown: known classes that the model has not, and how many items are of them: none of these can be right.
     """
 
     ids: list[str]
@@ -126,6 +128,7 @@ class Predictions:
     confidence: NDArray[np.float64]
     labels: list[str | None]
     reasons: dict[int, str]
+    unknown: dict[str, int] = field(default_factory=dict)
 
     @property
     def labelled(self) -> int:
@@ -166,8 +169,9 @@ def predict(
         model: a verified model.
         data: path of the private data, of the kind that the card's input takes.
         encoder, threads: as `Predictor` takes them.
-        labels: id → class, to measure with; None takes the data's own (the folder of an image, the column `label`), as far
-            as they are classes of the model.
+        labels: id → class, to measure with; None takes the data's own (the folder of an image, the column `label`). Where none
+            of those is a class of the model, they are something else, and there are no labels; else an item of another class
+            is one that the model got wrong.
 
     Returns:
         One prediction an item; an item that cannot be read has none, and a reason.
@@ -216,12 +220,17 @@ def predict(
     predicted = [predictor.classes[row] for row in logits.argmax(axis=1)]
     for row in reasons:
         predicted[row], confidence[row] = "", np.nan
-    known: list[str | None] = [
-        None if number < 0 else predictor.classes[number] for number in class_numbers(own, predictor.classes)
+    if labels is not None:
+        return Predictions(ids, predicted, confidence, [labels.get(item) for item in ids], reasons)
+    numbers = class_numbers(own, predictor.classes)
+    known = [
+        predictor.classes[number] if number >= 0 else label or None
+        for number, label in zip(numbers, own, strict=True)
     ]
-    return Predictions(
-        ids, predicted, confidence, known if labels is None else [labels.get(item) for item in ids], reasons
-    )
+    others = Counter(label for number, label in zip(numbers, own, strict=True) if label and number < 0)
+    if (numbers < 0).all():
+        known = [None] * len(ids)
+    return Predictions(ids, predicted, confidence, known, reasons, dict(others))
 
 
 def read_labels(path: Path) -> dict[str, str]:

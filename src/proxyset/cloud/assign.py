@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from proxyset import atomic
 from proxyset.cloud.kmeans_tree import TreeNearest
 from proxyset.cloud.pca import Projection
-from proxyset.cloud.shards import ShardRecord, read_embeddings, read_marker, sha256_of
+from proxyset.cloud.shards import ShardRecord, check_seen, read_embeddings, read_marker, sha256_of
 from proxyset.nearest import NearestCentroid
 
 EXACT_CLUSTERS = 16_384  # more centroids than this are searched in two levels
@@ -44,6 +44,7 @@ def assign_shard(task: AssignTask) -> ShardRecord:
     """Assign one shard, or return its record when that was done before. Its file is whole or not there."""
     folder = task.index / "assignments"
     marker = folder / f"{Path(task.shard.name).stem}.{task.model[:16]}.json"
+    check_seen(task.index)
     if marker.exists():
         return read_marker(marker)
     projection, centroids, nearest = _model(task.index, task.model, task.scale)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.cloud.alone import Alone
 from proxyset.cloud.assign import EXACT_CLUSTERS, AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
@@ -123,6 +124,7 @@ def build_index(
         }
     )
     if (build.folder / "manifest.json").exists():
+        build.alone.release()
         return Index.open(build.folder)
     tasks = [
         EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder.absolute() / "shards")
@@ -165,6 +167,7 @@ def build_index(
         model_sha256=model,
     )
     atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
+    build.alone.release()
     return Index.open(build.folder)
 
 
@@ -190,6 +193,7 @@ class _Build:
             raise InvalidInput(f"{self.folder} already exists and is not an index: choose another --out")
         else:
             atomic.write_bytes(path, data)
+        self.alone = Alone(self.folder)
         self.sweep()
 
     def sweep(self) -> None:

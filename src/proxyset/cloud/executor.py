@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
 from proxyset.errors import InvalidInput, MissingExtra, ProxysetError
@@ -21,6 +29,16 @@ Result = TypeVar("Result")
 
 _RETRIES = 3
 _DIED = "a worker process died {times} times (out of memory, or killed); what was finished is kept: run the same command again"
+_NOT_STARTED = (
+    "no worker process could start; what it said is above. A script that builds with workers needs `if __name__ == "
+    '"__main__":` before its calls, and nothing on Python\'s path may have the name of one of its modules'
+)
+_NO_CLUSTER = (
+    "no Ray cluster at {address}: {why}. Give the address of its head as `ray start` printed it, such as 10.0.0.1:6379 or "
+    "ray://10.0.0.1:10001; the versions of Ray must be the same, and a cluster with tokens (RAY_AUTH_MODE=token) wants its token "
+    "here too, in RAY_AUTH_TOKEN or ~/.ray/auth_token"
+)
+_PATIENCE = 45  # seconds in which a cluster says that it is one
 
 
 class Executor(Protocol):
@@ -31,7 +49,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """This machine: the calling process when `workers` is 1, else that many fresh processes."""
+    """This machine: the calling process when `workers` is 1, else that many fresh processes.
+
+    They end with the calling process, however that ends, and leave Ctrl-C to it.
+    """
 
     workers: int = 1
 
@@ -60,14 +81,45 @@ class LocalExecutor:
     ) -> Iterator[tuple[int, Result]]:
         # a forked child would inherit the threads' locks of BLAS and ONNX Runtime
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self.workers, len(numbers)), mp_context=context) as pool:
-            futures = {pool.submit(function, tasks[number]): number for number in numbers}
+        ours, theirs = context.Pipe()
+        most = min(self.workers, len(numbers))
+        pool = ProcessPoolExecutor(most, context, _live_with_parent, (theirs,))
+        with ours, theirs:
             try:
+                with _uninterrupted():
+                    futures = {pool.submit(function, tasks[number]): number for number in numbers}
                 for future in as_completed(futures):
                     yield futures[future], future.result()
+            except BrokenProcessPool:
+                if not ours.poll():
+                    raise ProxysetError(_NOT_STARTED) from None
+                raise
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                ours.close()  # nobody waits for what the workers are doing
+                raise
             finally:
-                for future in futures:
-                    future.cancel()
+                pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits, and processes that start meanwhile never get it: a terminal sends it to all."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live_with_parent(parent: Connection) -> None:
+    """Tell the parent that this worker started, and end as soon as the parent lets go of the pipe or is no more."""
+
+    def watch() -> None:
+        wait([parent])
+        os._exit(1)
+
+    parent.send_bytes(b"started")
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -92,12 +144,15 @@ class RayExecutor:
             raise MissingExtra("ray", "ray", "Ray clusters") from None
         started = not ray.is_initialized()
         if started:
-            ray.init(
-                address=self.address,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            # None would join whatever cluster somebody has left running on this machine
+            address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+            _check_address(address)
+            try:
+                ray.init(
+                    address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+                )
+            except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                raise ProxysetError(_NO_CLUSTER.format(address=address, why=error)) from None
         try:
             yield from self._submitted(ray, function, tasks)
         finally:
@@ -127,6 +182,37 @@ class RayExecutor:
                 raise error.cause from None
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
                 raise ProxysetError(_DIED.format(times=_RETRIES + 1)) from None
+
+
+def _check_address(address: str) -> None:
+    """Ask whoever listens there whether it is a Ray cluster; `ray.init` asks again and again, for minutes.
+
+    Raises:
+        ProxysetError: nobody listens, or something else than a cluster of this version that takes our token.
+    """
+    host, _, port = address.rpartition("://")[2].partition("?")[0].rpartition(":")
+    if address in ("local", "auto") or not port.isdecimal():
+        return  # found, or refused, at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ProxysetError(_NO_CLUSTER.format(address=address, why=error)) from None
+    if "://" in address:
+        return  # which has a limit of its own
+    question = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        asked = subprocess.run(
+            question, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        why = f"what listens there did not answer as one within {_PATIENCE} seconds"
+    else:
+        if not asked.returncode:
+            return
+        why = next(
+            iter(asked.stderr.strip().splitlines()[-1:]), f"`ray status` ended with {asked.returncode}"
+        )
+    raise ProxysetError(_NO_CLUSTER.format(address=address, why=why))
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:

@@ -236,8 +236,8 @@ def select(
             }
         )
         pq.write_table(selection, folder / "selection.parquet")
-        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n")
-        (folder / "card.md").write_text(_markdown(card, selection))
+        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / "card.md").write_text(_markdown(card, selection), encoding="utf-8")
     return ProxySet(Path(out), card)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from proxyset import atomic
 from proxyset.encoders import encoder_for
 from proxyset.encoders.ahead import read_ahead
 from proxyset.encoders.encoder import Encoder, EncoderSpec
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
@@ -72,6 +74,7 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     """Encode one shard, or return its record when that was done before. Its file is whole or not there."""
     name = f"{task.shard.number:06d}.parquet"
     marker = task.folder / f"{task.shard.number:06d}.json"
+    check_seen(task.folder.parent, task.pool, task.local)
     if marker.exists():
         return read_marker(marker)
     source, encoder = _open(task.pool, task.kind, task.encoder.model_dump_json(), task.local)
@@ -88,6 +91,26 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems)
     atomic.write_bytes(marker, record.model_dump_json().encode())
     return record
+
+
+def check_seen(index: Path, *others: object) -> None:
+    """Whether the machine that this runs on sees an unfinished index, and what else its task is about.
+
+    Args:
+        others: paths and "onnx:FOLDER"; a URL, and what is no text, is seen from everywhere.
+
+    Raises:
+        InvalidInput: it does not: a node of a cluster that shares no disk with the others, or somebody removed it.
+    """
+    paths = [
+        Path(each.removeprefix("onnx:")) for each in others if isinstance(each, str) and not is_url(each)
+    ]
+    for path in (index / "plan.json", *paths):
+        if not path.exists():
+            raise InvalidInput(
+                f"{socket.gethostname()} does not see {path}: it was moved or removed, or lies on a disk of another machine. All "
+                "nodes of a cluster need the pool, the index and the encoder under the same path"
+            )
 
 
 def read_marker(path: Path) -> ShardRecord:

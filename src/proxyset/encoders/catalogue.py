@@ -149,7 +149,7 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
             f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
             "get its folder and name it as onnx:FOLDER"
         )
-    if spec.name in ENCODERS.names():
+    if spec.name not in NAMES and spec.name in ENCODERS.names():
         return guarded(ENCODERS.find(spec.name))
     raise EncoderMismatch(
         f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(ENCODERS.names())}: use the version "

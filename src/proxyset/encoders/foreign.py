@@ -40,32 +40,27 @@ class ForeignEncoder:
     """
 
     encoder: Encoder
-
-    @property
-    def kind(self) -> str:
-        return self.encoder.kind
-
-    @property
-    def spec(self) -> EncoderSpec:
-        return self.encoder.spec
+    kind: str
+    spec: EncoderSpec
 
     def encode(self, items: Sequence[Any]) -> Encoded:
         """Features of a batch; an item that the encoder fails for is a problem."""
         if len(items) > 1 and self.kind == "embedding":
             return self._each(items)
-        spec = self.spec
+        dim = self.spec.dim
         try:
             found = self.encoder.encode(items)
-            encoded = checked(np.asarray(found.embeddings), spec.dim, dict(found.problems))
-            if len(encoded.embeddings) != len(items):
-                raise ValueError(f"{len(encoded.embeddings)} rows for {len(items)} items")
+            problems = {int(row): str(why)[:200] for row, why in found.problems.items()}
+            encoded = checked(np.asarray(found.embeddings), dim, problems)
+            if len(encoded.embeddings) != len(items) or not set(encoded.problems) <= set(range(len(items))):
+                raise ValueError(
+                    f"{len(encoded.embeddings)} rows, and problems {sorted(problems)[:5]}, for {len(items)} items"
+                )
         except Exception as error:  # noqa: BLE001 - a stranger's code: whatever it raises is about these items
             if len(items) > 1:
                 return self._each(items)
             why = f"{type(error).__name__}: {str(error)[:200]}"
-            return Encoded(
-                np.zeros((len(items), spec.dim), np.float32), dict.fromkeys(range(len(items)), why)
-            )
+            return Encoded(np.zeros((len(items), dim), np.float32), dict.fromkeys(range(len(items)), why))
         return encoded
 
     def _each(self, items: Sequence[Any]) -> Encoded:
@@ -78,8 +73,11 @@ def guarded(encoder: Encoder) -> Encoder:
     """The encoder of another package, fit to meet private records.
 
     Raises:
-        InvalidInput: it takes items of a kind that only our own encoders read, or calls itself by one of our names.
+        InvalidInput: its spec is none, it takes items of a kind that only our own encoders read, or calls itself by one of our
+            names.
     """
+    if not isinstance(encoder.spec, EncoderSpec):
+        raise InvalidInput(f"the spec of an encoder is an EncoderSpec, not {type(encoder.spec).__name__}")
     if encoder.kind not in KINDS:
         raise InvalidInput(
             f"the encoder {encoder.spec.name!r} takes {encoder.kind!r} items; an encoder of another package takes one of "
@@ -89,4 +87,4 @@ def guarded(encoder: Encoder) -> Encoder:
         raise InvalidInput(
             f"an encoder of another package calls itself {encoder.spec.name!r}, as one of ours does: give it another name"
         )
-    return ForeignEncoder(encoder)
+    return ForeignEncoder(encoder, encoder.kind, encoder.spec)

@@ -24,6 +24,7 @@ from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.packing import pack
+from proxyset.jobs.training_set import shared
 from proxyset.sources import open_source
 from proxyset.train import torch
 from proxyset.train.dataset import Images, decode, framing, load
@@ -78,6 +79,7 @@ class Report(BaseModel):
         settings: of training and distillation.
         lineage: what the student has seen of private data.
         models: "teacher", "float32" and "int8".
+        notes: what makes a figure better than it is, in sentences.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +93,7 @@ class Report(BaseModel):
     settings: dict[str, Any]
     lineage: Lineage
     models: dict[str, Measured]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,13 +179,17 @@ def compress(
     labels = _numbers(images, classes, f"the proxy set {proxy.folder}") if rule.label_weight else None
     tested = None if test is None else load(open_source(Path(test), kind="image"), side)
     truth = None if tested is None else _numbers(tested, classes, str(test))
-    with atomic.new_folder(out) as folder:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            model = build_model(name, len(classes), taught.shape[0], side)
-        run = replace(run, lineage=lineage)
-        fitted = distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
-        lineage = fitted.lineage
+    notes = shared(images.pixels, tested.pixels, tested.ids, "proxy items") if tested else ()
+    for note in notes:
+        run.warn(note)
+    atomic.check_new(out)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = build_model(name, len(classes), taught.shape[0], side)
+    run = replace(run, lineage=lineage)
+    fitted = distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
+    lineage = fitted.lineage
+    with atomic.new_folder(out) as folder:  # not before: a run that is killed while it trains leaves nothing
         export_onnx(model, folder / "float32.onnx", about_images(classes, framing(side), lineage))
         files = {"teacher": taught.data, "float32": (folder / "float32.onnx").read_bytes()}
         (folder / "float32.onnx").unlink()
@@ -200,6 +207,7 @@ def compress(
             settings=asdict(settings) | asdict(rule),
             lineage=lineage,
             models=measured,
+            notes=notes,
         )
         for precision in PRECISIONS:
             (folder / precision).mkdir()
@@ -211,7 +219,7 @@ def compress(
                 origin=f"distilled on the proxy set {proxy.card.index[:16]} of {len(images.ids)} items ({proxy.card.strategy})",
                 multiply_adds=counted,
             )
-        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n")
+        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
     return report
 
@@ -241,6 +249,7 @@ def markdown(report: Report) -> str:
         "Speed: one image, one thread, the models in turns; in brackets the middle half of the rounds. Agreement: on the proxy "
         "items themselves. Accuracy: on the test items, with its 95 % interval. How good it is on the client's own data, only the "
         "client can say: `proxyset client predict`.",
+        *(f"\n**{note}**" for note in report.notes),
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from proxyset import atomic
 from proxyset.errors import InvalidInput
-from proxyset.jobs.training_set import TrainingSet, left_out
+from proxyset.jobs.training_set import TrainingSet, left_out, shared
 from proxyset.train import torch
 from proxyset.train.dataset import Images, framing
 from proxyset.train.evaluate import Evaluation, evaluate, predict
@@ -88,10 +88,15 @@ def train_model(
         run: device, tracker and progress; its folder is `out`.
 
     Raises:
-        InvalidInput: as the training functions; FixMatch without unlabeled images or on embeddings.
+        InvalidInput: as the training functions; FixMatch without unlabeled images or on embeddings; unlabeled images that
+            supervised training would not look at, but claim.
         ArtifactError: the checkpoint is damaged.
         MissingExtra: a library is not installed.
     """
+    if unlabeled is not None and plan.method == "supervised":
+        raise InvalidInput(
+            "supervised training looks at no unlabeled images: leave --unlabeled out, or use FixMatch"
+        )
     lineage = Lineage.union([data.lineage, *([unlabeled.lineage] if unlabeled else [])])
     run = dataclasses.replace(run or Run(), folder=out, lineage=lineage)
     model = _model(data, plan)
@@ -117,7 +122,7 @@ def train_model(
         "multiply_adds": multiply_adds(found, shape),
         "device": str(fitted.device),
         "parts": fitted.parts,
-        "final_loss": fitted.loss if fitted.resumed_at < fitted.steps else None,
+        "final_loss": fitted.loss,
         "onnx_difference": difference,
         "test": None if evaluation is None else evaluation.summary(data.classes),
         "lineage": fitted.lineage.model_dump(mode="json"),
@@ -175,20 +180,10 @@ def _notes(
     memory = (f"Memory ran out, so each batch came in {fitted.parts} parts.",) if fitted.parts > 1 else ()
     about_test: tuple[str, ...] = ()
     if test is not None:
-        if shared := _shared(data, test):
-            about_test = (
-                f"{shared} of {len(test.items)} test items are among the training items, so the accuracy is too good: "
-                "leave them out of one of the two",
-            )
+        about_test = shared(data.items, test.items, test.ids)
         about_test += tuple(f"Test data: {note}" for note in test.notes)
     about_pool = tuple(f"Unlabeled data: {note}" for note in (left_out(unlabeled) if unlabeled else ()))
     return (*data.notes, *about_pool, *about_test, *memory)
-
-
-def _shared(data: TrainingSet, test: TrainingSet) -> int:
-    """How many test items are also training items, pixel for pixel or number for number."""
-    known = {item.tobytes() for item in data.items}
-    return sum(item.tobytes() in known for item in test.items)
 
 
 def _facts(data: TrainingSet, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:

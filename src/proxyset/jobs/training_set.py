@@ -15,7 +15,7 @@ from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.label_files import origin_of, read_labels
-from proxyset.jobs.labels import Answer, LabelSet, match_labels
+from proxyset.jobs.labels import Answer, LabelSet, check_classes, match_labels
 from proxyset.sources import Source, open_source
 from proxyset.train.dataset import Images, decode, load
 from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
@@ -32,6 +32,7 @@ class TrainingSet:
         items: (n, 3, S, S) uint8 pixels, or (n, d) float32 embeddings.
         labels: (n,) int64, positions in `classes`.
         classes: (K,) names.
+        ids: (n,) names of the items, unique in their source.
         encoder: that made the embeddings; None for pixels.
         proxy: the proxy set, None for a plain folder.
         lineage: what items and labels have seen of private data.
@@ -41,6 +42,7 @@ class TrainingSet:
     items: NDArray[Any]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    ids: tuple[str, ...]
     encoder: Encoder | None = None
     proxy: ProxySet | None = None
     lineage: Lineage = UNKNOWN
@@ -70,8 +72,12 @@ def read_training_set(
             ids, or too many corrupt images.
         ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
     """
+    if classes is not None:
+        classes = check_classes(classes)
     if (Path(path) / "card.json").is_file():
-        return _of_proxy_set(ProxySet.open(path), labels, classes, size, public_inputs)
+        proxy = ProxySet.open(path)
+        encoder = None if proxy.card.kind == "image" else _encoder(proxy)
+        return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder)
     if labels is not None:
         raise InvalidInput(
             f"{path} is not a proxy set, so {labels} has nothing to refer to: labels of plain images are their folders' names"
@@ -83,25 +89,30 @@ def read_training_set(
         )
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
-    return TrainingSet(images.pixels, codes, known, lineage=_unstated(public_inputs), notes=left_out(images))
+    lineage = _unstated(public_inputs)
+    return TrainingSet(images.pixels, codes, known, images.ids, lineage=lineage, notes=left_out(images))
 
 
 def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
-    """Read labeled items to measure on, as the training set's items are.
+    """Read labeled items to measure on, as the training set's items are: by its encoder, whatever the test's own would be.
 
     Raises:
         InvalidData: items of another kind, without labels, or of a class that the model does not know.
     """
     if (Path(path) / "card.json").is_file():
-        return read_training_set(path, classes=like.classes, size=size)
+        proxy = ProxySet.open(path)
+        wanted = "image" if like.encoder is None else like.encoder.kind
+        if proxy.card.kind != wanted:
+            raise InvalidData(f"{path} holds {proxy.card.kind} items; the model takes {wanted} items")
+        return _of_proxy_set(proxy, None, like.classes, size, False, like.encoder)
     source = open_source(path)
     if like.encoder is None:
         images = load(source, size)
         _, codes = _codes(images.ids, images.labels, like.classes, path)
-        return TrainingSet(images.pixels, codes, like.classes, notes=left_out(images))
+        return TrainingSet(images.pixels, codes, like.classes, images.ids, notes=left_out(images))
     ids, X, names = _embedded(source, like.encoder)
     _, codes = _codes(ids, names, like.classes, path)
-    return TrainingSet(X, codes, like.classes, like.encoder)
+    return TrainingSet(X, codes, like.classes, tuple(ids), like.encoder)
 
 
 def read_unlabeled(path: str, size: int = 32, *, public_inputs: bool = False) -> Images:
@@ -122,7 +133,12 @@ def _unstated(public: bool) -> Lineage:
 
 
 def _of_proxy_set(
-    proxy: ProxySet, file: Path | None, classes: Sequence[str] | None, size: int, public: bool
+    proxy: ProxySet,
+    file: Path | None,
+    classes: Sequence[str] | None,
+    size: int,
+    public: bool,
+    encoder: Encoder | None,
 ) -> TrainingSet:
     """The labels that a pool came with are as public as the pool; those in a file say themselves what they saw."""
     origin = origin_of(file) if file else None
@@ -130,7 +146,7 @@ def _of_proxy_set(
     lineage = Lineage.union([proxy.card.lineage, of_labels])
     matched = match_labels(read_labels(file) if file else _own_labels(proxy), proxy, classes=classes)
     notes = _unlabeled(matched, len(proxy.selection()))
-    if proxy.card.kind == "image":
+    if encoder is None:
         chosen = set(matched.rows.tolist())
         items = ((row, item) for row, item in enumerate(proxy.items()) if row in chosen)
         images = decode(
@@ -138,15 +154,21 @@ def _of_proxy_set(
         )
         codes = matched.codes[images.rows]
         return TrainingSet(
-            images.pixels, codes, matched.classes, None, proxy, lineage, notes + left_out(images)
+            images.pixels, codes, matched.classes, images.ids, None, proxy, lineage, notes + left_out(images)
         )
-    encoder = _encoder(proxy)
     encoded = encoder.encode(_items(proxy))
     if encoded.problems:
         row, reason = next(iter(encoded.problems.items()))
         raise InvalidData(f"{len(encoded.problems)} items cannot be encoded, such as row {row}: {reason}")
     return TrainingSet(
-        encoded.embeddings[matched.rows], matched.codes, matched.classes, encoder, proxy, lineage, notes
+        encoded.embeddings[matched.rows],
+        matched.codes,
+        matched.classes,
+        matched.ids,
+        encoder,
+        proxy,
+        lineage,
+        notes,
     )
 
 
@@ -230,6 +252,26 @@ def left_out(images: Images) -> tuple[str, ...]:
         return ()
     listed = "; ".join(f"{name}: {reason}" for name, reason in images.problems.items())
     return (f"{len(images.problems)} images cannot be decoded and were left out: {listed}",)
+
+
+def shared(
+    items: NDArray[Any], test: NDArray[Any], ids: Sequence[str], of: str = "training items"
+) -> tuple[str, ...]:
+    """A sentence about test items that are among the items trained on, pixel for pixel or number for number; else nothing.
+
+    Args:
+        items, test: (n, …) and (m, …), prepared in the same way.
+        ids: (m,) names of the test items.
+        of: what `items` are called.
+    """
+    known = {item.tobytes() for item in items}
+    found = [name for name, item in zip(ids, test, strict=True) if item.tobytes() in known]
+    if not found:
+        return ()
+    return (
+        f"{len(found)} of {len(test)} test items are among the {of}{_list(found)}, so the accuracy is too good: leave them out "
+        "of one of the two",
+    )
 
 
 def _list(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Sessions: who is logged in. They live in memory, so ending the process logs everybody out."""
+"""Sessions: who is logged in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Protocol
 
 from proxyset.fingerprint import fingerprint
 
@@ -38,8 +39,21 @@ class Session:
         return taken
 
 
+class Store(Protocol):
+    """Where the sessions of one site are. Only hashes of their cookies are kept."""
+
+    def begin(self, name: str) -> str:
+        """Open a session, and return the value of its cookie."""
+
+    def find(self, cookie: str) -> Session | None:
+        """The session of a cookie, or None when there is none or it was idle for too long."""
+
+    def end(self, cookie: str) -> None:
+        """Close a session, if there is one."""
+
+
 class Sessions:
-    """All sessions of one site. Only hashes of their cookies are kept."""
+    """Sessions in memory: ending the process logs everybody out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,21 +67,21 @@ class Sessions:
             self._expire()
             if len(self._open) >= MOST:
                 self._open.pop(min(self._open, key=lambda key: self._open[key].seen))
-            self._open[_key(cookie)] = Session(name, seen=self._clock())
+            self._open[hashed(cookie)] = Session(name, seen=self._clock())
         return cookie
 
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie, or None when there is none or it was idle for too long."""
         with self._lock:
             self._expire()
-            session = self._open.get(_key(cookie))
+            session = self._open.get(hashed(cookie))
             if session:
                 session.seen = self._clock()
             return session
 
     def end(self, cookie: str) -> None:
         with self._lock:
-            self._open.pop(_key(cookie), None)
+            self._open.pop(hashed(cookie), None)
 
     def _expire(self) -> None:
         old = self._clock() - IDLE_SECONDS
@@ -91,5 +105,6 @@ class OneTimeToken:
             return True
 
 
-def _key(cookie: str) -> str:
+def hashed(cookie: str) -> str:
+    """What is kept of a cookie."""
     return fingerprint(cookie.encode())

@@ -6,6 +6,7 @@ be seen; a POST is looked at only when its Origin is this site and its form carr
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,8 +31,8 @@ from proxyset.page import words
 from proxyset.page.bodies import allow
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.lines import spark
-from proxyset.page.sessions import Session, Sessions
-from proxyset.printable import printable_lines
+from proxyset.page.sessions import Session, Sessions, Store
+from proxyset.printable import printable_lines, shortened
 
 # "page.css" begins with the colours that the demo's report shares
 _PARTS = {"page.css": ("colours.css", "page.css")}
@@ -67,15 +68,36 @@ class Visit:
         return str(self.request.path_params[name])
 
     def number(self, name: str, default: float) -> float:
-        """A field as a number; `default` when it is empty.
+        """A field as a finite number; `default` when it is empty.
 
         Raises:
             HTTPException: 422, it is something else.
         """
         try:
-            return float(self.text(name) or default)
+            number = float(self.text(name) or default)
         except ValueError:
-            raise HTTPException(422, f"{name} must be a number, not {self.text(name)!r}") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise HTTPException(422, f"{name} must be a number, not {shortened(self.text(name), 100)!r}")
+        return number
+
+    def whole(self, name: str, default: int) -> int:
+        """A field as a whole number of at most nine digits; `default` when it is empty.
+
+        Raises:
+            HTTPException: 422, it is something else.
+        """
+        number = self.number(name, default)
+        if abs(number) >= 1e9 or number != int(number):
+            raise HTTPException(422, f"{name} must be a whole number below 1,000,000,000, not {number:g}")
+        return int(number)
+
+    def count(self, name: str) -> int:
+        """A part of the path as a whole number. Raises HTTPException 404 when it cannot be the number of anything."""
+        digits = self.part(name)
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+            raise HTTPException(404, f"there is no {name} of that number")
+        return int(digits)
 
     def say(self, message: str) -> None:
         """Tell the visitor at the top of the next page."""
@@ -100,6 +122,7 @@ class Site:
         is_ours: whether a Host header names this site.
         prefix: where it is mounted, "" or "/name".
         most: bytes of a request's body.
+        sessions: who is logged in; None keeps them in memory.
         values: what every template gets.
     """
 
@@ -111,9 +134,10 @@ class Site:
         is_ours: Callable[[str], bool],
         prefix: str = "",
         most: int = 64 << 10,
+        sessions: Store | None = None,
         **values: Any,
     ) -> None:
-        self.sessions = Sessions()
+        self.sessions: Store = sessions or Sessions()
         self.prefix = prefix
         self._cookie, self._is_ours, self._most = cookie, is_ours, most
         self._routes: list[Route] = []
@@ -140,7 +164,8 @@ class Site:
         """Show `view` at `path`."""
 
         async def endpoint(request: Request) -> Response:
-            session = self._session(request)
+            session = await run_in_threadpool(self._session, request)
+            self._note(request, path, session)
             if session is None and not public:
                 return self.redirect("/login")
             return await self._run(view, Visit(request, session))
@@ -151,7 +176,8 @@ class Site:
         """Let forms be sent to `path`. Public ones (a login) have no session's token, but the check of the origin."""
 
         async def endpoint(request: Request) -> Response:
-            headers, session = request.headers, self._session(request)
+            headers, session = request.headers, await run_in_threadpool(self._session, request)
+            self._note(request, path, session)
             secure = request.url.scheme == "https"
             if not same_origin(headers.get("origin", ""), headers.get("host", ""), secure):
                 raise HTTPException(403, "this form was not sent from this site")
@@ -205,15 +231,20 @@ class Site:
         handlers: dict[Any, Any] = {HTTPException: self._http_error}
         return Guard(Starlette(routes=self._routes, exception_handlers=handlers), self._is_ours, self._most)
 
+    def _note(self, request: Request, path: str, session: Session | None) -> None:
+        """Tell whoever writes the log which route this is and who asks."""
+        request.state.route = self.prefix + path
+        request.state.who = session.name if session else ""
+
     async def _run(self, view: View, visit: Visit) -> Response:
         try:
             return await run_in_threadpool(view, visit)
         except ProxysetError as error:
             status = next(status for kind, status in _STATUS if isinstance(error, kind))
-            return self._error(visit.request, status, str(error))
+            return await run_in_threadpool(self._error, visit.request, status, str(error))
 
     async def _http_error(self, request: Request, error: HTTPException) -> Response:
-        return self._error(request, error.status_code, error.detail)
+        return await run_in_threadpool(self._error, request, error.status_code, error.detail)
 
     def _error(self, request: Request, status: int, message: str) -> Response:
         visit = Visit(request, self._session(request))
@@ -221,7 +252,8 @@ class Site:
         return self.render(visit, "error.html.j2", status, title=title, message=message)
 
     def _session(self, request: Request) -> Session | None:
-        return self.sessions.find(request.cookies.get(self._cookie_of(request)["key"], ""))
+        cookie = request.cookies.get(self._cookie_of(request)["key"], "")
+        return self.sessions.find(cookie) if cookie else None
 
     def _cookie_of(self, request: Request) -> dict[str, Any]:
         """Name and attributes of the session's cookie. The prefix __Host- has browsers demand Secure and the path /."""

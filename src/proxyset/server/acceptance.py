@@ -7,20 +7,20 @@ that was lost can be asked for again.
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyset.server.records import Outcome, Submission, now
 from proxyset.server.rows import maybe_time, text_of
 
+if TYPE_CHECKING:
+    from proxyset.server.database import Session
+
 _ROWS = 1000  # of nine values each in one statement; SQLite takes 32,766 values
-_ROW = "r.campaign, r.client, r.fingerprint FROM asked JOIN releases r ON r.campaign = asked.campaign"
 
 
-def accept(db: sqlite3.Connection, batch: Sequence[Submission]) -> list[Outcome]:
+def accept(db: Session, batch: Sequence[Submission]) -> list[Outcome]:
     """Judge submissions as if they came one after another, and store those that are new.
 
     A few statements for the whole batch: each gives other threads the chance to hold this one up.
@@ -31,21 +31,26 @@ def accept(db: sqlite3.Connection, batch: Sequence[Submission]) -> list[Outcome]
     """
     campaigns = db.execute("SELECT id, deadline, closed FROM campaigns").fetchall()
     until = {id: maybe_time(deadline) for id, deadline, closed in campaigns if not closed}
-    at, pairs = now(), json.dumps([[new.campaign, new.client, new.fingerprint] for new in batch])
-    welcome = set(
-        _joined(db, "c.key FROM asked JOIN clients c ON c.key = client WHERE c.revoked IS NULL", pairs)
-    )
+    at = now()
+    names, clients = {new.campaign for new in batch}, {new.client for new in batch}
+    welcome = {
+        key for (key,) in _among(db, "SELECT key FROM clients WHERE revoked IS NULL AND key IN", clients)
+    }
+    releases = "SELECT campaign, client, fingerprint FROM releases WHERE"
     stands = {
         (campaign, client): fingerprint
-        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.client = asked.client", pairs)
+        for campaign, client, fingerprint in _among(db, f"{releases} client IN", clients)
     }
     taken = {
         (campaign, fingerprint): client
-        for campaign, client, fingerprint in _joined(db, f"{_ROW} AND r.fingerprint = asked.print", pairs)
+        for name in names
+        for campaign, client, fingerprint in _among(
+            db, f"{releases} campaign = ? AND fingerprint IN", {new.fingerprint for new in batch}, name
+        )
     }
     outcomes, rows = [], []
     for new in batch:
-        outcome = _judge(new, (new.client,) in welcome, stands, taken, until, at)
+        outcome = _judge(new, new.client in welcome, stands, taken, until, at)
         outcomes.append(outcome)
         if outcome is Outcome.stored:
             stands[new.campaign, new.client] = new.fingerprint
@@ -59,12 +64,12 @@ def accept(db: sqlite3.Connection, batch: Sequence[Submission]) -> list[Outcome]
     return outcomes
 
 
-def _joined(db: sqlite3.Connection, query: str, pairs: str) -> list[Any]:
-    asked = (
-        "WITH asked (campaign, client, print) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
-        "json_extract(value, '$[2]') FROM json_each(?)) SELECT "
-    )
-    return db.execute(asked + query, (pairs,)).fetchall()
+def _among(db: Session, query: str, wanted: Collection[str], *values: object) -> Iterator[Any]:
+    """The rows of a query that ends in IN, for any number of values."""
+    listed = sorted(wanted)
+    for start in range(0, len(listed), _ROWS):
+        block = listed[start : start + _ROWS]
+        yield from db.execute(f"{query} ({', '.join('?' * len(block))})", [*values, *block])
 
 
 def _judge(

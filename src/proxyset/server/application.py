@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from proxyset.errors import StateError, UnknownName
+from proxyset.errors import InvalidInput, StateError, UnknownName
 from proxyset.server import agents, operators
 from proxyset.server.auth import Reader
 from proxyset.server.context import Context, context_of
@@ -24,6 +24,7 @@ from proxyset.wire.signed_request import audience_of
 operations = APIRouter(tags=["operations"])
 
 
+@operations.head("/healthz", include_in_schema=False)
 @operations.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, can read its state, and can store a release."""
@@ -58,6 +59,7 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
     for router in (agents.router, routes.router, operations, operators.router):
         app.include_router(router)
     app.add_exception_handler(StateError, _state_error)
+    app.add_exception_handler(InvalidInput, _invalid)
     add_front(app, limits, metrics)
     return app
 
@@ -66,6 +68,10 @@ def add_front(app: FastAPI, limits: Limits, metrics: Metrics) -> None:
     """Put what every request passes first before an application."""
     addresses = Buckets(limits.address, limits.address_burst)
     app.add_middleware(Front, addresses=addresses, metrics=metrics, body_seconds=limits.body_seconds)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 422)
 
 
 async def _state_error(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from proxyset.errors import ArtifactError
 from proxyset.page import bodies
+from proxyset.server.acting import act_as
 from proxyset.server.context import Context, context_of
 from proxyset.server.limits import address_of
 from proxyset.server.records import Client, Nonce, Operator, Scope
@@ -101,6 +102,7 @@ def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
         if found is None:
             raise _unauthorized("Bearer", "a token of an operator is needed: proxyset operator create")
         request.state.who = found.name
+        act_as(found.name, "api")
         if scope not in found.scopes:
             raise HTTPException(403, f"this token lacks the scope {scope.value!r}")
         return found

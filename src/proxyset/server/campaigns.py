@@ -30,6 +30,7 @@ from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
 
+MOST_ITEMS = 1_000_000_000
 _NAME = TypeAdapter(CampaignId)
 
 
@@ -69,8 +70,8 @@ def create(
         raise InvalidInput(
             f"{id!r} cannot name a campaign: use lower-case letters, digits and hyphens, at most 63"
         ) from None
-    if budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
+    if not 1 <= budget <= MOST_ITEMS:
+        raise InvalidInput(f"--budget must be 1 to {MOST_ITEMS:,}, not {budget}")
     STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)

@@ -25,6 +25,7 @@ class Limits:
         head_seconds: how long a TLS handshake, and a request line with its headers, may take to arrive.
         head_bytes: of a request line with its headers, or of whatever else comes without a byte of a body.
         model_bytes: of a model that an operator uploads.
+        strangers: releases that a server of one probe takes in, from anybody.
         connections: most at once; more are closed as they come.
         address_connections: most at once from one address that is not a proxy's.
     """
@@ -39,6 +40,7 @@ class Limits:
     head_seconds: float = 10.0
     model_bytes: int = MODEL_LIMIT
     head_bytes: int = 64 << 10
+    strangers: int = 10_000
     connections: int = 4000
     address_connections: int = 250
 

@@ -44,6 +44,7 @@ def open_service(probe: Probe, releases: Path, limits: Limits) -> FastAPI:
     return app
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
     """Whether the server answers, and with which probe."""
@@ -74,7 +75,8 @@ async def post_release(request: Request, response: Response) -> Acknowledgement:
     except ArtifactError as error:
         raise HTTPException(422, str(error)) from None
     try:
-        new = await run_in_threadpool(_keep, release, here.releases / f"{release.fingerprint}.safetensors")
+        path = here.releases / f"{release.fingerprint}.safetensors"
+        new = await run_in_threadpool(_keep, release, path, here.limits.strangers)
     except OSError as error:
         raise HTTPException(507, f"cannot store the release: {error.strerror}; send it again later") from None
     response.status_code = 201 if new else 200
@@ -82,9 +84,11 @@ async def post_release(request: Request, response: Response) -> Acknowledgement:
     return Acknowledgement(release=release.fingerprint)
 
 
-def _keep(release: Release, path: Path) -> bool:
+def _keep(release: Release, path: Path, most: int) -> bool:
     """Write it unless it is there; a receipt is added where there was none. Whether it is new."""
     new = not path.exists()
+    if new and path.parent.exists() and sum(1 for _ in path.parent.iterdir()) >= most:
+        raise HTTPException(507, f"{most} releases are kept here, which is all that are taken from strangers")
     if new or (release.receipt and not Release.from_bytes(path.read_bytes()).receipt):
         atomic.write_bytes(path, release.to_bytes())
     return new

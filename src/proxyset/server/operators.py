@@ -63,7 +63,7 @@ class NewCampaign(BaseModel):
     id: CampaignId
     index: Sha256
     ask: Ask = Ask()
-    budget: int = Field(ge=1, le=1_000_000_000)
+    budget: int = Field(ge=1, le=commands.MOST_ITEMS)
     purpose: str = Field(default="", max_length=500)
     strategy: str = Field(default=DEFAULT_STRATEGY, max_length=100)
     deadline: datetime | None = None
@@ -97,7 +97,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)
-    days: float = Field(default=7, gt=0, le=365)
+    days: float = Field(default=7, gt=0, le=365, allow_inf_nan=False)
 
 
 class TokenSecret(BaseModel):
@@ -234,7 +234,11 @@ def revoke_client(request: Request, who: Registrar, key: Sha256) -> ClientView:
 async def create_token(request: Request, who: Registrar) -> TokenSecret:
     """A one-time token with which one client enrols."""
     new, state = await _message(request, NewToken), context_of(request).state
-    return TokenSecret(token=await run_in_threadpool(state.create_token, new.name, timedelta(days=new.days)))
+    try:
+        secret = await run_in_threadpool(state.create_token, new.name, timedelta(days=new.days))
+    except InvalidInput as error:
+        raise HTTPException(422, str(error)) from None
+    return TokenSecret(token=secret)
 
 
 async def _message(request: Request, kind: type[Message]) -> Message:

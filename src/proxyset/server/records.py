@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from proxyset.errors import InvalidInput
+from proxyset.printable import printable, shortened
 from proxyset.wire.campaign import Ask
 
 
@@ -71,12 +73,22 @@ class Client:
 
 @dataclass(frozen=True)
 class Token:
-    """An enrolment token; its secret is known to nobody here. `client` is the key that it pinned, or None."""
+    """An enrolment token; its secret is known to nobody here.
 
+    Attributes:
+        id: the first digits of its secret's hash.
+        client: the key that it pinned, or None.
+    """
+
+    id: str
     name: str
     created: datetime
     expires: datetime
     client: str | None
+
+    def open(self, at: datetime | None = None) -> bool:
+        """Whether a client can still enrol with it."""
+        return self.client is None and (at or now()) < self.expires
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,17 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Act:
+    """What somebody did to the state, by which way, and to what."""
+
+    at: datetime
+    who: str
+    way: str
+    act: str
+    object: str
+
+
+@dataclass(frozen=True)
 class Operator:
     """A person or program that runs the server, known by a bearer token."""
 
@@ -162,6 +185,20 @@ class Operator:
     scopes: frozenset[Scope]
     created: datetime
     revoked: datetime | None
+
+
+def check_name(name: str, what: str) -> str:
+    """A name that can be shown anywhere without moving what stands around it.
+
+    Raises:
+        InvalidInput: it is empty, has more than 200 characters, or one that is not plainly to be seen.
+    """
+    if not 1 <= len(name) <= 200 or not name.isprintable() or not name.strip():
+        raise InvalidInput(
+            f"{what} has 1 to 200 characters that can be printed; controls, line ends and marks of direction are none: "
+            f"{shortened(printable(name), 100)!r}"
+        )
+    return name
 
 
 def now() -> datetime:

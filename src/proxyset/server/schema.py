@@ -1,101 +1,67 @@
-"""The tables of a server's state, and how an older file becomes one of today's."""
+"""How a database becomes one of today's: Alembic's revisions in `migrations/versions`, all or nothing."""
 
 from __future__ import annotations
 
-import sqlite3
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Connection, inspect, text
 
 from proxyset.errors import StateError
+from proxyset.server.database import Database
 
 APPLICATION_ID = 0x50585356  # "PXSV"
-
-# One tuple of statements a version, oldest first. A tuple that was ever released is never edited: add another.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE indexes (
-            fingerprint TEXT PRIMARY KEY, folder TEXT NOT NULL, items INTEGER NOT NULL, clusters INTEGER NOT NULL,
-            added TEXT NOT NULL) STRICT""",
-        """CREATE TABLE probes (
-            fingerprint TEXT PRIMARY KEY, "index" TEXT NOT NULL REFERENCES indexes, clusters INTEGER NOT NULL,
-            data BLOB NOT NULL) STRICT""",
-        """CREATE TABLE campaigns (
-            id TEXT PRIMARY KEY, "index" TEXT NOT NULL REFERENCES indexes, probe TEXT NOT NULL REFERENCES probes,
-            purpose TEXT NOT NULL, ask TEXT NOT NULL, budget INTEGER NOT NULL CHECK (budget > 0),
-            strategy TEXT NOT NULL, deadline TEXT, created TEXT NOT NULL, closed TEXT) STRICT""",
-        """CREATE TABLE clients (
-            key TEXT PRIMARY KEY, name TEXT NOT NULL, enrolled TEXT NOT NULL, revoked TEXT) STRICT""",
-        """CREATE TABLE tokens (
-            hash TEXT PRIMARY KEY, name TEXT NOT NULL, created TEXT NOT NULL, expires TEXT NOT NULL,
-            client TEXT REFERENCES clients) STRICT""",
-        """CREATE TABLE releases (
-            campaign TEXT NOT NULL REFERENCES campaigns, client TEXT NOT NULL REFERENCES clients,
-            fingerprint TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL, sigma REAL NOT NULL,
-            rho REAL NOT NULL, received TEXT NOT NULL, data BLOB NOT NULL,
-            PRIMARY KEY (campaign, client), UNIQUE (campaign, fingerprint)) STRICT""",
-        "CREATE INDEX releases_of_client ON releases (client)",
-        """CREATE TABLE operators (
-            hash TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL, created TEXT NOT NULL,
-            revoked TEXT) STRICT""",
-    ),
-    (
-        """CREATE TABLE models (
-            campaign TEXT PRIMARY KEY REFERENCES campaigns, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL,
-            name TEXT NOT NULL, published TEXT NOT NULL) STRICT""",
-        """CREATE TABLE selections (
-            id INTEGER PRIMARY KEY, campaign TEXT NOT NULL REFERENCES campaigns, folder TEXT NOT NULL,
-            items INTEGER NOT NULL, budget INTEGER NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL,
-            releases INTEGER NOT NULL, created TEXT NOT NULL) STRICT""",
-    ),
-    (  # the primary key finds the releases of a client too: one index less to write for each
-        """CREATE TABLE releases_3 (
-            campaign TEXT NOT NULL REFERENCES campaigns, client TEXT NOT NULL REFERENCES clients,
-            fingerprint TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL, sigma REAL NOT NULL,
-            rho REAL NOT NULL, received TEXT NOT NULL, data BLOB NOT NULL,
-            PRIMARY KEY (client, campaign), UNIQUE (campaign, fingerprint)) STRICT""",
-        "INSERT INTO releases_3 SELECT * FROM releases",
-        "DROP TABLE releases",
-        "ALTER TABLE releases_3 RENAME TO releases",
-    ),
-    (
-        "CREATE TABLE nonces (key TEXT NOT NULL, nonce TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (key, nonce)) STRICT",
-        "CREATE INDEX nonces_by_time ON nonces (until)",
-    ),
-)
-VERSION = len(MIGRATIONS)
+HEAD = "0002"
+TABLES = 3  # the last version before Alembic's, which counted in SQLite's user_version
 
 
-def migrate(db: sqlite3.Connection, path: object) -> None:
+def migrate(database: Database) -> None:
     """Bring a database to today's schema, all or nothing. An empty one becomes a new state.
-
-    Args:
-        db: in autocommit mode.
-        path: of the file, for messages.
 
     Raises:
         StateError: not a state, or one of a newer proxyset.
     """
-    if _version(db, path) == VERSION:
+    if _revision(database) == HEAD:
         return
-    db.execute("BEGIN EXCLUSIVE")
-    try:
-        for statements in MIGRATIONS[_version(db, path) :]:  # another process may have been first
-            for statement in statements:
-                db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with database.writing(
+        verb="opened"
+    ) as session:  # another process may have been first: Alembic looks again
+        config.attributes["connection"] = session.connection
+        command.upgrade(config, "head")
 
 
-def _version(db: sqlite3.Connection, path: object) -> int:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != APPLICATION_ID and (application or tables):
-        raise StateError(f"{path} is not the state of a proxyset server; choose another folder")
-    if version > VERSION:
+def _revision(database: Database) -> str:
+    """The revision of a database; "" before the first."""
+    with database.writing(flushed=False, verb="opened") as session:
+        connection = session.connection
+        tables = set(inspect(connection).get_table_names())
+        if database.is_sqlite:
+            _check_file(connection, bool(tables), database.name)
+        elif tables and "alembic_version" not in tables:
+            raise StateError(
+                f"{database.name} is not the state of a proxyset server; choose another database"
+            )
+        if "alembic_version" not in tables:
+            return ""
+        found = cast(str, connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    if found > HEAD:
         raise StateError(
-            f"{path} has schema {version}, this proxyset knows {VERSION}: use the newer proxyset"
+            f"{database.name} has schema {found}, this proxyset knows {HEAD}: use the newer proxyset"
         )
-    return int(version)
+    return found
+
+
+def _check_file(connection: Connection, tables: bool, name: str) -> None:
+    application = connection.execute(text("PRAGMA application_id")).scalar()
+    version = cast(int, connection.execute(text("PRAGMA user_version")).scalar())
+    if application != APPLICATION_ID and (application or tables):
+        raise StateError(f"{name} is not the state of a proxyset server; choose another folder")
+    if version > TABLES + 1:
+        raise StateError(
+            f"{name} has schema {version}, this proxyset knows {TABLES + 1}: use the newer proxyset"
+        )

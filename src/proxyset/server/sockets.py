@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import signal
 import socket
 import ssl
 import time
@@ -26,7 +27,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.server.limits import Limits, address_of, plain_address
-from proxyset.server.logs import LOGGER
+from proxyset.server.logs import LOGGER, event
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 20
@@ -105,13 +106,12 @@ class House:
 
 
 class Door(asyncio.Protocol):
-    """Meets a connection before its TLS handshake, and hands it over to `inner`."""
+    """Meets a connection, sees to its TLS handshake, and hands it over to uvicorn's protocol."""
 
-    def __init__(self, house: House, inner: Callable[[], Patient]) -> None:
-        self._house, self._make = house, inner
-        self._inner: Patient | None = None
+    def __init__(self, house: House, make: Callable[[], Patient]) -> None:
+        self._house, self._make = house, make
         self._name: str | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._early = b""  # what came right behind a handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         plain = cast(asyncio.Transport, transport)
@@ -120,39 +120,40 @@ class Door(asyncio.Protocol):
         if self._name is None:
             plain.abort()
         elif self._house.context is None:
-            self._inner = self._make()
-            self._inner.on_end(self._left)
-            plain.set_protocol(self._inner)
-            self._inner.connection_made(plain)
-        else:
-            plain.pause_reading()  # until the handshake's own protocol reads
+            self._hand_over(plain)
+        else:  # the task's first step is taken before anything is read
             self._opening = asyncio.get_running_loop().create_task(self._open(plain, self._house.context))
 
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._left()
+        if self._name is not None:
+            self._house.leave(self._name)
+            self._name = None
 
     async def _open(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
-        inner = self._make()
-        seconds = self._house.limits.head_seconds
+        seconds, loop = self._house.limits.head_seconds, asyncio.get_running_loop()
         try:
-            secure = await asyncio.get_running_loop().start_tls(
-                plain, inner, context, server_side=True, ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=seconds,
+            secure = await loop.start_tls(
+                plain, self, context, server_side=True, ssl_handshake_timeout=seconds, ssl_shutdown_timeout=seconds
             )  # fmt: skip
         except (OSError, EOFError):  # no handshake, or none in time; ssl.SSLError is an OSError
             secure = None
         if secure is None:
             self._house.turned_away("no TLS handshake")
             plain.abort()
-            self._left()
+            self.connection_lost(None)
         else:
-            inner.on_end(self._left)
-            inner.connection_made(secure)
+            self._hand_over(secure)
 
-    def _left(self) -> None:
-        if self._name is not None:
-            self._house.leave(self._name)
-            self._name = None
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        inner = self._make()
+        inner.on_end(self.connection_lost)
+        transport.set_protocol(inner)
+        inner.connection_made(transport)
+        if self._early:
+            inner.data_received(self._early)
 
 
 class Patient(HttpToolsProtocol):
@@ -170,9 +171,9 @@ class Patient(HttpToolsProtocol):
         self._head = 0  # bytes of names and values in this request's head
         self._bodiless = 0  # bytes that came since the last ones of a body, or since the last head
         self._timer: asyncio.TimerHandle | None = None
-        self._ended: Callable[[], None] | None = None
+        self._ended: Callable[[Exception | None], None] | None = None
 
-    def on_end(self, ended: Callable[[], None]) -> None:
+    def on_end(self, ended: Callable[[Exception | None], None]) -> None:
         """Whom to tell when the connection is over."""
         self._ended = ended
 
@@ -201,7 +202,7 @@ class Patient(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:  # of the head, or behind a body in chunks
-        self._head += len(name) + len(value)
+        self._head += len(name) + len(value) + 4  # colon, space and the end of the line
         if self._head > self.limits.head_bytes:
             raise ValueError("too many headers")
         super().on_header(name, value)
@@ -237,7 +238,7 @@ class Patient(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._ended is not None:
-            self._ended()
+            self._ended(exc)
         super().connection_lost(exc)
 
     def _look(self) -> None:
@@ -327,6 +328,7 @@ def server_of(app: ASGIApp, limits: Limits, *, tls: Tls | None = None, proxies: 
         _PlainAddresses(app),
         http=cast(Any, door),
         ws="none",
+        loop="asyncio",  # the other one loses a handshake whose first bytes come early, see `Door`
         log_config=None,
         access_log=False,
         server_header=False,
@@ -337,6 +339,21 @@ def server_of(app: ASGIApp, limits: Limits, *, tls: Tls | None = None, proxies: 
     )
     config.load()
     return Server(config, house)
+
+
+def reload_on_hangup(house: House) -> None:
+    """Have SIGHUP read the certificate again. Call it in the main thread."""
+
+    def reload(*_: object) -> None:
+        try:
+            house.reload()
+        except InvalidInput as error:
+            LOGGER.error("certificate is not replaced", extra={"facts": {"why": str(error)}})
+        else:
+            event("certificate read again")
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, reload)
 
 
 def _networks(proxies: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

@@ -1,11 +1,11 @@
 """The server's state: indexes, campaigns, clients, releases, models, operators.
 
-    DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit
+    DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit. Or PostgreSQL holds it
     DIR/models/SHA256      model files that clients may fetch
     DIR/proxies/           proxy sets drawn from campaigns
     DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 
-Commands, web pages and the server open the same folder at the same time. What a method has returned is on the disk; a kill -9
+Commands, web pages and servers open the same state at the same time. What a method has returned is on the disk; a kill -9
 or a crash at any moment loses nothing that was returned and leaves no half of anything. Secrets are kept as SHA-256 only: they
 are 32 random bytes, so nothing slower is needed.
 """
@@ -13,6 +13,7 @@ are 32 random bytes, so nothing slower is needed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -20,13 +21,16 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import StateError, UnknownName
+from proxyset.errors import MissingExtra, StateError, UnknownName
+from proxyset.page.sessions import IDLE_SECONDS
+from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
-from proxyset.server.database import Database
+from proxyset.server.acting import actor
 from proxyset.server.records import (
+    Act,
     Campaign,
     Client,
     IndexRecord,
@@ -39,6 +43,7 @@ from proxyset.server.records import (
     Selection,
     Submission,
     Token,
+    check_name,
     now,
 )
 from proxyset.server.rows import (
@@ -49,43 +54,64 @@ from proxyset.server.rows import (
     text_of,
     time_of,
 )
-from proxyset.server.schema import migrate
 from proxyset.wire.probe import Probe
 from proxyset.wire.signed_request import WINDOW_SECONDS
 
+if TYPE_CHECKING:
+    from proxyset.server.database import Database, Session
+
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
+_ID_DIGITS = 12
 _CHUNK = 1 << 20
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
 class State:
-    """A folder of state. One connection a thread; safe for many threads and processes at once."""
+    """The state of one or more servers. Safe for many threads, processes and machines at once.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._database = Database(folder / FILE)
+    Attributes:
+        name: where it is: a folder, or the URL of a database without its password.
+        folder: of its files.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database, self.folder, self.name = database, folder, database.name
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, create: bool = True) -> State:
-        """Open the state in `folder`, or begin one; an older schema is brought up to date.
+    def open(cls, place: str | os.PathLike[str], *, create: bool = True) -> State:
+        """Open a state, or begin one; an older schema is brought up to date.
+
+        Args:
+            place: a folder, or "postgresql://USER@HOST/DATABASE?files=FOLDER". Servers on several machines share that folder,
+                by a network file system.
 
         Raises:
             StateError: none there (and not create), not a state, of a newer proxyset, damaged, or not writable.
+            InvalidInput: a URL that names no folder of files. MissingExtra: SQLAlchemy, Alembic or psycopg is not installed.
         """
-        state = cls(Path(folder).absolute())
-        if not state._database.path.exists():
+        require_database()
+        from proxyset.server.database import postgresql, sqlite
+        from proxyset.server.schema import migrate
+
+        url = is_url(place)
+        database, folder = postgresql(str(place)) if url else (None, Path(place).absolute())
+        if not (folder.is_dir() if url else (folder / FILE).exists()):
             if not create:
                 raise StateError(
                     f"there is no server state in {folder}; `proxyset campaign create` begins one"
                 )
             try:
-                state.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
                 raise StateError(f"no state can be begun in {folder}: {error.strerror}") from error
-        with state._database.errors("opened"):
-            migrate(state._database.connection(), state._database.path)
-        return state
+        database = database or sqlite(folder / FILE)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, folder)
 
     def close(self) -> None:
         """Close all connections. Call it when no other thread uses the state any more."""
@@ -103,8 +129,8 @@ class State:
         """Register a finished index, or where a registered one lies now."""
         with self._database.writing() as db:
             db.execute(
-                "INSERT INTO indexes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET folder = excluded.folder",
-                (fingerprint, str(folder.absolute()), items, clusters, text_of(now())),
+                "INSERT INTO indexes VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET folder = excluded.folder",
+                (fingerprint, self._named(folder), items, clusters, text_of(now())),
             )
 
     def indexes(self) -> list[IndexRecord]:
@@ -112,7 +138,7 @@ class State:
         rows = self._database.rows(
             "SELECT fingerprint, folder, items, clusters, added FROM indexes ORDER BY added"
         )
-        return [IndexRecord(f, Path(folder), n, R, time_of(at)) for f, folder, n, R, at in rows]
+        return [IndexRecord(f, self._placed(folder), n, R, time_of(at)) for f, folder, n, R, at in rows]
 
     def index(self, fingerprint: str) -> IndexRecord:
         """Raises UnknownName."""
@@ -140,6 +166,7 @@ class State:
                 "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 campaign_row(campaign),
             )
+            _note(db, "begin campaign", campaign.id)
 
     def campaigns(self) -> list[Campaign]:
         """All campaigns, oldest first."""
@@ -157,9 +184,11 @@ class State:
     def close_campaign(self, id: str) -> Campaign:
         """Take no more releases; closing twice changes nothing. Raises UnknownName."""
         with self._database.writing() as db:
-            db.execute(
+            found = db.execute(
                 "UPDATE campaigns SET closed = ? WHERE id = ? AND closed IS NULL", (text_of(now()), id)
             )
+            if found.rowcount:
+                _note(db, "close campaign", id)
         return self.campaign(id)
 
     def probe(self, fingerprint: str) -> bytes:
@@ -182,19 +211,36 @@ class State:
     # Clients
 
     def create_token(self, name: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
-        """A one-time enrolment token for a client that will be called `name`. Only its hash is kept."""
+        """A one-time enrolment token for a client that will be called `name`. Only its hash is kept.
+
+        Raises:
+            InvalidInput: no name.
+        """
+        check_name(name, "a client's name")
         secret = secrets.token_urlsafe(32)
         with self._database.writing() as db:
             times = (text_of(now()), text_of(now() + lifetime))
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, *times))
+            _note(db, "invite client", name)
         return secret
 
     def tokens(self) -> list[Token]:
         """All enrolment tokens, oldest first."""
-        rows = self._database.rows("SELECT name, created, expires, client FROM tokens ORDER BY created")
+        rows = self._database.rows("SELECT hash, name, created, expires, client FROM tokens ORDER BY created")
         return [
-            Token(name, time_of(created), time_of(expires), client) for name, created, expires, client in rows
+            Token(hash[:_ID_DIGITS], name, time_of(created), time_of(expires), client)
+            for hash, name, created, expires, client in rows
         ]
+
+    def withdraw_token(self, id: str) -> None:
+        """Let nobody enrol with a token that was not used yet. Raises UnknownName: there is none."""
+        with self._database.writing() as db:
+            found = db.execute(
+                "DELETE FROM tokens WHERE substr(hash, 1, ?) = ? AND client IS NULL", (_ID_DIGITS, id)
+            )
+            if found.rowcount == 0:
+                raise UnknownName(f"there is no unused token {shortened(id, 40)!r}")
+            _note(db, "withdraw token", id)
 
     def enroll(self, token: str, key: str) -> Client | None:
         """Pin a client's public key by its token; None when the token is unknown, expired or was used by another key.
@@ -219,12 +265,14 @@ class State:
         """Pin a key that came by hand: clients that share no network with the server.
 
         Raises:
-            StateError: the key is pinned already.
+            InvalidInput: no name. StateError: the key is pinned already.
         """
+        check_name(name, "a client's name")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
                 raise StateError(f"the key {key[:12]} is enrolled already")
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
+            _note(db, "add client", key)
 
     def clients(self) -> list[Client]:
         """All clients, oldest first, revoked ones too."""
@@ -243,9 +291,11 @@ class State:
     def revoke_client(self, key: str) -> Client:
         """Answer this key no more; what it sent stays. Raises UnknownName."""
         with self._database.writing() as db:
-            db.execute(
+            found = db.execute(
                 "UPDATE clients SET revoked = ? WHERE key = ? AND revoked IS NULL", (text_of(now()), key)
             )
+            if found.rowcount:
+                _note(db, "revoke client", key)
         if (client := self.client(key)) is None:
             raise UnknownName(f"no client has the key {key[:12]}")
         return client
@@ -259,7 +309,10 @@ class State:
             )
             for each in nonces:
                 row = (each.key, each.nonce, each.until)
-                used.append(db.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?, ?)", row).rowcount == 1)
+                used.append(
+                    db.execute("INSERT INTO nonces VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount
+                    == 1
+                )
         return used
 
     # Releases
@@ -328,9 +381,11 @@ class State:
         model = Model(campaign, digest.hexdigest(), size, name, now())
         with self._database.writing() as db:
             db.execute(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO models VALUES (?, ?, ?, ?, ?) ON CONFLICT (campaign) DO UPDATE SET "
+                "sha256 = excluded.sha256, bytes = excluded.bytes, name = excluded.name, published = excluded.published",
                 (campaign, model.sha256, size, name, text_of(model.published)),
             )
+            _note(db, "publish model", f"{campaign} {model.sha256}")
         return model
 
     def model(self, campaign: str) -> Model | None:
@@ -350,33 +405,45 @@ class State:
         self, campaign: str, folder: Path, *, items: int, budget: int, strategy: str, seed: int, releases: int
     ) -> None:
         """Remember a proxy set that was drawn."""
-        values = (campaign, str(folder.absolute()), items, budget, strategy, seed, releases, text_of(now()))
+        values = (campaign, self._named(folder), items, budget, strategy, seed, releases, text_of(now()))
+        columns = "campaign, folder, items, budget, strategy, seed, releases, created"
         with self._database.writing() as db:
-            db.execute("INSERT INTO selections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute(f"INSERT INTO selections ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            _note(db, "draw proxy set", campaign)
+
+    def move_selection(self, id: int, folder: Path) -> None:
+        """Remember where a proxy set lies now."""
+        with self._database.writing() as db:
+            db.execute("UPDATE selections SET folder = ? WHERE id = ?", (self._named(folder), id))
 
     def selections(self, campaign: str) -> list[Selection]:
         """The proxy sets that were drawn from a campaign, oldest first."""
         rows = self._database.rows("SELECT * FROM selections WHERE campaign = ? ORDER BY id", campaign)
         return [
-            Selection(id, campaign, Path(folder), items, budget, strategy, seed, releases, time_of(at))
+            Selection(
+                id, campaign, self._placed(folder), items, budget, strategy, seed, releases, time_of(at)
+            )
             for id, campaign, folder, items, budget, strategy, seed, releases, at in rows
         ]
 
     # Operators
 
     def create_operator(self, name: str, scopes: Iterable[Scope]) -> str:
-        """A bearer token for an operator. Only its hash is kept.
+        """A bearer token for an operator. Only its hash is kept. Who was revoked can come again under the same name.
 
         Raises:
-            StateError: the name is taken.
+            InvalidInput: no name. StateError: the name is taken.
         """
+        check_name(name, "an operator's name")
         secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(scopes)))
         with self._database.writing() as db:
+            db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise StateError(f"there is an operator {name!r} already: choose another name")
             db.execute(
                 "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, text_of(now()))
             )
+            _note(db, "make operator", f"{name}: {held}")
         return secret
 
     def operators(self) -> list[Operator]:
@@ -399,9 +466,80 @@ class State:
         with self._database.writing() as db:
             if not db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise UnknownName(f"there is no operator {name!r}")
-            db.execute(
+            found = db.execute(
                 "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
             )
+            if found.rowcount:
+                _note(db, "revoke operator", name)
+
+    def acts(self) -> list[Act]:
+        """What operators did, oldest first. No row of it is ever changed."""
+        rows = self._database.rows("SELECT at, who, way, act, object FROM acts ORDER BY id")
+        return [Act(time_of(at), who, way, act, what) for at, who, way, act, what in rows]
+
+    # Sessions of the page
+
+    def begin_session(self, hash: str, name: str, csrf: str, seen: int) -> None:
+        """Remember who logged in; those that were idle are forgotten."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM sessions WHERE seen < ?", (seen - int(IDLE_SECONDS),))
+            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, '[]')", (hash, name, csrf, seen))
+            _note(db, "log in", name)
+
+    def session(self, hash: str, seen: int) -> tuple[str, str, int] | None:
+        """Name, token of the forms and last use of a session, unless it was idle for too long."""
+        rows = self._database.rows(
+            "SELECT name, csrf, seen FROM sessions WHERE hash = ? AND seen >= ?",
+            hash,
+            seen - int(IDLE_SECONDS),
+        )
+        return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
+
+    def see_session(self, hash: str, seen: int) -> None:
+        """Remember when a session was last used."""
+        with self._database.writing(flushed=False) as db:
+            db.execute("UPDATE sessions SET seen = ? WHERE hash = ?", (seen, hash))
+
+    def end_session(self, hash: str) -> None:
+        """Forget it."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM sessions WHERE hash = ?", (hash,))
+
+    def swap_messages(self, hash: str, messages: list[str]) -> list[str]:
+        """What a session was to be told at the top of its next page; these are instead, from now on."""
+        with self._database.writing(flushed=False) as db:
+            row = db.execute("SELECT messages FROM sessions WHERE hash = ?", (hash,)).fetchone()
+            db.execute("UPDATE sessions SET messages = ? WHERE hash = ?", (json.dumps(messages), hash))
+        return list(json.loads(row[0])) if row else []
+
+    # Where files are: named from the folder of the state, so that both can move together
+
+    def _named(self, folder: Path) -> str:
+        return os.path.relpath(folder.absolute(), self.folder)
+
+    def _placed(self, name: str) -> Path:
+        return Path(os.path.normpath(self.folder / name))
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    """Whether a state is named by the URL of a database."""
+    return isinstance(place, str) and "://" in place
+
+
+def require_database() -> None:
+    """Raises MissingExtra when what every state needs is not installed."""
+    try:
+        import alembic  # noqa: F401
+        import sqlalchemy  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
+
+
+def _note(db: Session, act: str, what: str) -> None:
+    """Write down who does what, in the transaction that does it."""
+    who = actor()
+    values = (text_of(now()), who.name, who.way, act, what)
+    db.execute("INSERT INTO acts (at, who, way, act, object) VALUES (?, ?, ?, ?, ?)", values)
 
 
 def _hash(secret: str) -> str:

@@ -8,6 +8,7 @@ it would have given anyway.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,13 @@ class Progress:
         step: finished steps.
         parts: that a batch comes in, more than 1 after memory ran out.
         lineage: what the weights have seen so far; of no weights, nothing private.
+        loss: of the last finished step; None where there is none, or the file does not say.
     """
 
     step: int = 0
     parts: int = 1
     lineage: Lineage = PUBLIC
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Checkpoint:
             "step": str(progress.step),
             "parts": str(progress.parts),
             "lineage": progress.lineage.model_dump_json(),
+            "loss": json.dumps(progress.loss),
         }
         atomic.write_bytes(self.path, save(tensors, about))
 
@@ -101,7 +105,8 @@ class Checkpoint:
                         name: value if name == "step" else value.to(parameter.device)
                         for name, value in state.items()
                     }
-            return Progress(int(about["step"]), int(about["parts"]), lineage)
+            loss = json.loads(about.get("loss", "null"))
+            return Progress(int(about["step"]), int(about["parts"]), lineage, loss)
         except (RuntimeError, KeyError, ValueError) as error:
             raise ArtifactError(f"{self.path} does not fit the model ({error}): delete it") from None
 

@@ -20,6 +20,7 @@ from proxyset.train import batches
 from proxyset.train.average import Average
 from proxyset.train.checkpoint import Checkpoint, Progress
 from proxyset.train.device import choose_device, mixed_precision, out_of_memory
+from proxyset.train.normalisation import lone_values_normalised
 from proxyset.train.settings import Settings
 from proxyset.train.tracker import Silent, Tracker
 from proxyset.wire.lineage import UNKNOWN, Lineage
@@ -78,7 +79,7 @@ class Fitted:
         steps: of the whole training.
         resumed_at: the step that this call began with; 0 for a training in one go.
         parts: that a batch came in at the end; more than 1 after memory ran out.
-        loss: the last step's.
+        loss: the last step's; None where it was taken up finished, from a checkpoint that does not say.
         lineage: what the weights have seen: the run's, and that of a checkpoint that it took up.
     """
 
@@ -87,7 +88,7 @@ class Fitted:
     steps: int
     resumed_at: int
     parts: int
-    loss: float
+    loss: float | None
     lineage: Lineage
 
 
@@ -105,8 +106,9 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
     optimizer = _optimizer(model, settings)
     progress = checkpoint.read(model, average.model, optimizer) if checkpoint else Progress()
     lineage = Lineage.union([run.lineage, progress.lineage])
-    first, parts, loss, saved = progress.step, progress.parts, math.nan, time.monotonic()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    first, parts, loss, saved = progress.step, progress.parts, progress.loss, time.monotonic()
+    randomness = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with randomness, lone_values_normalised(model):
         for step in range(first, settings.steps):
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate(step)
@@ -125,7 +127,7 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
             if done % run.log_every == 0 or done == settings.steps:
                 run.tracker.log(done, values | {"lr": settings.rate(step)})
             if checkpoint and (done == settings.steps or time.monotonic() - saved >= run.save_every):
-                checkpoint.write(Progress(done, parts, lineage), model, average.model, optimizer)
+                checkpoint.write(Progress(done, parts, lineage, loss), model, average.model, optimizer)
                 saved = time.monotonic()
             run.on_step(done, settings.steps)
     return Fitted(average.model, device, settings.steps, first, parts, loss, lineage)

@@ -6,11 +6,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from proxyset import atomic
 from proxyset.atomic import room_for
 
 
 class MetricsFile:
     """Adds a line to FOLDER/metrics.jsonl now and then; a `train.tracker.Tracker`.
+
+    A run that goes on from a checkpoint comes once more to steps that it had told of before it was stopped: with the first line
+    what an earlier call said of that step and of later ones goes, so that the steps rise from line to line.
 
     Args:
         folder: made if missing.
@@ -19,9 +23,18 @@ class MetricsFile:
 
     def __init__(self, folder: Path, steps: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path, self._steps = folder / "metrics.jsonl", steps
+        self._path, self._steps, self._begun = folder / "metrics.jsonl", steps, False
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        if not self._begun:
+            self._forget_from(step)
+            self._begun = True
         said = {"step": step, "steps": self._steps, "values": dict(values), "finished": step >= self._steps}
         with room_for(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(said) + "\n")
+
+    def _forget_from(self, step: int) -> None:
+        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
+        kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] < step]
+        if kept != lines:  # the last one has no end where a kill cut it off
+            atomic.write_bytes(self._path, b"".join(kept))

@@ -48,9 +48,13 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError:
             raise MissingExtra("tensorboard", "tensorboard", "event files") from None
-        self._writer: Any = SummaryWriter(str(folder))
+        self._open: Callable[..., Any] = SummaryWriter
+        self._folder = str(folder)
+        self._writer: Any = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        if self._writer is None:  # what an earlier call said of this step and later ones is not shown again
+            self._writer = self._open(self._folder, purge_step=step)
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
         self._writer.flush()

@@ -25,4 +25,4 @@ def test_fetch_in_json(command):
 
 def test_an_unknown_name(command):
     status, _, error = command("fetch", "svhn")
-    assert status == 1 and "no data set 'svhn': choose digits-small" in error
+    assert status == 1 and "unknown data set 'svhn': choose one of digits, digits-small" in error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from typing import NoReturn
 
 import typer
 
 from proxyset import cli
+from proxyset.console import command as start
 from proxyset_lab.cli import experiments, measurements, reference, server, studies
 
 app = typer.Typer(
@@ -36,6 +37,6 @@ def run(arguments: list[str]) -> int:
     return cli.run(arguments, app, "proxyset-lab")
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the `proxyset-lab` command."""
-    sys.exit(run(sys.argv[1:]))
+    start(__name__)

@@ -81,7 +81,7 @@ def read_debian(package: str, wanted: Wanted) -> dict[str, bytes]:
     for tool in ("dpkg-query", "apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise FetchError(f"{package} is a Debian package, and this system has no {tool}")
-    listed = subprocess.run(["dpkg-query", "-L", package], capture_output=True, text=True, check=False)
+    listed = subprocess.run(["dpkg-query", "-L", package], capture_output=True, encoding="utf-8", check=False)
     if listed.returncode == 0:
         paths = [Path(line) for line in listed.stdout.splitlines() if wanted(line)]
         return _some({str(path): path.read_bytes() for path in paths if path.is_file()}, package)
@@ -99,7 +99,7 @@ def _run(command: list[str], folder: str, what: str) -> None:
     if shutil.which(command[0]) is None:
         raise FetchError(f"{what} is needed, and this system has no {command[0]}: install it, then run again")
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        command, cwd=folder, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, check=False
     )
     if done.returncode != 0:
         reason = next(reversed(done.stderr.strip().splitlines()), "no reason given")

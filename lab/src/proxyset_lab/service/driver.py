@@ -86,25 +86,25 @@ def cpu_seconds(pid: int) -> float:
     used = 0.0
     for each in family(pid):
         for task in Path(f"/proc/{each}/task").iterdir():
-            used += int((task / "schedstat").read_text().split()[0]) / 1e9
+            used += int((task / "schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
     return used
 
 
 def resident(pid: int) -> float:
     """MiB of a process and its children in memory."""
-    status = [Path(f"/proc/{each}/status").read_text() for each in family(pid)]
+    status = [Path(f"/proc/{each}/status").read_text(encoding="utf-8") for each in family(pid)]
     return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status) / 1024
 
 
 def family(pid: int) -> list[int]:
     """A process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     return [pid, *map(int, children)]
 
 
 @contextmanager
 def _process(command: list[str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     if process.stdout is None or not (line := process.stdout.readline()):
         raise TransportError(f"{command[1:4]} did not start: run it by hand to see why")
     try:

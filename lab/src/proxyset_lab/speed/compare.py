@@ -136,7 +136,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
             env=environment,
         )
 
@@ -158,7 +158,7 @@ class _Worker:
 
 def _best_kernel() -> str:
     """OpenBLAS's name for the fastest float32 kernel of this processor."""
-    flags = Path("/proc/cpuinfo").read_text()
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     return "SkylakeX" if "avx512vl" in flags else "Haswell"
 
 
@@ -177,7 +177,7 @@ def _commit() -> str:
     """Of the code that was measured; "+" when it was changed since."""
     here = Path(__file__).parent
     git = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    found = subprocess.run(git, capture_output=True, encoding="utf-8", check=False)
     return found.stdout.strip() if found.returncode == 0 else "not a checkout"
 
 

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.client.vote import Voter
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
 from proxyset.cloud.select.facility import facility_location
 from proxyset.cloud.select.kcenter import farthest_first
+from proxyset.encoders.encoder import EncoderSpec
 from proxyset.nearest import nearest_centroid
+from proxyset.wire.probe import Probe
 
 Matrix = NDArray[np.float32]
 _WIDTH = 8.0
@@ -72,6 +75,21 @@ def assignment(d: int, R: int, n: int = 100_000) -> Case:
     )
 
 
+def votes(d: int, R: int, n: int = 20_000) -> Case:
+    return Case(
+        f"votes for the nearest of {R:,} centroids, {n:,} × {d}",
+        lambda: (normal(n, d), normal(R, d, 1)),
+        {
+            "ours": lambda data, _: _exact_votes(*data),
+            "NumPy, float32": lambda data, _: _float32_nearest(*data),
+            "scikit-learn": lambda data, _: _sklearn_nearest(*data),
+        },
+        lambda data, labels: float((labels[:10_000] == _float64_nearest(*data)).mean()),
+        "votes equal to float64",
+        {},
+    )
+
+
 def clustering(n: int = 1_000_000, R: int = 1000) -> Case:
     return Case(
         f"K-means with {R:,} centroids and all labels, {n:,} × 64",
@@ -122,6 +140,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "assign-64-4096": functools.partial(assignment, 64, 4096),
     "assign-512-1000": functools.partial(assignment, 512, 1000),
     "assign-512-4096": functools.partial(assignment, 512, 4096),
+    "votes-512-100": functools.partial(votes, 512, 100),
+    "votes-512-1000": functools.partial(votes, 512, 1000),
     "kmeans": clustering,
     "k-center": kcenter,
     "facility": facility,
@@ -191,6 +211,19 @@ def _faiss_nearest(X: Matrix, C: Matrix) -> NDArray[np.integer]:
     index.add(C)
     labels: NDArray[np.integer] = index.search(X, 1)[1][:, 0]
     return labels
+
+
+def _exact_votes(X: Matrix, C: Matrix) -> NDArray[np.integer]:
+    """As a client votes: in whole numbers, so that no record's vote depends on what is beside it."""
+    probe = Probe.build(C, EncoderSpec(name="embeddings", dim=X.shape[1]), "0" * 64, dtype="float32")
+    return Voter(probe)(X)
+
+
+def _float32_nearest(X: Matrix, C: Matrix) -> NDArray[np.integer]:
+    scores = X @ C.T
+    scores -= np.einsum("ij,ij->i", C, C) / 2
+    nearest: NDArray[np.integer] = scores.argmax(axis=1)
+    return nearest
 
 
 def _sklearn_nearest(X: Matrix, C: Matrix) -> NDArray[np.integer]:

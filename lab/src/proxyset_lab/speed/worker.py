@@ -17,7 +17,7 @@ _PACKAGES = ("numpy", "faiss-cpu", "scikit-learn", "torch", "submodlib-py", "apr
 
 def main() -> None:
     """Answer {"case", "contender", "round"} with its core-seconds, and {"about"} with versions and kernels."""
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not stand between the answers
     warnings.simplefilter("ignore")
     known: dict[str, Any] = {}

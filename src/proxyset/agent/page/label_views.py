@@ -44,7 +44,7 @@ class LabelViews:
 
     def ask(self, visit: Visit) -> Response:
         ask, asked = self._asked(visit)
-        records = int(visit.number("records", self._settings.records or 0))
+        records = visit.whole("records", self._settings.records or 0)
         question = self._examined(visit, ask, asked, records or None)
         state, words = self._work.state(ask.name)
         kind = kind_of(asked.encoder, self._settings.encoder)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from proxyset.page.site import Site
+from proxyset.server.page.sessions import StoredSessions
 from proxyset.server.page.views import Desk
 from proxyset.server.records import Scope
 from proxyset.server.state import State
@@ -42,6 +43,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         cookie="proxyset-operator",
         is_ours=is_ours,
         prefix=PREFIX,
+        sessions=StoredSessions(state),
         site="proxyset · operator",
         footer=_FOOTER,
     )
@@ -50,7 +52,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
-    at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster:int}", "/sets/{set:int}"
+    at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster}", "/sets/{set}"
     for path, view in {
         "/": desk.home,
         "/progress": desk.progress,
@@ -61,9 +63,9 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         f"{at}/drawing": desk.drawing,
         at + cluster: desk.cluster,
         f"{at}{cluster}/near": desk.near,
-        f"{at}{cluster}/{{number:int}}.png": desk.item,
+        f"{at}{cluster}/{{number}}.png": desk.item,
         at + drawn: desk.proxy,
-        f"{at}{drawn}/{{rank:int}}.png": desk.picked,
+        f"{at}{drawn}/{{rank}}.png": desk.picked,
         f"{at}{drawn}/judging": desk.judging,
         f"{at}{drawn}/file": desk.download,
     }.items():
@@ -75,6 +77,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         (f"{at}/draw", campaign, desk.draw),
         (f"{at}{drawn}/gain", read, desk.judge),
         ("/clients/invite", people, desk.invite),
+        ("/clients/withdraw", people, desk.withdraw),
         ("/clients/{key}/revoke", people, desk.revoke),
     ):
         site.post(path, desk.needs(scope, view))

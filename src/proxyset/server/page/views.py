@@ -24,6 +24,7 @@ from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
 from proxyset.page.work import Work
 from proxyset.server import campaigns
+from proxyset.server.acting import acting, actor
 from proxyset.server.page.archive import pack
 from proxyset.server.page.gain import Gain, estimate
 from proxyset.server.page.library import Library, Neighbour
@@ -63,7 +64,8 @@ class Desk:
                 raise HTTPException(
                     403, f"your token lacks the scope {scope.value!r}: ask for one that has it"
                 )
-            return view(visit)
+            with acting(who.name, "page"):
+                return view(visit)
 
         return checked
 
@@ -78,7 +80,8 @@ class Desk:
         who = self._state.operator(visit.text("token"))
         if who is None:
             return self._site.render(visit, "login.html.j2", 403, failed=True)
-        return self._site.log_in(visit, who.name)
+        with acting(who.name, "page"):
+            return self._site.log_in(visit, who.name)
 
     def logout(self, visit: Visit) -> Response:
         return self._site.log_out(visit)
@@ -180,7 +183,7 @@ class Desk:
             accepting=campaign.accepting(),
             answers=answers,
             enrolled=enrolled,
-            shown=int(visit.number("shown", len(answers))),
+            shown=visit.whole("shown", len(answers)),
         )
 
     def drawing(self, visit: Visit) -> Response:
@@ -195,7 +198,7 @@ class Desk:
         return self._site.fragment("near.html.j2", done=True, **self._near(visit))
 
     def item(self, visit: Visit) -> Response:
-        campaign, cluster, number = self._campaign(visit), self._cluster(visit), int(visit.part("number"))
+        campaign, cluster, number = self._campaign(visit), self._cluster(visit), visit.count("number")
         near = self._library.near(campaign.index, cluster)
         return _picture(near[number].item if number < len(near) else None)
 
@@ -203,7 +206,7 @@ class Desk:
         campaign, selection, proxy = self._proxy(visit)
         table = proxy.selection()
         pages = max(1, -(-len(table) // _PAGE))
-        page = min(max(1, int(visit.number("page", 1))), pages)
+        page = min(max(1, visit.whole("page", 1)), pages)
         rows = table.slice((page - 1) * _PAGE, _PAGE).to_pylist()
         state, words = self.work.state(f"gain {campaign.id} {selection.id}")
         return self._site.render(
@@ -229,7 +232,7 @@ class Desk:
 
     def picked(self, visit: Visit) -> Response:
         _, _, proxy = self._proxy(visit)
-        rank, table = int(visit.part("rank")), proxy.selection()
+        rank, table = visit.count("rank"), proxy.selection()
         name = table.column("file")[rank].as_py() if rank < len(table) else None
         return _picture((proxy.folder / "items" / name).read_bytes() if name else None)
 
@@ -258,7 +261,7 @@ class Desk:
                     "epsilon_high": visit.number("epsilon_high", 1),
                     "delta": visit.number("delta", 1e-5),
                     "unit": visit.text("unit") or "record",
-                    "max_records": int(visit.number("max_records", 1)),
+                    "max_records": visit.whole("max_records", 1),
                     "adjacency": visit.text("adjacency") or "add-remove",
                 }
             )
@@ -273,7 +276,7 @@ class Desk:
             visit.text("name"),
             index,
             ask,
-            budget=int(visit.number("budget", 0)),
+            budget=visit.whole("budget", 0),
             purpose=visit.text("purpose"),
             strategy=visit.text("strategy"),
             deadline=ends,
@@ -288,14 +291,17 @@ class Desk:
 
     def draw(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        budget, seed = int(visit.number("budget", campaign.budget)), int(visit.number("seed", 0))
+        budget, seed = visit.whole("budget", campaign.budget), visit.whole("seed", 0)
         strategy = visit.text("strategy") or campaign.strategy
         STRATEGIES.find(strategy)
         if budget < 1:
             raise InvalidInput(f"a proxy set needs at least 1 item, not {budget}")
 
+        who = actor()
+
         def job() -> str:
-            proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
+            with acting(who.name, who.way):  # in another thread, later
+                proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
             return f"Drawn: {proxy.card.items:,} items by {strategy}."
 
         self.work.start(f"draw {campaign.id}", job)
@@ -318,9 +324,12 @@ class Desk:
 
     def invite(self, visit: Visit) -> Response:
         name = visit.text("name")
-        if not 1 <= len(name) <= 200:
-            raise InvalidInput(f"a client's name has 1 to 200 characters, not {len(name)}")
         return self._show_clients(visit, name, self._state.create_token(name))
+
+    def withdraw(self, visit: Visit) -> Response:
+        self._state.withdraw_token(visit.text("id"))
+        visit.say("Withdrawn: nobody can enrol with that token.")
+        return self._site.redirect("/clients")
 
     def revoke(self, visit: Visit) -> Response:
         client = self._state.revoke_client(visit.part("key"))
@@ -345,7 +354,7 @@ class Desk:
             raise HTTPException(404, str(error)) from None
 
     def _cluster(self, visit: Visit) -> int:
-        cluster = int(visit.part("cluster"))
+        cluster = visit.count("cluster")
         _, clusters = self._state.probe_size(self._campaign(visit).probe)
         if cluster >= clusters:
             raise HTTPException(404, f"there are {clusters} clusters, numbered from 0")
@@ -368,7 +377,7 @@ class Desk:
         }
 
     def _proxy(self, visit: Visit) -> tuple[Campaign, Selection, ProxySet]:
-        campaign, number = self._campaign(visit), int(visit.part("set"))
+        campaign, number = self._campaign(visit), visit.count("set")
         for selection in self._state.selections(campaign.id):
             if selection.id == number:
                 return campaign, selection, ProxySet.open(selection.folder)
@@ -404,7 +413,7 @@ class Desk:
                 }
                 for each in clients
             ],
-            open=[each for each in self._state.tokens() if each.client is None],
+            open=[each for each in self._state.tokens() if each.open()],
             may=self._may(visit),
             name=name,
             token_value=token,

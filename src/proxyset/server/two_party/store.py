@@ -12,6 +12,7 @@ verdicts of its reports are one transaction, and with it the reports' shares are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     Column,
     Connection,
+    Engine,
     Integer,
     LargeBinary,
     MetaData,
@@ -127,7 +129,15 @@ class Sums:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._engine = durable(folder / FILE, _TABLES)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return durable(self._folder / FILE, _TABLES)
+
+    @property
+    def _none(self) -> bool:
+        """Whether no sum was ever begun here: then no file is."""
+        return not (self._folder / FILE).exists()
 
     def key(self) -> SigningKey:
         """The leader's key, made at the first call. Raises StateError."""
@@ -161,6 +171,8 @@ class Sums:
 
     def find(self, campaign: str) -> Sum | None:
         """The sum of a campaign, or None where releases are asked for."""
+        if self._none:
+            return None
         with writing(self._engine) as db:
             row = db.execute(select(_SUMS).where(_SUMS.c.campaign == campaign)).first()
         if row is None:
@@ -199,6 +211,8 @@ class Sums:
 
     def answered(self, client: str) -> set[str]:
         """The campaigns that have a report of a client."""
+        if self._none:
+            return set()
         with writing(self._engine) as db:
             return set(db.execute(select(_REPORTS.c.campaign).where(_REPORTS.c.client == client)).scalars())
 
@@ -292,6 +306,8 @@ class Sums:
 
     def total(self, campaign: str) -> Total | None:
         """The noisy sum, once it is opened."""
+        if self._none:
+            return None
         with writing(self._engine) as db:
             kept = db.execute(select(_TOTALS.c.counts).where(_TOTALS.c.campaign == campaign)).scalar()
         found = self.find(campaign)
