@@ -5,7 +5,7 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test label-studio screenshots check bench fuzz fuzz-neighbours format clean
+.PHONY: demo test label-studio screenshots docs check bench fuzz fuzz-neighbours format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
@@ -21,10 +21,14 @@ label-studio: .venv/dev
 screenshots: .venv/dev
 	$(BIN)/python -m tests.e2e.screenshots docs/images --docs
 
-check: .venv/dev
-	$(BIN)/ruff check src lab tests
-	$(BIN)/ruff format --check src lab tests
+docs: .venv/dev
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
+
+check: .venv/dev docs
+	$(BIN)/ruff check src lab tests examples docs/conf.py
+	$(BIN)/ruff format --check src lab tests examples docs/conf.py
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
 
@@ -41,8 +45,8 @@ fuzz-neighbours: .venv/dev
 	$(BIN)/python -m tests.fuzz.neighbours --pairs 1000000 --workers 2 --log fuzz-neighbours.log
 
 format: .venv/dev
-	$(BIN)/ruff check --fix src lab tests
-	$(BIN)/ruff format src lab tests
+	$(BIN)/ruff check --fix src lab tests examples docs/conf.py
+	$(BIN)/ruff format src lab tests examples docs/conf.py
 
 clean:
 	rm -rf .venv demo

@@ -1,4 +1,5 @@
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_commands_in_the_docs_exist(page):
         words = line.split()
         name = " ".join(words[:3]) if f"{words[0]} {words[1]}" in groups - known else " ".join(words[:2])
         assert name in known, f"{page.name} shows {name!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_the_docs_install_is_there_to_be_installed(page):
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    for line in re.findall(r"pip install ([^\n`]+)", page.read_text(encoding="utf-8")):
+        # the package is on no index: it is installed from its checkout
+        assert "proxyset" not in line, f"{page.name} installs {line!r}"
+        for named in re.findall(r"^'\.\[(.+)\]'", line):
+            assert set(named.split(",")) <= extras, f"{page.name} installs {line!r}"
 
 
 def test_every_command_has_help_with_an_example():

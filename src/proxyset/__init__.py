@@ -1,14 +1,16 @@
 """Train on a public proxy of data that must not leave its owner.
 
-index = proxyset.build_index("pool/", "index", encoder="hog", clusters=100)         # cloud
-release = proxyset.answer(index.probe(), "private/", epsilon=0.58)                  # client
-proxy = proxyset.select(index, release, "proxy", budget=1000)                       # cloud
+index = proxyset.build_index(pool, clusters=100)                                         # cloud: arrays, frames, folders
+release = proxyset.answer(index.probe(), private, epsilon=0.58, dataset="ward 3")        # client
+proxy = proxyset.select(index, release, budget=1000)                                     # cloud
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+__version__: str
 
 if TYPE_CHECKING:
     from proxyset.client.answer import answer as answer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from proxyset.cloud.proxy_set import ProxySet as ProxySet
     from proxyset.cloud.proxy_set import select as select
     from proxyset.cloud.select.rank import rank as rank
+    from proxyset.encoders import FunctionEncoder as FunctionEncoder
     from proxyset.encoders import load_encoder as load_encoder
     from proxyset.errors import ProxysetError as ProxysetError
     from proxyset.errors import Refused as Refused
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Curation": "cloud.curation",
+    "FunctionEncoder": "encoders",
     "Index": "cloud.index",
     "Ledger": "client.ledger",
     "PrivacyStatement": "wire.release",
@@ -57,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Curation",
+    "FunctionEncoder",
     "Index",
     "Ledger",
     "PrivacyStatement",
@@ -81,6 +86,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # loaded on first use: a client never imports the cloud's code, nor the cloud the client's
+    if name == "__version__":
+        return import_module("importlib.metadata").version("proxyset")
     if name not in _HOMES:
         raise AttributeError(f"module 'proxyset' has no attribute {name!r}")
     return getattr(import_module(f"proxyset.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__all__", "__doc__", "__version__"]

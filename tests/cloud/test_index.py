@@ -151,7 +151,7 @@ def test_damage_is_noticed(blobs, name, damage):
     ("options", "message"),
     [
         ({"clusters": 0}, "clusters"),
-        ({"dim": 0}, "--dim"),
+        ({"dim": 0}, "dim"),
         ({"dim": 9}, "8 features"),
         ({"max_corrupt": 2}, "share"),
     ],

@@ -17,12 +17,14 @@ import numpy as np
 from PIL import Image
 
 from proxyset.client import vote
+from proxyset.encoders import FunctionEncoder, encoder_for
 from proxyset.encoders.encoder import Encoder
 from proxyset.encoders.hog import HogEncoder, HogParams
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.ready import EmbeddingsEncoder
 from proxyset.encoders.tabular import Categories, Number, TabularEncoder, TabularParams
 from proxyset.encoders.text import WordLlamaEncoder
+from proxyset.sources.source import Batch
 from proxyset.wire.probe import Probe
 
 CLASSES = ("a", "b", "c")
@@ -289,6 +291,44 @@ def wordllama(rng: Rng) -> Domain:
     return Domain("wordllama", "text", encoder, words, TEXTS, geometry, questions)
 
 
+class _Pool:
+    """What a function is tried with."""
+
+    kind = "text"
+
+    def shards(self) -> list[int]:
+        return [0]
+
+    def read(self, shard: int) -> Any:
+        yield Batch(["0", "1"], ["left heart", "river"])
+
+
+def _counted(texts: list[str]) -> Array:
+    """A careless function: it raises for some texts, and returns for others what are no features."""
+    (text, *_) = texts
+    if "tax" in text:
+        raise ValueError(text)
+    if "\0" in text:
+        raise SystemExit(text)
+    if "😀" in text:
+        return np.zeros((len(texts), 3))
+    return np.array([[text.count(word) / (len(text) - 3) for word in _WORDS] for text in texts])
+
+
+@cache
+def _function() -> tuple[Encoder, Any, Any]:
+    phi, rng = FunctionEncoder("counts", _counted), np.random.default_rng(0)
+    encoder = encoder_for(phi.fitted(_Pool()).spec, local=phi)
+    items = [words(rng) for _ in range(30)]
+    return encoder, _around(encoder, items), _asked(encoder, items)
+
+
+def function(rng: Rng) -> Domain:
+    encoder, geometry, questions = _function()
+    raises: dict[str, Make] = {"divides by zero": lambda rng: "abc", "raises": lambda rng: "tax tax"}
+    return Domain("function", "text", encoder, words, TEXTS | raises, geometry, questions)
+
+
 def picture(rng: Rng, form: str = "PNG", mode: str = "RGB", side: int = 0) -> bytes:
     side = side or int(rng.integers(8, 20))
     values = rng.integers(0, 256, size=(3, 3, 3)).astype(np.uint8)
@@ -440,5 +480,6 @@ def table(rng: Rng) -> Domain:
 
 
 DOMAINS: dict[str, Callable[[Rng], Domain]] = {
-    "embedding": embedding, "orthogonal": orthogonal, "wordllama": wordllama, "hog": hog, "onnx": onnx, "table": table,
+    "embedding": embedding, "orthogonal": orthogonal, "wordllama": wordllama, "function": function, "hog": hog, "onnx": onnx,
+    "table": table,
 }  # fmt: skip

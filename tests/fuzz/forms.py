@@ -138,6 +138,55 @@ def twice(rng: Rng, record: Record) -> Record:
     return replace(record, id="r0")
 
 
+def mappings(records: list[Record], layout: Layout) -> list[Any]:
+    """Records as Python objects; `raw` is an object in place of one."""
+    kind, persons = layout.domain.kind, numbers_of(records)
+    found: list[Any] = []
+    for number, record in enumerate(records):
+        if record.raw is not None:
+            found.append(record.raw)
+            continue
+        item = dict(record.item) if kind == "table" else {kind: record.item}
+        person = persons[number] if layout.numbered else record.person
+        found.append(
+            item | {"person": person, "label": record.label} | ({"id": record.id} if layout.ids else {})
+        )
+    return found
+
+
+def listed(records: list[Record], layout: Layout, folder: Path) -> Written:
+    return mappings(records, layout), []
+
+
+def frame(records: list[Record], layout: Layout, folder: Path) -> Written:
+    """A pandas frame whose columns take the types that pandas finds for them, from D and from D′."""
+    import pandas as pd
+
+    names = [*(TYPES if layout.domain.kind == "table" else (layout.domain.kind,)), "person", "label"]
+    return pd.DataFrame(mappings(records, layout), columns=[*names, *(["id"] if layout.ids else [])]), []
+
+
+class Raises(dict[str, Any]):
+    """A record that cannot even be looked at."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError("gone")
+
+    get = items = keys = __getitem__  # type: ignore[assignment]
+
+
+def bad_records(domain: Domain) -> Mapping[str, Callable[[Rng, Record], Record]]:
+    strange: dict[str, Any] = {
+        "no mapping": 7, "nothing": (), "a list of lists": [[1, 2], [3]], "an empty mapping": {}, "a mapping that raises": Raises(),
+        "a function": print, "half a pair": "a\ud800", "a huge number": {"embedding": [10**400], "age": 10**5000, "text": 10**5000},
+        "keys that are no texts": {1: 2, None: 3}, "a matrix": np.zeros((2, 2, 2, 2)), "of objects": np.array([None, {}], object),
+        "not a time": np.datetime64("NaT"), "complex": {"embedding": [1j], "age": 1j},
+    }  # fmt: skip
+    return {
+        name: lambda rng, record, value=value: replace(record, raw=value) for name, value in strange.items()
+    } | {"id twice": twice, "no id": lambda rng, record: replace(record, id="")}
+
+
 # --- tables by type: what a plain value of `domains.row` is in a column of a type
 
 US = 86_400_000_000
@@ -585,6 +634,11 @@ FORMS: dict[str, Form] = {
     "memory": Form(
         ("embedding", "orthogonal", "wordllama", "hog", "onnx", "table"), in_memory,
         lambda domain: {"id twice": twice}, labels=("label", "mapping"), weight=60, typed=True,
+    ),
+    "list": Form(("embedding", "wordllama", "function", "hog", "table"), listed, bad_records, weight=4),
+    "frame": Form(  # pandas itself holds no half of a pair
+        ("embedding", "wordllama", "function", "hog", "table"), frame, lambda domain: {"id twice": twice},
+        lambda name: name != "half a pair", weight=4,
     ),
     "csv": Form(("wordllama", "table"), delimited(".csv", ","), bad_rows, lambda name: name not in IN_FILES, weight=4),
     "tsv": Form(("wordllama", "table"), delimited(".tsv", "\t"), bad_rows, lambda name: name not in IN_FILES, weight=4),

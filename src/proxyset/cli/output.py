@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from proxyset.cloud.build import Progress
+from proxyset.cloud.progress import Progress
 from proxyset.printable import printable_lines
 
 

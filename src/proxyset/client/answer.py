@@ -15,6 +15,7 @@ from proxyset.client.private_data import Data, PrivateData, matching_encoder, op
 from proxyset.client.terms import Terms
 from proxyset.client.vote import count_votes
 from proxyset.encoders.encoder import Encoder
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
@@ -33,7 +34,7 @@ def answer(
     max_records: int = 1,
     person: str | None = None,
     adjacency: Adjacency = "add-remove",
-    encoder: Encoder | str | None = None,
+    encoder: Encoder | FunctionEncoder | str | None = None,
     ledger: Ledger | str | os.PathLike[str] | None = None,
     server: str = "",
     dataset: str | None = None,
@@ -54,7 +55,8 @@ def answer(
 
     Args:
         probe: a probe, its file or its bytes.
-        data: path of the private data, an opened source, or an (n, d) array of embeddings.
+        data: path of the private data, or the data themselves: an array, a data frame, an Arrow table, a list of texts or
+            pictures, a torch or Hugging Face data set (`sources.given`).
         epsilon, delta, unit, max_records, person, adjacency, encoder: as `Terms` takes them.
         ledger: a ledger or its path; None for the user's own.
         server, fresh, approved, new_index, confirm: as `Gate` takes them.

@@ -31,6 +31,7 @@ from proxyset.client.policy import Policy
 from proxyset.client.private_data import Data, Labels, PrivateData, matching_encoder, open_private
 from proxyset.client.terms import Terms
 from proxyset.encoders.encoder import Encoder
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import (
     ABSTAINED,
@@ -72,7 +73,7 @@ def answer_questions(
     max_records: int = 1,
     person: str | None = None,
     adjacency: Adjacency = "add-remove",
-    encoder: Encoder | str | None = None,
+    encoder: Encoder | FunctionEncoder | str | None = None,
     rule: Rule = DEFAULT_RULE,
     neighbours: int | None = None,
     screening: float = 0.0,

@@ -40,7 +40,7 @@ def check_pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> boo
         now = f"of one with commitment {commitment[:12]}" if commitment else "without a commitment"
         raise Refused(
             f"the server {server!r} is pinned to the index with commitment {pinned[:12]}; this probe is {now}. It may be "
-            "made after what earlier answers told. If you expect a new index, say --new-index; it is logged"
+            "made after what earlier answers told. If you expect a new index, say so (new_index); it is logged"
         )
     return True
 
@@ -82,7 +82,7 @@ def check_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bo
         why = "you expect" if expected else f"the server {server!r} is pinned to"
         raise Refused(
             f"this model is signed by the key {key}; {why} {wanted}. Take no model until its maker says, on another way, that "
-            "the key is theirs; then name it with --key"
+            "the key is theirs; then name it (key)"
         )
     return key != pinned
 

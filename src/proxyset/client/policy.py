@@ -268,7 +268,7 @@ class Policy(BaseModel):
     def _check_approval(self, epsilon: float, approved: bool) -> None:
         if self.approve_above is not None and epsilon > self.approve_above and not approved:
             raise ApprovalNeeded(
-                f"answers above ε = {self.approve_above} need a person's approval: look at what is asked, then --approve"
+                f"answers above ε = {self.approve_above} need a person's approval: look at it, then approve it (approved)"
             )
 
     def check_model(self, key: str) -> None:

@@ -14,30 +14,37 @@ from numpy.typing import NDArray
 
 from proxyset.client.vote import Records, content_digests
 from proxyset.encoders import cells, encoder_for
+from proxyset.encoders.catalogue import loaded
 from proxyset.encoders.cells import canonical
 from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.function import FunctionEncoder, NamedFunction
 from proxyset.encoders.tabular import TabularEncoder
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
+from proxyset.sources.given import Given, is_path
 from proxyset.sources.private import PrivateFiles, open_private_files
+from proxyset.sources.private.memory import PrivateMemory, open_private_memory
 from proxyset.sources.private.records import Wanted
 from proxyset.sources.remote import is_url
 from proxyset.sources.source import Batch, Items, Kind
 
-Data = str | os.PathLike[str] | NDArray[Any]
+Data = Given
 Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
 ME = "me"
 
 
-def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: str) -> Encoder:
+def matching_encoder(
+    encoder: Encoder | FunctionEncoder | str | None, asked: EncoderSpec, what: str
+) -> Encoder:
     """The owner's encoder, if it is the one that `what` (a probe, questions) was made with.
 
     Raises:
         EncoderMismatch: it is another. MissingExtra: its library is not installed.
     """
-    if encoder is None or isinstance(encoder, str):
+    if encoder is None or isinstance(encoder, str | FunctionEncoder):
         return encoder_for(asked, local=encoder)
+    encoder = loaded(encoder)
     if encoder.spec.fingerprint != asked.fingerprint:
         raise EncoderMismatch(
             f"the {what} was made with the encoder {asked.name} {asked.fingerprint[:12]}, "
@@ -49,10 +56,12 @@ def matching_encoder(encoder: Encoder | str | None, asked: EncoderSpec, what: st
 def wanted_of(encoder: Encoder, *columns: str | None) -> Wanted:
     """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER, ME and None are none)."""
     asked = tuple(column for column in columns if column and column not in (FOLDER, ME))
-    features = (
-        tuple(column.name for column in encoder.params.columns) if isinstance(encoder, TabularEncoder) else ()
-    )
-    return Wanted(cast(Kind, encoder.kind), encoder.spec.dim, features, asked)
+    width, features = encoder.spec.dim, tuple[str, ...]()
+    if isinstance(encoder, TabularEncoder):
+        features = tuple(column.name for column in encoder.params.columns)
+    elif isinstance(encoder, NamedFunction):
+        width, features = encoder.params.width, tuple(encoder.params.columns)
+    return Wanted(cast(Kind, encoder.kind), width, features, asked)
 
 
 def private_files(data: str | os.PathLike[str], wanted: Wanted) -> PrivateFiles:
@@ -72,7 +81,7 @@ def private_files(data: str | os.PathLike[str], wanted: Wanted) -> PrivateFiles:
 
 def dataset_name(data: Data) -> str:
     """What the ledger calls data that the owner gave no name."""
-    return "array" if isinstance(data, np.ndarray) else str(Path(data).resolve())
+    return str(Path(data).resolve()) if is_path(data) else "memory"
 
 
 _REASONS = 10  # that `Tally.words` names
@@ -125,11 +134,12 @@ class PrivateData:
     Guarantee:
         None by itself: these are the private data.
     Assumes:
-        The form of a file is no record's (`sources.private`). An image's or text's features depend on that item alone, which
-        is why each is encoded by itself; numbers of tables and embeddings are computed element by element.
+        The form of a file, or of what lies in memory, is no record's (`sources.private`). An image's or text's features depend on
+        that item alone, which is why each is encoded by itself; numbers of tables and embeddings are computed element by element.
+        An owner's function (`encoders.function`) is called for one record at a time, and keeps nothing of what it was given.
     """
 
-    source: PrivateFiles | NDArray[Any]
+    source: PrivateFiles | PrivateMemory
     encoder: Encoder
     person: str | None
     labels: LabelOf | None
@@ -143,7 +153,7 @@ class PrivateData:
             ReadFailed: a file cannot be read now, on this machine. What it holds raises nothing.
         """
         self.tally = tally = Tally()
-        for batch in self._batches():
+        for batch in self.source.batches():
             X, problems = _features(batch.items, self.encoder)
             problems |= batch.unread
             persons = _persons(batch, self.person) if self.person else []
@@ -168,11 +178,6 @@ class PrivateData:
                 )
             yield found
 
-    def _batches(self) -> Iterator[Batch]:
-        if isinstance(self.source, PrivateFiles):
-            return self.source.batches()
-        return iter([Batch([str(row) for row in range(len(self.source))], self.source)])
-
 
 def open_private(
     data: Data,
@@ -184,7 +189,7 @@ def open_private(
     """Open private data for an encoder.
 
     Args:
-        data: path of the private data, or an (n, d) array of embeddings.
+        data: path of the private data, or the data themselves (`sources.given`).
         encoder: says which kind of items they are, and how each is read.
         person: the column that names the person of each record; "folder" for the folder that it lies in; "me"
             where all records are one person's.
@@ -192,25 +197,21 @@ def open_private(
         dataset: the owner's name for the data in the ledger.
 
     Raises:
-        InvalidInput: an array without a name, or a URL, or an array for an encoder of something else. InvalidData: there are no
-            such data, or they are one file without the columns, or the width, that are asked for. No record decides that.
+        InvalidInput: data in memory without a name, or of which nothing can be read, or a URL. InvalidData: there are no such data,
+            or their form has not the columns, or the width, that are asked for. No record decides that.
     """
     from proxyset.client.labels import label_reader
 
-    source: PrivateFiles | NDArray[Any]
-    if isinstance(data, np.ndarray):
-        if dataset is None:
-            raise InvalidInput(
-                "an array has no name of its own, and the ledger tells data sets apart by name: give one, dataset='ward 3'"
-            )
-        if encoder.kind != "embedding":
-            raise InvalidInput(
-                f"the question's encoder takes {encoder.kind} items; an array holds embedding items"
-            )
-        source = data
+    source: PrivateFiles | PrivateMemory
+    wanted = wanted_of(encoder, person, labels if isinstance(labels, str) else None)
+    if is_path(data):
+        source = private_files(data, wanted)
+    elif dataset is None:
+        raise InvalidInput(
+            "data in memory have no name of their own, and the ledger tells data sets apart by name: give one, dataset='ward 3'"
+        )
     else:
-        column = labels if isinstance(labels, str) else None
-        source = private_files(data, wanted_of(encoder, person, column))
+        source = open_private_memory(data, wanted)
     name = dataset_name(data) if dataset is None else dataset
     return PrivateData(source, encoder, person, label_reader(labels) if labels is not None else None, name)
 
@@ -241,6 +242,4 @@ def _persons(batch: Batch, person: str) -> list[str]:
         return [ME] * len(batch.ids)
     if person == FOLDER:
         return [cells.person(canonical(name.rpartition("/")[0])) for name in batch.ids]
-    if person not in batch.columns:
-        raise InvalidData(f"the private data has no column {person!r}")  # an array
     return list(map(cells.person, batch.columns[person]))

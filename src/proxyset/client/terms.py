@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from proxyset.client.calibration import Adjacency, Unit, privacy_statement
 from proxyset.encoders.encoder import Encoder
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import InvalidInput
 from proxyset.wire.release import PrivacyStatement
 
@@ -22,8 +23,8 @@ class Terms:
         person: for unit "person", the column that names the person, "folder" for the folder a record lies in,
             or "me" where all records are one person's.
         adjacency: which data sets are neighbours: "add-remove" or "replace-one" of one unit.
-        encoder: the owner's encoder or its name as `encoders.load_encoder` takes it ("onnx:FOLDER"); None for the
-            one that the question describes.
+        encoder: the owner's encoder or its name as `encoders.load_encoder` takes it ("onnx:FOLDER"), or a function
+            with its name; None for the one that the question describes.
 
     Raises:
         InvalidInput: a person is named where the unit is a record, or none where it is a person.
@@ -35,7 +36,7 @@ class Terms:
     max_records: int = 1
     person: str | None = None
     adjacency: Adjacency = "add-remove"
-    encoder: Encoder | str | None = None
+    encoder: Encoder | FunctionEncoder | str | None = None
 
     def __post_init__(self) -> None:
         if self.unit == "person" and not self.person:

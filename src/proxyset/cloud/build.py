@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
 from proxyset.cloud.kmeans_tree import kmeans_tree
 from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.pca import Projection, fit_projection
+from proxyset.cloud.progress import Progress, default_progress
+from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.shards import (
     EncodeTask,
     ShardRecord,
@@ -31,15 +33,17 @@ from proxyset.cloud.shards import (
     sha256_of,
 )
 from proxyset.cloud.unique_ids import check_unique
-from proxyset.encoders import load_encoder
+from proxyset.encoders import Encoder, FunctionEncoder, load_encoder
 from proxyset.encoders.foreign import NAMES
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
 from proxyset.sources.files import Place, place
 from proxyset.sources.foreign import foreign_source
+from proxyset.sources.given import Given, is_path
+from proxyset.sources.memory import MemorySource
 from proxyset.sources.remote import RemotePath, is_url
-from proxyset.sources.source import Kind
+from proxyset.sources.source import Kind, Source
 from proxyset.wire.merkle import HashTree
 
 DEFAULT_CLUSTERS = 100
@@ -55,14 +59,12 @@ _AFTER_ENCODING = {
     "medoids",
 }  # an unfinished build may change these and keep its shards
 
-Progress = Callable[[str, int, int], None]
-
 
 def build_index(
-    pool: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    pool: Given,
+    out: str | os.PathLike[str] | None = None,
     *,
-    encoder: str = "auto",
+    encoder: str | FunctionEncoder | Encoder = "auto",
     clusters: int | None = None,
     dim: int | None = None,
     seed: int = 0,
@@ -76,10 +78,12 @@ def build_index(
 
     Args:
         pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings; or another package's, as "NAME:PLACE"
-            or "module:Class:PLACE".
-        out: the folder of the index; new, empty, or of an unfinished build with the same arguments.
-        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular", or another package's, by its name or as
-            "module:Class".
+            or "module:Class:PLACE"; or the data themselves: an (n, d) array, a data frame, an Arrow table, a list of texts or
+            pictures, a torch or Hugging Face data set (`sources.given`), which must not be changed while the index is used.
+        out: the folder of the index; new, empty, or of a build with the same arguments, which is gone on with or opened. None for
+            a scratch folder that goes with the index; `Index.save` keeps it.
+        encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular"; another package's, by its name or as
+            "module:Class"; or a function with its name.
         clusters: R; None means 100, or the number of items if that is less.
         dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
         seed: of the samples and of K-means.
@@ -88,33 +92,82 @@ def build_index(
             at all for ready embeddings, where NaN means that something went wrong before.
         medoids: move every centroid to the item nearest to it and commit to the whole index with a hash tree, so that
             an owner can look at what is asked and knows that it was not made up for them.
-        executor: where shards are encoded and assigned; this process by default.
-        progress: called with (stage, done, total).
+        executor: where shards are encoded and assigned; this process by default. A pool in memory, or a function, stays in this
+            process.
+        progress: called with (stage, done, total); by default a bar in a notebook, nothing elsewhere.
 
     Raises:
         InvalidData: an empty pool, too many corrupt items, an id twice.
         InvalidInput: R or dim out of range; `out` belongs to another build.
         MissingExtra: the encoder needs a library that is not installed.
     """
-    build = _Build(Path(out), executor or LocalExecutor(), progress or (lambda stage, done, total: None))
     if clusters is not None and clusters < 1:
-        raise InvalidInput(f"--clusters must be at least 1, not {clusters}")
+        raise InvalidInput(f"clusters must be at least 1, not {clusters}")
     if dim is not None and dim < 1:
-        raise InvalidInput(f"--dim must be at least 1, not {dim}")
+        raise InvalidInput(f"dim must be at least 1, not {dim}")
     if max_corrupt is not None and not 0 <= max_corrupt <= 1:
-        raise InvalidInput(f"--max-corrupt is a share between 0 and 1, not {max_corrupt}")
-    source = open_source(pool, kind=kind)
+        raise InvalidInput(f"max_corrupt is a share between 0 and 1, not {max_corrupt}")
+    source = pool if isinstance(pool, MemorySource) else open_source(pool, kind=kind)
     encoding = load_encoder(encoder, source=source)
     if dim is not None and dim > encoding.spec.dim:
-        raise InvalidInput(f"--dim {dim} is more than the {encoding.spec.dim} features of the encoder")
-    local = encoder if encoder.startswith("onnx:") or encoder.partition(":")[0] not in NAMES else None
+        raise InvalidInput(f"dim {dim} is more than the {encoding.spec.dim} features of the encoder")
+    if executor not in (None, LocalExecutor()) and not (isinstance(encoder, str) and is_path(pool)):
+        raise InvalidInput(
+            "other processes read pools and encoders by name: give the pool as files and the encoder by its name, or no executor"
+        )
+    plan = _Plan(
+        os.fspath(pool) if is_path(pool) else "",
+        source,
+        encoding,
+        encoder,
+        clusters,
+        dim,
+        seed,
+        max_corrupt,
+        medoids,
+    )
+    executor, progress = executor or LocalExecutor(), progress or default_progress()
+    if out is not None:
+        return _build(plan, _Build(Path(out), executor, progress))
+    with scratch() as folder:
+        index = _build(plan, _Build(folder, executor, progress))
+    goes_with(index, folder)
+    return index
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to build, checked."""
+
+    place: str
+    source: Source
+    encoding: Encoder
+    encoder: str | FunctionEncoder | Encoder
+    clusters: int | None
+    dim: int | None
+    seed: int
+    max_corrupt: float | None
+    medoids: bool
+
+
+def _build(plan: _Plan, build: _Build) -> Index:
+    source, encoding, clusters, dim, seed = plan.source, plan.encoding, plan.clusters, plan.dim, plan.seed
+    memory = source if isinstance(source, MemorySource) else None
+    local = None
+    if isinstance(plan.encoder, str) and plan.encoder.partition(":")[0] not in set(NAMES) - {"onnx"}:
+        local = plan.encoder
+    foreign = memory is None and foreign_source(plan.place) is not None
     shards = source.shards()
-    foreign = foreign_source(os.fspath(pool)) is not None
-    root = str(pool) if foreign or is_url(pool) else str(Path(pool).resolve())
+    root = str(Path(plan.place).resolve())
+    if memory or foreign or is_url(plan.place):
+        root = memory.name if memory else plan.place
+    files = fingerprint([asdict(shard) for shard in shards]) if memory or foreign else _signature(place(root))
+    function = plan.encoder if isinstance(plan.encoder, FunctionEncoder) else None
+    medoids, max_corrupt = plan.medoids, plan.max_corrupt
     build.begin(
         {
             "pool": root,
-            "files": fingerprint([asdict(shard) for shard in shards]) if foreign else _signature(place(root)),
+            "files": files,
             "encoder": encoding.spec.fingerprint,
             "kind": source.kind,
             "clusters": clusters,
@@ -125,11 +178,10 @@ def build_index(
     )
     if (build.folder / "manifest.json").exists():
         build.alone.release()
-        return Index.open(build.folder)
-    tasks = [
-        EncodeTask(root, source.kind, shard, encoding.spec, local, build.folder.absolute() / "shards")
-        for shard in shards
-    ]
+        return Index.open(build.folder, memory, function)
+    phi = encoding.spec if isinstance(plan.encoder, str) else encoding
+    folder = build.folder.absolute() / "shards"
+    tasks = [EncodeTask(memory or root, source.kind, shard, phi, local, folder) for shard in shards]
     encoded = build.encode(tasks)
     problems = [problem for record in encoded for problem in record.problems]
     items = sum(record.rows for record in encoded)
@@ -168,7 +220,7 @@ def build_index(
     )
     atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
     build.alone.release()
-    return Index.open(build.folder)
+    return Index.open(build.folder, memory, function)
 
 
 class _Build:
@@ -190,7 +242,7 @@ class _Build:
                 raise InvalidInput(_difference(self.folder, old, plan))
             atomic.write_bytes(path, data)
         elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise InvalidInput(f"{self.folder} already exists and is not an index: choose another --out")
+            raise InvalidInput(f"{self.folder} already exists and is not an index: choose another folder")
         else:
             atomic.write_bytes(path, data)
         self.alone = Alone(self.folder)
@@ -301,11 +353,11 @@ def _check(items: int, problems: list[tuple[str, str]], max_corrupt: float, clus
     if len(problems) > max_corrupt * total:
         raise InvalidData(
             f"{len(problems)} of {total} items could not be encoded, more than {max_corrupt:.1%}: {listed}. "
-            "Repair or remove them, or allow more with --max-corrupt; what was encoded is kept"
+            "Repair or remove them, or allow more (max_corrupt); what was encoded is kept"
         )
     if clusters is not None and clusters > items:
         raise InvalidInput(
-            f"{clusters} clusters need at least as many items; the pool has {items}: lower --clusters"
+            f"{clusters} clusters need at least as many items; the pool has {items}: ask for fewer"
         )
 
 
@@ -330,4 +382,4 @@ def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
     changes = ", ".join(
         f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names
     )
-    return f"{folder} holds an index built differently ({changes}): choose another --out or remove it"
+    return f"{folder} holds an index built differently ({changes}): choose another folder or remove it"

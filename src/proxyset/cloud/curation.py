@@ -24,8 +24,9 @@ from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.nearest import nearest_centroid
 from proxyset.sources import KEPT_COLUMNS, open_source
+from proxyset.sources.given import Given
 
-Public = str | os.PathLike[str]
+Public = Given
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class Curated(BaseModel):
     left_out: dict[str, int] = {}
 
 
+def named(place: Public) -> str:
+    """What a public set is called on a card."""
+    if isinstance(place, str | os.PathLike):
+        return os.fspath(place)
+    return f"a set of {len(place):,} in memory"
+
+
 def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limits, Curated]:
     """What was asked of a selection, as arrays over an index.
 
@@ -108,7 +116,7 @@ def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limit
         out[f"{name} is {' or '.join(patterns)}"] = _matching(index, name, patterns)
     for place in asked.apart_from:
         points = np.concatenate(list(_components(index, place)))
-        out[f"in or near {place}"] = nearest_distance(candidates.Z, points) <= asked.near
+        out[f"in or near {named(place)}"] = nearest_distance(candidates.Z, points) <= asked.near
     chosen = _rows_of_ids(index, asked.after) if asked.after else None
     allowed = ~np.logical_or.reduce(list(out.values())) if out else None
     groups, least, shares = _shares(index, asked.min_share) if asked.min_share else (None, None, {})
@@ -117,7 +125,7 @@ def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limit
         without={name: list(patterns) for name, patterns in asked.without.items()},
         min_share=shares,
         after=0 if chosen is None else len(chosen),
-        apart_from=[str(place) for place in asked.apart_from],
+        apart_from=[named(place) for place in asked.apart_from],
         near=asked.near if asked.apart_from else None,
         left_out={why: int(mask.sum()) for why, mask in out.items()},
     )
@@ -145,15 +153,15 @@ def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:
     """The items of a public set, as the index sees its pool's: (m, D) float32, batch by batch."""
     manifest = index.manifest
     source = open_source(place, kind=manifest.kind)
-    encoder = encoder_for(manifest.encoder, local=manifest.local)
+    encoder = encoder_for(manifest.encoder, local=index.function or manifest.local)
     for shard in source.shards():
         for batch in source.read(shard):
             encoded = encoder.encode(batch.items)
             if encoded.problems:
                 row, why = next(iter(sorted(encoded.problems.items())))
                 raise InvalidData(
-                    f"{len(encoded.problems)} items of {place} cannot be compared with the pool, such as {batch.ids[row]!r}: "
-                    f"{why}. Repair or remove them"
+                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as "
+                    f"{batch.ids[row]!r}: {why}. Repair or remove them"
                 )
             yield index.projection(encoded.embeddings)
 

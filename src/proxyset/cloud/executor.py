@@ -58,7 +58,7 @@ class LocalExecutor:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise InvalidInput(f"--workers must be at least 1, not {self.workers}")
+            raise InvalidInput(f"workers must be at least 1, not {self.workers}")
 
     def run(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Raises what the function raises; ProxysetError when workers die more than a few times."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from proxyset import atomic
@@ -79,21 +77,8 @@ def _webdataset(proxy: ProxySet, out: Path) -> None:
 
 
 def _parquet(proxy: ProxySet, out: Path) -> None:
-    selection = proxy.selection()
-    items = list(proxy.items())
-    if proxy.card.kind == "table":
-        table = pa.concat_tables(items)
-        for name in selection.column_names:
-            if name not in table.column_names:
-                table = table.append_column(name, selection.column(name))
-    elif proxy.card.kind == "embedding":
-        X = np.stack(items)
-        values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-        table = selection.append_column("embedding", values)
-    else:
-        table = selection.append_column(proxy.card.kind, pa.array(items))
     with atomic.replacing(out) as path:
-        pq.write_table(table, path)
+        pq.write_table(proxy.to_arrow(), path)
 
 
 def _csv(proxy: ProxySet, out: Path) -> None:

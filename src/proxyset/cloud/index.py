@@ -14,10 +14,11 @@ encoder, parameters and seed give the same bytes.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -27,7 +28,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from proxyset import atomic
 from proxyset.atomic import room_for
+from proxyset.bars import bars, shown
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
@@ -39,18 +42,23 @@ from proxyset.cloud.shards import (
     sha256_of,
 )
 from proxyset.encoders.encoder import EncoderSpec
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import fetch, open_source
+from proxyset.sources.given import InMemory
+from proxyset.sources.memory import MEMORY, MemorySource, open_memory
 from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
 from proxyset.wire.probe import Dtype, Probe
 
+_SHOWN_ITEMS = 2_000_000  # more would keep a notebook waiting
 _MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
 
 
 class Manifest(BaseModel):
-    """All that identifies an index. `pool` is where the items lie, for exports; it is not part of the fingerprint."""
+    """All that identifies an index. `pool` is where the items lie, for exports ("memory:…" and their SHA-256, where they lie in
+    memory); it is not part of the fingerprint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -76,24 +84,39 @@ class Manifest(BaseModel):
         return fingerprint(self.model_dump(mode="json", exclude={"pool", "local"}))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Index:
     """A finished index.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies; a scratch folder, which goes with the index, if it was built without one.
         manifest: what it is.
+        pool: the items, where they lie in memory.
+        function: the function that encoded them, if one did.
     """
 
     folder: Path
     manifest: Manifest
+    pool: MemorySource | None = field(default=None, compare=False)
+    function: FunctionEncoder | None = field(default=None, compare=False)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> Index:
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        pool: InMemory | None = None,
+        function: FunctionEncoder | None = None,
+    ) -> Index:
         """Open a finished index.
+
+        Args:
+            folder: where it lies.
+            pool: for an index of a pool in memory, that pool: what chooses items takes them from there.
+            function: for an index that a function encoded, that function: what compares other public sets with the pool needs it.
 
         Raises:
             ArtifactError: no index there, not finished, damaged or of another version.
+            InvalidInput: `pool` is not the pool that the index was built from.
         """
         path = Path(folder) / "manifest.json"
         if not path.is_file():
@@ -105,9 +128,25 @@ class Index:
             )
             raise ArtifactError(f"{folder} is not a finished index: {hint}")
         try:
-            return cls(Path(folder), Manifest.model_validate_json(path.read_bytes()))
+            manifest = Manifest.model_validate_json(path.read_bytes())
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
+        if pool is None:
+            return cls(Path(folder), manifest, function=function)
+        source = pool if isinstance(pool, MemorySource) else open_memory(pool, manifest.kind)
+        if manifest.pool != source.name:
+            raise InvalidInput(f"{folder} was built from {manifest.pool}; the pool given is {source.name}")
+        return cls(Path(folder), manifest, source, function)
+
+    def save(self, folder: str | os.PathLike[str]) -> Index:
+        """Keep it in a folder, new or empty: for an index that was built without one.
+
+        Raises:
+            FileExistsError: `folder` is not empty.
+        """
+        with atomic.new_folder(folder) as new:
+            shutil.copytree(self.folder, new, dirs_exist_ok=True)
+        return replace(self, folder=Path(folder))
 
     @property
     def fingerprint(self) -> str:
@@ -115,6 +154,32 @@ class Index:
 
     def __len__(self) -> int:
         return self.manifest.items
+
+    def __repr__(self) -> str:
+        return f"<Index of {self._what()}>"
+
+    def _repr_html_(self) -> str:
+        where = "" if self.pool is not None else str(self.folder)
+        facts = [
+            where or "in memory",
+            *([f"{self.manifest.skipped:,} skipped"] if self.manifest.skipped else []),
+        ]
+        if len(self) > _SHOWN_ITEMS:
+            return shown(f"Index of {self._what()}", facts)
+        labels = [
+            batch.column("cluster").to_numpy()
+            for record in self.manifest.assignments
+            for batch in read_columns(self._verified("assignments", record), ["cluster"])
+        ]
+        sizes = np.bincount(np.concatenate(labels), minlength=self.manifest.clusters)
+        picture = bars(sizes.tolist(), f"sizes of {len(sizes)} clusters")
+        return shown(
+            f"Index of {self._what()}", facts, picture, "One bar a cluster: how many items it holds."
+        )
+
+    def _what(self) -> str:
+        m = self.manifest
+        return f"{m.items:,} {m.kind} items in {m.clusters:,} clusters, {m.encoder.dim} features by {m.encoder.name}"
 
     @cached_property
     def _model(self) -> dict[str, NDArray[np.float32]]:
@@ -157,7 +222,7 @@ class Index:
         """
         D = self.manifest.dim if dim is None else dim
         if not 1 <= D <= self.manifest.dim:
-            raise InvalidInput(f"--dim {D} is not between 1 and the index's {self.manifest.dim} components")
+            raise InvalidInput(f"dim {D} is not between 1 and the index's {self.manifest.dim} components")
         if len(purpose) > 500:
             raise InvalidInput(f"the purpose has {len(purpose)} characters, more than 500")
         if self.manifest.commitment:
@@ -250,7 +315,11 @@ class Index:
             table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True
         ):
             wanted.setdefault(shard, set()).add(name)
-        source = open_source(self.manifest.pool, kind=self.manifest.kind)
+        if self.pool is None and self.manifest.pool.startswith(MEMORY):
+            raise InvalidInput(
+                f"the items of {self.folder} lay in memory when it was built: open it with them, Index.open(folder, pool=…)"
+            )
+        source = self.pool or open_source(self.manifest.pool, kind=self.manifest.kind)
         return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
 
     def candidates(self, metadata: bool = False) -> Candidates:

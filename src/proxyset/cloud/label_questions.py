@@ -45,12 +45,12 @@ def ask_labels(
             f"the proxy set was drawn from the index {proxy.card.index[:12]}, this is {index.fingerprint[:12]}"
         )
     if budget is not None and budget < 1:
-        raise InvalidInput(f"--budget must be at least 1, not {budget}")
+        raise InvalidInput(f"the budget must be at least 1, not {budget}")
     selection = proxy.selection()
     if classes is None:
         classes = sorted({label for label in selection.column("label").to_pylist() if label})
         if len(classes) < 2:
-            raise InvalidInput(f"the pool names {len(classes)} classes: say which there are with --classes")
+            raise InvalidInput(f"the pool names {len(classes)} classes: say which there are (classes)")
     ids: list[str] = selection.column("id").to_pylist()[:budget]
     shown = items and proxy.card.kind in ("image", "text")
     return Questions.build(
@@ -132,7 +132,7 @@ def collect_labels(
         if draw.owner == UNSIGNED and not unsigned:
             raise InvalidInput(
                 f"answer {number} has no receipt, so anybody can have changed its labels and what it says of their cost: ask its "
-                "owner for a signed one (`proxyset client init` makes the key), or take it as it is with --unsigned"
+                "owner for a signed one (`proxyset client init` makes the key), or take it as it is (unsigned)"
             )
         for name, what in ((draw.release, "the same"), (draw.owner, f"of one owner, {draw.owner[:12]}…")):
             if name != UNSIGNED and (first := seen.setdefault(name, number)) != number:

@@ -59,7 +59,7 @@ def _data_uri(data: bytes, item: str) -> str:
     except InvalidData as error:
         raise InvalidData(
             f"{item!r} of the proxy set cannot be shown: {error}. Mend it in the folder items of the proxy set, or push "
-            "the items before it with --first"
+            "the items before it (first)"
         ) from None
     if (
         format_of(data) == "JPEG" and len(data) <= _INLINE_BYTES

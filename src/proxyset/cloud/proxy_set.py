@@ -12,11 +12,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,22 +25,28 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
-from proxyset.cloud.curation import Curated, Curation, Public, curate, reference_coverage
+from proxyset.bars import bars, shown
+from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.index import Index
+from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import (
     DEFAULT_RULE,
     DEFAULT_STRATEGY,
     MAX_WEIGHT,
     Candidates,
+    Ranked,
     Rule,
     Strategy,
     rank,
 )
 from proxyset.encoders.images import format_of
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
+
+if TYPE_CHECKING:
+    from proxyset.cloud.torch_dataset import ProxyDataset
 
 _NAMED = 20  # releases that card.md describes one by one
 
@@ -81,12 +88,12 @@ class Card(BaseModel):
     curated: Curated | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProxySet:
-    """A proxy set on disk.
+    """A proxy set.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies; a scratch folder, which goes with the proxy set, if it was drawn without one.
         card: what it is.
     """
 
@@ -107,6 +114,31 @@ class ProxySet:
             return cls(Path(folder), Card.model_validate_json(path.read_bytes()))
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
+
+    def __len__(self) -> int:
+        return self.card.items
+
+    def __repr__(self) -> str:
+        return f"<ProxySet of {self._what()}>"
+
+    def _repr_html_(self) -> str:
+        card = self.card
+        counts = Counter(self.selection().column("cluster").to_pylist())
+        picture = bars([counts[cluster] for cluster in range(card.clusters)], "chosen items of each cluster")
+        facts = [f"The choice saw {card.lineage.words()}."]
+        return shown(
+            f"Proxy set of {self._what()}",
+            facts,
+            picture,
+            "One bar a cluster: how many of its items were chosen.",
+        )
+
+    def _what(self) -> str:
+        card = self.card
+        return (
+            f"{card.items:,} of {card.pool_items:,} {card.kind} items by {card.strategy}, "
+            f"from {card.clusters_covered:,} of {card.clusters:,} clusters"
+        )
 
     def selection(self) -> pa.Table:
         """selection.parquet, in order of rank."""
@@ -137,11 +169,79 @@ class ProxySet:
         else:
             yield from np.load(folder / "embeddings.npy", allow_pickle=False)
 
+    def to_arrow(self) -> pa.Table:
+        """The selection with its items, in order of rank.
+
+        The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns.
+        """
+        selection, items = self.selection(), list(self.items())
+        if self.card.kind == "table":
+            table = pa.concat_tables(items)
+            for name in selection.column_names:
+                if name not in table.column_names:
+                    table = table.append_column(name, selection.column(name))
+            return table
+        values = pa.array(items) if self.card.kind != "embedding" else None
+        if values is None:
+            X = np.stack(items)
+            values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
+        return selection.append_column(self.card.kind, values)
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas frame.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            return self.to_arrow().to_pandas()
+        except ModuleNotFoundError:
+            raise MissingExtra("pandas", "notebook", "data frames") from None
+
+    def to_torch(self, transform: Callable[[Any], Any] | None = None) -> ProxyDataset:
+        """A torch Dataset of (item, class) in order of rank; see `torch_dataset.ProxyDataset`.
+
+        Args:
+            transform: applied to each item, as torchvision's are: a PIL picture, a text, a float32 tensor or a mapping.
+
+        Raises:
+            MissingExtra: torch is not installed.
+        """
+        try:
+            from proxyset.cloud.torch_dataset import ProxyDataset
+        except ModuleNotFoundError:
+            raise MissingExtra("torch", "train", "torch data sets") from None
+        return ProxyDataset(self, transform)
+
+    def to_huggingface(self) -> Any:
+        """A Hugging Face Dataset with the columns of `to_arrow`; pictures are decoded when they are looked at.
+
+        Raises:
+            MissingExtra: datasets is not installed.
+        """
+        try:
+            from datasets import Dataset, Image
+            from datasets.table import InMemoryTable
+        except ModuleNotFoundError:
+            raise MissingExtra("datasets", "notebook", "Hugging Face data sets") from None
+        found = Dataset(InMemoryTable(self.to_arrow()))
+        return found.cast_column("image", Image()) if self.card.kind == "image" else found
+
+    def save(self, folder: str | os.PathLike[str]) -> ProxySet:
+        """Keep it in a folder, new or empty: for a proxy set that was drawn without one.
+
+        Raises:
+            FileExistsError: `folder` is not empty.
+        """
+        with atomic.new_folder(folder) as new:
+            shutil.copytree(self.folder, new, dirs_exist_ok=True)
+        return replace(self, folder=Path(folder))
+
 
 def select(
     index: Index,
     releases: Release | Sequence[Release],
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     *,
     budget: int,
     strategy: str | Strategy = DEFAULT_STRATEGY,
@@ -152,13 +252,14 @@ def select(
     reference: Public | None = None,
     curation: Curation | None = None,
 ) -> ProxySet:
-    """Draw a proxy set from an index and write it to a new folder.
+    """Draw a proxy set from an index.
 
     Args:
         index: the index whose probes were answered.
         releases: one or more, or their files (`releases.ReleaseFiles`); may be empty for strategies that ask the client
             nothing.
-        out: new or empty folder.
+        out: folder: new, empty, or of this same proxy set, which is then opened. None for a scratch folder that goes with the
+            proxy set; `ProxySet.save` keeps it.
         budget: number of items; the whole pool when that is smaller.
         strategy: a name ("density-ratio", "ecos", "facility-location", "random", "k-center", "uniform-cluster", or one that an
             installed package offers), "module:Class", or an object (`select.strategy.Strategy`).
@@ -174,12 +275,12 @@ def select(
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, or
             none where one is needed; both releases and a reference; what `curation.curate` cannot do.
         ArtifactError: the index is damaged, or a release's receipt is not its own.
-        FileExistsError: `out` is not empty.
+        FileExistsError: `out` holds something else.
     """
     found = [releases] if isinstance(releases, Release) else releases
     if reference is not None and found:
         raise InvalidInput(
-            f"{len(found)} releases and the reference {reference} were given: one of the two says what is wanted"
+            f"{len(found)} releases and the reference {named(reference)} were given: one of the two says what is wanted"
         )
     answers = found if reference is None else reference_coverage(index, reference)
     pool: Candidates | Index = index
@@ -218,16 +319,39 @@ def select(
         clusters_covered=len(np.unique(ranked.clusters)),
         clusters=index.manifest.clusters,
         metadata=list(ranked.groupings),
-        reference=None if reference is None else str(reference),
+        reference=None if reference is None else named(reference),
         curated=curated,
     )
+    if out is None:
+        with scratch() as place:
+            proxy = _written(place / "proxy", index, table, card, ranked)
+        goes_with(proxy, place)
+        return proxy
+    if (Path(out) / "card.json").is_file():
+        return _same(ProxySet.open(out), card, table)
+    return _written(Path(out), index, table, card, ranked)
+
+
+def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
+    """The proxy set that is there, if it is the one that would be written."""
+    old, new = proxy.card.model_dump(), card.model_dump()
+    if old == new and proxy.selection().column("id").to_pylist() == table.column("id").to_pylist():
+        return proxy
+    changes = [f"{name} was {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name]]
+    words = "; ".join(change[:200] for change in changes[:3]) or "other items"
+    raise FileExistsError(
+        f"{proxy.folder} holds another proxy set ({words}): choose another folder or remove it"
+    )
+
+
+def _written(out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranked) -> ProxySet:
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)
         selection = pa.table(
             {
                 "id": table.column("id"),
                 "cluster": pa.array(ranked.clusters, pa.int32()),
-                "rank": pa.array(range(count), pa.int32()),
+                "rank": pa.array(range(card.items), pa.int32()),
                 "score": pa.array(ranked.scores, pa.float64()),
                 "reason": pa.array(ranked.reasons, pa.string()),
                 **{name: table.column(name) for name in ("label", "source", "uri", "licence")},
@@ -238,7 +362,7 @@ def select(
         pq.write_table(selection, folder / "selection.parquet")
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "card.md").write_text(_markdown(card, selection), encoding="utf-8")
-    return ProxySet(Path(out), card)
+    return ProxySet(out, card)
 
 
 def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str | None], list[str]]:

@@ -24,6 +24,7 @@ from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.files import ReadFailed
+from proxyset.sources.memory import MemorySource
 from proxyset.sources.remote import is_url
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
 
@@ -53,21 +54,29 @@ class ShardRecord(BaseModel):
 
 @dataclass(frozen=True)
 class EncodeTask:
-    """One shard to encode; picklable, so that any process on any machine can do it.
+    """One shard to encode; picklable if pool and encoder are named, so that any process on any machine can do it.
 
     Attributes:
-        pool, kind: as `open_source` takes them.
+        pool, kind: as `open_source` takes them; or a pool in memory.
         shard: the part of it.
-        encoder: spec of the encoder; `local` says where its weights lie, if it has any.
+        encoder: spec of the encoder; `local` says where its weights lie, if it has any. Or a function, which has no spec that
+            another process could make it from.
         folder: where the Parquet file goes.
     """
 
-    pool: str
+    pool: str | MemorySource
     kind: Kind
     shard: Shard
-    encoder: EncoderSpec
+    encoder: EncoderSpec | Encoder
     local: str | None
     folder: Path
+
+    def opened(self) -> tuple[Source, Encoder]:
+        pool, encoder = self.pool, self.encoder
+        return (
+            _source(pool, self.kind) if isinstance(pool, str) else pool,
+            _encoder(encoder.model_dump_json(), self.local) if isinstance(encoder, EncoderSpec) else encoder,
+        )
 
 
 def encode_shard(task: EncodeTask) -> ShardRecord:
@@ -77,7 +86,7 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     check_seen(task.folder.parent, task.pool, task.local)
     if marker.exists():
         return read_marker(marker)
-    source, encoder = _open(task.pool, task.kind, task.encoder.model_dump_json(), task.local)
+    source, encoder = task.opened()
     with atomic.replacing(task.folder / name) as path:
         for wait in (*_WAITS, None):
             try:
@@ -157,8 +166,13 @@ class _NeedsSingle(Exception):
 
 
 @functools.lru_cache(maxsize=2)
-def _open(pool: str, kind: Kind, spec: str, local: str | None) -> tuple[Source, Encoder]:
-    return open_source(pool, kind=kind), encoder_for(EncoderSpec.model_validate_json(spec), local=local)
+def _source(pool: str, kind: Kind) -> Source:
+    return open_source(pool, kind=kind)
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(spec: str, local: str | None) -> Encoder:
+    return encoder_for(EncoderSpec.model_validate_json(spec), local=local)
 
 
 def _write(

@@ -2,5 +2,6 @@
 
 from proxyset.encoders.catalogue import encoder_for, load_encoder
 from proxyset.encoders.encoder import Encoded, Encoder, EncoderSpec
+from proxyset.encoders.function import FunctionEncoder
 
-__all__ = ["Encoded", "Encoder", "EncoderSpec", "encoder_for", "load_encoder"]
+__all__ = ["Encoded", "Encoder", "EncoderSpec", "FunctionEncoder", "encoder_for", "load_encoder"]

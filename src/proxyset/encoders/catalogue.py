@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from proxyset.encoders.encoder import Encoder, EncoderSpec
-from proxyset.encoders.foreign import ENCODERS, NAMES, guarded
+from proxyset.encoders.foreign import ENCODERS, NAMES, ForeignEncoder, guarded
+from proxyset.encoders.function import NAME as FUNCTION
+from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.fingerprint import canonical_json
 
@@ -18,24 +20,14 @@ _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "im
 Params = TypeVar("Params", bound=BaseModel)
 
 
-class Readable(Protocol):
-    """What is needed of a source (`sources.Source`), which lies a layer above."""
-
-    @property
-    def kind(self) -> str: ...
-
-    def shards(self) -> Sequence[Any]: ...
-
-    def read(self, shard: Any) -> Iterator[Any]: ...
-
-
-def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
+def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | None = None) -> Encoder:
     """The encoder that a user asked for.
 
     Args:
         spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
             "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
-            "tabular" or "tabular:categories=32"; a name that an installed package offers; or "module:Class".
+            "tabular" or "tabular:categories=32"; a name that an installed package offers; or "module:Class"; or a function with
+            its name, or an object that encodes.
         source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
             statistics: never give private data here.
 
@@ -45,31 +37,57 @@ def load_encoder(spec: str, *, source: Readable | None = None) -> Encoder:
         EncoderMismatch: the encoder's self-test fails on this machine.
         MissingExtra: the encoder's library is not installed.
     """
+    if isinstance(spec, FunctionEncoder):
+        if source is None:
+            raise InvalidInput(
+                f"the function {spec.name!r} is tried with an item of the pool, and none was given"
+            )
+        return spec.fitted(source)
+    if not isinstance(spec, str):
+        return _fitting(loaded(spec), source)
     name, _, rest = spec.partition(":")
     if name not in NAMES:
-        return _fitting(guarded(ENCODERS.load(spec)), spec, source)
+        return _fitting(guarded(ENCODERS.load(spec)), source)
     if name in ("auto", "embeddings", "tabular") and source is None:
         raise InvalidInput(f"the encoder {name!r} is made from a pool, and none was given")
     if name == "auto" and source is not None:
         name = _AUTO[source.kind]
-    return _fitting(_load(name, rest, source), spec, source)
+    return _fitting(_load(name, rest, source), source)
 
 
-def _fitting(encoder: Encoder, spec: str, source: Readable | None) -> Encoder:
+def _fitting(encoder: Encoder, source: Readable | None) -> Encoder:
     if source is not None and encoder.kind != source.kind:
         raise InvalidInput(
-            f"the encoder {spec!r} takes {encoder.kind} items; this data holds {source.kind} items"
+            f"the encoder {encoder.spec.name!r} takes {encoder.kind} items; this data holds {source.kind} items"
         )
     return encoder
 
 
-def encoder_for(spec: EncoderSpec, *, local: str | None = None) -> Encoder:
+def loaded(encoder: object) -> Encoder:
+    """An object that can encode; another package's as private records may meet it.
+
+    Raises:
+        InvalidInput: it cannot, or it is a function without a name.
+    """
+    if isinstance(encoder, Encoder):
+        ours = type(encoder).__module__.startswith("proxyset.")
+        return encoder if ours else ForeignEncoder(encoder, encoder.kind, encoder.spec)
+    if callable(encoder):
+        raise InvalidInput(
+            "a function has no name that both sides could agree on: give it one, FunctionEncoder('my encoder, v1', function)"
+        )
+    raise InvalidInput(
+        f"an encoder is a name, a FunctionEncoder or what load_encoder returns, not {type(encoder).__name__}"
+    )
+
+
+def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None) -> Encoder:
     """The encoder that a probe asks for, rebuilt on this machine from the probe alone.
 
     Args:
         spec: as it came in the probe; nothing in it is trusted.
         local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder,
-            since weights do not travel.
+            since weights do not travel, and a function for a probe that was made with one.
 
     Returns:
         An encoder whose fingerprint is that of `spec`.
@@ -80,6 +98,13 @@ def encoder_for(spec: EncoderSpec, *, local: str | None = None) -> Encoder:
         InvalidInput, InvalidData: `local` cannot be loaded.
         MissingExtra: the encoder's library is not installed.
     """
+    if spec.name == FUNCTION and isinstance(local, FunctionEncoder):
+        return local.rebuilt(spec, _validated(FunctionParams, spec))
+    if isinstance(local, FunctionEncoder):
+        raise EncoderMismatch(
+            f"the probe was made with the encoder {spec.name!r}, not with a function: leave {local.name!r} out, or ask for a "
+            "probe made with it"
+        )
     wanted = local.partition(":")[0] if local else "auto"
     foreign = wanted not in NAMES
     if not foreign and wanted not in ("auto", spec.name):
@@ -149,11 +174,17 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
             f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
             "get its folder and name it as onnx:FOLDER"
         )
+    if spec.name == FUNCTION:
+        name = _validated(FunctionParams, spec).function
+        raise EncoderMismatch(
+            f"the probe was made with a function called {name!r}, and functions do not travel: give the same one, "
+            f"encoder=FunctionEncoder({name!r}, function)"
+        )
     if spec.name not in NAMES and spec.name in ENCODERS.names():
         return guarded(ENCODERS.find(spec.name))
     raise EncoderMismatch(
         f"the probe's encoder {spec.name!r} is unknown to this proxyset, which has {', '.join(ENCODERS.names())}: use the version "
-        "that the probe was made with, install the package that offers it, or name its class: --encoder module:Class"
+        "that the probe was made with, install the package that offers it, or name its class, module:Class"
     )
 
 

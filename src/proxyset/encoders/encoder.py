@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class EncoderSpec(BaseModel):
     """What both sides must agree on. It travels in the probe; weights do not, only their SHA-256 in `params`.
 
     Attributes:
-        name: the kind of encoder: "embeddings", "hog", "onnx", "wordllama", "tabular".
+        name: the kind of encoder: "embeddings", "hog", "onnx", "wordllama", "tabular", "function".
         dim: number of features, d.
         params: all that changes a feature: preprocessing, weights' SHA-256, public statistics of the pool.
     """
@@ -49,6 +49,7 @@ class Encoded:
     problems: dict[int, str] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """φ."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from proxyset.encoders.encoder import Encoded, Encoder, EncoderSpec, checked
+from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.errors import InvalidInput
 from proxyset.registry import Registry
 
@@ -83,7 +84,7 @@ def guarded(encoder: Encoder) -> Encoder:
             f"the encoder {encoder.spec.name!r} takes {encoder.kind!r} items; an encoder of another package takes one of "
             f"{', '.join(KINDS)} (what is read of a table is said by the encoder 'tabular' alone)"
         )
-    if encoder.spec.name in NAMES:
+    if encoder.spec.name in (*NAMES, FUNCTION):
         raise InvalidInput(
             f"an encoder of another package calls itself {encoder.spec.name!r}, as one of ours does: give it another name"
         )

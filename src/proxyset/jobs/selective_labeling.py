@@ -84,7 +84,7 @@ def selective_labeling(
     from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
 
     if not first or min(first) < 1:
-        raise InvalidInput(f"--first takes numbers of items from 1 on, not {list(first)}")
+        raise InvalidInput(f"first takes numbers of items from 1 on, not {list(first)}")
     answers, origin = read_labels(labels), origin_of(labels)
     known = match_labels(answers, proxy, classes=classes).classes
     ranked: list[str] = proxy.selection().column("id").to_pylist()

@@ -163,7 +163,7 @@ def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | N
     if plan.method == "supervised":
         return supervised(model, data.items, data.labels, plan.settings, loss=plan.loss, run=run)
     if unlabeled is None:
-        raise InvalidInput("FixMatch needs unlabeled images: give the pool with --unlabeled")
+        raise InvalidInput("FixMatch needs unlabeled images: give the pool (unlabeled)")
     return fixmatch(model, data.items, data.labels, unlabeled.pixels, plan.settings, plan.rule, run=run)
 
 

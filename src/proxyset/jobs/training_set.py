@@ -178,7 +178,7 @@ def _own_labels(proxy: ProxySet) -> list[Answer]:
     ids, labels = (selection.column(name).to_pylist() for name in ("id", "label"))
     if not any(labels):
         raise InvalidData(
-            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file with --labels"
+            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file (labels)"
         )
     return [Answer(item, label or "") for item, label in zip(ids, labels, strict=True)]
 

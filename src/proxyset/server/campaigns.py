@@ -71,7 +71,7 @@ def create(
             f"{id!r} cannot name a campaign: use lower-case letters, digits and hyphens, at most 63"
         ) from None
     if not 1 <= budget <= MOST_ITEMS:
-        raise InvalidInput(f"--budget must be 1 to {MOST_ITEMS:,}, not {budget}")
+        raise InvalidInput(f"the budget must be 1 to {MOST_ITEMS:,}, not {budget}")
     STRATEGIES.find(strategy)
     if deadline is not None:
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)

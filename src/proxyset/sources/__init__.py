@@ -16,6 +16,8 @@ from proxyset.sources.fetch import fetch
 from proxyset.sources.files import locate, place
 from proxyset.sources.folder import ImageFolder
 from proxyset.sources.foreign import foreign_source
+from proxyset.sources.given import Given, is_path
+from proxyset.sources.memory import open_memory
 from proxyset.sources.parquet import Parquet
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, RandomAccess, Shard, Source
 from proxyset.sources.table import CsvTable
@@ -26,13 +28,13 @@ __all__ = ["KEPT_COLUMNS", "Batch", "Kind", "RandomAccess", "Shard", "Source", "
 
 
 def open_source(
-    path: str | os.PathLike[str],
+    path: Given,
     *,
     kind: Kind | None = None,
     columns: Sequence[str] = (),
     shard_size: int | None = None,
 ) -> Source:
-    """Open a pool or private data, in whatever form it is.
+    """Open a pool, in whatever form it is: files, or data in memory.
 
     | form | items | ids |
     |---|---|---|
@@ -43,13 +45,15 @@ def open_source(
     | `.csv`, `.tsv` | text if there is a column `text`, else table | column `id`, else row number |
     | `.npy` | embedding | row number |
     | `img_emb/*.npy` and `metadata/*.parquet` (clip-retrieval) | embedding | column `id`, else row number |
+    | in memory: see `sources.given` | by what an item is | column or key `id`, else row number |
 
-    All but the first and the last may be one file or a folder of them. Parquet and tar files may also lie
+    All but the first and the last two may be one file or a folder of them. Parquet and tar files may also lie
     where fsspec can read them ("s3://bucket/pool", "https://host/pool.parquet"). Row numbers count from 0 over the
     whole source.
 
     Args:
-        path: a file or a folder; or "NAME:PLACE" of a source that an installed package offers, or "module:Class:PLACE".
+        path: a file or a folder; "NAME:PLACE" of a source that an installed package offers, or "module:Class:PLACE"; or the data
+            themselves.
         kind: take the items to be of this kind, where the data leaves a choice.
         columns: further columns to carry in `Batch.columns`, such as the one that names the person. A table
             does not have them among its features.
@@ -64,6 +68,8 @@ def open_source(
         raise InvalidInput(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     if shard_size is not None and shard_size < 1:
         raise InvalidInput(f"shard_size must be at least 1, not {shard_size}")
+    if not is_path(path):
+        return open_memory(path, kind, columns, shard_size)
     if (foreign := foreign_source(os.fspath(path))) is not None:
         if kind not in (None, foreign.kind):
             raise InvalidInput(f"{path} holds {foreign.kind} items, and kind={kind!r} was asked for")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -112,9 +112,7 @@ class Parquet:
             return file.schema_arrow
 
     def _content_of(self, kind: Kind) -> str | None:
-        names, fits = CONTENT[kind]
-        there = {field.name: field.type for field in self._schema}
-        return next((name for name in names if name in there and fits(there[name])), None)
+        return content_of(self._schema, kind, CONTENT[kind][0])
 
     @cached_property
     def _content(self) -> str | None:
@@ -127,26 +125,7 @@ class Parquet:
     @cached_property
     def _numeric(self) -> dict[str, bool]:
         """The columns of a table, and which of them are numbers."""
-        found: dict[str, bool] = {}
-        for column in self._schema:
-            if (
-                column.name == ID
-                or column.name in self._carried.values()
-                or PANDAS_INDEX.fullmatch(column.name)
-            ):
-                continue
-            numeric = arrow.is_numeric(column.type)
-            if numeric is None:
-                raise InvalidData(
-                    f"{self.path}: the column {column.name!r} is {column.type}; a table can have numbers, "
-                    f"times and strings; drop or flatten it"
-                )
-            found[column.name] = numeric
-        if not found:
-            raise InvalidData(
-                f"{self.path} has no columns to make features of: only {', '.join(self._schema.names)}"
-            )
-        return found
+        return numeric_columns(self._schema, (ID, *self._carried.values()), self.path)
 
     @cached_property
     def _used(self) -> list[str]:
@@ -185,3 +164,32 @@ class Parquet:
         if self.kind == "table":
             return name not in self._numeric or arrow.is_numeric(kind) == self._numeric[name]
         return name != self._content or CONTENT[self.kind][1](kind)
+
+
+def content_of(schema: pa.Schema, kind: Kind, names: Sequence[str]) -> str | None:
+    """The first of these columns that can hold items of this kind."""
+    there = {field.name: field.type for field in schema}
+    fits = CONTENT[kind][1] if kind in CONTENT else None
+    return next((name for name in names if fits and name in there and fits(there[name])), None)
+
+
+def numeric_columns(schema: pa.Schema, beside: Collection[str], where: str) -> dict[str, bool]:
+    """The columns of a table but for those in `beside`, and which of them are numbers.
+
+    Raises:
+        InvalidData: a column holds what a table cannot have, or none is left.
+    """
+    found: dict[str, bool] = {}
+    for column in schema:
+        if column.name in beside or PANDAS_INDEX.fullmatch(column.name):
+            continue
+        numeric = arrow.is_numeric(column.type)
+        if numeric is None:
+            raise InvalidData(
+                f"{where}: the column {column.name!r} is {column.type}; a table can have numbers, times and strings; drop or "
+                "flatten it"
+            )
+        found[column.name] = numeric
+    if not found:
+        raise InvalidData(f"{where} has no columns to make features of: only {', '.join(schema.names)}")
+    return found

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from proxyset.bars import shown
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
+from proxyset.printable import printable
 from proxyset.wire.arrays import Dtype as Dtype
 from proxyset.wire.arrays import compress, decompress, parts
 from proxyset.wire.container import Tensors, pack, unpack
@@ -36,7 +38,7 @@ class _Header(BaseModel):
     commitment: Commitment | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Probe:
     """R centroids that the client's items vote for.
 
@@ -62,6 +64,20 @@ class Probe:
     projection: NDArray[np.float32] | None
     purpose: str
     medoids: Medoids | None = None
+
+    def __repr__(self) -> str:
+        return f"<Probe of {self._what()}>"
+
+    def _repr_html_(self) -> str:
+        facts = [f"encoder {self.encoder.name}, {len(self.data):,} bytes", f"of the index {self.index[:12]}"]
+        if self.purpose:
+            facts.append(f"purpose, in the cloud's words: {printable(self.purpose)}")
+        return shown(f"Probe of {self._what()}", facts)
+
+    def _what(self) -> str:
+        R, D = self.centroids.shape
+        items = "medoids (items of the pool)" if self.medoids else "centroids"
+        return f"{R:,} {items} of {D} numbers, {self.encoder.dim} features by {self.encoder.name}"
 
     @classmethod
     def build(

@@ -120,7 +120,7 @@ class Questions:
         if len(data) > QUESTIONS_LIMIT:
             raise InvalidInput(
                 f"these questions have {len(data)} bytes, more than the {QUESTIONS_LIMIT} that are read: ask about fewer items, "
-                "or send none of them along (--no-items)"
+                "or send none of them along (items=False)"
             )
         return cls.from_bytes(data)
 

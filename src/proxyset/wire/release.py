@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from proxyset.bars import bars, shown
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Tensors, pack, unpack
@@ -130,7 +131,7 @@ class _Header(BaseModel):
     privacy: PrivacyStatement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Release:
     """R noisy counts.
 
@@ -149,6 +150,25 @@ class Release:
     index: str
     privacy: PrivacyStatement
     receipt: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<Release of {len(self.counts):,} noisy counts: {self._promise()}>"
+
+    def _repr_html_(self) -> str:
+        sigma = self.privacy.sigma
+        caption = f"One bar a cluster; the band is the noise, ±σ = {sigma:.3g}."
+        picture = bars(self.counts.tolist(), f"{len(self.counts)} noisy counts", sigma)
+        facts = [self._promise(), f"for the index {self.index[:12]}"]
+        return shown(f"Release of {len(self.counts):,} noisy counts", facts, picture, caption)
+
+    def _promise(self) -> str:
+        privacy = self.privacy
+        unit = (
+            "one record"
+            if privacy.unit == "record"
+            else f"one person of at most {privacy.max_records} records"
+        )
+        return f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {unit}, σ = {privacy.sigma:.3g}"
 
     def to_bytes(self) -> bytes:
         return self._packed(self.receipt)

@@ -106,7 +106,7 @@ def weigh(
     if rule not in RULES:
         raise InvalidInput(f"unknown way to combine releases {rule!r}: choose one of {', '.join(RULES)}")
     if not max_weight >= 1:
-        raise InvalidInput(f"--max-weight must be at least 1 (inf for no bound), not {max_weight}")
+        raise InvalidInput(f"max_weight must be at least 1 (inf for no bound), not {max_weight}")
     draws, masses, sigmas = [], np.empty(len(releases)), np.empty(len(releases))
     seen: dict[str, int] = {}
     for number, release in enumerate(releases, start=1):

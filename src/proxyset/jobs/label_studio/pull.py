@@ -84,7 +84,7 @@ def pull(
     fits = state is not None and (state.url, state.project) == (server.url, project)
     if path.exists() and not fits:
         raise InvalidInput(
-            f"{path} was not pulled from project {project} of {server.url}: choose another --out"
+            f"{path} was not pulled from project {project} of {server.url}: choose another folder"
         )
     since = state.until if state and not everything else None
     by_item: dict[str, list[Answer]] = {}

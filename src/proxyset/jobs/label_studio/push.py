@@ -68,7 +68,7 @@ def push(
     """
     names = check_classes(classes)
     check_showable(proxy)
-    for option, value in (("--first", first), ("--annotators", annotators), ("--chunk", chunk)):
+    for option, value in (("first", first), ("annotators", annotators), ("chunk", chunk)):
         if value is not None and value < 1:
             raise InvalidInput(f"{option} must be at least 1, not {value}")
     selection = proxy.selection()
@@ -112,7 +112,7 @@ def _refuse_foreign(tasks: Iterable[Task], proxy: ProxySet, hashes: dict[str, st
             if unknown
             else f"{len(other)} items of another index"
         )
-        raise InvalidInput(f"the project {title!r} holds {what}: choose another name with --project")
+        raise InvalidInput(f"the project {title!r} holds {what}: choose another name (project)")
 
 
 def _chunks(tasks: Iterable[dict[str, Any]], most: int) -> Iterable[list[dict[str, Any]]]:

@@ -68,7 +68,7 @@ class Server:
             raise MissingExtra("label_studio_sdk", "labels", "Label Studio projects") from None
 
         if not self.url.startswith(("http://", "https://")):
-            raise InvalidInput(f"--url {self.url!r} does not begin with http:// or https://")
+            raise InvalidInput(f"the address {self.url!r} does not begin with http:// or https://")
         make: Any = label_studio_sdk.LabelStudio
         with self._speaking():
             return make(base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections)
@@ -134,7 +134,7 @@ class Server:
         if (set(own_classes), own_kind) != (set(classes), kind):
             raise InvalidInput(
                 f"the project {found.title!r} asks for {', '.join(own_classes) or 'no class'} about {own_kind or 'other'} "
-                f"items, not for {', '.join(classes)} about {kind} items: choose another name with --project, or the "
+                f"items, not for {', '.join(classes)} about {kind} items: choose another name (project), or the "
                 "same classes"
             )
         if annotators and annotators != found.maximum_annotations:
@@ -218,7 +218,7 @@ class Server:
             raise Unsure(f"Label Studio at {self.url} cannot be reached: {what}") from None
         except (json.JSONDecodeError, ValidationError, httpx.InvalidURL):
             raise TransportError(
-                f"what answers at {self.url} is not Label Studio, or redirects to it: give --url as the browser ends up with"
+                f"what answers at {self.url} is not Label Studio, or redirects to it: give its address as the browser ends up with"
             ) from None
 
 

@@ -53,7 +53,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
                         yield _lost(file, first, wanted)
                         first += 1
                     elif len(table):
-                        yield _batch(table, content, file, first, wanted)
+                        yield batch_of(table, content, file, first, wanted)
                         first += len(table)
     except ReadFailed:
         raise
@@ -109,7 +109,14 @@ def _content(schema: pa.Schema, wanted: Wanted) -> str | None:
     return None
 
 
-def _batch(table: pa.Table, content: str | None, file: str, first: int, wanted: Wanted) -> Batch:
+def batch_of(table: pa.Table, content: str | None, file: str, first: int, wanted: Wanted) -> Batch:
+    """Rows as a batch; their items lie in the column `content`, or are the rows themselves.
+
+    Args:
+        table: the columns that are read, and no other.
+        content: None for tables, and where there is no such column.
+        file, first: the file, and the number of its first row here: for records without an id.
+    """
     names = [name or row_name(file, first + row) for row, name in enumerate(_spelled(table, ID))]
     columns = {name: _spelled(table, name) for name in wanted.columns}
     items, unread = _items(table, content, wanted)
