@@ -51,10 +51,9 @@ class Server:
         assert self.process.stdout is not None
         self.told = json.loads(self.process.stdout.readline())
 
-    def kill_and_start(self) -> None:
+    def kill(self) -> None:
         kill(self.process)
         self.process.stdout.close()  # type: ignore[union-attr]
-        self.start()
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -117,7 +116,7 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path, ending: list[Server]) -> No
         service = Service(server.told["url"], signing_key(ledger), ca=cert)
         agent = Agent(service, ledger, terms, X, lambda *_: None, "records", hold=0.01)
         if number % 20 == 2:  # the server dies, and comes back, before an answer is sent
-            kill(server.process)
+            server.kill()
             with pytest.raises(TransportError):
                 agent.round()
             server.start()
@@ -129,8 +128,9 @@ def test_a_fleet_over_tls_with_kills(tmp_path: Path, ending: list[Server]) -> No
             [*PROGRAM, "campaign", "aggregate", "phones", "--state", str(folder)], stderr=subprocess.DEVNULL
         )
         time.sleep(random.uniform(0.5, 3))
-        helper.kill_and_start()
+        helper.kill()
         kill(running)
+        helper.start()
     told = proxyset("campaign", "aggregate", "phones", "--state", folder)
     assert told["verdicts"] == {"accepted": AGENTS} and told["opened"]
     total = sums_of(book).total("phones")
