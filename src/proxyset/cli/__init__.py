@@ -15,6 +15,7 @@ from proxyset.cli import (
     demo,
     distill,
     encoder,
+    helper,
     index,
     label,
     look,
@@ -57,6 +58,7 @@ app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(server.app, name="server")
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(helper.app, name="helper")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(model.app, name="model")
 app.add_typer(client.app, name="client")

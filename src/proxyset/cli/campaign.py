@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,19 +14,34 @@ from pydantic import ValidationError
 from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.options import Adjacency, Json, StateFolder, Unit
-from proxyset.cli.output import emit
+from proxyset.cli.output import emit, note
+from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.errors import InvalidInput, StateError
 from proxyset.server import campaigns
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.state import State
+from proxyset.server.two_party import create as two_party
+from proxyset.server.two_party.create import Agreement
+from proxyset.server.two_party.job import aggregate as run_aggregation
+from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
 from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
+from proxyset.wire.signing import public_half
 
 app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
+_MOST_VOTES = 16_383
+
+
+class Aggregation(StrEnum):
+    """How the answers of many clients become one."""
+
+    local = "local"
+    two_party = "two-party"
+
 
 Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 
@@ -53,6 +69,28 @@ def create(
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     items: ItemsOption = True,
+    aggregate: Annotated[
+        Aggregation,
+        typer.Option(help="local: each client adds noise. two-party: exact votes in shares, noise once."),
+    ] = Aggregation.local,
+    helper: Annotated[
+        str, typer.Option(help="Of a two-party sum: URL of the helper, whom another organisation runs.")
+    ] = "",
+    helper_key: Annotated[
+        str, typer.Option(help="Its public key, as its operator told; what it says, unless given.")
+    ] = "",
+    helper_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of its certificate authority.", show_default=False)
+    ] = None,
+    minimum: Annotated[int, typer.Option(help="The fewest reports of a two-party sum.", min=2)] = 100,
+    most_votes: Annotated[
+        int | None,
+        typer.Option(
+            help="The most votes of one report; unless given, --max-records for a person, 16383 for records.",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Begin a campaign; a state is begun with the first. A running server offers it at once.
@@ -73,20 +111,52 @@ def create(
         raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'epsilon'}: {first['msg']}") from None
     opened = Index.open(index)
     book = State.open(state)
-    made = campaigns.create(
-        book,
-        name,
-        opened,
-        ask,
-        budget=budget,
-        purpose=purpose,
-        strategy=strategy,
-        deadline=deadline,
-        dim=dim,
-        dtype=dtype.value if dtype else None,
-        items=items,
-    )
+    options: dict[str, Any] = {
+        "budget": budget,
+        "purpose": purpose,
+        "strategy": strategy,
+        "deadline": deadline,
+        "dim": dim,
+        "dtype": dtype.value if dtype else None,
+        "items": items,
+    }
+    if (aggregate is Aggregation.two_party) != bool(helper):
+        raise InvalidInput("--aggregate two-party and --helper URL go together")
+    if aggregate is Aggregation.two_party:
+        most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
+        privacy = privacy_statement(epsilon_high, delta, unit.value, adjacency.value, max_records)
+        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
+        made = two_party.create(book, name, opened, ask, agreed, **options)
+    else:
+        made = campaigns.create(book, name, opened, ask, **options)
     emit(_facts(book, made, 0), _words(book, made, 0), json)
+
+
+@app.command("leader-key")
+def leader_key(state: StateFolder = "state", json: Json = False) -> None:
+    """The public key by which helpers of two-party sums know this server.
+
+    Example: proxyset campaign leader-key
+    """
+    key = public_half(sums_of(State.open(state)).key())
+    emit({"key": key}, key, json)
+
+
+@app.command()
+def aggregate(name: Name, state: StateFolder = "state", json: Json = False) -> None:
+    """Verify and add up what the clients of a closed campaign sent to two parties, and open the sum, once. Killed, run it again.
+
+    Example: proxyset campaign aggregate wards
+    """
+    book = State.open(state, create=False)
+    found = run_aggregation(book, name, note)
+    facts = {
+        "campaign": name,
+        "reports": found.reports,
+        "verdicts": {verdict.name: count for verdict, count in found.verdicts.items()},
+        "opened": found.opened,
+    }
+    emit(facts, f"{name}: {found.words()}", json)
 
 
 @app.command("list")
@@ -293,14 +363,34 @@ def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:
         "deadline": campaign.deadline.isoformat() if campaign.deadline else None,
         "accepting": campaign.accepting(),
         "releases": releases,
+        "two_party": _two_party(state, campaign.id),
         "state": state.name,
+    }
+
+
+def _two_party(state: State, id: str) -> dict[str, Any] | None:
+    sums = sums_of(state)
+    if (found := sums.find(id)) is None:
+        return None
+    progress = sums.progress(id)
+    return {
+        "task": found.task.model_dump(mode="json"),
+        "helper_url": found.helper_url,
+        "reports": progress.reports,
+        "verdicts": {verdict.name: count for verdict, count in progress.verdicts.items()},
+        "opened": progress.opened,
     }
 
 
 def _words(state: State, campaign: Campaign, releases: int) -> str:
     size, clusters = state.probe_size(campaign.probe)
     until = f" until {campaign.deadline:%F %T} UTC" if campaign.deadline else ""
-    asked = campaign.ask
+    asked, sums = campaign.ask, sums_of(state)
+    if (found := sums.find(campaign.id)) is not None:
+        return (
+            f"{campaign.id}: {'open' + until if campaign.accepting() else 'closed'}, {sums.progress(campaign.id).words()}; "
+            f"{found.task.words()}"
+        )
     return (
         f"{campaign.id}: {'open' + until if campaign.accepting() else 'closed'}, {releases} releases; asks for "
         f"ε {asked.epsilon_low:g} to {asked.epsilon_high:g} per {asked.unit}, {clusters} counts, probe of {size:,} bytes"

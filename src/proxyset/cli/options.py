@@ -29,7 +29,10 @@ LedgerArgument = Annotated[
 UnitOption = Annotated[Unit, typer.Option(help="What is protected.")]
 MaxRecords = Annotated[int, typer.Option(help="Most records of one person that count.")]
 Person = Annotated[
-    str | None, typer.Option(help='Column that names the person, or "folder".', show_default=False)
+    str | None,
+    typer.Option(
+        help='Column that names the person, "folder", or "me": all are one person\'s.', show_default=False
+    ),
 ]
 AdjacencyOption = Annotated[Adjacency, typer.Option(help="Which data sets are neighbours.")]
 EncoderOption = Annotated[

@@ -31,6 +31,7 @@ Data = Given
 Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
+ME = "me"
 
 
 def matching_encoder(
@@ -53,8 +54,8 @@ def matching_encoder(
 
 
 def wanted_of(encoder: Encoder, *columns: str | None) -> Wanted:
-    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER and None are none)."""
-    asked = tuple(column for column in columns if column and column != FOLDER)
+    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER, ME and None are none)."""
+    asked = tuple(column for column in columns if column and column not in (FOLDER, ME))
     width, features = encoder.spec.dim, tuple[str, ...]()
     if isinstance(encoder, TabularEncoder):
         features = tuple(column.name for column in encoder.params.columns)
@@ -202,7 +203,8 @@ def open_private(
     Args:
         data: path of the private data, or the data themselves (`sources.given`).
         encoder: says which kind of items they are, and how each is read.
-        person: the column that names the person of each record; "folder" for the folder that it lies in.
+        person: the column that names the person of each record; "folder" for the folder that it lies in; "me"
+            where all records are one person's.
         labels: "folder", a column, or labels by id; None for none.
         dataset: the owner's name for the data in the ledger.
 
@@ -248,6 +250,8 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
 
 def _persons(batch: Batch, person: str) -> list[str]:
     """The person of each record, in canonical spelling; "" for none."""
+    if person == ME:
+        return [ME] * len(batch.ids)
     if person == FOLDER:
         return [cells.person(canonical(name.rpartition("/")[0])) for name in batch.ids]
     return list(map(cells.person, batch.columns[person]))
