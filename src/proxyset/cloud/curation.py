@@ -80,7 +80,9 @@ class Curated(BaseModel):
 
 def named(place: Public) -> str:
     """What a public set is called on a card."""
-    return os.fspath(place) if isinstance(place, str | os.PathLike) else f"a set of {len(place):,} in memory"
+    if isinstance(place, str | os.PathLike):
+        return os.fspath(place)
+    return f"a set of {len(place):,} in memory"
 
 
 def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limits, Curated]:
