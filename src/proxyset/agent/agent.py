@@ -110,7 +110,7 @@ class Agent:
         if in_force(self.ledger)[0] is None:
             raise InvalidInput(
                 f"no policy is in force in {self.ledger.path}, and nobody looks at what a service answers: write one "
-                "(proxyset client init) and adopt it (proxyset ledger policy)"
+                "(proxyset client init) and adopt it (proxyset client ledger policy)"
             )
 
     def round(self, stop: threading.Event | None = None) -> dict[str, Fate]:

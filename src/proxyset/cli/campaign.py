@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
-from proxyset.cli.options import Adjacency, Json, Unit
+from proxyset.cli.options import Adjacency, Json, StateFolder, Unit
 from proxyset.cli.output import emit
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
@@ -27,12 +27,6 @@ from proxyset.wire.release import RELEASE_LIMIT
 
 app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
 
-StateOption = Annotated[
-    str,
-    typer.Option(
-        "--state", help="The server's state: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER."
-    ),
-]
 Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 
 
@@ -41,7 +35,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     index: Annotated[Path, typer.Option(help="Folder of the index.")],
     budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
     epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
@@ -96,7 +90,7 @@ def create(
 
 
 @app.command("list")
-def list_campaigns(state: StateOption = "state", json: Json = False) -> None:
+def list_campaigns(state: StateFolder = "state", json: Json = False) -> None:
     """All campaigns.
 
     Example: proxyset campaign list
@@ -109,7 +103,7 @@ def list_campaigns(state: StateOption = "state", json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, state: StateOption = "state", json: Json = False) -> None:
+def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """One campaign: who answered, at what cost, and what was drawn.
 
     Example: proxyset campaign show lung-ct
@@ -149,7 +143,7 @@ def show(name: Name, state: StateOption = "state", json: Json = False) -> None:
 
 
 @app.command()
-def close(name: Name, state: StateOption = "state", json: Json = False) -> None:
+def close(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """Take no more releases.
 
     Example: proxyset campaign close lung-ct
@@ -164,7 +158,7 @@ def close(name: Name, state: StateOption = "state", json: Json = False) -> None:
 def probe(
     name: Name,
     out: Annotated[Path, typer.Option(help="File of the probe.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's probe to a file, for clients that share no network with the server.
@@ -181,7 +175,7 @@ def probe(
 def take_in(
     name: Name,
     releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Take in releases that came by hand. Their receipts must be signed by enrolled keys: clients add.
@@ -214,7 +208,7 @@ def select(
     combine: Annotated[
         str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
     ] = DEFAULT_RULE,
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Draw a proxy set from a campaign's releases. It is post-processing: as often as you like, open or closed.
@@ -251,7 +245,7 @@ def select(
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="New folder for the releases.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's releases to files, receipts and all, as `proxyset select` and `client verify` read them.
@@ -271,7 +265,7 @@ def export(
 def publish_model(
     name: Name,
     model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Let the clients of a campaign fetch a signed model; it replaces the one before.

@@ -63,7 +63,7 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 # what `client init` writes: every line commented, nothing in force until the owner adopts it
 TEMPLATE = b"""\
-# What may be answered from this ledger. Change it, then put it in force:  proxyset ledger policy THIS_FILE LEDGER
+# What may be answered from this ledger. Change it, then put it in force:  proxyset client ledger policy THIS_FILE LEDGER
 
 # What is protected: one "record", or one "person" of whom at most max_records records count.
 unit = "record"
@@ -221,7 +221,7 @@ class Policy(BaseModel):
                 f"the policy does not allow the encoder {encoder.name} with the fingerprint {encoder.fingerprint}. See what it "
                 "reads (proxyset client show PROBE); to allow it, put "
                 + (f'"{whole}" or ' if whole else "")
-                + "this fingerprint into `encoders` of the policy and adopt that (proxyset ledger policy)"
+                + "this fingerprint into `encoders` of the policy and adopt that (proxyset client ledger policy)"
             )
         if self.servers and recorded_name(server) not in {recorded_name(name) for name in self.servers}:
             raise Refused(f"the policy does not allow the server {server!r}")

@@ -95,12 +95,14 @@ class Tally:
         votes: those that could vote.
         no_vote: reason → how many could not for it.
         examples: reason → the id of one of them.
+        passed_over: what else lies beside the records and is not read: kind of file → how many.
     """
 
     total: int = 0
     votes: int = 0
     no_vote: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def whole(self) -> bool:
@@ -110,7 +112,7 @@ class Tally:
     def words(self) -> list[str]:
         """How many records vote, and why the others do not, the most frequent reason first: one line each."""
         if not self.total:
-            return ["There are no records: the answer would be noise alone."]
+            return ["There are no records: the answer would be noise alone.", *self.beside()]
         lines = [f"{self.votes:,} of {self.total:,} records would vote."]
         reasons = sorted(self.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
         for reason, number in reasons[:_REASONS]:
@@ -118,7 +120,14 @@ class Tally:
             lines.append(f"  {number:,} without a vote: {reason}{example}")
         if len(reasons) > _REASONS:
             lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
-        return lines
+        return lines + self.beside()
+
+    def beside(self) -> list[str]:
+        """What was passed over, one line each kind."""
+        return [
+            f"Passed over, not being of a form that is read here: {count:,} {what}"
+            for what, count in self.passed_over.items()
+        ]
 
 
 @dataclass
@@ -152,6 +161,8 @@ class PrivateData:
             ReadFailed: a file cannot be read now, on this machine. What it holds raises nothing.
         """
         self.tally = tally = Tally()
+        if isinstance(self.source, PrivateFiles):
+            tally.passed_over.update(self.source.passed_over)
         for batch in self.source.batches():
             X, problems = _features(batch.items, self.encoder)
             problems |= batch.unread
@@ -160,6 +171,7 @@ class PrivateData:
                 row: "no person" for row, name in enumerate(persons) if not name and row not in problems
             }
             tally.total += len(batch.ids)
+            tally.passed_over.update(batch.passed_over)
             for row, reason in problems.items():
                 tally.no_vote[reason] += 1
                 tally.examples.setdefault(reason, batch.ids[row])

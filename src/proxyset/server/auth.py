@@ -100,7 +100,9 @@ def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
         state = context_of(request).state
         found = await run_in_threadpool(state.operator, token.strip()) if kind.lower() == "bearer" else None
         if found is None:
-            raise _unauthorized("Bearer", "a token of an operator is needed: proxyset operator create")
+            raise _unauthorized(
+                "Bearer", "a token of an operator is needed: proxyset server operators create"
+            )
         request.state.who = found.name
         act_as(found.name, "api")
         if scope not in found.scopes:

@@ -116,7 +116,7 @@ def take_in(state: State, id: str, files: Sequence[bytes]) -> list[Outcome]:
         if receipt is None or state.client(receipt.claim.key) is None:
             whose = f"signed by the unknown key {receipt.claim.key}" if receipt else "without a receipt"
             raise ArtifactError(
-                f"release {number} is {whose}: enrol its client first (proxyset clients add KEY)"
+                f"release {number} is {whose}: enrol its client first (proxyset server clients add KEY)"
             )
         submissions.append(submission_of(release, data, campaign, receipt.claim.key))
     return state.store(submissions)

@@ -57,13 +57,17 @@ class Database:
             pool_pre_ping=not self.is_sqlite,
         )
         weakref.finalize(self, self._engine.dispose)  # who is done with a command does not close it
+        # one statement is whole by itself; psycopg would begin a transaction, SQLite's connections do not (`_prepare`)
+        self._reading = self._engine
+        if not self.is_sqlite:
+            self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare)
             event.listen(self._engine, "begin", _begin)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that a query finds. Raises StateError."""
-        with self.errors("read"), self._engine.begin() as connection:
+        with self.errors("read"), self._reading.begin() as connection:
             return [tuple(row) for row in Session(connection).execute(query, values)]
 
     @contextmanager
@@ -87,7 +91,8 @@ class Database:
     def snapshot(self) -> Iterator[Session]:
         """One transaction that reads all as it is at one moment, whoever writes meanwhile. Raises StateError."""
         with self.errors("read"), self._engine.connect() as raw:
-            connection = raw if self.is_sqlite else raw.execution_options(isolation_level="REPEATABLE READ")
+            level = {"proxyset_reads": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            connection = raw.execution_options(**level)
             with connection.begin():
                 yield Session(connection)
 
@@ -168,7 +173,7 @@ def _begin(connection: Connection) -> None:
         level = "FULL" if options.get("proxyset_flushed") else "NORMAL"
         connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
+    elif options.get("proxyset_reads"):
         connection.exec_driver_sql("BEGIN")
 
 
