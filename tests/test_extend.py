@@ -153,7 +153,7 @@ def test_strangers_that_cannot_be_taken_are_told_why(package):
     with pytest.raises(InvalidInput, match="calls itself 'hog'"):
         load_encoder(f"{here}:Impostor")
     letters = load_encoder("letters")
-    with pytest.raises(EncoderMismatch, match="name its class: --encoder module:Class"):
+    with pytest.raises(EncoderMismatch, match="name its class, module:Class"):
         encoder_for(EncoderSpec(name="careless", dim=2))
     with pytest.raises(EncoderMismatch, match=r"First difference: dim is 27 there, 26 here"):
         encoder_for(letters.spec.model_copy(update={"dim": 27}))

@@ -5,7 +5,8 @@
 * What is said beside the result fails nothing: where standard error cannot be written, there is nobody to tell.
 * A stream that was closed before the start is filled, so that no file of ours takes its number, and with it what libraries print.
 * Text of files and their names is UTF-8, whatever the locale says.
-* Ctrl-C ends with 130, SIGTERM and SIGHUP with 143 and 129, after everything has been put away, and without a traceback.
+* Ctrl-C ends with 130 without a traceback; SIGTERM and SIGHUP end the process as they always do (143 and 129 to a shell), but
+  after everything has been put away.
 """
 
 from __future__ import annotations
@@ -45,13 +46,21 @@ def command(module: str) -> NoReturn:
         status = _delivered(import_module(module).run(sys.argv[1:]))
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except _Ended as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        signal.raise_signal(ended.number)
     finally:
         # what could not be written was told; the interpreter, which tries once more as it exits, would tell it again
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    exec(
-        ""
-    )  # CPython 3.11 remembers an interrupt of an `exec`, caught or not, and would die of it; another one forgets it
+    # CPython 3.11 remembers an interrupt of an `exec`, caught or not, and would die of it; another `exec` makes it forget
+    exec("")
     sys.exit(status)
+
+
+class _Ended(SystemExit):
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
 
 
 def _delivered(status: int) -> int:
@@ -76,7 +85,7 @@ def _end_in_order() -> None:
     """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does; one that the parent ignores, as nohup does, stays ignored."""
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
+        raise _Ended(number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:

@@ -171,8 +171,8 @@ def test_the_same_cell_run_again_gives_the_same_answer(probe: Probe, tmp_path: P
     [
         (7, {}, "cannot be read"),
         (iter([1]), {}, r"list\(data\)"),
-        ({"embedding": []}, {}, "mapping of columns"),
-        (np.zeros((4, 2)), {}, "rows of 2 numbers; the question's encoder takes 3"),
+        ({"embedding": []}, {}, "one split"),
+        (np.zeros((4, 2)), {}, "shape \\(4, 2\\); the question's encoder takes \\(n, 3\\)"),
         (np.zeros(4), {}, "shape"),
         (np.zeros((4, 1, 3)), {}, "shape .4, 1, 3. holds pictures"),
         (pa.table({"text": ["a"]}), {}, "no column of embedding items"),

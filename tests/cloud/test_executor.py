@@ -122,6 +122,31 @@ def test_a_machine_that_does_not_see_the_pool_or_the_index_says_so(parts, remove
     assert tasks and not list((parts / "whole").glob("shards/*.parquet"))
 
 
+def test_two_builds_in_one_folder(parts):
+    """The second process is told, and takes nothing away from the first."""
+
+    class Meanwhile:
+        def run(self, function, tasks):
+            code = "import sys; from proxyset.cloud.build import build_index; build_index(*sys.argv[1:], clusters=5)"
+            again = [sys.executable, "-c", code, str(parts / "parts"), str(parts / "whole")]
+            other = subprocess.run(again, capture_output=True, text=True, check=False)
+            assert f"another process is building in {parts / 'whole'}" in other.stderr
+            yield from map(function, tasks)
+
+    index = build_index(parts / "parts", parts / "whole", clusters=5, executor=Meanwhile())
+    assert build_index(parts / "parts", parts / "whole", clusters=5).fingerprint == index.fingerprint
+
+
+def test_a_build_that_failed_here_holds_no_folder(parts):
+    class Failing:
+        def run(self, function, tasks):
+            raise InvalidData("so it is")
+
+    with pytest.raises(InvalidData, match="so it is") as held:  # and its traceback, as a notebook does
+        build_index(parts / "parts", parts / "whole", clusters=5, executor=Failing())
+    assert held and build_index(parts / "parts", parts / "whole", clusters=5).manifest.items == 1200
+
+
 def test_a_missing_extra_comes_back_from_a_worker():
     with pytest.raises(MissingExtra, match=r"HOG features need skimage.*proxyset\[hog\]"):
         list(LocalExecutor(2).run(need, [1, 2]))

@@ -114,7 +114,7 @@ def test_an_index_that_is_kept_takes_its_pool_again(tmp_path: Path) -> None:
     build_index(TEXTS, clusters=4, encoder=PHI).save(tmp_path / "index")
     with pytest.raises(InvalidInput, match="pool=…"):
         select(Index.open(tmp_path / "index"), [], budget=5, strategy="random")
-    with pytest.raises(InvalidInput, match="was built from memory:"):
+    with pytest.raises(InvalidInput, match="was built from in-memory:"):
         Index.open(tmp_path / "index", pool=TEXTS[::-1])
     index = Index.open(tmp_path / "index", pool=TEXTS)
     proxy = select(index, [], budget=5, strategy="random").save(tmp_path / "proxy")

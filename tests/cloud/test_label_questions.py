@@ -106,7 +106,7 @@ def test_unsigned_answers_are_taken_by_name_alone(drawn: tuple[Index, ProxySet])
     lie = replace(true, privacy=label_statement(4, 1.0))
     with pytest.raises(ArtifactError, match="receipt in this release is for"):
         collect_labels(proxy, asked, lie, unsigned=True)
-    with pytest.raises(InvalidInput, match=r"answer 2 has no receipt.*--unsigned"):
+    with pytest.raises(InvalidInput, match=r"answer 2 has no receipt.*unsigned"):
         collect_labels(proxy, asked, [true, replace(lie, receipt=b"")])
     found = collect_labels(proxy, asked, replace(lie, receipt=b""), unsigned=True)
     assert [draw.owner for draw in found.lineage.draws] == [UNSIGNED]

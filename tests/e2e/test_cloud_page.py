@@ -119,7 +119,7 @@ def test_an_operator_creates_a_campaign_watches_it_and_downloads_the_proxy_set(t
         tab.get_by_role("link", name="csv").click()
     download.value.save_as(tmp_path / "set.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "set.csv").read_text())))
-    assert [row["rank"] for row in rows] == [str(rank) for rank in range(30)]
+    assert [row["proxyset_rank"] for row in rows] == [str(rank) for rank in range(30)]
 
     tab.get_by_role("button", name="Estimate the gain").click()
     tab.get_by_text("estimated accuracy").wait_for()

@@ -207,7 +207,7 @@ def test_labels_cannot_leave_the_folder(tmp_path):
     proxy = select(index, [], tmp_path / "proxy", budget=8, strategy="random")
     export(proxy, "imagefolder", tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {".._.._up", "_etc", "unlabeled", "a_b"}
+    assert names == {"%2E.%2F..%2Fup", "%2Fetc", "%2E%2E", "a%5Cb", "proxyset.jsonl"}
     assert len(list((tmp_path / "out").rglob("*.png"))) == 8
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from proxyset.encoders import FunctionEncoder, encoder_for, load_encoder
+from proxyset.encoders import Encoded, EncoderSpec, FunctionEncoder, encoder_for, load_encoder
 from proxyset.encoders.function import NamedFunction
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.sources.memory import open_memory
@@ -168,3 +168,17 @@ def test_a_table_is_read_by_the_columns_of_the_pool() -> None:
     np.testing.assert_array_equal(found.embeddings, [[39, 1], [0, 0], [0, 0]])
     assert list(found.problems) == [1] and "no number" in found.problems[1]
     assert len(encoder.encode(written.select(["age"])).problems) == 3
+
+
+def test_an_object_that_encodes_is_guarded_as_a_strangers_is() -> None:
+    class Lengths:
+        kind = "text"
+        spec = EncoderSpec(name="lengths", dim=2)
+
+        def encode(self, items: list[str]) -> Encoded:
+            return Encoded(lengths(items).astype(np.float32))
+
+    encoder = load_encoder(Lengths(), source=open_memory(TEXTS))
+    found = encoder.encode([*TEXTS, None])
+    np.testing.assert_array_equal(found.embeddings[:-1], lengths(TEXTS))
+    assert list(found.problems) == [5]

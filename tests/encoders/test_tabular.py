@@ -102,9 +102,19 @@ def test_only_tables():
 
 
 def test_a_word_where_a_number_belongs_is_a_problem_of_its_row():
+    encoded = TabularEncoder(PARAMS).encode(pa.concat_tables([table(height=["tall"]), table(height=["186"])]))
+    assert encoded.problems == {0: "column 'height' holds a text that is no number"}
+    assert not encoded.embeddings[0].any() and encoded.embeddings[1, 5] == 2
+
+
+def test_it_is_a_missing_value_where_the_pool_has_such():
     encoded = TabularEncoder(PARAMS).encode(pa.concat_tables([table(age=["old"]), table(age=["60"])]))
-    assert encoded.problems == {0: "column 'age' holds a text that is no number"}
-    assert not encoded.embeddings[0].any() and encoded.embeddings[1, 0] == 2
+    assert not encoded.problems
+    assert encoded.embeddings[:, :2].tolist() == [[0, 1], [2, 0]]
+    lists = TabularEncoder(PARAMS).encode(
+        table(age=[[1]])
+    )  # what no file of texts can hold is one of its row
+    assert "neither a number nor a text" in lists.problems[0]
 
 
 @settings(max_examples=100, deadline=None)

@@ -234,6 +234,93 @@ def test_tables_and_texts(tmp_path):
         assert trained.evaluation.accuracy > 0.85
 
 
+@pytest.fixture(scope="module")
+def encoded(drawn):
+    """An ONNX encoder folder, an index of the pool by it, and a proxy set of 60."""
+    import torch
+
+    from proxyset.encoders.export import Exportable, export_encoder
+    from proxyset.encoders.onnx_recipe import Preprocessing
+
+    torch.manual_seed(0)
+    layers = [
+        torch.nn.Conv2d(3, 32, 5, 2, padding=2),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveMaxPool2d(4),
+        torch.nn.Flatten(),
+    ]
+    given = Preprocessing(size=(16, 16), scale=1 / 255, mean=[0.5] * 3, std=[0.25] * 3)
+    export_encoder(Exportable(torch.nn.Sequential(*layers), given), drawn / "encoder")
+    index = build_index(drawn / "pool", drawn / "by-onnx", encoder=f"onnx:{drawn / 'encoder'}", clusters=5)
+    select(index, [], drawn / "proxy-by-onnx", budget=60, strategy="random")
+    return drawn
+
+
+def test_a_head_on_the_indexs_own_embeddings_is_one_file_that_takes_pixels(encoded, tmp_path, command):
+    asked = (
+        "train", encoded / "proxy-by-onnx", "--index", encoded / "by-onnx", "--test", encoded / "test", "--device", "cpu",
+        "--steps", 200, "--out", tmp_path / "model", "--json",
+    )  # fmt: skip
+    status, _, error = command(*asked)
+    assert status == 1 and "--encoder onnx:FOLDER" in error
+    status, told, error = command(*asked, "--encoder", f"onnx:{encoded / 'encoder'}")
+    assert status == 0 and "random weights" not in error
+    assert told["accuracy"] > 0.9 and told["balanced_accuracy"] == pytest.approx(told["accuracy"])
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_bytes())
+    assert metrics["began_with"] == "the frozen encoder onnx" and metrics["multiply_adds"] > 32 * 75 * 64
+    session = onnxruntime.InferenceSession(tmp_path / "model" / "model.onnx")
+    assert session.get_inputs()[0].shape[1:] == [3, 16, 16]
+    images = load(open_source(encoded / "test"), 16)
+    guess = session.run(None, {"input": images.pixels.astype(np.float32) / 255})[0].argmax(axis=1)
+    right = np.array(told["classes"])[guess] == np.array(images.labels)
+    assert right.mean() == pytest.approx(told["accuracy"])
+
+
+def test_a_head_on_an_encoder_that_is_no_onnx_model_takes_its_features(drawn, tmp_path, command):
+    status, told, _ = command(
+        "train", drawn / "proxy", "--index", drawn / "index", "--test", drawn / "test", "--device", "cpu", "--steps", 200,
+        "--out", tmp_path / "model", "--json",
+    )  # fmt: skip
+    assert status == 0 and told["accuracy"] > 0.9
+    session = onnxruntime.InferenceSession(tmp_path / "model" / "model.onnx")
+    assert session.get_inputs()[0].shape[1:] == [72]
+
+
+def test_what_contradicts_a_head_is_said(drawn, encoded, tmp_path, command):
+    def fails(*more):
+        status, _, error = command(
+            "train", drawn / "proxy", "--out", tmp_path / "m", "--device", "cpu", *more
+        )
+        assert status == 1
+        return error
+
+    assert "leave out --model" in fails("--encoder", "hog", "--model", "cnn-8")
+    assert "needs frozen features" in fails("--model", "head")
+    other = ("--index", encoded / "by-onnx", "--encoder", f"onnx:{encoded / 'encoder'}")
+    assert "was drawn from the index" in fails(*other)
+    assert "takes text items" in fails("--encoder", "wordllama")
+    assert "needs weights" in fails("--model", "timm:resnet18", "--size", 32)
+
+
+def test_an_encoder_folder_is_trained_further(encoded, tmp_path, command):
+    asked = (
+        "train", encoded / "proxy-by-onnx", "--model", f"onnx:{encoded / 'encoder'}", "--test", encoded / "test", "--steps", 60,
+        "--device", "cpu", "--out", tmp_path / "model", "--json",
+    )  # fmt: skip
+    status, told, error = command(*asked)
+    assert status == 0 and told["accuracy"] > 0.9 and "random weights" not in error
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_bytes())
+    assert metrics["settings"]["lr"] == 3e-4 and metrics["input"] == [3, 16, 16]
+    assert "encoder" in metrics["began_with"]
+
+
+def test_a_network_that_begins_with_nothing_says_so(drawn, tmp_path, command):
+    status, _, error = command(
+        "train", drawn / "proxy", "--steps", 2, "--size", 16, "--device", "cpu", "--out", tmp_path / "model"
+    )
+    assert status == 0 and "cnn-16 begins with random weights" in error
+
+
 def test_a_test_table_is_encoded_as_the_training_table_and_what_they_share_is_named(tmp_path):
     """A test set that is a proxy set itself is no pool to fit statistics on."""
     rng = np.random.default_rng(0)

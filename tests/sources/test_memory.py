@@ -161,7 +161,7 @@ def test_the_name_follows_the_content() -> None:
     names = {
         open_source(data).name for data in (X, X.copy(), X + 1, X.astype(np.float64), TEXTS, TEXTS[::-1])
     }  # type: ignore[attr-defined]
-    assert len(names) == 5 and all(name.startswith("memory:") for name in names)
+    assert len(names) == 5 and all(name.startswith("in-memory:") for name in names)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,6 @@ CSV_PROBLEMS = [
     (b"text,label\ra,b\rc,d\r", "line 1: not valid CSV"),
     (b"text\n\xe9\n", "line 2: not UTF-8"),
     (b"text\na\0b\n", "line 2: a NUL byte"),
-    (b"text\n" + b"a" * 200_000 + b"\n", "line 2: not valid CSV .*131072"),
     (b"text\n" + b"a" * MAX_LINE_BYTES + b"\n", "line 2: over 16 MiB"),
     (b"id,text\n1,a\n,b\n", "line 3: the id is empty"),
     (b"id,text\n1,a\n1,b\n", "the id '1' appears twice"),

@@ -11,9 +11,9 @@ These are all its requests, and what decides about them:
     GET offers      at moments of a schedule that was fixed when the agent began; never while an errand is open
     GET probe       in the same round, where the owner's terms are what the offer asks for; again only when an answer failed,
                     or the ledger has changed since the owner or the policy said no
-    POST release    a whole multiple of the hold after that round began, for all errands of it together, in the order of
-                    their names: campaigns that the terms, the policy and the owner allow. Its size follows from the probe and
-                    the terms
+    POST release    or report, where a two-party sum is asked for: a whole multiple of the hold after that round began, for all
+                    errands of it together, in the order of their names: campaigns that the terms, the policy and the owner
+                    allow. Its size follows from the probe and the terms
 
 Offers, probes, terms, policy, decisions and earlier answers decide; all of them are public, the owner's, or paid for. How long
 the work on the data took decides only the multiple, and is loudly told to the owner where it is not 1.
@@ -37,6 +37,7 @@ from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
 from proxyset.client.private_data import Data, Tally
+from proxyset.client.shares import objection, share_votes
 from proxyset.client.terms import Terms
 from proxyset.errors import (
     ApprovalNeeded,
@@ -52,6 +53,7 @@ from proxyset.transport.service import Service
 from proxyset.wire.campaign import Offer
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.release import Release
+from proxyset.wire.report import Report as Shared
 
 Report = Callable[[str, dict[str, object]], None]
 HOLD = 900.0  # seconds: ordinary data are read and encoded in less
@@ -110,7 +112,7 @@ class Agent:
         if in_force(self.ledger)[0] is None:
             raise InvalidInput(
                 f"no policy is in force in {self.ledger.path}, and nobody looks at what a service answers: write one "
-                "(proxyset client init) and adopt it (proxyset ledger policy)"
+                "(proxyset client init) and adopt it (proxyset client ledger policy)"
             )
 
     def round(self, stop: threading.Event | None = None) -> dict[str, Fate]:
@@ -177,19 +179,28 @@ class Agent:
             if settled_at == head:
                 fates[offer.campaign] = fate
                 continue
-            if objection := offer.ask.objection(privacy):
-                why = f"campaign {offer.campaign!r} {objection}; nothing but the owner's own terms is given"
+            objected = (
+                offer.ask.objection(privacy) if offer.task is None else objection(offer.task, self.terms)
+            )
+            if objected:
+                why = f"campaign {offer.campaign!r} {objected}; nothing but the owner's own terms is given"
                 self._settle(offer, Fate.refused, fates, {"why": why})
                 continue
             room -= offer.probe_bytes
             if room < 0:
                 break  # the rest in the next round
             data = self.service.campaign(offer.campaign).pull()
-            errand = Errand(server=self.service.url, campaign=offer.campaign, probe=offer.probe, asked=began)
+            errand = Errand(
+                server=self.service.url,
+                campaign=offer.campaign,
+                probe=offer.probe,
+                asked=began,
+                task=offer.task,
+            )
             errands.put(self.ledger, errand, data)
         return errands.kept(self.ledger, self.service.url)
 
-    def _drawn(self, errand: Errand, fates: dict[str, Fate]) -> Release | None:
+    def _drawn(self, errand: Errand, fates: dict[str, Fate]) -> Release | Shared | None:
         """The answer to an errand, drawn now or earlier; None, and its fate, when there is none."""
         begin, facts = time.monotonic(), dict[str, object]()
         try:
@@ -205,7 +216,7 @@ class Agent:
         self._settle(errand, fate, fates, facts | {"seconds": round(time.monotonic() - begin, 2)})
         return None
 
-    def _answer(self, errand: Errand) -> Release:
+    def _answer(self, errand: Errand) -> Release | Shared:
         terms, data = self.terms, errands.probe_of(self.ledger, errand)
         probe = Probe.from_bytes(data)
         if probe.fingerprint != errand.probe:
@@ -214,14 +225,20 @@ class Agent:
             )
         try:
             gate = Gate(self.ledger, self.service.url, confirm=self._tell_of_records)
-            return answer_probe(probe, self.data, terms, gate, self.dataset)
+            if errand.task is None:
+                return answer_probe(probe, self.data, terms, gate, self.dataset)
+            return share_votes(probe, errand.task, self.data, terms, gate, self.dataset)
         except ApprovalNeeded:
             inbox.put(self.ledger, data, self.service.url, agent=True)
             raise
 
-    def _send(self, errand: Errand, release: Release, fates: dict[str, Fate]) -> None:
+    def _send(self, errand: Errand, release: Release | Shared, fates: dict[str, Fate]) -> None:
         try:
-            self.service.campaign(errand.campaign).push(release.to_bytes())
+            campaign = self.service.campaign(errand.campaign)
+            if isinstance(release, Shared):
+                campaign.report(release)
+            else:
+                campaign.push(release.to_bytes())
             fate, facts = Fate.answered, {"release": release.fingerprint[:12]}
         except Rejected as error:
             fate, facts = Fate.rejected, {"why": str(error)}

@@ -22,6 +22,7 @@ from proxyset.wire.campaign import CampaignId, Sha256
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.server_name import SERVER_LIMIT
+from proxyset.wire.task import Task
 
 
 class Errand(BaseModel):
@@ -30,6 +31,7 @@ class Errand(BaseModel):
     Attributes:
         server: its URL, as the ledger calls it.
         campaign, probe: as offered.
+        task: what a report is made for, where a two-party sum is asked for.
         asked: when the round began in which the probe was asked for; seconds since 1970.
     """
 
@@ -39,6 +41,7 @@ class Errand(BaseModel):
     campaign: CampaignId
     probe: Sha256
     asked: float = Field(ge=0, allow_inf_nan=False)
+    task: Task | None = None
 
     @property
     def name(self) -> str:

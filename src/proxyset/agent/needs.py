@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.encoders.images import FORMATS
+from proxyset.encoders.images import READ
 from proxyset.encoders.tabular import CLIP, Number, TabularParams
 from proxyset.encoders.text import MOST_CHARACTERS
 from proxyset.fingerprint import canonical_json
 
 KINDS = {"embeddings": "embedding", "hog": "image", "onnx": "image", "wordllama": "text", "tabular": "table"}
-_PICTURES = f"Pictures ({', '.join(FORMATS)}), read with their colours on white and turned upright"
+_PICTURES = f"Pictures ({', '.join(READ)}), read with their colours on white and turned upright"
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib import resources
 from importlib.metadata import version
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from proxyset.agent import inbox
 from proxyset.agent.history import Sent, SentLabels, hex_dump, history, label_history
@@ -30,6 +25,7 @@ from proxyset.client.receipts import check_not_rolled_back, public_key
 from proxyset.encoders.drawn import drawn
 from proxyset.fingerprint import fingerprint
 from proxyset.page import words
+from proxyset.page.document import Document, data_uri, document
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import ABSTAINED, Questions
 from proxyset.wire.receipt import Receipt
@@ -129,20 +125,7 @@ class Asked:
         return 0 if message is None else message.clusters if isinstance(message, Probe) else len(message)
 
 
-@dataclass(frozen=True)
-class Page:
-    """The report.
-
-    Attributes:
-        html: all of it.
-        security: its content security policy, which it also states itself: its own style, its own pictures, nothing else.
-    """
-
-    html: str
-    security: str
-
-
-def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
+def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Document:
     """The report. The ledger is verified first: there is no report of one that was changed.
 
     Args:
@@ -160,16 +143,11 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
     servers = sorted({entry.who for entry in entries if entry.kind == "debit" and entry.server})
     cap = whole.cap or Cap()
     policies = [(entry, text.decode(errors="replace")) for entry, text in ledger.texts("policy")]
-    style = "\n".join(
-        (resources.files(package) / file).read_text(encoding="utf-8") for package, file in _STYLE
-    )
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    security = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-    html = _environment().get_template("report.html.j2").render(
-        style=Markup(style),
-        security=security,
+    return document(
+        "proxyset.agent.page",
+        "report.html.j2",
+        "report.css",
+        {"surer": surer},
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("proxyset"),
         ledger=str(ledger.path),
@@ -194,15 +172,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Page:
         most_values=_VALUES,
         most_bytes=_HEX,
         abstained=ABSTAINED,
-    )  # fmt: skip
-    return Page(html, security)
-
-
-_STYLE = (
-    ("proxyset.page", "static/colours.css"),
-    ("proxyset.page", "static/page.css"),
-    ("proxyset.agent.page", "templates/report.css"),
-)
+    )
 
 
 def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]:
@@ -210,7 +180,7 @@ def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]
     book, key = shlex.quote(str(ledger.path)), public_key(ledger)
     found = [
         (
-            f"proxyset ledger verify {book}",
+            f"proxyset client ledger verify {book}",
             "No entry was changed, removed or put elsewhere; no cap was passed.",
         ),
         (f"proxyset client history {book} --out answers", "The literal bytes of every answer, as files."),
@@ -225,19 +195,6 @@ def commands(ledger: Ledger, answers: Sequence[Answer]) -> list[tuple[str, str]]
         found.append((command, means))
         found.append((f"{command} --ledger {book}", "And this ledger paid for it."))
     return found
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("proxyset.agent.page"), PackageLoader("proxyset.page")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(words.FILTERS)
-    environment.filters["surer"] = surer
-    return environment
 
 
 def surer(epsilon: float) -> str:
@@ -292,5 +249,5 @@ def _items(message: Probe | Questions | None, kind: str) -> list[Shown]:
 
 def _shown(name: str, content: bytes, kind: str) -> Shown:
     if kind == "image" and (png := drawn(content, _SIDE)):
-        return Shown(name, "data:image/png;base64," + base64.b64encode(png).decode(), "")
+        return Shown(name, data_uri(png), "")
     return Shown(name, "", content.decode(errors="replace")[:_TEXT] if kind == "text" else "")

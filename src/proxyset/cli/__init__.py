@@ -10,23 +10,22 @@ import typer
 
 from proxyset.cli import (
     answer,
-    audit,
     campaign,
     client,
-    client_label,
     demo,
     distill,
     encoder,
+    helper,
     index,
     label,
-    ledger,
+    look,
     model,
-    people,
     plan,
     serve,
     server,
     train,
 )
+from proxyset.cli.names import Commands
 from proxyset.cli.output import note
 from proxyset.console import INTERRUPTED, command
 from proxyset.errors import ProxysetError, Refused
@@ -38,6 +37,7 @@ _ClickException: Any = typer.BadParameter.__mro__[2]
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,6 +50,7 @@ app.command("probe")(index.probe)
 app.command("plan")(plan.plan)
 app.command("answer")(answer.answer)
 app.command("select")(index.select_command)
+app.command("look")(look.look)
 app.command("export")(index.export_command)
 app.add_typer(label.app, name="label")
 app.command("train")(train.train)
@@ -57,15 +58,10 @@ app.command("distill")(distill.distill)
 app.command("serve")(serve.serve)
 app.add_typer(server.app, name="server")
 app.add_typer(campaign.app, name="campaign")
-app.add_typer(people.tokens, name="enroll-token")
-app.add_typer(people.clients, name="clients")
-app.add_typer(people.operators, name="operator")
+app.add_typer(helper.app, name="helper")
 app.add_typer(encoder.app, name="encoder")
-app.add_typer(client.app, name="client")
-app.add_typer(client_label.app, name="client-label")
-app.add_typer(ledger.app, name="ledger")
 app.add_typer(model.app, name="model")
-app.command("audit")(audit.audit)
+app.add_typer(client.app, name="client")
 
 
 def _show_version(wanted: bool) -> None:

@@ -66,7 +66,7 @@ def list_offers(
 ) -> None:
     """The open campaigns of a server, what they ask, and what was decided here.
 
-    Example: proxyset client list
+    Example: proxyset client offers
     """
     book = Ledger.open(ledger, create=False)
     service = enrolment.service(book, url, timeout)

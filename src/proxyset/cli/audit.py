@@ -1,4 +1,4 @@
-"""proxyset audit: attack this installation's own client."""
+"""proxyset client audit: attack this installation's own client."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from proxyset.cli.options import Delta, Json
 from proxyset.cli.output import emit
 from proxyset.client.audit import audit as run_audit
 from proxyset.client.label_audit import audit_labels
@@ -27,18 +28,18 @@ def audit(
         float | None,
         typer.Option(help="What the attacked answers claim: 4; 3 for labels.", show_default=False),
     ] = None,
-    delta: Annotated[float, typer.Option(help="Probability that the loss is larger.")] = 1e-5,
+    delta: Delta = 1e-5,
     trials: Annotated[int, typer.Option(help="Canaries thrown.")] = 200_000,
     confidence: Annotated[float, typer.Option(help="Probability that the bound is right.")] = 0.999,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
+    json: Json = False,
 ) -> None:
     """Attack the shipped client with canaries and print the least ε that the attack proves. Touches no private data.
 
     Exit status 1 when that is more than was claimed.
 
-    Labels (client-label) are attacked by rule, each question for itself.
+    Labels (client label) are attacked by voting rule, each question for itself.
 
-    Example: proxyset audit --epsilon 4 --trials 200000
+    Example: proxyset client audit --epsilon 4 --trials 200000
     """
     if release is _Release.counts:
         found = run_audit(4.0 if epsilon is None else epsilon, delta, trials, confidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -12,27 +13,36 @@ from pydantic import ValidationError
 
 from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
-from proxyset.cli.options import Adjacency, Json, Unit
-from proxyset.cli.output import emit
+from proxyset.cli.options import Adjacency, Json, StateFolder, Unit
+from proxyset.cli.output import emit, note
+from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.errors import InvalidInput, StateError
 from proxyset.server import campaigns
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.state import State
+from proxyset.server.two_party import create as two_party
+from proxyset.server.two_party.create import Agreement
+from proxyset.server.two_party.job import aggregate as run_aggregation
+from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
 from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
+from proxyset.wire.signing import public_half
 
 app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
+_MOST_VOTES = 16_383
 
-StateOption = Annotated[
-    str,
-    typer.Option(
-        "--state", help="The server's state: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER."
-    ),
-]
+
+class Aggregation(StrEnum):
+    """How the answers of many clients become one."""
+
+    local = "local"
+    two_party = "two-party"
+
+
 Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 
 
@@ -41,7 +51,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     index: Annotated[Path, typer.Option(help="Folder of the index.")],
     budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
     epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
@@ -59,6 +69,28 @@ def create(
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     items: ItemsOption = True,
+    aggregate: Annotated[
+        Aggregation,
+        typer.Option(help="local: each client adds noise. two-party: exact votes in shares, noise once."),
+    ] = Aggregation.local,
+    helper: Annotated[
+        str, typer.Option(help="Of a two-party sum: URL of the helper, whom another organisation runs.")
+    ] = "",
+    helper_key: Annotated[
+        str, typer.Option(help="Its public key, as its operator told; what it says, unless given.")
+    ] = "",
+    helper_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of its certificate authority.", show_default=False)
+    ] = None,
+    minimum: Annotated[int, typer.Option(help="The fewest reports of a two-party sum.", min=2)] = 100,
+    most_votes: Annotated[
+        int | None,
+        typer.Option(
+            help="The most votes of one report; unless given, --max-records for a person, 16383 for records.",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Begin a campaign; a state is begun with the first. A running server offers it at once.
@@ -79,24 +111,56 @@ def create(
         raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'epsilon'}: {first['msg']}") from None
     opened = Index.open(index)
     book = State.open(state)
-    made = campaigns.create(
-        book,
-        name,
-        opened,
-        ask,
-        budget=budget,
-        purpose=purpose,
-        strategy=strategy,
-        deadline=deadline,
-        dim=dim,
-        dtype=dtype.value if dtype else None,
-        items=items,
-    )
+    options: dict[str, Any] = {
+        "budget": budget,
+        "purpose": purpose,
+        "strategy": strategy,
+        "deadline": deadline,
+        "dim": dim,
+        "dtype": dtype.value if dtype else None,
+        "items": items,
+    }
+    if (aggregate is Aggregation.two_party) != bool(helper):
+        raise InvalidInput("--aggregate two-party and --helper URL go together")
+    if aggregate is Aggregation.two_party:
+        most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
+        privacy = privacy_statement(epsilon_high, delta, unit.value, adjacency.value, max_records)
+        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
+        made = two_party.create(book, name, opened, ask, agreed, **options)
+    else:
+        made = campaigns.create(book, name, opened, ask, **options)
     emit(_facts(book, made, 0), _words(book, made, 0), json)
 
 
+@app.command("leader-key")
+def leader_key(state: StateFolder = "state", json: Json = False) -> None:
+    """The public key by which helpers of two-party sums know this server.
+
+    Example: proxyset campaign leader-key
+    """
+    key = public_half(sums_of(State.open(state)).key())
+    emit({"key": key}, key, json)
+
+
+@app.command()
+def aggregate(name: Name, state: StateFolder = "state", json: Json = False) -> None:
+    """Verify and add up what the clients of a closed campaign sent to two parties, and open the sum, once. Killed, run it again.
+
+    Example: proxyset campaign aggregate wards
+    """
+    book = State.open(state, create=False)
+    found = run_aggregation(book, name, note)
+    facts = {
+        "campaign": name,
+        "reports": found.reports,
+        "verdicts": {verdict.name: count for verdict, count in found.verdicts.items()},
+        "opened": found.opened,
+    }
+    emit(facts, f"{name}: {found.words()}", json)
+
+
 @app.command("list")
-def list_campaigns(state: StateOption = "state", json: Json = False) -> None:
+def list_campaigns(state: StateFolder = "state", json: Json = False) -> None:
     """All campaigns.
 
     Example: proxyset campaign list
@@ -109,7 +173,7 @@ def list_campaigns(state: StateOption = "state", json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, state: StateOption = "state", json: Json = False) -> None:
+def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """One campaign: who answered, at what cost, and what was drawn.
 
     Example: proxyset campaign show lung-ct
@@ -149,7 +213,7 @@ def show(name: Name, state: StateOption = "state", json: Json = False) -> None:
 
 
 @app.command()
-def close(name: Name, state: StateOption = "state", json: Json = False) -> None:
+def close(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """Take no more releases.
 
     Example: proxyset campaign close lung-ct
@@ -164,7 +228,7 @@ def close(name: Name, state: StateOption = "state", json: Json = False) -> None:
 def probe(
     name: Name,
     out: Annotated[Path, typer.Option(help="File of the probe.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's probe to a file, for clients that share no network with the server.
@@ -181,7 +245,7 @@ def probe(
 def take_in(
     name: Name,
     releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Take in releases that came by hand. Their receipts must be signed by enrolled keys: clients add.
@@ -214,7 +278,7 @@ def select(
     combine: Annotated[
         str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
     ] = DEFAULT_RULE,
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Draw a proxy set from a campaign's releases. It is post-processing: as often as you like, open or closed.
@@ -251,7 +315,7 @@ def select(
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="New folder for the releases.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Write a campaign's releases to files, receipts and all, as `proxyset select` and `client verify` read them.
@@ -271,7 +335,7 @@ def export(
 def publish_model(
     name: Name,
     model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Let the clients of a campaign fetch a signed model; it replaces the one before.
@@ -299,14 +363,34 @@ def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:
         "deadline": campaign.deadline.isoformat() if campaign.deadline else None,
         "accepting": campaign.accepting(),
         "releases": releases,
+        "two_party": _two_party(state, campaign.id),
         "state": state.name,
+    }
+
+
+def _two_party(state: State, id: str) -> dict[str, Any] | None:
+    sums = sums_of(state)
+    if (found := sums.find(id)) is None:
+        return None
+    progress = sums.progress(id)
+    return {
+        "task": found.task.model_dump(mode="json"),
+        "helper_url": found.helper_url,
+        "reports": progress.reports,
+        "verdicts": {verdict.name: count for verdict, count in progress.verdicts.items()},
+        "opened": progress.opened,
     }
 
 
 def _words(state: State, campaign: Campaign, releases: int) -> str:
     size, clusters = state.probe_size(campaign.probe)
     until = f" until {campaign.deadline:%F %T} UTC" if campaign.deadline else ""
-    asked = campaign.ask
+    asked, sums = campaign.ask, sums_of(state)
+    if (found := sums.find(campaign.id)) is not None:
+        return (
+            f"{campaign.id}: {'open' + until if campaign.accepting() else 'closed'}, {sums.progress(campaign.id).words()}; "
+            f"{found.task.words()}"
+        )
     return (
         f"{campaign.id}: {'open' + until if campaign.accepting() else 'closed'}, {releases} releases; asks for "
         f"ε {asked.epsilon_low:g} to {asked.epsilon_high:g} per {asked.unit}, {clusters} counts, probe of {size:,} bytes"

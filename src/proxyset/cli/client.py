@@ -11,7 +11,19 @@ import typer
 
 from proxyset import atomic
 from proxyset.agent.moments import due, wait_until
-from proxyset.cli import agent, check, history, options, owner, predict, report, show
+from proxyset.cli import (
+    agent,
+    audit,
+    check,
+    client_label,
+    history,
+    ledger,
+    options,
+    owner,
+    predict,
+    report,
+    show,
+)
 from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
@@ -27,7 +39,10 @@ from proxyset.wire.server_name import server_name
 
 _BAR = 30
 
-app = typer.Typer(no_args_is_help=True, help="The data owner's agent: outbound connections only.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The data owner's side: ledger, policy, agent, page. Outbound connections only.",
+)
 
 
 @app.command()
@@ -50,7 +65,7 @@ def init(
         f"ledger: {book.path}, cap ε = {cap.cap_epsilon:g} at δ = {cap.cap_delta:g}",
         f"public key, for whoever verifies your receipts: {public}",
         f"policy: {policy}{'' if written else ' (was there, left as it is)'}; edit it, then: "
-        f"proxyset ledger policy {policy} {book.path}",
+        f"proxyset client ledger policy {policy} {book.path}",
     ]
     emit(facts, "\n".join(words), json)
 
@@ -176,7 +191,7 @@ def pull(
 
 
 app.command()(agent.enroll)
-app.command("list")(agent.list_offers)
+app.command("offers")(agent.list_offers)
 app.command()(agent.approve)
 app.command()(agent.run)
 app.command()(show.show)
@@ -188,6 +203,9 @@ app.command()(report.report)
 app.command()(owner.serve)
 app.command()(predict.fetch_model)
 app.command()(predict.predict)
+app.command()(audit.audit)
+app.add_typer(client_label.app, name="label")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _hold(asked: float, hold: float) -> None:

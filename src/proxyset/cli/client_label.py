@@ -1,4 +1,4 @@
-"""proxyset client-label …: the owner labels public items with noisy votes of private records."""
+"""proxyset client label … (the owner) and label ask|collect (the cloud): noisy votes of private records label public items."""
 
 from __future__ import annotations
 
@@ -36,14 +36,11 @@ from proxyset.jobs.labels import Answer
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
 
-app = typer.Typer(
-    no_args_is_help=True, help="Label a proxy set with noisy votes of the owner's labeled records."
-)
+app = typer.Typer(no_args_is_help=True, help="Label public items with noisy votes of your labeled records.")
 
 
-@app.command()
 def ask(
-    proxy: Annotated[Path, typer.Argument(help="Folder of a proxy set.")],
+    proxy: options.ProxyFolder,
     index: Annotated[Path, typer.Option(help="The index it was drawn from.")],
     out: Annotated[Path, typer.Option(help="File of the questions.")],
     classes: Annotated[
@@ -64,7 +61,7 @@ def ask(
 ) -> None:
     """The cloud: write questions about a proxy set.
 
-    Example: proxyset client-label ask proxy --index index --classes cat,dog --out questions.safetensors
+    Example: proxyset label ask proxy --index index --classes cat,dog --out questions.safetensors
     """
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     asked = ask_labels(
@@ -99,7 +96,7 @@ def plan(
 ) -> None:
     """What noise would do to the votes, before any privacy is spent. Reads no private data; predicts no accuracy.
 
-    Example: proxyset client-label plan --records 1000 --questions 300 --classes 10 --epsilon 4
+    Example: proxyset client label plan --records 1000 --questions 300 --classes 10 --epsilon 4
     """
     found = plan_labels(
         records, questions, classes, epsilon, delta, unit.value, adjacency.value, max_records,
@@ -151,7 +148,7 @@ def answer(
 ) -> None:
     """The owner: label public items with noisy votes of private records, paid for in the ledger of all answers.
 
-    Example: proxyset client-label answer questions.safetensors --data private/ --folder-names --epsilon 4 --out answers.safetensors
+    Example: proxyset client label answer questions.safetensors --data private/ --folder-names --epsilon 4 --out answers.safetensors
     """
     if out.is_dir():
         raise InvalidInput(f"{out} is a folder: --out takes a file")
@@ -205,7 +202,6 @@ def answer(
     )
 
 
-@app.command()
 def collect(
     questions: Annotated[Path, typer.Argument(help="File of the questions.")],
     answers: Annotated[list[Path], typer.Argument(help="Files of the answers, one for each owner.")],
@@ -221,7 +217,7 @@ def collect(
 
     What the labels have seen, and the receipts, go beside them: OUT.lineage.json.
 
-    Example: proxyset client-label collect questions.safetensors answers.safetensors --proxy proxy --out labels.csv
+    Example: proxyset label collect questions.safetensors answers.safetensors --proxy proxy --out labels.csv
     """
     asked = Questions.from_bytes(read_message(questions, "set of questions", QUESTIONS_LIMIT))
     found = [LabelRelease.from_bytes(read_message(path, "set of labels", LABELS_LIMIT)) for path in answers]

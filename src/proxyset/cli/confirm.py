@@ -38,6 +38,8 @@ def confirming(strict: bool) -> Callable[[Tally], bool]:
 
     def confirm(tally: Tally) -> bool:
         if tally.whole:
+            for line in tally.beside():
+                note(line)
             return True
         found = "\n".join(tally.words())
         if strict:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
 
@@ -30,7 +31,7 @@ def demo(
             help="New folder to keep pools, indexes, releases, ledgers and proxy sets in.", show_default=False
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")] = False,
+    json: Json = False,
 ) -> None:
     """Show the main job on real images: a few minutes, then a report.
 

@@ -18,7 +18,7 @@ class PrecisionOption(StrEnum):
 
 
 def distill(
-    proxy: Annotated[Path, typer.Argument(help="Folder of the proxy set.")],
+    proxy: options.ProxyFolder,
     teacher: Annotated[
         Path, typer.Option(help="The teacher: an ONNX file that proxyset exported, or its folder.")
     ],
@@ -46,8 +46,8 @@ def distill(
     flip: Annotated[
         bool, typer.Option(help="A mirror image shows the same thing (not so for digits).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
     teacher_saw_private: Annotated[
         bool, typer.Option("--teacher-saw-private", help="The teacher was trained on private items.")
     ] = False,

@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.encoders import Encoder, load_encoder
 
 app = typer.Typer(help="Encoders: what both sides compute features with.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")]
 
 
 @app.command()
@@ -30,7 +29,7 @@ def export(
         Literal["crop", "stretch"],
         typer.Option(help="crop: the authors' way; stretch: keep all of a picture."),
     ] = "crop",
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Export a PyTorch image model to an ONNX encoder folder. Needs torch; running the folder does not.
 
@@ -47,7 +46,7 @@ def export(
 @app.command()
 def info(
     spec: Annotated[str, typer.Argument(help="hog, hog:size=32, wordllama or onnx:FOLDER.")],
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Show an encoder's dimension, fingerprint and parameters; its self-test runs on this machine.
 

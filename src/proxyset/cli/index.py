@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from proxyset import atomic
+from proxyset.cli.options import IndexFolder, Json, ProxyFolder
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.build import build_index
 from proxyset.cloud.curation import Curation
@@ -23,8 +24,6 @@ from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
 
 app = typer.Typer(no_args_is_help=True, help="Encode and cluster a public pool.")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 
 
 class _Dtype(StrEnum):
@@ -107,11 +106,20 @@ def build(
         )
     if index.manifest.skipped:
         note(f"{index.manifest.skipped} items could not be encoded and were left out: {out}/skipped.jsonl")
+    for what, count in index.manifest.passed_over.items():
+        note(f"passed over: {count:,} {what}")
+    for said in (index.manifest.dropped, index.manifest.doubts):
+        for name, why in said.items():
+            note(
+                f"column {name!r} {why}"
+                if said is index.manifest.doubts
+                else f"column {name!r} is no feature: it {why}"
+            )
     emit(_facts(index), _words(index), json)
 
 
 @app.command()
-def info(index: Annotated[Path, typer.Argument(help="Folder of the index.")], json: Json = False) -> None:
+def info(index: IndexFolder, json: Json = False) -> None:
     """What an index holds.
 
     Example: proxyset index info index
@@ -121,7 +129,7 @@ def info(index: Annotated[Path, typer.Argument(help="Folder of the index.")], js
 
 
 def probe(
-    index: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    index: IndexFolder,
     out: Annotated[Path, typer.Option(help="File of the probe.")],
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
@@ -153,7 +161,7 @@ def probe(
 
 
 def select_command(
-    index: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    index: IndexFolder,
     out: Annotated[Path, typer.Option(help="Folder of the proxy set.")],
     budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
     releases: Annotated[
@@ -257,7 +265,7 @@ def select_command(
 
 
 def export_command(
-    proxy: Annotated[Path, typer.Argument(help="Folder of the proxy set.")],
+    proxy: ProxyFolder,
     to: Annotated[str, typer.Option(help=", ".join(FORMS))],
     out: Annotated[Path, typer.Option(help="New file or folder.")],
     json: Json = False,
@@ -327,6 +335,9 @@ def _facts(index: Index) -> dict[str, object]:
         "kind": manifest.kind,
         "items": manifest.items,
         "skipped": manifest.skipped,
+        "passed_over": manifest.passed_over,
+        "dropped": manifest.dropped,
+        "doubts": manifest.doubts,
         "encoder": manifest.encoder.name,
         "encoder_fingerprint": manifest.encoder.fingerprint,
         "features": manifest.encoder.dim,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxyset.cli import options
+from proxyset.cli import client_label, options, train
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
@@ -16,11 +16,12 @@ from proxyset.jobs.label_studio.server import Server
 from proxyset.jobs.labels import check_classes
 
 app = typer.Typer(no_args_is_help=True, help="Label a proxy set: Label Studio, or a plain file.")
+app.command()(client_label.ask)
+app.command()(client_label.collect)
 
 _TOKEN = "LABEL_STUDIO_API_KEY"
 _LISTED = 10
 
-Proxy = Annotated[Path, typer.Argument(help="Folder of the proxy set.")]
 Url = Annotated[str, typer.Option(help="Of the Label Studio server.")]
 TokenFile = Annotated[
     Path | None,
@@ -38,7 +39,7 @@ First = Annotated[
 
 @app.command("push")
 def push_command(
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     url: Url,
     project: Project,
     classes: Annotated[str, typer.Option(help="What annotators choose from, separated by commas.")],
@@ -109,7 +110,7 @@ def pull_command(
 @app.command("check")
 def check_command(
     labels: Annotated[Path, typer.Argument(help="File of labels.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     classes: Classes = "",
     index: Annotated[
         Path | None,
@@ -173,19 +174,19 @@ def check_command(
 @app.command("curve")
 def curve_command(
     labels: Annotated[Path, typer.Argument(help="File of labels.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     first: Annotated[str, typer.Option(help="How many of the first items to train on: 200,500,1000.")],
     test: Annotated[str, typer.Option(help="Labeled items to measure on, like the client's.")],
     out: Annotated[Path, typer.Option(help="Folder; each model lies in a folder of it.")],
-    unlabeled: Annotated[
-        str | None,
-        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
-    ] = None,
+    unlabeled: options.Unlabeled = None,
     classes: Classes = "",
-    model: Annotated[str, typer.Option(help="As proxyset train takes it.")] = "cnn-16",
-    size: Annotated[int, typer.Option(help="Pixels that images are scaled to.")] = 32,
+    model: train.Model = "auto",
+    weights: train.Weights = None,
+    index: train.IndexBelow = None,
+    encoder: train.EncoderBelow = None,
+    size: train.Size = None,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer, the same for all.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    seed: options.Seed = 0,
     public_inputs: options.PublicInputs = False,
     json: options.Json = False,
 ) -> None:
@@ -196,19 +197,23 @@ def curve_command(
     from proxyset.jobs.selective_labeling import selective_labeling
     from proxyset.jobs.training import Plan
     from proxyset.train.loop import Run
+    from proxyset.train.models import usual_size
     from proxyset.train.settings import Settings
 
+    below = train.Below.asked(model, weights, index, encoder, unlabeled)
+    settings = Settings(steps=steps, seed=seed, lr=below.rate)
     with progress() as advance:
         run = Run(on_step=lambda done, total: advance("training", done, total), warn=note)
         rounds = selective_labeling(
             ProxySet.open(proxy), labels, out, test=test, first=_numbers(first), unlabeled=unlabeled,
-            classes=_names(classes) if classes else None, size=size,
-            plan=Plan(model=model, settings=Settings(steps=steps, seed=seed)), public_inputs=public_inputs, run=run,
+            classes=_names(classes) if classes else None, size=usual_size(below.network) if size is None else size,
+            plan=Plan(model=below.network, weights=weights, settings=settings), public_inputs=public_inputs, run=run,
+            encoder=below.encoder, index=below.index,
         )  # fmt: skip
     facts = [vars(found) | {"folder": str(found.folder)} for found in rounds]
     words = [
         f"first {found.first:,}: {found.labeled:,} labels, accuracy {100 * found.accuracy:.1f} % "
-        f"({100 * found.low:.1f} to {100 * found.high:.1f})"
+        f"({100 * found.low:.1f} to {100 * found.high:.1f}), balanced {100 * found.balanced_accuracy:.1f} %"
         for found in rounds
     ]
     emit({"rounds": facts}, "\n".join(words), json)
@@ -216,7 +221,7 @@ def curve_command(
 
 @app.command("export")
 def export_command(
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     out: Annotated[Path, typer.Option(help="New file: .csv, .tsv, .json or .jsonl.")],
     first: First = None,
     json: options.Json = False,
@@ -234,7 +239,7 @@ def export_command(
 @app.command("import")
 def import_command(
     sheet: Annotated[Path, typer.Argument(help="File of labels, or a JSON export of Label Studio.")],
-    proxy: Proxy,
+    proxy: options.ProxyFolder,
     out: Annotated[Path, typer.Option(help="File of labels: .csv, .tsv, .json or .jsonl.")],
     classes: Classes = "",
     json: options.Json = False,

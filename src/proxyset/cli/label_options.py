@@ -19,7 +19,10 @@ class Rule(StrEnum):
 
 
 RuleOption = Annotated[
-    Rule, typer.Option(help="Each record votes on its own nearest questions, or the paper's Private-kNN.")
+    Rule,
+    typer.Option(
+        "--voting", help="Each record votes on its own nearest questions, or the paper's Private-kNN."
+    ),
 ]
 Neighbours = Annotated[
     int | None,

@@ -1,4 +1,4 @@
-"""proxyset ledger …: what was released, what it cost, what is left."""
+"""proxyset client ledger …: what was released, what it cost, what is left."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def show(
 ) -> None:
     """Every entry, the sum, and what is left.
 
-    Example: proxyset ledger show ledger.sqlite
+    Example: proxyset client ledger show ledger.sqlite
     """
     book = Ledger.open(ledger, create=False)
     entries, account = book.entries(), book.account(server)
@@ -59,7 +59,7 @@ def show(
 def verify(ledger: Where = None, json: Json = False) -> None:
     """Check the hash chain, every stored release and every cap, offline.
 
-    Example: proxyset ledger verify ledger.sqlite
+    Example: proxyset client ledger verify ledger.sqlite
     """
     book = Ledger.open(ledger, create=False)
     head = book.verify()
@@ -74,7 +74,7 @@ def export(
 ) -> None:
     """Write all entries as JSON lines.
 
-    Example: proxyset ledger export ledger.sqlite --out ledger.jsonl
+    Example: proxyset client ledger export ledger.sqlite --out ledger.jsonl
     """
     book = Ledger.open(ledger, create=False)
     entries = len(book.entries())
@@ -93,7 +93,7 @@ def cap(
 ) -> None:
     """Change the cap. The change stays in the ledger. Begins the ledger if there is none.
 
-    Example: proxyset ledger cap ledger.sqlite --epsilon 4 --note "agreed with the ethics board"
+    Example: proxyset client ledger cap ledger.sqlite --epsilon 4 --note "agreed with the ethics board"
     """
     book = Ledger.open(ledger)
     entry = book.set_cap(Cap(epsilon, delta), server, note)
@@ -106,7 +106,7 @@ def cap(
 def key(ledger: Where = None, json: Json = False) -> None:
     """Give the ledger a key: it signs a receipt for every release from now on, and old copies of it are noticed.
 
-    Example: proxyset ledger key ledger.sqlite
+    Example: proxyset client ledger key ledger.sqlite
     """
     book = Ledger.open(ledger)
     public = make_key(book)
@@ -129,7 +129,7 @@ def receipt(
 ) -> None:
     """Verify a receipt offline: its signature, and what it is for. Either side can.
 
-    Example: proxyset ledger receipt 00000003.json --release release.safetensors --ledger ledger.sqlite
+    Example: proxyset client ledger receipt 00000003.json --release release.safetensors --ledger ledger.sqlite
     """
     found = Receipt.from_bytes(read_message(file, "receipt", RECEIPT_LIMIT), key)
     if release and not found.covers(Release.from_bytes(read_message(release, "release", RELEASE_LIMIT))):
@@ -148,7 +148,7 @@ def policy(
 ) -> None:
     """Put a policy in force. Every answer from this ledger is bound by it from now on.
 
-    Example: proxyset ledger policy policy.toml ledger.sqlite
+    Example: proxyset client ledger policy policy.toml ledger.sqlite
     """
     book = Ledger.open(ledger)
     entry = adopt(book, read_message(file, "policy", POLICY_LIMIT), note)

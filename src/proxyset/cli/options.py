@@ -29,7 +29,10 @@ LedgerArgument = Annotated[
 UnitOption = Annotated[Unit, typer.Option(help="What is protected.")]
 MaxRecords = Annotated[int, typer.Option(help="Most records of one person that count.")]
 Person = Annotated[
-    str | None, typer.Option(help='Column that names the person, or "folder".', show_default=False)
+    str | None,
+    typer.Option(
+        help='Column that names the person, "folder", or "me": all are one person\'s.', show_default=False
+    ),
 ]
 AdjacencyOption = Annotated[Adjacency, typer.Option(help="Which data sets are neighbours.")]
 EncoderOption = Annotated[
@@ -54,6 +57,19 @@ PublicInputs = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
+ProxyFolder = Annotated[Path, typer.Argument(help="Folder of the proxy set.")]
+IndexFolder = Annotated[Path, typer.Argument(help="Folder of the index.")]
+StateFolder = Annotated[
+    str,
+    typer.Option(
+        "--state", help="The server's state: a folder, or postgresql://USER@HOST/DATABASE?files=FOLDER."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Seed = Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)]
+Unlabeled = Annotated[
+    str | None, typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False)
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)
 ]

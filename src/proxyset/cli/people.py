@@ -1,4 +1,4 @@
-"""proxyset enroll-token, clients, operator: who may talk to the server."""
+"""proxyset server clients, tokens, operators: who may talk to the server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.campaign import StateOption
-from proxyset.cli.options import Json
+from proxyset.cli.options import Json, StateFolder
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
 from proxyset.server.records import Scope
@@ -24,12 +23,12 @@ operators = typer.Typer(no_args_is_help=True, help="Who runs the server, by bear
 def create_token(
     name: Annotated[str, typer.Argument(help="What to call the client.")],
     days: Annotated[float, typer.Option(help="How long the token can be used.", min=0.001, max=365)] = 7.0,
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Make a token for one client. It is printed once and kept only as a hash; carry it over a channel that you trust.
 
-    Example: proxyset enroll-token create "St. Mary" > token.txt
+    Example: proxyset server tokens create "St. Mary" > token.txt
     """
     secret = State.open(state).create_token(name, timedelta(days=days))
     note(f"for {name!r}, once, within {days:g} days")
@@ -37,10 +36,10 @@ def create_token(
 
 
 @tokens.command("list")
-def list_tokens(state: StateOption = "state", json: Json = False) -> None:
+def list_tokens(state: StateFolder = "state", json: Json = False) -> None:
     """All tokens: for whom, until when, used or not.
 
-    Example: proxyset enroll-token list
+    Example: proxyset server tokens list
     """
     found = State.open(state, create=False).tokens()
     facts = [
@@ -64,23 +63,23 @@ def list_tokens(state: StateOption = "state", json: Json = False) -> None:
 
 @tokens.command("withdraw")
 def withdraw_token(
-    id: Annotated[str, typer.Argument(help="The token's number, as `enroll-token list` prints it.")],
-    state: StateOption = "state",
+    id: Annotated[str, typer.Argument(help="The token's number, as `server tokens list` prints it.")],
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Let nobody enrol with a token that was not used yet. A running server heeds it at once.
 
-    Example: proxyset enroll-token withdraw 0f3a52d7c1e8
+    Example: proxyset server tokens withdraw 0f3a52d7c1e8
     """
     State.open(state, create=False).withdraw_token(id)
     emit({"id": id}, f"nobody can enrol with the token {id}", json)
 
 
 @clients.command("list")
-def list_clients(state: StateOption = "state", json: Json = False) -> None:
+def list_clients(state: StateFolder = "state", json: Json = False) -> None:
     """All clients, revoked ones too.
 
-    Example: proxyset clients list
+    Example: proxyset server clients list
     """
     found = State.open(state, create=False).clients()
     facts = [{"key": each.key, "name": each.name, "revoked": each.revoked is not None} for each in found]
@@ -92,12 +91,12 @@ def list_clients(state: StateOption = "state", json: Json = False) -> None:
 def add_client(
     key: Annotated[str, typer.Argument(help="Its public key, as `client init` prints it.")],
     name: Annotated[str, typer.Argument(help="What to call it.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Pin a key that came by hand, for a client that shares no network with the server.
 
-    Example: proxyset clients add 5f0a… "St. Mary"
+    Example: proxyset server clients add 5f0a… "St. Mary"
     """
     if not re.fullmatch(r"[0-9a-f]{64}", key):
         raise InvalidInput(f"{key!r} is not a public key: 64 hexadecimal digits, as `client init` prints it")
@@ -108,12 +107,12 @@ def add_client(
 @clients.command("revoke")
 def revoke_client(
     key: Annotated[str, typer.Argument(help="Its public key.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Answer a key no more; what it sent stays. A running server heeds it at once.
 
-    Example: proxyset clients revoke 5f0a…
+    Example: proxyset server clients revoke 5f0a…
     """
     client = State.open(state, create=False).revoke_client(key)
     emit({"key": client.key, "name": client.name}, f"{client.name} is answered no more", json)
@@ -125,12 +124,12 @@ def create_operator(
     scope: Annotated[list[Scope], typer.Option(help="What it is good for; several times for several.")] = [  # noqa: B006
         Scope.read
     ],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Make a bearer token for a person or a program. It is printed once and kept only as a hash.
 
-    Example: proxyset operator create ann --scope read --scope campaigns > ann.token
+    Example: proxyset server operators create ann --scope read --scope campaigns > ann.token
     """
     secret = State.open(state).create_operator(name, scope)
     held = ", ".join(sorted(set(scope)))
@@ -139,10 +138,10 @@ def create_operator(
 
 
 @operators.command("list")
-def list_operators(state: StateOption = "state", json: Json = False) -> None:
+def list_operators(state: StateFolder = "state", json: Json = False) -> None:
     """All operators and what their tokens are good for.
 
-    Example: proxyset operator list
+    Example: proxyset server operators list
     """
     found = State.open(state, create=False).operators()
     facts = [
@@ -159,12 +158,12 @@ def list_operators(state: StateOption = "state", json: Json = False) -> None:
 @operators.command("revoke")
 def revoke_operator(
     name: Annotated[str, typer.Argument(help="Whose token.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Take a token out of use. A running server heeds it at once.
 
-    Example: proxyset operator revoke ann
+    Example: proxyset server operators revoke ann
     """
     State.open(state, create=False).revoke_operator(name)
     emit({"name": name}, f"the token of {name} is of no use any more", json)

@@ -1,8 +1,13 @@
-"""docs/cli.md, generated from the commands themselves: python -m proxyset.cli.reference [--check]."""
+"""docs/cli.md, generated from the commands themselves.
+
+python -m proxyset.cli.reference            write the page
+python -m proxyset.cli.reference --count    how many commands and options there are
+"""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ import typer
 from typer.main import get_command
 
 from proxyset.cli import app
+from proxyset.cli.names import MOVED, RENAMED, SECTIONS
 
 _PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 _INTRODUCTION = """# The command line
@@ -22,28 +28,103 @@ output does not take is a failure (1), though what was done stays done; letters 
 """
 
 
+_SHARED = 4  # commands that take the same option: then it is explained once
+
+
 def reference() -> str:
     """The whole page."""
-    return _INTRODUCTION + sections("proxyset", app)
+    return _INTRODUCTION + _map() + sections("proxyset", app) + _old_names()
 
 
 def sections(name: str, commands: typer.Typer) -> str:
-    """A section for each command that is not hidden."""
-    return "".join(f"\n{section}" for section in _sections(name, get_command(commands)))
+    """What is shared, and a section for each command that is not hidden."""
+    found = list(_visible(name, get_command(commands)))
+    shared = {row: place for row, place in _places(found).items() if place >= _SHARED}
+    table = ""
+    if shared:
+        rows = "\n".join(sorted(shared, key=lambda row: (not row.startswith("| `--"), row)))
+        table = (
+            f"\n## Shared options\n\nThese mean the same wherever they are named below.\n\n{_HEAD}\n{rows}\n"
+        )
+    return table + "".join(f"\n{_section(path, command, shared)}" for path, command in found)
 
 
-def _sections(name: str, command: Any) -> Iterator[str]:
-    if hasattr(command, "commands"):
-        for child in command.commands.values():
-            yield from _sections(f"{name} {child.name}", child)
-        return
+def counts(commands: typer.Typer = app) -> dict[str, int]:
+    """How much there is to learn: entries of the first help page, commands, options and arguments of all commands together, and
+    those that differ by name, meaning or default."""
+    root = get_command(commands)
+    found = list(_visible("proxyset", root))
+    rows = [_row(parameter) for _, command in found for parameter in _parameters(command)]
+    first = sum(not child.hidden for child in getattr(root, "commands", {}).values())
+    return {
+        "first page": first,
+        "commands": len(found),
+        "options": len(rows),
+        "distinct options": len(set(rows)),
+    }
+
+
+def _visible(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     if command.hidden:
         return
+    if hasattr(command, "commands"):
+        for child in command.commands.values():
+            yield from _visible(f"{name} {child.name}", child)
+    else:
+        yield name, command
+
+
+def _places(found: list[tuple[str, Any]]) -> Counter[str]:
+    return Counter(_row(parameter) for _, command in found for parameter in _parameters(command))
+
+
+def _parameters(command: Any) -> list[Any]:
+    return [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+
+
+_HEAD = "| option | meaning | default |\n|---|---|---|"
+
+
+def _section(name: str, command: Any, shared: dict[str, int]) -> str:
     words = [f"## {name}", "", *_paragraphs(command.help or ""), ""]
-    rows = [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
-    if rows:
-        words += ["| option | meaning | default |", "|---|---|---|", *rows, ""]
-    yield "\n".join(words)
+    rows = [_row(parameter) for parameter in _parameters(command)]
+    own = [row for row in rows if row not in shared]
+    also = ", ".join(row.split(" | ")[0].removeprefix("| ") for row in rows if row in shared)
+    if own:
+        words += [_HEAD, *own, ""]
+    if also:
+        words += [f"{'Also' if own else 'It takes'} {also}: [shared](#shared-options).", ""]
+    return "\n".join(words)
+
+
+def _map() -> str:
+    lines = ["", "| typed by | commands |", "|---|---|"]
+    root: Any = get_command(app)
+    placed = {name for names in SECTIONS.values() for name in names}
+    others = tuple(name for name in root.commands if name not in placed)
+    for title, names in (SECTIONS | {"more": others}).items():
+        entries = [
+            f"`{name}`" + (f" ({', '.join(child.commands)})" if hasattr(child, "commands") else "")
+            for name in names
+            if (child := root.commands.get(name))
+        ]
+        if entries:
+            lines.append(f"| {title} | {', '.join(entries)} |")
+    lines.append("| Who measures | `proxyset-lab`, the benchmark, [on its own](../lab/README.md) |")
+    return "\n".join(lines) + "\n"
+
+
+def _old_names() -> str:
+    rows = [f"| `proxyset {old}` | `proxyset {new}` |" for old, new in MOVED.items()]
+    rows += [
+        f"| `proxyset {command} {old}` | `proxyset {command} {new}` |"
+        for command, options in RENAMED.items()
+        for old, new in options.items()
+    ]
+    return (
+        "\n## Names from before\n\nThey are in no help, and do the same: what was written down goes on working.\n\n"
+        "| as it was | as it is |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -74,6 +155,8 @@ def _row(parameter: Any) -> str:
     return f"| `{name}` | {(parameter.help or '').replace('|', chr(92) + '|')} | {shown} |"
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and "--count" in sys.argv:
+    sys.stdout.write("\n".join(f"{number:>4} {what}" for what, number in counts().items()) + "\n")
+elif __name__ == "__main__":
     _PAGE.write_text(reference(), encoding="utf-8")
     sys.stderr.write(f"wrote {_PAGE}\n")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
+from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput
@@ -19,7 +20,6 @@ from proxyset.server.model import add_model_route
 from proxyset.server.state import State
 from proxyset.wire.server_name import origin_of, server_name
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 _LOCAL = ("127.", "localhost", "::1")
 
 

@@ -9,20 +9,25 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.campaign import StateOption
-from proxyset.cli.options import Json
+from proxyset.cli import people
+from proxyset.cli.options import Json, StateFolder
 from proxyset.cli.output import emit
 from proxyset.errors import StateError
 from proxyset.server import backup as copies
 from proxyset.server.state import State
 
-app = typer.Typer(no_args_is_help=True, help="Keep the state of servers: copies, checks, what operators did.")
+app = typer.Typer(
+    no_args_is_help=True, help="Keep a service: who may talk to it, copies, checks, what operators did."
+)
+app.add_typer(people.clients, name="clients")
+app.add_typer(people.tokens, name="tokens")
+app.add_typer(people.operators, name="operators")
 
 
 @app.command()
 def backup(
     out: Annotated[Path, typer.Argument(help="New folder.")],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Copy a state, its files and its indexes into a folder, while servers run or not. Pools are not copied.
@@ -36,7 +41,7 @@ def backup(
 @app.command()
 def restore(
     backup: Annotated[Path, typer.Argument(help="Folder of a backup, or of any state.", exists=True)],
-    state: StateOption = "state",
+    state: StateFolder = "state",
     json: Json = False,
 ) -> None:
     """Copy a backup into a new state, in a folder or in PostgreSQL, and see that it is whole.
@@ -50,7 +55,7 @@ def restore(
 
 
 @app.command()
-def check(state: StateOption = "state", json: Json = False) -> None:
+def check(state: StateFolder = "state", json: Json = False) -> None:
     """Read everything in a state once, and tell what is damaged or missing.
 
     Example: proxyset server check
@@ -61,7 +66,7 @@ def check(state: StateOption = "state", json: Json = False) -> None:
 
 
 @app.command()
-def acts(state: StateOption = "state") -> None:
+def acts(state: StateFolder = "state") -> None:
     """What operators did, by the page, the API and commands, oldest first: one JSON object a line.
 
     Example: proxyset server acts > acts.jsonl

@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxyset.cli.options import Json, PublicInputs
+from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled
 from proxyset.cli.output import emit, note, progress
 from proxyset.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from proxyset.cloud.index import Index
+    from proxyset.encoders import Encoder
     from proxyset.train.tracker import Tracker
+
+DEFAULT_NETWORK = "cnn-16"
+Model = Annotated[
+    str,
+    typer.Option(
+        help="auto, head, cnn-8, cnn-16 …, timm:NAME, or onnx:FOLDER: an encoder that is trained further."
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help='For timm:NAME: a file of weights, "hub" to download them, or "random".', show_default=False
+    ),
+]
+IndexBelow = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        help="The index that the set was drawn from: a linear head on its embeddings.",
+        show_default=False,
+    ),
+]
+EncoderBelow = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="A linear head on this frozen encoder: onnx:FOLDER or hog; your copy of the index's where that is ONNX.",
+        show_default=False,
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Pixels that images are scaled to; 32 for a CNN, else what it was made for.", show_default=False
+    ),
+]
 
 
 class Method(StrEnum):
@@ -46,27 +85,32 @@ def train(
     classes: Annotated[
         str, typer.Option(help="Class list, separated by commas; those that occur.", show_default=False)
     ] = "",
-    unlabeled: Annotated[
-        str | None,
-        typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False),
-    ] = None,
+    unlabeled: Unlabeled = None,
     method: Annotated[
         Method | None,
         typer.Option(help="FixMatch where --unlabeled is given, else supervised.", show_default=False),
     ] = None,
-    model: Annotated[str, typer.Option(help="cnn-8, cnn-16, cnn-32 … or timm:NAME.")] = "cnn-16",
-    size: Annotated[int, typer.Option(help="Pixels that images are scaled to.")] = 32,
+    model: Model = "auto",
+    weights: Weights = None,
+    index: IndexBelow = None,
+    encoder: EncoderBelow = None,
+    size: Size = None,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Labeled items a step.")] = 64,
-    lr: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-3,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and augmentation.", min=0)] = 0,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Highest learning rate; 0.003, or 0.0003 from pretrained weights.", show_default=False
+        ),
+    ] = None,
+    seed: Seed = 0,
     flip: Annotated[bool, typer.Option("--flip", help="A mirror image shows the same thing.")] = False,
     loss: Annotated[Loss, typer.Option(help="The second one stands wrong labels.")] = Loss.cross_entropy,
     test: Annotated[
         str | None,
         typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     track: Annotated[
         Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")
     ] = Track.file,
@@ -75,28 +119,46 @@ def train(
 ) -> None:
     """Train a model on a labeled proxy set, measure it, and export it to ONNX.
 
-    Run again with the same options, it goes on where it was stopped. Texts, tables and embeddings get a linear
-    head on frozen embeddings, images a network on their pixels.
+    Run again with the same options, it goes on where it was stopped. Texts, tables and embeddings get a linear head on frozen
+    embeddings, and so do images with --index or --encoder: that takes seconds, and an ONNX encoder goes into the exported file.
+    Else images get a network on their pixels, which begins with the weights that --model and --weights name.
 
     Example: proxyset train proxy --labels labels.csv --unlabeled pool --test held-out --out model
     """
     from proxyset.jobs.training import Plan, train_model
     from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
     from proxyset.train.loop import Run
+    from proxyset.train.models import usual_size
     from proxyset.train.settings import Settings
 
+    below = Below.asked(model, weights, index, encoder, unlabeled)
+    side = usual_size(below.network) if size is None else size
     names = [name.strip() for name in classes.split(",") if name.strip()] or None
     file = None if labels == "column" else Path(labels)
-    data = read_training_set(proxy, file, classes=names, size=size, public_inputs=public_inputs)
-    held_out = None if test is None else read_test_set(test, data, size)
+    data = read_training_set(
+        proxy,
+        file,
+        classes=names,
+        size=side,
+        public_inputs=public_inputs,
+        encoder=below.encoder,
+        index=below.index,
+    )
+    held_out = None if test is None else read_test_set(test, data, side)
     chosen = method or (Method.fixmatch if unlabeled is not None else Method.supervised)
     if unlabeled is not None and chosen is Method.supervised:
         raise InvalidInput(
             "--method supervised looks at no unlabeled images: leave --unlabeled out, or use fixmatch"
         )
-    others = None if unlabeled is None else read_unlabeled(unlabeled, size, public_inputs=public_inputs)
-    settings = Settings(steps=steps, batch_size=batch_size, lr=lr, seed=seed, flip=flip)
-    plan = Plan(model=model, method=chosen.value, loss=loss.value, settings=settings)
+    others = None if unlabeled is None else read_unlabeled(unlabeled, side, public_inputs=public_inputs)
+    rate = below.rate if lr is None else lr
+    settings = Settings(steps=steps, batch_size=batch_size, lr=rate, seed=seed, flip=flip)
+    plan = Plan(model=below.network, weights=weights, method=chosen.value, loss=loss.value, settings=settings)
+    if model == "auto" and data.encoder is None:
+        note(
+            f"{below.network} begins with random weights. For a head on the pool's embeddings, in seconds: --index INDEX. For "
+            "pretrained weights: --model timm:NAME --weights FILE, or --model onnx:FOLDER"
+        )
     for line in data.notes:
         note(line)
     with progress() as advance:
@@ -111,8 +173,8 @@ def train(
         note(line)
     found = trained.evaluation
     measured = (
-        f"accuracy {100 * found.accuracy:.1f} % (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}) on "
-        f"{found.items:,} test items"
+        f"accuracy {100 * found.accuracy:.1f} % (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}), balanced accuracy "
+        f"{100 * found.balanced_accuracy:.1f} % (the mean over classes), on {found.items:,} test items"
         if found
         else "no test data, so its accuracy is unknown"
     )
@@ -122,6 +184,7 @@ def train(
         "model": str(out / "model.onnx"),
         "report": str(out / "report.html"),
         "accuracy": found.accuracy if found else None,
+        "balanced_accuracy": found.balanced_accuracy if found else None,
         "interval": [found.low, found.high] if found else None,
         "labeled": len(data.items),
         "classes": list(data.classes),
@@ -129,6 +192,56 @@ def train(
         "resumed_at": trained.resumed_at,
     }
     emit(facts, words, json)
+
+
+@dataclass(frozen=True)
+class Below:
+    """What --model, --weights, --index and --encoder say together.
+
+    Attributes:
+        network: of images whose pixels are trained on.
+        rate: its highest learning rate, unless asked otherwise.
+        encoder: frozen, below a linear head; None to train a network, or for what is no image.
+        index: to take embeddings from; None to encode.
+    """
+
+    network: str
+    rate: float
+    encoder: Encoder | None
+    index: Index | None
+
+    @classmethod
+    def asked(
+        cls, model: str, weights: str | None, index: Path | None, encoder: str | None, unlabeled: str | None
+    ) -> Below:
+        """Raises InvalidInput where they contradict each other, and what opening an index or an encoder raises."""
+        from proxyset.cloud.index import Index
+
+        opened = Index.open(index) if index else None
+        frozen = _frozen(opened, encoder)
+        if frozen is not None and (model not in ("auto", "head") or weights or unlabeled):
+            raise InvalidInput(
+                "--index and --encoder are for a linear head: leave out --model, --weights and --unlabeled"
+            )
+        if frozen is None and model == "head":
+            raise InvalidInput("a head needs frozen features: give the set's --index, or an --encoder")
+        network = DEFAULT_NETWORK if model in ("auto", "head") else model
+        pretrained = network.startswith("onnx:") or weights not in (None, "random")
+        return cls(network, 3e-4 if pretrained else 3e-3, frozen, opened)
+
+
+def _frozen(index: Index | None, encoder: str | None) -> Encoder | None:
+    """The encoder below a head: the index's own, or the one that was named."""
+    from proxyset.encoders import encoder_for, load_encoder
+
+    if index is None:
+        return None if encoder is None else load_encoder(encoder)
+    made = index.manifest.encoder
+    if made.name == "onnx" and encoder is None:
+        raise InvalidInput(
+            f"{index.folder} was made with an ONNX encoder, whose weights are not in it: name its folder with --encoder onnx:FOLDER"
+        )
+    return encoder_for(made, local=encoder)
 
 
 def _tracker(track: Track, out: Path, steps: int) -> Tracker:

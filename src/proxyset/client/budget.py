@@ -104,5 +104,5 @@ def refuse_above_cap(entries: Sequence[Entry], cost: PrivacyStatement, server: s
         raise BudgetExceeded(
             f"this answer costs ρ = {cost.rho:.4g}; {spent:.4g} of the cap {whose}, {cap.rho:.4g}, is spent "
             f"and {max(0.0, cap.rho - spent):.4g} is left. Ask for a smaller epsilon, or raise the cap: "
-            "proxyset ledger cap"
+            "proxyset client ledger cap"
         )

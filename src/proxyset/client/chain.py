@@ -18,7 +18,10 @@ from proxyset.fingerprint import fingerprint
 from proxyset.wire.release import PrivacyStatement
 from proxyset.wire.server_name import recorded_name
 
-Kind = Literal["cap", "debit", "release", "labels", "policy", "pin", "key", "approval", "refusal", "schema"]
+Kind = Literal[
+    "cap", "debit", "release", "labels", "report", "policy", "pin", "key", "approval", "refusal", "schema"
+]
+ANSWERS = ("release", "labels", "report")
 GENESIS = "0" * 64
 NONCE_BYTES = 32
 
@@ -31,17 +34,17 @@ class Entry:
         seq: 1, 2, 3 …
         time: UTC, ISO 8601.
         kind: "cap" sets a cap (rho, epsilon, delta; for `server`, or for all when that is ""); "debit" pays
-            for one draw; "release" (counts) and "labels" say that the draw of debit `ref` was stored, with
-            its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to the index whose
-            commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its models;
-            "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta);
+            for one draw; "release" (counts), "labels" and "report" (exact counts in shares) say that what debit `ref` paid
+            for was stored, with its SHA-256 in `digest`; "policy" puts the policy `digest` in force; "pin" holds `server` to
+            the index whose commitment has the SHA-256 `digest`; "key" holds it to the key, of that SHA-256, that signs its
+            models; "approval" and "refusal" are what the owner decided about a probe, an approval up to (epsilon, delta);
             "schema" says that the entries from here on have a nonce.
         server: who asked. Compare `who`: it was not always written in one form.
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.
         rho, epsilon, delta, sigma, unit, adjacency, max_records: the privacy statement of a debit, or a cap.
         ref: seq of another entry.
-        digest: SHA-256 of what is stored beside the entry.
+        digest: SHA-256 of what is stored beside the entry; beside a debit for a report, its task.
         note: the owner's words.
         policy: SHA-256 of the policy in force, or "".
         nonce: random, hexadecimal; "" in entries of schema 1.

@@ -14,11 +14,12 @@ A probe is its bytes: the same question in other words is another probe, and not
 
 from __future__ import annotations
 
-from proxyset.client.chain import Entry
+from proxyset.client.chain import ANSWERS, Entry
 from proxyset.client.ledger import Ledger
 from proxyset.errors import Refused
 from proxyset.wire.questions import LabelRelease
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import recorded_name
 
 
@@ -67,12 +68,11 @@ def is_spent(ledger: Ledger, approval: Entry) -> bool:
     return any(e.kind == "debit" and (e.probe, e.who) == (approval.probe, approval.who) for e in later)
 
 
-def was_drawn_for(ledger: Ledger, release: Release | LabelRelease, server: str) -> bool:
+def was_drawn_for(ledger: Ledger, release: Release | LabelRelease | Report, server: str) -> bool:
     """Whether a stored answer was drawn for this server: what was agreed to then needs no second yes to be sent again."""
     name = recorded_name(server)
     return any(
-        e.kind in ("release", "labels") and (e.digest, e.who) == (release.fingerprint, name)
-        for e in ledger.entries()
+        e.kind in ANSWERS and (e.digest, e.who) == (release.fingerprint, name) for e in ledger.entries()
     )
 
 

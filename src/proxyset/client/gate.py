@@ -11,14 +11,15 @@
 
 An error in 1 to 4 debits nothing. An error or a crash in 6 or 7 keeps the debit and sends nothing.
 
-Counts and labels are two kinds of question (`answer.Counts`, `labeling.Labels`); nothing else reaches `noise`, and import-linter
-says so.
+Counts, labels and shares of counts are three kinds of question (`answer.Counts`, `labeling.Labels`, `shares.Shares`). For shares,
+6 makes them instead of noise: whoever opens the sum draws that. Nothing but this module reaches `noise` and `shards`, and
+import-linter says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -32,17 +33,31 @@ from proxyset.client.pins import check_pin, pin
 from proxyset.client.policy import Policy, in_force
 from proxyset.client.private_data import PrivateData, Tally
 from proxyset.client.receipts import check_not_rolled_back, issue
+from proxyset.client.shards import sharing
 from proxyset.errors import Refused
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelRelease, Questions
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import server_name
+from proxyset.wire.task import Task
 
 Votes = NDArray[np.int64]
-Draw = Callable[[Votes, PrivacyStatement, str], Votes]
 Confirm = Callable[[Tally], bool]
-Answer = TypeVar("Answer", Release, LabelRelease)
-Answered = TypeVar("Answered", Release, LabelRelease, covariant=True)
+Answer = TypeVar("Answer", Release, LabelRelease, Report)
+Answered = TypeVar("Answered", Release, LabelRelease, Report, covariant=True)
+
+
+class Draw(Protocol):
+    """What leaves the gate: each call debits first."""
+
+    def __call__(self, values: Votes, privacy: PrivacyStatement, note: str = "") -> Votes:
+        """Integers with noise."""
+        ...
+
+    def share(self, votes: Votes, task: Task) -> Report:
+        """Exact votes in two shares."""
+        ...
 
 
 class Question(Protocol[Answered]):
@@ -56,8 +71,8 @@ class Question(Protocol[Answered]):
         """All its draws as one statement: what a cap must have room for, and what an owner approves."""
         ...
 
-    def permit(self, policy: Policy, server: str, approved: bool) -> None:
-        """Raise Refused where the policy says no. Sees nothing private."""
+    def permit(self, policy: Policy | None, server: str, approved: bool) -> None:
+        """Raise Refused where the policy, or having none, says no. Sees nothing private."""
         ...
 
     def verify(self) -> None:
@@ -145,35 +160,19 @@ class Gate:
             if stored is not None:
                 return self._sendable(stored, policy)
             ledger.check(question.cost, self.server)  # has room for all draws, before the first
-            debits: list[Entry] = []
-
-            def draw(values: Votes, privacy: PrivacyStatement, note: str = "") -> Votes:
-                add_noise = gaussian(values.size, privacy)  # whatever can fail does so before the debit
-                debits.append(
-                    ledger.debit(
-                        privacy,
-                        probe=question.asked.fingerprint,
-                        dataset=name,
-                        server=self.server,
-                        policy=policy_hash,
-                        note=note,
-                    )
-                )
-                return add_noise(values, debits[-1])
-
-            answer = question.answer(votes, draw)
-            ledger.store(debits[-1], answer)
+            till = _Till(ledger, question.asked.fingerprint, name, self.server, policy_hash)
+            answer = question.answer(votes, till)
+            ledger.store(till.debits[-1], answer)
             return self._sendable(answer, policy)
 
     def _permit(
-        self, question: Question[Any], policy: Policy | None, stored: Release | LabelRelease | None
+        self, question: Question[Any], policy: Policy | None, stored: Release | LabelRelease | Report | None
     ) -> None:
         asked = question.asked
         agreed = is_approved(self.ledger, asked.fingerprint, self.server, question.cost) or self.approved
         if stored is not None and not agreed:  # what was agreed to when it was drawn needs no second yes
             agreed = was_drawn_for(self.ledger, stored, self.server)
-        if policy:
-            question.permit(policy, self.server, agreed)
+        question.permit(policy, self.server, agreed)
         if isinstance(asked, Probe):
             check_pin(self.ledger, asked, self.server, self.new_index)
 
@@ -189,3 +188,41 @@ class Gate:
             policy.withhold(answer)
         receipt = issue(self.ledger, answer)
         return replace(answer, receipt=receipt.to_bytes()) if receipt else answer
+
+
+@dataclass(frozen=True)
+class _Till:
+    """A `Draw` that pays from a ledger. Whatever can fail does so before the debit."""
+
+    ledger: Ledger
+    probe: str
+    dataset: str
+    server: str
+    policy: str
+    debits: list[Entry] = field(default_factory=list)
+
+    def __call__(self, values: Votes, privacy: PrivacyStatement, note: str = "") -> Votes:
+        add_noise = gaussian(values.size, privacy)
+        return add_noise(values, self._pay(privacy, note))
+
+    def share(self, votes: Votes, task: Task) -> Report:
+        if any(report.task == task for _, report in self.ledger.reports()):
+            raise Refused(
+                f"this ledger has a report for campaign {task.campaign} already. In one sum the same people count once: a second "
+                "report, of the same data or of others, would double what the sum tells of them, and cost four times as much"
+            )
+        make_shares = sharing(task)
+        return make_shares(votes, self._pay(task.privacy, task.words(), task))
+
+    def _pay(self, privacy: PrivacyStatement, note: str, task: Task | None = None) -> Entry:
+        paid = self.ledger.debit(
+            privacy,
+            probe=self.probe,
+            dataset=self.dataset,
+            server=self.server,
+            policy=self.policy,
+            note=note,
+            task=task,
+        )
+        self.debits.append(paid)
+        return paid

@@ -175,8 +175,9 @@ class LabelVotes:
     def cost(self) -> PrivacyStatement:
         return whole_cost(self.privacy)
 
-    def permit(self, policy: Policy, server: str, approved: bool) -> None:
-        policy.check_questions(self.asked, self.privacy, server, approved)
+    def permit(self, policy: Policy | None, server: str, approved: bool) -> None:
+        if policy:
+            policy.check_questions(self.asked, self.privacy, server, approved)
 
     def verify(self) -> None:
         check_questions(self.asked, self.encoder)

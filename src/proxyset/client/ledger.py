@@ -41,13 +41,15 @@ from proxyset.client.budget import (
     refuse_above_cap,
     spent_in,
 )
-from proxyset.client.chain import Entry, Kind
+from proxyset.client.chain import ANSWERS, Entry, Kind
 from proxyset.client.ledger_file import LedgerFile, blob_of
 from proxyset.errors import ArtifactError, LedgerError
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import recorded_name, server_name
+from proxyset.wire.task import Task
 
 __all__ = ["Account", "Cap", "Ledger", "default_path"]
 
@@ -175,6 +177,26 @@ class Ledger(LedgerFile):
         with self._database() as db:
             return [(entry, _decode_labels(db, entry)) for entry in self._load(db) if entry.kind == "labels"]
 
+    def stored_report(self, task: Task, dataset: str) -> Report | None:
+        """The newest report for this task and data set, or None.
+
+        Raises:
+            LedgerError: the stored bytes are not those that were released.
+        """
+        for entry, report in reversed(self.reports()):
+            if (entry.dataset, report.task) == (dataset, task):
+                return report
+        return None
+
+    def reports(self) -> list[tuple[Entry, Report]]:
+        """Every stored report with its entry, in order.
+
+        Raises:
+            LedgerError: stored bytes are not those that were released.
+        """
+        with self._database() as db:
+            return [(entry, _decode_report(db, entry)) for entry in self._load(db) if entry.kind == "report"]
+
     def texts(self, kind: Literal["policy", "pin", "key"], server: str = "") -> list[tuple[Entry, bytes]]:
         """Every policy, or every commitment or key that `server` was pinned to, with its entry, in order.
 
@@ -203,7 +225,7 @@ class Ledger(LedgerFile):
             for index, entry in enumerate(entries):
                 if entry.kind == "debit":
                     refuse_above_cap(entries[:index], entry.statement, entry.who)
-                elif entry.kind in ("release", "labels"):
+                elif entry.kind in ANSWERS:
                     debit = entries[(entry.ref or 0) - 1]
                     same = (debit.kind, debit.probe, debit.dataset) == ("debit", entry.probe, entry.dataset)
                     if entry.ref in drawn or not same or not _paid(debit, db, entry):
@@ -232,8 +254,12 @@ class Ledger(LedgerFile):
         server: str = "",
         policy: str = "",
         note: str = "",
+        task: Task | None = None,
     ) -> Entry:
         """Pay for one draw: check and debit in one transaction, on the disk when this returns.
+
+        Args:
+            task: what a report is for, whose statement `privacy` is; it is kept beside the entry, with all that it assumes.
 
         Sensitivity:
             As stated in `privacy`.
@@ -258,10 +284,11 @@ class Ledger(LedgerFile):
             server=server,
             policy=policy,
             note=note,
+            blob=None if task is None else canonical_json(task.model_dump(mode="json")),
             **paid,
         )
 
-    def store(self, debit: Entry, release: Release | LabelRelease) -> Entry:
+    def store(self, debit: Entry, release: Release | LabelRelease | Report) -> Entry:
         """Keep what was drawn; on the disk when this returns, and only then may it be handed on.
 
         Raises:
@@ -269,13 +296,15 @@ class Ledger(LedgerFile):
         """
 
         def refuse_second(entries: list[Entry]) -> None:
-            if any(e.kind in ("release", "labels") and e.ref == debit.seq for e in entries):
+            if any(e.kind in ANSWERS and e.ref == debit.seq for e in entries):
                 raise LedgerError(
                     f"debit {debit.seq} already paid for a release: one debit pays for one draw"
                 )
 
         same = {name: getattr(debit, name) for name in ("probe", "dataset", "server", "policy")}
-        kind: Kind = "release" if isinstance(release, Release) else "labels"
+        kind: Kind = "labels"
+        if not isinstance(release, LabelRelease):
+            kind = "release" if isinstance(release, Release) else "report"
         return self._add(kind, refuse_second, release.to_bytes(), ref=debit.seq, **same)
 
     def set_cap(self, cap: Cap, server: str = "", note: str = "") -> Entry:
@@ -347,10 +376,22 @@ def _decode_labels(db: sqlite3.Connection, entry: Entry) -> LabelRelease:
         raise LedgerError(f"the labels of ledger entry {entry.seq} cannot be read: {error}") from error
 
 
+def _decode_report(db: sqlite3.Connection, entry: Entry) -> Report:
+    data = blob_of(db, entry)
+    try:
+        return Report.from_bytes(data)
+    except ArtifactError as error:
+        raise LedgerError(f"the report of ledger entry {entry.seq} cannot be read: {error}") from error
+
+
 def _paid(debit: Entry, db: sqlite3.Connection, entry: Entry) -> bool:
     """Whether a debit is for what was stored: its very statement, or the last draw of a set of labels."""
     if entry.kind == "release":
         return _decode(db, entry).privacy == debit.statement
+    if entry.kind == "report":
+        task = _decode_report(db, entry).task
+        named = canonical_json(task.model_dump(mode="json"))
+        return task.privacy == debit.statement and blob_of(db, debit) == named
     privacy = _decode_labels(db, entry).privacy
     last = [draw for draw in (privacy.screening, privacy.voting) if draw]
     return any(debit.sigma == draw.sigma and (debit.rho or 0) <= draw.rho for draw in last)

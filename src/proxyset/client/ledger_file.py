@@ -189,7 +189,7 @@ class LedgerFile:
         (application,) = db.execute("PRAGMA application_id").fetchone()
         version, names = _version(db), self.path.stat().st_nlink
         if application != APPLICATION_ID:
-            raise LedgerError(f"{self.path} is not a proxyset ledger; choose another path")
+            raise LedgerError(f"{self.path} is not a proxyset client ledger; choose another path")
         if version not in _COLUMNS_OF:
             raise LedgerError(f"{self.path} has schema {version}, this proxyset reads {SCHEMA_VERSION}")
         if names > 1:

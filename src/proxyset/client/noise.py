@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.chain import Entry
-from proxyset.errors import InvalidInput, LedgerError
+from proxyset.discrete_gaussian import sampler
+from proxyset.errors import LedgerError
 from proxyset.wire.release import PrivacyStatement
 
 Mechanism = Callable[[NDArray[np.int64], Entry], NDArray[np.int64]]
@@ -44,28 +45,13 @@ def gaussian(size: int, privacy: PrivacyStatement) -> Mechanism:
     Raises:
         InvalidInput: the statement's ρ does not follow from its other numbers.
     """
-    import opendp.prelude as dp
-
-    dp.enable_features("contrib")
-    add_noise = dp.m.make_gaussian(
-        dp.vector_domain(dp.atom_domain(T="i64"), size=size),
-        dp.l2_distance(T="f64"),
-        scale=privacy.sigma,
-        MO="ZeroConcentratedDivergence",
-    )
-    cost = float(add_noise.map(privacy.l2_sensitivity))  # type: ignore[no-untyped-call]
-    if not cost <= privacy.rho:
-        raise InvalidInput(
-            f"noise of scale {privacy.sigma} costs ρ = {cost}, the statement says {privacy.rho}"
-        )
+    sample = sampler(size, privacy.sigma, privacy.l2_sensitivity, privacy.rho)
 
     def add(integers: NDArray[np.int64], debit: Entry) -> NDArray[np.int64]:
         pays = debit.kind == "debit" and (debit.rho, debit.sigma) == (privacy.rho, privacy.sigma)
         if not pays or debit.hash in _paid_for:
             raise LedgerError(f"entry {debit.seq} of the ledger pays for no draw of σ = {privacy.sigma}")
         _paid_for.add(debit.hash)
-        return np.array(add_noise([int(value) for value in integers.ravel()]), np.int64).reshape(
-            integers.shape
-        )
+        return sample(integers)
 
     return add

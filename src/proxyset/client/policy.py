@@ -13,6 +13,9 @@
     servers = ["https://cloud.example"]  # empty or absent: any
     medoids = true                   # only probes of real items out of a committed index
     model_keys = ["<public key>"]    # whose models may be fetched; empty or absent: any, and the first is pinned
+    aggregation = "local"            # counts leave with noise alone; "two-party": exact ones may leave in two shares
+    helpers = []                     # for that: public keys of who may hold the second share
+    smallest_sum = 100               # and the fewest reports of a sum that is opened
 
     [cap]                            # of all answers together; absent: the ledger's stays as it is
     epsilon = 4.0
@@ -32,6 +35,10 @@ take whole pictures, texts or embeddings, and an ONNX encoder is the owner's own
 names columns, so only the fingerprint of exactly that one allows it. Labels are closed twice: they also need `most_questions`.
 
 **Servers** are named in the one form of `wire.server_name`. A name that no server can have is refused when it is adopted.
+
+**Two-party sums** (`aggregation`) are another promise than noise: they hold unless the server and the helper work together. So each
+helper is named by its key, and none is taken because a server names it. `fewest_records` cannot be kept there, since nobody here
+sees noisy counts: with it, two-party sums are refused.
 
 **`fewest_records`** is compared with the sum of the NOISY counts, after they were drawn and paid for. Whether an answer leaves is
 then one more bit that a server sees, the bit "the sum is below the bound". It is a function of the noisy counts and of a number
@@ -56,6 +63,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelStatement, Questions
 from proxyset.wire.release import PrivacyStatement, Release
 from proxyset.wire.server_name import recorded_name, server_name
+from proxyset.wire.task import Task
 
 # encoders that read whole records, so that no probe can choose what of one is looked at; a table's names columns
 WHOLE = ("embeddings", "hog", "onnx", "wordllama")
@@ -63,7 +71,7 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 # what `client init` writes: every line commented, nothing in force until the owner adopts it
 TEMPLATE = b"""\
-# What may be answered from this ledger. Change it, then put it in force:  proxyset ledger policy THIS_FILE LEDGER
+# What may be answered from this ledger. Change it, then put it in force:  proxyset client ledger policy THIS_FILE LEDGER
 
 # What is protected: one "record", or one "person" of whom at most max_records records count.
 unit = "record"
@@ -95,6 +103,12 @@ encoders = []
 
 # Only these servers. Absent: any.
 # servers = ["https://cloud.example"]
+
+# Let exact counts leave in two shares, to be added up by the server and one of these helpers: private as long as the two do not
+# work together (proxyset helper key). "local": counts leave with noise alone.
+# aggregation = "two-party"
+# helpers = ["..."]
+# smallest_sum = 100
 
 # Fetch only models that one of these keys has signed. Absent: any key, and the first of a server is pinned.
 # model_keys = ["..."]
@@ -149,6 +163,9 @@ class Policy(BaseModel):
     servers: tuple[str, ...] = ()
     medoids: bool = False
     model_keys: tuple[str, ...] = ()
+    aggregation: Literal["local", "two-party"] = "local"
+    helpers: tuple[str, ...] = ()
+    smallest_sum: int = Field(default=100, ge=2)
     cap: Limit | None = None
     caps: dict[str, Limit] = {}
 
@@ -183,6 +200,28 @@ class Policy(BaseModel):
                 "one (proxyset index build --medoids)"
             )
         self._check_approval(privacy.epsilon, approved)
+
+    def check_task(self, probe: Probe, task: Task, server: str, approved: bool) -> None:
+        """Raise Refused, before anything is read or debited, when no report for this sum may be given."""
+        if self.aggregation != "two-party":
+            raise Refused(
+                'the policy lets counts leave with noise alone, this campaign asks for a two-party sum (aggregation = "two-party")'
+            )
+        if task.helper not in self.helpers:
+            raise Refused(
+                f"the policy does not name the helper {task.helper}. If you know whose it is, and trust that it does not work "
+                "with the server, put it into `helpers`"
+            )
+        if task.minimum < self.smallest_sum:
+            raise Refused(
+                f"the policy allows sums of at least {self.smallest_sum} reports (smallest_sum), this one may be opened with "
+                f"{task.minimum}"
+            )
+        if self.fewest_records:
+            raise Refused(
+                "the policy sends nothing below a sum of noisy counts (fewest_records), and there are none in a two-party sum"
+            )
+        self.check(probe, task.privacy, server, approved)
 
     def check_questions(
         self, questions: Questions, privacy: LabelStatement, server: str, approved: bool
@@ -221,7 +260,7 @@ class Policy(BaseModel):
                 f"the policy does not allow the encoder {encoder.name} with the fingerprint {encoder.fingerprint}. See what it "
                 "reads (proxyset client show PROBE); to allow it, put "
                 + (f'"{whole}" or ' if whole else "")
-                + "this fingerprint into `encoders` of the policy and adopt that (proxyset ledger policy)"
+                + "this fingerprint into `encoders` of the policy and adopt that (proxyset client ledger policy)"
             )
         if self.servers and recorded_name(server) not in {recorded_name(name) for name in self.servers}:
             raise Refused(f"the policy does not allow the server {server!r}")
@@ -301,6 +340,13 @@ def _checked(policy: Policy) -> dict[str, Limit]:
         if server in caps:
             raise InvalidInput(f"the policy has two caps for the server {server!r}")
         caps[server] = limit
+    for key in policy.helpers:
+        if not _FINGERPRINT.fullmatch(key):
+            raise InvalidInput(f"no helper has the key {key!r}: 64 hexadecimal digits (proxyset helper key)")
+    if policy.aggregation == "two-party" and not policy.helpers:
+        raise InvalidInput(
+            'aggregation = "two-party" names no helper: put the keys that you trust into `helpers`'
+        )
     for name in () if policy.encoders == "any" else policy.encoders:
         if name not in WHOLE and not _FINGERPRINT.fullmatch(name):
             raise InvalidInput(

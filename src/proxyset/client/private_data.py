@@ -31,6 +31,7 @@ Data = Given
 Labels = str | Mapping[str, str]
 LabelOf = Callable[[Batch], Sequence[str]]
 FOLDER = "folder"
+ME = "me"
 
 
 def matching_encoder(
@@ -53,8 +54,8 @@ def matching_encoder(
 
 
 def wanted_of(encoder: Encoder, *columns: str | None) -> Wanted:
-    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER and None are none)."""
-    asked = tuple(column for column in columns if column and column != FOLDER)
+    """What is read of each record for an encoder, beside the columns of a person or a label (FOLDER, ME and None are none)."""
+    asked = tuple(column for column in columns if column and column not in (FOLDER, ME))
     width, features = encoder.spec.dim, tuple[str, ...]()
     if isinstance(encoder, TabularEncoder):
         features = tuple(column.name for column in encoder.params.columns)
@@ -95,12 +96,14 @@ class Tally:
         votes: those that could vote.
         no_vote: reason → how many could not for it.
         examples: reason → the id of one of them.
+        passed_over: what else lies beside the records and is not read: kind of file → how many.
     """
 
     total: int = 0
     votes: int = 0
     no_vote: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def whole(self) -> bool:
@@ -110,7 +113,7 @@ class Tally:
     def words(self) -> list[str]:
         """How many records vote, and why the others do not, the most frequent reason first: one line each."""
         if not self.total:
-            return ["There are no records: the answer would be noise alone."]
+            return ["There are no records: the answer would be noise alone.", *self.beside()]
         lines = [f"{self.votes:,} of {self.total:,} records would vote."]
         reasons = sorted(self.no_vote.items(), key=lambda reason: (-reason[1], reason[0]))
         for reason, number in reasons[:_REASONS]:
@@ -118,7 +121,14 @@ class Tally:
             lines.append(f"  {number:,} without a vote: {reason}{example}")
         if len(reasons) > _REASONS:
             lines.append(f"  and {len(reasons) - _REASONS:,} other reasons")
-        return lines
+        return lines + self.beside()
+
+    def beside(self) -> list[str]:
+        """What was passed over, one line each kind."""
+        return [
+            f"Passed over, not being of a form that is read here: {count:,} {what}"
+            for what, count in self.passed_over.items()
+        ]
 
 
 @dataclass
@@ -152,6 +162,8 @@ class PrivateData:
             ReadFailed: a file cannot be read now, on this machine. What it holds raises nothing.
         """
         self.tally = tally = Tally()
+        if isinstance(self.source, PrivateFiles):
+            tally.passed_over.update(self.source.passed_over)
         for batch in self.source.batches():
             X, problems = _features(batch.items, self.encoder)
             problems |= batch.unread
@@ -160,6 +172,7 @@ class PrivateData:
                 row: "no person" for row, name in enumerate(persons) if not name and row not in problems
             }
             tally.total += len(batch.ids)
+            tally.passed_over.update(batch.passed_over)
             for row, reason in problems.items():
                 tally.no_vote[reason] += 1
                 tally.examples.setdefault(reason, batch.ids[row])
@@ -190,7 +203,8 @@ def open_private(
     Args:
         data: path of the private data, or the data themselves (`sources.given`).
         encoder: says which kind of items they are, and how each is read.
-        person: the column that names the person of each record; "folder" for the folder that it lies in.
+        person: the column that names the person of each record; "folder" for the folder that it lies in; "me"
+            where all records are one person's.
         labels: "folder", a column, or labels by id; None for none.
         dataset: the owner's name for the data in the ledger.
 
@@ -236,6 +250,8 @@ def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict
 
 def _persons(batch: Batch, person: str) -> list[str]:
     """The person of each record, in canonical spelling; "" for none."""
+    if person == ME:
+        return [ME] * len(batch.ids)
     if person == FOLDER:
         return [cells.person(canonical(name.rpartition("/")[0])) for name in batch.ids]
     return list(map(cells.person, batch.columns[person]))

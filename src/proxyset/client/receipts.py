@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxyset import atomic
-from proxyset.client.chain import Entry
+from proxyset.client.chain import ANSWERS, Entry
 from proxyset.client.ledger import Ledger
 from proxyset.errors import ArtifactError, LedgerError
 from proxyset.wire.files import read_message
 from proxyset.wire.questions import LabelRelease
 from proxyset.wire.receipt import Claim, Receipt, commitment
 from proxyset.wire.release import RECEIPT_LIMIT, Release
+from proxyset.wire.report import Report
 from proxyset.wire.signing import public_half
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def signing_key(ledger: Ledger) -> SigningKey:
     return key
 
 
-def issue(ledger: Ledger, release: Release | LabelRelease) -> Receipt | None:
+def issue(ledger: Ledger, release: Release | LabelRelease | Report) -> Receipt | None:
     """The receipt of a stored release, kept beside the ledger; None when the ledger has no key.
 
     Asked again, it gives the same bytes: a crash before it was kept loses nothing.
@@ -150,9 +151,9 @@ def _refuse_older(ledger: Ledger, receipt: Receipt, hashes: set[str]) -> None:
         )
 
 
-def _entry_of(ledger: Ledger, release: Release | LabelRelease) -> Entry:
+def _entry_of(ledger: Ledger, release: Release | LabelRelease | Report) -> Entry:
     for entry in reversed(ledger.entries()):
-        if entry.kind in ("release", "labels") and entry.digest == release.fingerprint:
+        if entry.kind in ANSWERS and entry.digest == release.fingerprint:
             return entry
     raise LedgerError(f"the release {release.fingerprint[:12]} is not in the ledger {ledger.path}")
 

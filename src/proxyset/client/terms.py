@@ -20,7 +20,8 @@ class Terms:
         delta: probability that the loss is larger, in (0, 0.5).
         unit: what is protected: one "record", or one "person" of whom at most `max_records` records count.
         max_records: 1 for unit "record".
-        person: for unit "person", the column that names the person, or "folder" for the folder a record lies in.
+        person: for unit "person", the column that names the person, "folder" for the folder a record lies in,
+            or "me" where all records are one person's.
         adjacency: which data sets are neighbours: "add-remove" or "replace-one" of one unit.
         encoder: the owner's encoder or its name as `encoders.load_encoder` takes it ("onnx:FOLDER"), or a function
             with its name; None for the one that the question describes.
@@ -39,7 +40,9 @@ class Terms:
 
     def __post_init__(self) -> None:
         if self.unit == "person" and not self.person:
-            raise InvalidInput('unit "person" needs to know whose each record is: name a column, or "folder"')
+            raise InvalidInput(
+                'unit "person" needs to know whose each record is: name a column, "folder", or "me" if all are one person\'s'
+            )
         if self.unit == "record" and self.person:
             raise InvalidInput(
                 f'a person ({self.person!r}) is named, but the unit is "record": ask for unit "person"'

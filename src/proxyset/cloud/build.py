@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,11 +39,11 @@ from proxyset.encoders.foreign import NAMES
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
-from proxyset.sources.files import Place, place
+from proxyset.sources.files import passed_over, signature
 from proxyset.sources.foreign import foreign_source
 from proxyset.sources.given import Given, is_path
 from proxyset.sources.memory import MemorySource
-from proxyset.sources.remote import RemotePath, is_url
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import Kind, Source
 from proxyset.wire.merkle import HashTree
 
@@ -161,7 +162,9 @@ def _build(plan: _Plan, build: _Build) -> Index:
     root = str(Path(plan.place).resolve())
     if memory or foreign or is_url(plan.place):
         root = memory.name if memory else plan.place
-    files = fingerprint([asdict(shard) for shard in shards]) if memory or foreign else _signature(place(root))
+    files = fingerprint([asdict(shard) for shard in shards])
+    if not (memory or foreign):
+        files = signature(root, source.files)
     function = plan.encoder if isinstance(plan.encoder, FunctionEncoder) else None
     medoids, max_corrupt = plan.medoids, plan.max_corrupt
     build.begin(
@@ -198,15 +201,21 @@ def _build(plan: _Plan, build: _Build) -> Index:
     model = build.write_model(projection, centroids, rows)
     assignments = build.assign(encoded, model, projection.scale)
     build.sweep()
-    lines = [
-        json.dumps({"id": item, "reason": reason}, ensure_ascii=False) + "\n" for item, reason in problems
-    ]
+    passed = Counter({} if memory or foreign else passed_over(root, source.files))
+    for record in encoded:
+        passed.update(record.passed_over)
+    facts: list[dict[str, object]] = [{"id": item, "reason": reason} for item, reason in problems]
+    facts += [{"passed_over": what, "count": count} for what, count in passed.items()]
+    lines = [json.dumps(fact, ensure_ascii=False) + "\n" for fact in facts]
     atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
     manifest = Manifest(
         pool=root,
         kind=source.kind,
         items=items,
         skipped=len(problems),
+        passed_over=dict(passed),
+        dropped=getattr(encoding, "dropped", {}),
+        doubts=getattr(encoding, "doubts", {}),
         encoder=encoding.spec,
         local=local,
         dim=D,
@@ -365,16 +374,6 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
     if size >= items:
         return np.arange(items)
     return np.sort(rng.choice(items, size, replace=False))
-
-
-def _signature(path: Place) -> str:
-    """Names, sizes and times of the pool's files: enough to notice that it changed between two runs of a build."""
-    if isinstance(path, RemotePath):
-        return fingerprint(sorted(path.below().items()))
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return fingerprint(
-        [[p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    )
 
 
 def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -80,9 +80,7 @@ class Curated(BaseModel):
 
 def named(place: Public) -> str:
     """What a public set is called on a card."""
-    if isinstance(place, str | os.PathLike):
-        return os.fspath(place)
-    return f"a set of {len(place):,} in memory"
+    return os.fspath(place) if isinstance(place, str | os.PathLike) else f"a set of {len(place):,} in memory"
 
 
 def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limits, Curated]:

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
+import re
 import tarfile
-from collections.abc import Callable
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from proxyset import atomic
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
+from proxyset.sources.arrow import spelled
+from proxyset.sources.columns import ID, OURS
+from proxyset.sources.delimited import inert
+from proxyset.sources.files import LISTING
+from proxyset.sources.source import KEPT_COLUMNS
 
 _TAR_ITEMS = 10_000
 _UNLABELED = "unlabeled"
+_UNFIT = '/\\:<>|?*"%~'  # what some file system does not take in a name, and what stands for it here
+_RESERVED = re.compile(r"unlabeled|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 120  # bytes
 
 
 def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
@@ -27,9 +41,11 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
 
     Args:
         proxy: the proxy set.
-        form: "imagefolder" (one folder a label; "unlabeled" where the pool has none), "webdataset" (a folder of tar shards),
-            "parquet" (one file, items included), "csv" (one file; rows, texts, or the ids and file names), "label-studio" (tasks
-            as one JSON file, images inline).
+        form: "imagefolder" (one folder a label; "unlabeled" where the pool has none; `proxyset.jsonl` says which file is which
+            item), "webdataset" (a folder of tar shards; `.json` has the label, `.cls` too if it is a number), "parquet" (one
+            file, items included, rows in their own types), "csv" (one file; rows, texts, or the ids and file names),
+            "label-studio" (tasks as one JSON file, images inline). Columns of selection.parquet other than the id, the label,
+            the source, the uri and the licence are called `proxyset_…`, and no reader takes them for the pool's.
         out: new file or folder.
 
     Raises:
@@ -45,11 +61,14 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
 
 def _imagefolder(proxy: ProxySet, out: Path) -> None:
     _need_images(proxy, "imagefolder")
-    with atomic.new_folder(out) as folder:
-        for row, item in zip(proxy.selection().to_pylist(), proxy.items(), strict=True):
-            target = folder / _folder_name(row["label"])
-            target.mkdir(exist_ok=True)
-            (target / row["file"]).write_bytes(item)
+    rows = proxy.selection().to_pylist()
+    folders = folder_names(row["label"] for row in rows)
+    with atomic.new_folder(out) as folder, (folder / LISTING).open("w", encoding="utf-8") as listing:
+        for row, item in zip(rows, proxy.items(), strict=True):
+            name = f"{folders[row['label']]}/{row['file']}"
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(item)
+            listing.write(json.dumps({"file": name} | _facts(row), ensure_ascii=False) + "\n")
 
 
 def _webdataset(proxy: ProxySet, out: Path) -> None:
@@ -71,27 +90,56 @@ def _webdataset(proxy: ProxySet, out: Path) -> None:
                         _add(tar, key + PurePosixPath(row["file"]).suffix, item)
                     else:
                         _add(tar, key + ".txt", item.encode())
-                    if row["label"] is not None:
-                        _add(tar, key + ".cls", str(row["label"]).encode())
-                    _add(tar, key + ".json", json.dumps(_facts(row), ensure_ascii=False).encode())
+                    facts = _facts(row)
+                    if _is_class(facts.get("label")):
+                        _add(tar, key + ".cls", facts["label"].encode())
+                    facts[OURS + ID] = facts.pop(ID)
+                    _add(tar, key + ".json", json.dumps(facts, ensure_ascii=False).encode())
 
 
 def _parquet(proxy: ProxySet, out: Path) -> None:
+    selection = proxy.selection()
+    beside = selection.rename_columns([_beside(name) for name in selection.column_names])
+    items = list(proxy.items())
+    if proxy.card.kind == "table":
+        table = pa.concat_tables(items)
+        for name in beside.column_names:
+            table = table.append_column(beside.field(name), beside.column(name))
+    elif proxy.card.kind == "embedding":
+        X = np.stack(items)
+        values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
+        table = beside.append_column("embedding", values)
+    else:
+        table = beside.append_column(proxy.card.kind, pa.array(items))
     with atomic.replacing(out) as path:
-        pq.write_table(proxy.to_arrow(), path)
+        pq.write_table(table, path)
 
 
 def _csv(proxy: ProxySet, out: Path) -> None:
     rows = [_facts(row) for row in proxy.selection().to_pylist()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in names}
     if proxy.card.kind == "text":
-        rows = [row | {"text": text} for row, text in zip(rows, proxy.items(), strict=True)]
+        columns["text"] = list(proxy.items())
     elif proxy.card.kind == "table":
-        rows = [item.to_pylist()[0] | row for row, item in zip(rows, proxy.items(), strict=True)]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+        table = pa.concat_tables(list(proxy.items()))
+        if unfit := [name for name in table.column_names if name != name.strip() or not name]:
+            raise InvalidInput(
+                f"the column {unfit[0]!r} begins or ends with white space, or has no name, which CSV does not keep: use parquet"
+            )
+        items = {name: spelled(table.column(name).combine_chunks()) for name in table.column_names}
+        columns = items | columns
+    for name, values in columns.items():
+        columns[name] = [None if value is None else inert(str(value)) for value in values]
+        if nul := [row for row, cell in enumerate(columns[name]) if cell is not None and "\0" in cell]:
+            raise InvalidInput(
+                f"{len(nul)} cells of {name!r} have U+0000, such as that of {rows[nul[0]][ID]!r}; CSV cannot hold it: "
+                "use parquet"
+            )
     with atomic.replacing(out) as path, path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file)
+        writer.writerow(map(inert, columns))
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def _label_studio(proxy: ProxySet, out: Path) -> None:
@@ -112,14 +160,52 @@ def _need_images(proxy: ProxySet, form: str) -> None:
         raise InvalidInput(f"{form} takes images; these are {proxy.card.kind} items: use parquet or csv")
 
 
-def _folder_name(label: str | None) -> str:
-    """A label as the name of one folder: never a path."""
-    name = "".join("_" if character in '/\\:\0<>|?*"' else character for character in label or _UNLABELED)
-    return name if name.strip(". ") else _UNLABELED
+def folder_names(labels: Iterable[str | None]) -> dict[str | None, str]:
+    """Each label as the name of one folder: never a path, and never that of another label, on any file system.
+
+    What cannot stand in a file name is written as in a URL ("a/b" as "a%2Fb"). A name that is too long, reserved, or differs from
+    another by case or accents alone gets a part of the label's SHA-256 after a "~".
+    """
+    known = dict.fromkeys(labels)
+    names = {label: _UNLABELED if label is None else _escaped(label) for label in known}
+    alike = Counter(_alike(name) for name in names.values())
+    found: dict[str | None, str] = {}
+    for label, name in names.items():
+        long = len(name.encode()) > _LONGEST_NAME
+        if label is not None and (long or alike[_alike(name)] > 1 or _RESERVED.fullmatch(name)):
+            cut = name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
+            name = f"{cut}~{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+        found[label] = name
+    return found
+
+
+def _escaped(label: str) -> str:
+    name = "".join(
+        "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+        if character in _UNFIT or not character.isprintable()
+        else character
+        for character in label
+    )
+    name = re.sub(r"^[. ]|[. ]$", lambda found: f"%{ord(found[0]):02X}", name)
+    return name or "%"
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFKD", name).casefold()
+
+
+def _is_class(label: str | None) -> bool:
+    """Whether a label is a class number, as `.cls` holds it for whoever decodes it."""
+    return label is not None and label.isascii() and label.isdigit() and str(int(label)) == label
+
+
+def _beside(name: str) -> str:
+    """A column of selection.parquet as it is called beside the pool's own columns."""
+    return name if name in (ID, *KEPT_COLUMNS) else OURS + name
 
 
 def _facts(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
+    return {_beside(name): value for name, value in row.items() if value is not None}
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -4,7 +4,7 @@
     INDEX/shards/              one Parquet file of ids and embeddings a shard, each with its completion marker
     INDEX/model.safetensors    mean and matrix of the projection, centroids
     INDEX/assignments/         one Parquet file of clusters and distances a shard, each with its completion marker
-    INDEX/skipped.jsonl        the items that could not be encoded, and why
+    INDEX/skipped.jsonl        the items that could not be encoded, and why; what else lay there and was passed over
     INDEX/manifest.json        written last: without it the index is not finished
 
 The fingerprint in the manifest covers every file's SHA-256 and every parameter, but not where the pool lies: the same pool,
@@ -36,6 +36,7 @@ from proxyset.cloud.metadata import GROUPINGS, groupings
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
 from proxyset.cloud.shards import (
+    CONTENT,
     ShardRecord,
     read_columns,
     read_embeddings,
@@ -43,30 +44,41 @@ from proxyset.cloud.shards import (
 )
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.function import FunctionEncoder
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import fetch, open_source
+from proxyset.sources.content import contents
 from proxyset.sources.given import InMemory
 from proxyset.sources.memory import MEMORY, MemorySource, open_memory
 from proxyset.sources.source import Kind
 from proxyset.wire.medoids import encode
 from proxyset.wire.probe import Dtype, Probe
 
+_CHECKED = 64  # items whose content is looked at in one go
 _SHOWN_ITEMS = 2_000_000  # more would keep a notebook waiting
 _MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
 
 
 class Manifest(BaseModel):
-    """All that identifies an index. `pool` is where the items lie, for exports ("memory:…" and their SHA-256, where they lie in
-    memory); it is not part of the fingerprint."""
+    """All that identifies an index. `pool` is where the items lie, for exports ("in-memory:…" and their SHA-256, where they
+    lie in memory); it is not part of the fingerprint.
+
+    Attributes:
+        skipped: items that could not be encoded.
+        passed_over: what else lay in the pool and was not read → how often.
+        dropped, doubts: column of a table → why it is no feature; of which some cells could not be read, and count as missing.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.index/1"] = "proxyset.index/1"
+    schema_version: Literal["proxyset.index/2"] = "proxyset.index/2"
     pool: str
     kind: Kind
     items: int
     skipped: int
+    passed_over: dict[str, int] = {}
+    dropped: dict[str, str] = {}
+    doubts: dict[str, str] = {}
     encoder: EncoderSpec
     local: str | None
     dim: int
@@ -80,8 +92,8 @@ class Manifest(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything but the places of the pool and of the encoder's weights."""
-        return fingerprint(self.model_dump(mode="json", exclude={"pool", "local"}))
+        """SHA-256 of everything but the places of the pool and of the encoder's weights, and what lay beside the pool."""
+        return fingerprint(self.model_dump(mode="json", exclude={"pool", "local", "passed_over"}))
 
 
 @dataclass(frozen=True, repr=False)
@@ -309,18 +321,41 @@ class Index:
         return [found[name] for name in table.column("id").to_pylist()]
 
     def fetch(self, table: pa.Table) -> Iterator[tuple[str, Any]]:
-        """(id, item) from the pool, each once and in any order, for a table with the columns "id" and "shard"."""
+        """(id, item) from the pool, each once and in any order, for a table of `rows`.
+
+        Raises:
+            InvalidData: the pool has changed: items are not there, or others are in their place. Said once all have been read.
+        """
         wanted: dict[int, set[str]] = {}
-        for name, shard in zip(
-            table.column("id").to_pylist(), table.column("shard").to_pylist(), strict=True
+        known: dict[str, int] = {}
+        for name, shard, content in zip(
+            *(table.column(column).to_pylist() for column in ("id", "shard", CONTENT)), strict=True
         ):
             wanted.setdefault(shard, set()).add(name)
+            known[name] = content
         if self.pool is None and self.manifest.pool.startswith(MEMORY):
             raise InvalidInput(
                 f"the items of {self.folder} lay in memory when it was built: open it with them, Index.open(folder, pool=…)"
             )
         source = self.pool or open_source(self.manifest.pool, kind=self.manifest.kind)
-        return fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
+        found = fetch(source, {shard: sorted(names) for shard, names in wanted.items()})
+        return self._unchanged(found, known)
+
+    def _unchanged(
+        self, found: Iterator[tuple[str, Any]], known: dict[str, int]
+    ) -> Iterator[tuple[str, Any]]:
+        changed: list[str] = []
+        for some in _some(found):
+            names, items = zip(*some, strict=True)
+            content = contents(self.manifest.kind, _together(self.manifest.kind, items)).tolist()
+            changed += [name for name, now in zip(names, content, strict=True) if now != known[name]]
+            yield from some
+        if changed:
+            listed = ", ".join(map(repr, sorted(changed)[:5]))
+            raise InvalidData(
+                f"{self.manifest.pool} has changed since the index {self.folder} was built: {len(changed):,} of {len(known):,} "
+                f"chosen items are not what was encoded, such as {listed}. Bring the pool back as it was, or build the index again"
+            )
 
     def candidates(self, metadata: bool = False) -> Candidates:
         """The whole pool in principal components, with its clusters, in the order of the shards.
@@ -373,7 +408,7 @@ class Index:
     def rows(self, rows: NDArray[np.intp], columns: list[str]) -> pa.Table:
         """Columns of the shards ("id", "label", "source", "uri", "licence") for row numbers, in the order given.
 
-        A column "shard" with the shard's number is added.
+        Two columns are added: "shard", the shard's number, and "content", what tells the item that was encoded from another.
         """
         order = np.argsort(rows, kind="stable")
         starts = np.cumsum([0, *(record.rows for record in self.manifest.shards)])
@@ -382,7 +417,9 @@ class Index:
             low, high = np.searchsorted(rows[order], [starts[number], starts[number + 1]])
             if low == high:
                 continue
-            table = pa.Table.from_batches(list(read_columns(self._verified("shards", record), columns)))
+            table = pa.Table.from_batches(
+                list(read_columns(self._verified("shards", record), [*columns, CONTENT]))
+            )
             part = table.take(pa.array(rows[order][low:high] - starts[number]))
             shard = int(Path(record.name).stem)
             parts.append(part.append_column("shard", pa.array(np.full(len(part), shard), pa.int64())))
@@ -394,6 +431,28 @@ class Index:
         path = self.folder / folder / record.name
         _verify(path, record.sha256)
         return path
+
+
+def _some(found: Iterator[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
+    """A few hundred at a time; rows of tables with one schema."""
+    waiting: list[tuple[str, Any]] = []
+    for name, item in found:
+        if waiting and (len(waiting) == _CHECKED or _schema(item) != _schema(waiting[0][1])):
+            yield waiting
+            waiting = []
+        waiting.append((name, item))
+    if waiting:
+        yield waiting
+
+
+def _schema(item: Any) -> pa.Schema | None:
+    return item.schema if isinstance(item, pa.Table) else None
+
+
+def _together(kind: Kind, items: Sequence[Any]) -> Any:
+    if kind == "table":
+        return pa.concat_tables(items)
+    return np.stack(items) if kind == "embedding" else items
 
 
 def _mapped(file: IO[bytes], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 PROXY/selection.parquet    id, cluster, rank, score, reason, label, source, uri, licence, hash
 PROXY/items/               the items themselves, as files (images), items.jsonl (texts), items.parquet (rows), or
                            embeddings.npy, in order of rank
+PROXY/beside/              what to hold it against: items of the pool at random, and the clusters (`Beside`)
 PROXY/card.json, card.md   what was asked, from which index and releases, what it contains
 """
 
@@ -39,8 +40,11 @@ from proxyset.cloud.select import (
     Strategy,
     rank,
 )
+from proxyset.cloud.select.limits import Limits
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
+from proxyset.sources.arrow import together
+from proxyset.sources.columns import OURS
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
@@ -48,7 +52,12 @@ from proxyset.wire.release import Release
 if TYPE_CHECKING:
     from proxyset.cloud.torch_dataset import ProxyDataset
 
+# A phone's JPEG with a second picture behind the first (MPO) is read as a JPEG by everybody.
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "HEIF": ".heic", "JPEG2000": ".jp2", "DICOM": ".dcm"}
 _NAMED = 20  # releases that card.md describes one by one
+_SAMPLE = 1000  # rows of the pool at random, of which it is kept what they are
+_SHOWN = 60  # of them that are kept themselves
+_BESIDE = "beside"
 
 
 class Card(BaseModel):
@@ -86,6 +95,20 @@ class Card(BaseModel):
     metadata: list[str] = []
     reference: str | None = None
     curated: Curated | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a proxy set is held against.
+
+    Attributes:
+        sample: id, cluster, label, source, file of at most 1,000 items of the pool, drawn uniformly and in no order. The first
+            60 are kept themselves.
+        clusters: cluster, pool (items in it), count (what the releases say together, noise and all; null without a release).
+    """
+
+    sample: pa.Table
+    clusters: pa.Table
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,33 +176,55 @@ class ProxySet:
         return found
 
     def items(self) -> Iterator[Any]:
-        """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays."""
-        folder = self.folder / "items"
-        if self.card.kind == "image":
-            for name in self.selection().column("file").to_pylist():
-                yield (folder / name).read_bytes()
-        elif self.card.kind == "text":
-            with (folder / "items.jsonl").open(encoding="utf-8") as lines:
-                for line in lines:
-                    yield json.loads(line)["text"]
-        elif self.card.kind == "table":
-            table = pq.read_table(folder / "items.parquet")
-            for row in range(len(table)):
-                yield table.slice(row, 1)
-        else:
-            yield from np.load(folder / "embeddings.npy", allow_pickle=False)
+        """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays.
+
+        Raises:
+            ArtifactError: an item is missing, or is not the one that was chosen.
+        """
+        selection = self.selection()
+        found = _read_items(self.folder / "items", self.card.kind, selection)
+        for name, known in zip(
+            selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True
+        ):
+            item = next(found, None)
+            if item is None or _hash(item) != known:
+                raise ArtifactError(
+                    f"{self.folder}/items: the item {name!r} is {'missing' if item is None else 'not the one that was chosen'}: "
+                    "the folder was changed since; select again"
+                )
+            yield item
+
+    def beside(self) -> Beside | None:
+        """What to hold it against; None for a set that was drawn before this was kept.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """
+        folder = self.folder / _BESIDE
+        if not folder.exists():
+            return None
+        try:
+            return Beside(*(pq.read_table(folder / f"{name}.parquet") for name in ("sample", "clusters")))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ArtifactError(f"{folder} is damaged: {error}. Draw the set again") from None
+
+    def random_items(self) -> Iterator[Any]:
+        """The first 60 of the random sample, as `items` gives them. There must be a sample."""
+        folder = self.folder / _BESIDE
+        return _read_items(folder / "items", self.card.kind, pq.read_table(folder / "sample.parquet"))
 
     def to_arrow(self) -> pa.Table:
         """The selection with its items, in order of rank.
 
-        The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns.
+        The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns. A column of
+        the selection whose name the table has, too, is called `proxyset_…`.
         """
         selection, items = self.selection(), list(self.items())
         if self.card.kind == "table":
             table = pa.concat_tables(items)
             for name in selection.column_names:
-                if name not in table.column_names:
-                    table = table.append_column(name, selection.column(name))
+                free = name if name not in table.column_names else OURS + name
+                table = table.append_column(free, selection.column(name))
             return table
         values = pa.array(items) if self.card.kind != "embedding" else None
         if values is None:
@@ -238,6 +283,22 @@ class ProxySet:
         return replace(self, folder=Path(folder))
 
 
+def _read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:
+    if kind == "image":
+        for name in rows.column("file").drop_null().to_pylist():
+            yield (folder / name).read_bytes() if (folder / name).is_file() else None
+    elif kind == "text":
+        with (folder / "items.jsonl").open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)["text"]
+    elif kind == "table":
+        table = pq.read_table(folder / "items.parquet")
+        for row in range(len(table)):
+            yield table.slice(row, 1)
+    else:
+        yield from np.load(folder / "embeddings.npy", allow_pickle=False)
+
+
 def select(
     index: Index,
     releases: Release | Sequence[Release],
@@ -284,7 +345,8 @@ def select(
         )
     answers = found if reference is None else reference_coverage(index, reference)
     pool: Candidates | Index = index
-    limits, curated = None, None
+    limits: Limits | None = None
+    curated: Curated | None = None
     if curation:
         pool = index.candidates(metadata)
         limits, curated = curate(index, pool, curation)
@@ -324,12 +386,12 @@ def select(
     )
     if out is None:
         with scratch() as place:
-            proxy = _written(place / "proxy", index, table, card, ranked)
+            proxy = _written(place / "proxy", index, table, card, ranked, limits)
         goes_with(proxy, place)
         return proxy
     if (Path(out) / "card.json").is_file():
         return _same(ProxySet.open(out), card, table)
-    return _written(Path(out), index, table, card, ranked)
+    return _written(Path(out), index, table, card, ranked, limits)
 
 
 def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
@@ -344,7 +406,9 @@ def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
     )
 
 
-def _written(out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranked) -> ProxySet:
+def _written(
+    out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranked, limits: Limits | None
+) -> ProxySet:
     with atomic.new_folder(out) as folder:
         files, hashes = _write_items(folder / "items", index, table)
         selection = pa.table(
@@ -362,7 +426,29 @@ def _written(out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranke
         pq.write_table(selection, folder / "selection.parquet")
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "card.md").write_text(_markdown(card, selection), encoding="utf-8")
+        _write_beside(folder / _BESIDE, index, ranked, limits, card.seed)
     return ProxySet(out, card)
+
+
+def _write_beside(folder: Path, index: Index, ranked: Ranked, limits: Limits | None, seed: int) -> None:
+    """A uniform sample of what could have been chosen, and the clusters with what was asked of them."""
+    folder.mkdir()
+    pool, rng = ranked.pool, np.random.default_rng([seed, 5])
+    rows = limits.open_rows(len(pool)) if limits else None
+    chosen = rng.permutation(len(pool) if rows is None else rows)[:_SAMPLE]
+    table = index.rows(chosen, ["id", "label", "source"])
+    files, _ = _write_items(folder / "items", index, table.slice(0, _SHOWN))
+    files += [None] * (len(table) - len(files))
+    sample = table.drop_columns(["shard"])
+    sample = sample.append_column("cluster", pa.array(pool.clusters[chosen], pa.int32()))
+    pq.write_table(sample.append_column("file", pa.array(files, pa.string())), folder / "sample.parquet")
+    counts = [None] * len(pool.sizes) if ranked.coverage is None else ranked.coverage.counts
+    clusters = {
+        "cluster": pa.array(range(len(pool.sizes)), pa.int32()),
+        "pool": pa.array(pool.sizes, pa.int64()),
+        "count": pa.array(counts, pa.float64()),
+    }
+    pq.write_table(pa.table(clusters), folder / "clusters.parquet")
 
 
 def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str | None], list[str]]:
@@ -375,11 +461,10 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
     held: dict[int, Any] = {}
     for item, value in index.fetch(table):
         position = rank[item]
-        data = _as_bytes(value)
-        hashes[position] = hashlib.sha256(data).hexdigest()
         if index.manifest.kind == "image":
-            files[position] = f"{position:06d}{_suffix(item, data)}"
-            (folder / str(files[position])).write_bytes(data)
+            files[position] = f"{position:06d}{_suffix(item, value)}"
+            (folder / str(files[position])).write_bytes(value)
+            hashes[position] = _hash(value)
         else:
             held[position] = value
     values = [held[position] for position in sorted(held)]
@@ -390,12 +475,18 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
         )
         (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     elif index.manifest.kind == "table":
-        pq.write_table(pa.concat_tables(values, promote_options="default"), folder / "items.parquet")
+        rows = together(values)
+        pq.write_table(rows, folder / "items.parquet")
+        values = [rows.slice(row, 1) for row in range(len(rows))]
     elif index.manifest.kind == "embedding":
         buffer = io.BytesIO()  # np.save into a full disk says only how many values did not fit
         np.save(buffer, np.stack(values))
         (folder / "embeddings.npy").write_bytes(buffer.getbuffer())
-    return files, hashes
+    return files, hashes if index.manifest.kind == "image" else [_hash(value) for value in values]
+
+
+def _hash(item: Any) -> str:
+    return hashlib.sha256(_as_bytes(item)).hexdigest()
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -410,7 +501,7 @@ def _as_bytes(value: Any) -> bytes:
 
 def _suffix(item: str, data: bytes) -> str:
     form = format_of(data)
-    return "." + form.lower().replace("jpeg", "jpg") if form else PurePosixPath(item).suffix.lower()
+    return _SUFFIXES.get(form, f".{form.lower()}") if form else PurePosixPath(item).suffix.lower()
 
 
 def _markdown(card: Card, selection: pa.Table) -> str:

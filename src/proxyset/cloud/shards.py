@@ -1,4 +1,7 @@
-"""Encoded shards of a pool: one Parquet file of ids and embeddings each, with a completion marker beside it."""
+"""Encoded shards of a pool: one Parquet file of ids and embeddings each, with a completion marker beside it.
+
+Beside each embedding stands what tells the item that was encoded from another that takes its place (`sources.content`).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import functools
 import hashlib
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +27,13 @@ from proxyset.encoders.ahead import read_ahead
 from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.sources import open_source
+from proxyset.sources.content import contents
 from proxyset.sources.files import ReadFailed
+from proxyset.sources.foreign import foreign_source
 from proxyset.sources.memory import MemorySource
-from proxyset.sources.remote import is_url
 from proxyset.sources.source import KEPT_COLUMNS, Kind, Shard, Source
+
+CONTENT = "content"
 
 # float16 is used where its rounding stays below this share of the embeddings' own spread, float32 elsewhere.
 _HALF_TOLERANCE = 0.01
@@ -42,6 +49,7 @@ class ShardRecord(BaseModel):
         rows: items in it.
         sha256: of the file's bytes.
         problems: (id, reason) of the items that could not be encoded and are not in it.
+        passed_over: what lay between the items and was not read → how often.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -50,6 +58,7 @@ class ShardRecord(BaseModel):
     rows: int
     sha256: str
     problems: list[tuple[str, str]] = []
+    passed_over: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -83,21 +92,25 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     """Encode one shard, or return its record when that was done before. Its file is whole or not there."""
     name = f"{task.shard.number:06d}.parquet"
     marker = task.folder / f"{task.shard.number:06d}.json"
-    check_seen(task.folder.parent, task.pool, task.local)
+    local = task.local if task.local is not None and task.local.startswith("onnx:") else None
+    foreign = isinstance(task.pool, str) and foreign_source(task.pool) is not None
+    check_seen(
+        task.folder.parent, None if foreign else task.pool, local
+    )  # a name or a class is no place on a disk
     if marker.exists():
         return read_marker(marker)
     source, encoder = task.opened()
     with atomic.replacing(task.folder / name) as path:
         for wait in (*_WAITS, None):
             try:
-                rows, problems = _encode(path, source, encoder, task.shard)
+                rows, problems, passed = _encode(path, source, encoder, task.shard)
                 break
             except ReadFailed:
                 if wait is None:
                     raise
                 time.sleep(wait)
         digest = sha256_of(path)
-    record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems)
+    record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems, passed_over=passed)
     atomic.write_bytes(marker, record.model_dump_json().encode())
     return record
 
@@ -106,14 +119,14 @@ def check_seen(index: Path, *others: object) -> None:
     """Whether the machine that this runs on sees an unfinished index, and what else its task is about.
 
     Args:
-        others: paths and "onnx:FOLDER"; a URL, and what is no text, is seen from everywhere.
+        others: absolute paths and "onnx:FOLDER"; anything else, such as a URL, is seen from everywhere.
 
     Raises:
         InvalidInput: it does not: a node of a cluster that shares no disk with the others, or somebody removed it.
     """
-    paths = [
-        Path(each.removeprefix("onnx:")) for each in others if isinstance(each, str) and not is_url(each)
-    ]
+    named = [each for each in others if isinstance(each, str)]
+    paths = [Path(each) for each in named if Path(each).is_absolute()]
+    paths += [Path(each.removeprefix("onnx:")) for each in named if each.startswith("onnx:")]
     for path in (index / "plan.json", *paths):
         if not path.exists():
             raise InvalidInput(
@@ -154,7 +167,10 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encode(path: Path, source: Source, encoder: Encoder, shard: Shard) -> tuple[int, list[tuple[str, str]]]:
+_Written: TypeAlias = tuple[int, list[tuple[str, str]], dict[str, int]]
+
+
+def _encode(path: Path, source: Source, encoder: Encoder, shard: Shard) -> _Written:
     try:
         return _write(path, source, encoder, shard, pa.float16())
     except _NeedsSingle:
@@ -175,18 +191,17 @@ def _encoder(spec: str, local: str | None) -> Encoder:
     return encoder_for(EncoderSpec.model_validate_json(spec), local=local)
 
 
-def _write(
-    path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType
-) -> tuple[int, list[tuple[str, str]]]:
+def _write(path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType) -> _Written:
     dim = encoder.spec.dim
     schema = pa.schema(
         [
             ("id", pa.string()),
+            (CONTENT, pa.uint64()),
             *((name, pa.string()) for name in KEPT_COLUMNS),
             ("embedding", pa.list_(value_type, dim)),
         ]
     )
-    rows, problems = 0, []
+    rows, problems, passed = 0, [], Counter[str]()
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=list(KEPT_COLUMNS)) as writer:
         for batch in read_ahead(source.read(shard)):
             encoded = encoder.encode(batch.items)
@@ -195,15 +210,18 @@ def _write(
             X = encoded.embeddings[kept]
             if value_type == pa.float16():
                 X = _half(X)
-            columns = [[batch.ids[row] for row in kept]]
+            columns = []
             for name in KEPT_COLUMNS:
                 values = batch.columns.get(name)
                 columns.append([None if values is None else values[row] for row in kept])
             embedding = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel(), value_type), dim)
-            arrays = [*(pa.array(column, pa.string()) for column in columns), embedding]
+            ids = pa.array([batch.ids[row] for row in kept], pa.string())
+            content = pa.array(contents(source.kind, batch.items)[kept])
+            arrays = [ids, content, *(pa.array(column, pa.string()) for column in columns), embedding]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             rows += len(kept)
-    return rows, problems
+            passed.update(batch.passed_over)
+    return rows, problems, dict(passed)
 
 
 def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -78,7 +78,7 @@ class Exchange:
     Attributes:
         bytes_down, bytes_up: bodies of the messages, in bytes.
         epsilon, delta, rho, sigma: as the client reported and debited them.
-        ledger: the client's entries, as `proxyset ledger show --json` gives them, without empty fields.
+        ledger: the client's entries, as `proxyset client ledger show --json` gives them, without empty fields.
         released: fingerprint of the release.
     """
 

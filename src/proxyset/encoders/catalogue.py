@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxyset.encoders.encoder import Encoder, EncoderSpec
-from proxyset.encoders.foreign import ENCODERS, NAMES, ForeignEncoder, guarded
+from proxyset.encoders.foreign import ENCODERS, NAMES, guarded
 from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
@@ -67,11 +67,11 @@ def loaded(encoder: object) -> Encoder:
     """An object that can encode; another package's as private records may meet it.
 
     Raises:
-        InvalidInput: it cannot, or it is a function without a name.
+        InvalidInput: it cannot, it is a function without a name, or what `foreign.guarded` refuses.
     """
     if isinstance(encoder, Encoder):
         ours = type(encoder).__module__.startswith("proxyset.")
-        return encoder if ours else ForeignEncoder(encoder, encoder.kind, encoder.spec)
+        return encoder if ours else guarded(encoder)
     if callable(encoder):
         raise InvalidInput(
             "a function has no name that both sides could agree on: give it one, FunctionEncoder('my encoder, v1', function)"

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from proxyset.encoders import cells
 
+# Metadata of a column of texts whose file has no types (CSV): what a cell says is all there is to know of it.
+WRITTEN = {b"proxyset": b"written"}
+
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400
 
@@ -33,6 +36,11 @@ def column_kind(dtype: pa.DataType) -> Literal["number", "category", "empty", "o
         return "number"
     is_text = pat.is_string(dtype) or pat.is_large_string(dtype) or pat.is_string_view(dtype)
     return "category" if is_text else "other"
+
+
+def is_written(field: pa.Field) -> bool:
+    """Whether a column comes from a file without types, so that its texts may be meant as numbers."""
+    return (field.metadata or {}).get(b"proxyset") == WRITTEN[b"proxyset"]
 
 
 def numbers(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float64], dict[int, str]]:

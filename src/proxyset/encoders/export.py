@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import pickle
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from proxyset.encoders import selftest
 from proxyset.encoders.images import pixels
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL, RECIPE, Pooling, Preprocessing, Recipe, SelfTest, pool
+from proxyset.encoders.timm_network import timm_network
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, MissingExtra
 
 OPSET = 17
@@ -175,23 +174,11 @@ def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) ->
 def _timm(
     name: str, weights: Path | None, size: int | None, resize: Literal["stretch", "crop"]
 ) -> Exportable:
-    try:
-        import timm
-        import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingExtra(error.name or "timm", "export", "exports of timm's models") from None
     if weights is None:
         raise InvalidInput(f"timm:{name} needs a file with the model's weights; nothing is downloaded")
-    try:
-        net = timm.create_model(name, pretrained=False)
-        safe = weights.suffix == ".safetensors"
-        state = load_file(weights) if safe else torch.load(weights, map_location="cpu", weights_only=True)
-        net.load_state_dict(state)
-    except (*_UNREADABLE, SafetensorError) as error:
-        raise InvalidInput(f"timm:{name} cannot be made from {weights}: {str(error)[:500]}") from None
-    net.reset_classifier(0)
+    net = timm_network(name, weights, "export")
+    import timm
+
     config = timm.data.resolve_model_data_config(net)
     height, width = (size, size) if size else config["input_size"][1:]
     return Exportable(
@@ -226,10 +213,6 @@ def _compare(folder: Path, images: NDArray[np.uint8], expected: NDArray[np.float
         raise InvalidData(f"{_UNFAITHFUL} they differ by {worst:.2g} of their norm, more than {AGREEMENT}")
 
 
-# What torch.load and load_state_dict raise on files that are not the model's weights.
-_UNREADABLE = (
-    RuntimeError, OSError, ValueError, TypeError, LookupError, EOFError, struct.error, pickle.UnpicklingError,
-)  # fmt: skip
 _UNFAITHFUL = (
     "the exported model does not compute the module's features; an ONNX trace cannot hold a module that "
     "branches on its input:"

@@ -2,11 +2,12 @@
 
 Steps: open (a short list of formats, so that no other program is started), refuse too many pixels, verify,
 decode the first frame, 16-bit gray to 8, transparency on white, RGB or gray (ITU-R 601), turn as EXIF says,
-crop, resize.
+crop, resize. DICOM is opened as `dicom` says.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 import warnings
@@ -19,9 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from proxyset.encoders.dicom import decode_dicom, is_dicom
 from proxyset.errors import InvalidData
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# What Pillow reads itself, and what small plug-ins add to it (the extra "pictures"), imported when such a picture comes.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP", "AVIF")
+_PLUGINS = {"HEIF": "HEIC", "JXL": "JPEG XL"}
+READ = (*FORMATS, *_PLUGINS.values(), "DICOM")  # as people call them
 LARGEST_PIXELS = 64_000_000  # 64 megapixels take 256 MB as RGB
 _STRIP = 256  # rows
 PIPELINE = 1  # part of every image encoder's fingerprint: raise it when a step above changes
@@ -115,13 +120,17 @@ def decode(data: Any, mode: Literal["RGB", "L"], draft: int | None = None) -> Im
     try:
         # Pillow warns about odd metadata and about size; the size is checked here, as an error.
         with warnings.catch_warnings(action="ignore"):
+            if is_dicom(data):
+                image = decode_dicom(data, LARGEST_PIXELS)
+                return image if image.mode == mode else image.convert(mode)
             _open(data).verify()
             image = _open(data)
             image.seek(0)
             if draft is not None:
                 image.draft(None, (draft, draft))
             image.load()
-            turn = _TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+            # A JPEG XL is turned as its codestream says, whatever its EXIF block says; its decoder has done so.
+            turn = None if image.format == "JXL" else _TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
             image = _opaque(_eight_bits(image))
             image = image if image.mode == mode else image.convert(mode)
             return image if turn is None else image.transpose(turn)
@@ -150,16 +159,45 @@ def frame(image: Image.Image, framing: Framing) -> NDArray[np.uint8]:
 
 
 def format_of(data: bytes) -> str:
-    """The format of an image file, as Pillow names it; "" for what is none of FORMATS. Nothing is decoded."""
+    """The format of an image file, as Pillow names it, or "DICOM"; "" for what cannot be read. Nothing is decoded."""
+    if is_dicom(data):
+        return "DICOM"
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        formats = _formats(data)
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=formats) as image:
             return str(image.format)
-    except _DAMAGE:
+    except (*_DAMAGE, InvalidData):
         return ""
 
 
+def _formats(data: bytes | bytearray | memoryview) -> tuple[str, ...]:
+    """The formats in which to try this file, by its first bytes.
+
+    Raises:
+        InvalidData: it needs a plug-in that is not installed.
+    """
+    begin = bytes(data[:32])
+    if begin[4:8] == b"ftyp" and b"avif" not in begin and b"avis" not in begin:
+        form, package = "HEIF", "pillow_heif"
+    elif begin.startswith(b"\xff\x0a") or begin[4:12] == b"JXL \r\n\x87\n":
+        form, package = "JXL", "pillow_jxl"
+    else:
+        return FORMATS
+    try:
+        plugin = importlib.import_module(package)
+    except ImportError:
+        raise InvalidData(
+            f"it is a picture of the format {_PLUGINS[form]}, which needs a plug-in: pip install 'proxyset[pictures]'"
+        ) from None
+    if form == "HEIF":
+        plugin.register_heif_opener(thumbnails=False)
+    return (form,)
+
+
 def _open(data: bytes | bytearray | memoryview) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if not len(data):
+        raise InvalidData("there is no picture: the value is empty")
+    image = Image.open(io.BytesIO(data), formats=_formats(data))
     if image.width * image.height > LARGEST_PIXELS:
         raise InvalidData(
             f"the image has {image.width} × {image.height} pixels, more than the {LARGEST_PIXELS} accepted"
@@ -196,5 +234,5 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"none of {', '.join(FORMATS)}"
+        return f"none of {', '.join(READ)}"
     return str(error)[:200] or type(error).__name__

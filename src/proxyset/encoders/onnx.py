@@ -120,6 +120,13 @@ class OnnxEncoder:
     def _pixels(self, items: Sequence[Any]) -> tuple[NDArray[np.uint8], dict[int, str]]:
         return pixels(items, self.recipe.input)
 
+    def output_shape(self) -> tuple[int, ...]:
+        """Of the model's output for one image, before pooling."""
+        depth = () if self.recipe.input.colours == "L" else (3,)
+        blank = np.zeros((self._batch if self._fixed else 1, *self.recipe.input.size, *depth), np.uint8)
+        found = self._session.run([self._output], {self._input: self.recipe.input.prepare(blank)})[0]
+        return tuple(int(side) for side in found.shape)
+
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of framed pixels, in one run of the model.
 

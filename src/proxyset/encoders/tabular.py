@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from proxyset.encoders.columns import numbers, texts
+from proxyset.encoders.columns import column_kind, numbers, texts
 from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
 from proxyset.errors import InvalidData
 
@@ -36,7 +36,11 @@ Category = Annotated[str, Field(max_length=LONGEST_CATEGORY)]
 
 
 class Number(BaseModel):
-    """A column of numbers, booleans, dates or times. A missing value lies at the centre."""
+    """A column of numbers, booleans, dates or times. A missing value lies at the centre.
+
+    A text that is no number ("-", "unknown") is a missing value where the pool has missing values in the column (`missing`), and
+    a problem of its row where it has none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -58,6 +62,8 @@ class Number(BaseModel):
             out[:, 0] = np.where(absent, 0, np.clip((values - self.centre) / self.scale, -CLIP, CLIP))
         if self.missing:
             out[:, 1] = absent
+            if column_kind(column.type) == "category":
+                return {}
         return problems
 
 
@@ -95,7 +101,7 @@ class TabularParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     clip: float = Field(default=CLIP, ge=CLIP, le=CLIP)
     columns: list[Annotated[Number | Categories, Field(discriminator="kind")]] = Field(
         min_length=1, max_length=MOST_COLUMNS
@@ -127,11 +133,13 @@ class TabularEncoder:
     Attributes:
         params: the statistics; they travel in the probe.
         dropped: column of the pool → why it is not a feature; empty when rebuilt from a probe.
+        doubts: column of the pool that is a feature → what of it could not be read; empty when rebuilt from a probe.
     """
 
     kind: ClassVar[str] = "table"
     params: TabularParams
     dropped: dict[str, str] = field(default_factory=dict, compare=False)
+    doubts: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def spec(self) -> EncoderSpec:

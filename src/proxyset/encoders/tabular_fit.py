@@ -2,7 +2,8 @@
 
 Numbers: centre is the median and scale half the distance of the 15.87 % and 84.13 % quantiles (the standard
 deviation, if the values were Gaussian), over a sample of SAMPLE rows whose choice depends on row numbers
-alone. Columns that carry no feature are dropped: see `fit`.
+alone. Texts are numbers where nearly all of them are (MOST_UNREAD): at once if their file has no types (CSV), else where they
+could be no categories. Columns that carry no feature are dropped: see `fit`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.encoders.columns import column_kind, numbers, texts
+from proxyset.encoders.columns import column_kind, is_written, numbers, texts
 from proxyset.encoders.tabular import (
     LONGEST_CATEGORY,
     LONGEST_NAME,
@@ -37,6 +38,7 @@ NEVER = (
 )  # what an item is called and where it is from, never what it is
 SAMPLE = 20_000
 MOST_DISTINCT = 10_000  # texts of more distinct values are free text
+MOST_UNREAD = 0.05  # share of texts that are no numbers, up to which the others make a column of numbers
 _FEW = 20  # with fewer rows, all values may differ by chance
 
 
@@ -57,7 +59,8 @@ def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> Tabul
 
     Never features: the columns of NEVER; columns named `uuid` or `…_id`; row numbers (each value one more
     than the one before); texts of which more than half differ, or more than MOST_DISTINCT; columns with one
-    value only; columns of lists, structs or bytes. `TabularEncoder.dropped` says which went and why.
+    value only; columns of lists, structs or bytes. `TabularEncoder.dropped` says which went and why, `doubts` in which columns
+    of numbers some texts were taken as missing.
 
     Args:
         batches: the pool's tables, in order, all with the same columns.
@@ -83,17 +86,22 @@ def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> Tabul
             )
         priorities = _shuffled(rows, len(table))
         for name, profile in profiles.items():
-            profile.add(table.column(name), priorities)
+            profile.add(table.field(name), table.column(name), priorities)
         rows += len(table)
     if rows == 0:
         raise InvalidData("the pool is empty: the tabular encoder needs rows to take its statistics from")
-    columns, dropped = [], {}
+    columns, dropped, doubts = [], {}, {}
     for name, profile in profiles.items():
         column = profile.feature(rows, categories)
         if isinstance(column, str):
             dropped[name] = column
-        else:
-            columns.append(column)
+            continue
+        columns.append(column)
+        if isinstance(column, Number) and profile.unread:
+            doubts[name] = (
+                f"is taken as numbers: {profile.unread:,} of {profile.texts:,} cells, such as {profile.odd[:50]!r}, "
+                "count as missing"
+            )
     if not columns:
         why = "; ".join(f"{name!r} {reason}" for name, reason in dropped.items())
         raise InvalidData(f"no column of the pool can be a feature: {why}")
@@ -102,23 +110,30 @@ def fit(batches: Iterable[pa.Table], options: FitOptions | None = None) -> Tabul
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InvalidData(f"the pool's {len(columns)} columns of features are too much: {message}") from None
-    return TabularEncoder(params, dropped)
+    return TabularEncoder(params, dropped, doubts)
 
 
 class _Profile:
-    """What one column of the pool has shown so far."""
+    """What one column of the pool has shown so far.
+
+    Attributes:
+        present: numbers in it.
+        texts, unread, odd: cells that are texts, those that are no number and no word for a missing one, and one of these.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.kind = "empty"
-        self.present = 0
+        self.written = False
+        self.present = self.texts = self.unread = 0
+        self.odd = ""
         self.counts: Counter[str] = Counter()
         self.sample = _Sample()
         self.low, self.high = np.inf, -np.inf
         self.last: float | None = None
         self.counting = True  # every number so far is one more than the number before
 
-    def add(self, column: pa.ChunkedArray, priorities: NDArray[np.uint64]) -> None:
+    def add(self, field: pa.Field, column: pa.ChunkedArray, priorities: NDArray[np.uint64]) -> None:
         if self.name in NEVER or (kind := column_kind(column.type)) == "empty":
             return
         if self.kind not in ("empty", kind):
@@ -126,14 +141,24 @@ class _Profile:
                 f"column {self.name!r} is {self.kind} in one part of the pool and {kind} in another: "
                 "give it one type"
             )
-        self.kind = kind
+        self.kind, self.written = kind, is_written(field)
         if kind == "number":
             self._add_numbers(numbers(column, self.name)[0], priorities)
-        elif kind == "category" and len(self.counts) <= MOST_DISTINCT:
-            values = texts(column, self.name)[0].drop_null()
-            for entry in pc.value_counts(values):
+        elif kind == "category":
+            self._add_texts(column, priorities)
+
+    def _add_texts(self, column: pa.ChunkedArray, priorities: NDArray[np.uint64]) -> None:
+        """As texts until there are too many different ones, and as numbers until too many are none."""
+        if len(self.counts) <= MOST_DISTINCT:
+            for entry in pc.value_counts(texts(column, self.name)[0].drop_null()):
                 self.counts[entry["values"].as_py()] += entry["counts"].as_py()
-            self.present += len(values)
+        self.texts += len(column) - column.null_count
+        if self.unread <= MOST_DISTINCT:
+            values, problems = numbers(column, self.name)
+            if problems and not self.odd:
+                self.odd = str(column[next(iter(problems))].as_py())
+            self.unread += len(problems)
+            self._add_numbers(values, priorities)
 
     def _add_numbers(self, values: NDArray[np.float64], priorities: NDArray[np.uint64]) -> None:
         found = ~np.isnan(values)
@@ -157,12 +182,18 @@ class _Profile:
             return f"has a name of more than {LONGEST_NAME} characters"
         if self.kind == "other":
             return "is neither a number nor a text"
-        if self.present == 0:
+        if self.present == 0 and not self.counts:
             return "has no values"
-        missing = self.present < rows
-        return self._number(rows, missing) if self.kind == "number" else self._categories(categories, missing)
+        numeric = self.present > 0 and self.unread <= MOST_UNREAD * (self.present + self.unread)
+        if self.kind == "number" or (self.written and numeric):
+            return self._number(rows)
+        found = self._categories(rows, categories)
+        if isinstance(found, str) and len(self.counts) > 1 and numeric:
+            return self._number(rows)
+        return found
 
-    def _number(self, rows: int, missing: bool) -> Number | str:
+    def _number(self, rows: int) -> Number | str:
+        missing = self.present < rows
         if self.low > self.high:
             return "has no finite value"
         if self.low == self.high and not missing:
@@ -178,9 +209,10 @@ class _Profile:
             return f"reaches from {self.low:g} to {self.high:g}, more than a double can hold"
         return Number(name=self.name, centre=_short(centre), scale=_short(scale), missing=missing)
 
-    def _categories(self, categories: int, missing: bool) -> Categories | str:
-        distinct = len(self.counts)
-        if distinct > MOST_DISTINCT or (self.present >= _FEW and distinct > self.present / 2):
+    def _categories(self, rows: int, categories: int) -> Categories | str:
+        distinct, present = len(self.counts), self.counts.total()
+        missing = present < rows
+        if distinct > MOST_DISTINCT or (present >= _FEW and distinct > present / 2):
             return f"is free text or names items ({distinct} values or more)"
         if distinct == 1 and not missing:
             return f"is always {next(iter(self.counts))[:50]!r}"

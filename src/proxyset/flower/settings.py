@@ -1,7 +1,7 @@
 """A node's settings: a TOML file of the data owner, found through what only the owner controls.
 
     data = "private/"            # relative to this file
-    ledger = "ledger.sqlite"     # its policy binds every answer (proxyset ledger policy)
+    ledger = "ledger.sqlite"     # its policy binds every answer (proxyset client ledger policy)
     epsilon = 0.58
 
 The run's configuration comes from whoever starts the run, so nothing of it is looked at: what is counted and what it may cost

@@ -20,6 +20,8 @@ from proxyset.jobs.label_files import origin_of, read_labels, write_labels
 from proxyset.jobs.labels import match_labels
 
 if TYPE_CHECKING:
+    from proxyset.cloud.index import Index
+    from proxyset.encoders import Encoder
     from proxyset.jobs.training import Plan
     from proxyset.train.loop import Run
 
@@ -33,6 +35,7 @@ class Round:
         labeled: how many of them have a label.
         folder: the model, its metrics and its report.
         accuracy: on the test data, 0 to 1.
+        balanced_accuracy: the mean over the classes, 0 to 1.
         low, high: its 95 % interval over test items (Wilson).
     """
 
@@ -40,6 +43,7 @@ class Round:
     labeled: int
     folder: Path
     accuracy: float
+    balanced_accuracy: float
     low: float
     high: float
 
@@ -57,6 +61,8 @@ def selective_labeling(
     plan: Plan | None = None,
     public_inputs: bool = False,
     run: Run | None = None,
+    encoder: Encoder | None = None,
+    index: Index | None = None,
 ) -> list[Round]:
     """Train on the labels of the first N items for each N, and measure: is it worth labeling more?
 
@@ -72,7 +78,7 @@ def selective_labeling(
         classes: the class list; None takes all labels that occur.
         size: pixels that images are scaled to.
         plan: how to train; its method is chosen by `unlabeled`.
-        public_inputs: as `training_set.read_training_set` takes it.
+        public_inputs, encoder, index: as `training_set.read_training_set` takes them.
         run: device, tracker and progress.
 
     Raises:
@@ -95,12 +101,28 @@ def selective_labeling(
         folder, counted = Path(out) / f"first-{count}", set(ranked[:count])
         write_labels((answer for answer in answers if answer.id in counted), folder / "labels.csv", origin)
         data = read_training_set(
-            proxy.folder, folder / "labels.csv", classes=known, size=size, public_inputs=public_inputs
+            proxy.folder,
+            folder / "labels.csv",
+            classes=known,
+            size=size,
+            public_inputs=public_inputs,
+            encoder=encoder,
+            index=index,
         )
         trained = train_model(
             data, folder, plan, unlabeled=others, test=read_test_set(test, data, size), run=run
         )
         found = trained.evaluation
         assert found  # there are test items
-        rounds.append(Round(count, len(data.items), folder, found.accuracy, found.low, found.high))
+        rounds.append(
+            Round(
+                count,
+                len(data.items),
+                folder,
+                found.accuracy,
+                found.balanced_accuracy,
+                found.low,
+                found.high,
+            )
+        )
     return rounds

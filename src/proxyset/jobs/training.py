@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from proxyset import atomic
+from proxyset.encoders.images import Framing
+from proxyset.encoders.multiply_adds import graph_multiply_adds
+from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.errors import InvalidInput
 from proxyset.jobs.training_set import TrainingSet, left_out, shared
 from proxyset.train import torch
@@ -22,8 +27,9 @@ from proxyset.train.dataset import Images, framing
 from proxyset.train.evaluate import Evaluation, evaluate, predict
 from proxyset.train.export import About, about_images, export_onnx
 from proxyset.train.fixmatch import Unlabeled, fixmatch
+from proxyset.train.frozen import export_frozen
 from proxyset.train.loop import Fitted, Run
-from proxyset.train.models import Classifier, build_model, linear_model, multiply_adds
+from proxyset.train.models import Classifier, build_model, linear_model
 from proxyset.train.report import Report, pick_samples, render
 from proxyset.train.settings import Settings
 from proxyset.train.supervised import Loss, supervised
@@ -37,13 +43,14 @@ class Plan:
     """How to train.
 
     Attributes:
-        model: as `models.build_model` takes it; embeddings always get a linear head.
+        model, weights: as `models.build_model` takes them; embeddings always get a linear head.
         method: "fixmatch" needs unlabeled images.
         loss: of supervised training.
         rule: FixMatch's options.
     """
 
     model: str = "cnn-16"
+    weights: str | None = None
     method: Method = "supervised"
     loss: Loss = "cross-entropy"
     settings: Settings = field(default_factory=Settings)
@@ -101,15 +108,17 @@ def train_model(
     run = dataclasses.replace(run or Run(), folder=out, lineage=lineage)
     model = _model(data, plan)
     shape = model.shape
-    fitted = _fit(model, data, plan, unlabeled, run)
+    with _few_threads(data):
+        fitted = _fit(model, data, plan, unlabeled, run)
     found = fitted.model
     assert isinstance(found, Classifier)
-    difference = export_onnx(found, out / "model.onnx", _about(data, fitted.lineage))
+    difference = _export(found, data, out / "model.onnx", fitted.lineage)
     probabilities = None if test is None else predict(found, test.items, fitted.device)
     evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
     notes = _notes(data, unlabeled, test, fitted)
     metrics = {
         "model": plan.model if data.encoder is None else "linear",
+        "began_with": _began_with(data, plan),
         "method": plan.method,
         "loss": plan.loss,
         "classes": list(data.classes),
@@ -119,7 +128,7 @@ def train_model(
         "fixmatch": dataclasses.asdict(plan.rule) if plan.method == "fixmatch" else None,
         "input": list(shape),
         "parameters": sum(parameter.numel() for parameter in found.parameters()),
-        "multiply_adds": multiply_adds(found, shape),
+        "multiply_adds": graph_multiply_adds((out / "model.onnx").read_bytes()),
         "device": str(fitted.device),
         "parts": fitted.parts,
         "final_loss": fitted.loss,
@@ -151,12 +160,23 @@ def train_model(
     return Trained(out, evaluation, metrics, fitted.resumed_at)
 
 
+@contextmanager
+def _few_threads(data: TrainingSet) -> Iterator[None]:
+    """One thread for a head: its products are so small that waiting for others takes three times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if data.encoder is None else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _model(data: TrainingSet, plan: Plan) -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(plan.settings.seed)
         if data.encoder is not None:
             return linear_model(data.items, len(data.classes))
-        return build_model(plan.model, len(data.classes), size=data.items.shape[-1])
+        return build_model(plan.model, len(data.classes), size=data.items.shape[-1], weights=plan.weights)
 
 
 def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | None, run: Run) -> Fitted:
@@ -167,11 +187,26 @@ def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | N
     return fixmatch(model, data.items, data.labels, unlabeled.pixels, plan.settings, plan.rule, run=run)
 
 
-def _about(data: TrainingSet, lineage: Lineage) -> About:
+def _export(model: Classifier, data: TrainingSet, path: Path, lineage: Lineage) -> float:
+    """One file: of pixels where that can be, else of the features that the client's own encoder makes."""
     if data.encoder is None:
-        return about_images(data.classes, framing(data.items.shape[-1]), lineage)
+        return export_onnx(model, path, about_images(data.classes, framing(data.items.shape[-1]), lineage))
+    if isinstance(data.encoder, OnnxEncoder):
+        given = Framing.model_validate(
+            data.encoder.recipe.input.model_dump(include=set(Framing.model_fields))
+        )
+        return export_frozen(model, data.encoder, path, about_images(data.classes, given, lineage))
     spec = data.encoder.spec.model_dump(mode="json")
-    return About(data.classes, "embedding", encoder=spec, lineage=lineage)
+    return export_onnx(model, path, About(data.classes, "embedding", encoder=spec, lineage=lineage))
+
+
+def _began_with(data: TrainingSet, plan: Plan) -> str:
+    """What the weights were before training, for people."""
+    if data.encoder is not None:
+        return f"the frozen encoder {data.encoder.spec.name}"
+    if plan.model.startswith("onnx:"):
+        return f"the encoder {plan.model.removeprefix('onnx:')}"
+    return "random weights" if plan.weights in (None, "random") else f"weights of {plan.weights}"
 
 
 def _notes(
@@ -197,6 +232,7 @@ def _facts(data: TrainingSet, metrics: dict[str, Any]) -> tuple[tuple[str, str],
             ("chosen by", f"{card.strategy}, from a pool of {card.pool_items:,}" if card else ""),
             ("it saw", metrics["saw"]),
             ("method", metrics["method"]),
+            ("began with", metrics["began_with"]),
             (
                 "model",
                 f"{metrics['model']}: {metrics['parameters']:,} parameters, {_mega(metrics)} multiply-adds",

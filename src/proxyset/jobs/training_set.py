@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
@@ -56,6 +57,8 @@ def read_training_set(
     classes: Sequence[str] | None = None,
     size: int = 32,
     public_inputs: bool = False,
+    encoder: Encoder | None = None,
+    index: Index | None = None,
 ) -> TrainingSet:
     """Read a proxy set, or any labeled images (a folder of folders, Parquet with a column `label`, WebDataset).
 
@@ -66,8 +69,12 @@ def read_training_set(
         size: pixels that an image is scaled to.
         public_inputs: the caller states that what says nothing of itself (plain images, labels by hand) is public; else what it
             has seen is unknown.
+        encoder: takes the items' features, for a head on it. None takes the pixels of images, and the features of all else by an
+            encoder that needs no files.
+        index: that a proxy set was drawn from, made with `encoder`: its embeddings are taken instead of encoding again.
 
     Raises:
+        InvalidInput: an encoder for other items, or an index of another proxy set or without its encoder.
         InvalidData: no labels, one class only, an unknown class, labels of another project or of other items with the same
             ids, or too many corrupt images.
         ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
@@ -76,8 +83,12 @@ def read_training_set(
         classes = check_classes(classes)
     if (Path(path) / "card.json").is_file():
         proxy = ProxySet.open(path)
-        encoder = None if proxy.card.kind == "image" else _encoder(proxy)
-        return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder)
+        _check_features(proxy, encoder, index)
+        if encoder is None and proxy.card.kind != "image":
+            encoder = _encoder(proxy)
+        return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder, index)
+    if index is not None:
+        raise InvalidInput(f"{path} is not a proxy set, so it has no rows in the index {index.folder}")
     if labels is not None:
         raise InvalidInput(
             f"{path} is not a proxy set, so {labels} has nothing to refer to: labels of plain images are their folders' names"
@@ -87,6 +98,10 @@ def read_training_set(
         raise InvalidInput(
             f"{path} is no proxy set and holds {source.kind} items: only labeled images work here"
         )
+    if encoder is not None:
+        ids, X, names = _embedded(source, encoder)
+        known, codes = _codes(ids, names, classes, str(path))
+        return TrainingSet(X, codes, known, tuple(ids), encoder, lineage=_unstated(public_inputs))
     images = load(source, size)
     known, codes = _codes(images.ids, images.labels, classes, str(path))
     lineage = _unstated(public_inputs)
@@ -132,6 +147,25 @@ def _unstated(public: bool) -> Lineage:
     return UNKNOWN.vouch() if public else UNKNOWN
 
 
+def _check_features(proxy: ProxySet, encoder: Encoder | None, index: Index | None) -> None:
+    kind = proxy.card.kind
+    if encoder is not None and encoder.kind != kind:
+        raise InvalidInput(
+            f"the encoder {encoder.spec.name} takes {encoder.kind} items; {proxy.folder} holds {kind} items"
+        )
+    if index is None:
+        return
+    made = index.manifest.encoder
+    if encoder is None or encoder.spec.fingerprint != made.fingerprint:
+        raise InvalidInput(
+            f"embeddings of {index.folder} need its own encoder, {made.name}, to measure and to export with"
+        )
+    if index.fingerprint != proxy.card.index:
+        raise InvalidInput(
+            f"{proxy.folder} was drawn from the index {proxy.card.index}; {index.folder} is {index.fingerprint}"
+        )
+
+
 def _of_proxy_set(
     proxy: ProxySet,
     file: Path | None,
@@ -139,6 +173,7 @@ def _of_proxy_set(
     size: int,
     public: bool,
     encoder: Encoder | None,
+    index: Index | None = None,
 ) -> TrainingSet:
     """The labels that a pool came with are as public as the pool; those in a file say themselves what they saw."""
     origin = origin_of(file) if file else None
@@ -146,6 +181,9 @@ def _of_proxy_set(
     lineage = Lineage.union([proxy.card.lineage, of_labels])
     matched = match_labels(read_labels(file) if file else _own_labels(proxy), proxy, classes=classes)
     notes = _unlabeled(matched, len(proxy.selection()))
+    if index is not None:
+        X = index.embeddings(matched.ids)
+        return TrainingSet(X, matched.codes, matched.classes, matched.ids, encoder, proxy, lineage, notes)
     if encoder is None:
         chosen = set(matched.rows.tolist())
         items = ((row, item) for row, item in enumerate(proxy.items()) if row in chosen)

@@ -14,6 +14,7 @@ from proxyset.server.auth import Asker, Enrolled, signed_body
 from proxyset.server.context import Context, Held, context_of
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.submission import check_submission, size_limit
+from proxyset.server.two_party.sums import sums_of
 from proxyset.wire import campaign as wire
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolment, Offer, Offers
 
@@ -63,13 +64,14 @@ async def enroll(request: Request, who: Asker) -> Response:
 def campaigns(request: Request, who: Enrolled) -> Response:
     """The open campaigns, and which of them this client has answered."""
     state = context_of(request).state
-    answered = state.answered(who.key)
+    sums = sums_of(state)
+    answered = {*state.answered(who.key), *sums.answered(who.key)}
     offers = []
     for campaign in state.campaigns():
         if not campaign.accepting():
             continue
         size, clusters = state.probe_size(campaign.probe)
-        model = state.model(campaign.id)
+        model, asked = state.model(campaign.id), sums.find(campaign.id)
         offers.append(
             Offer(
                 campaign=campaign.id,
@@ -81,6 +83,7 @@ def campaigns(request: Request, who: Enrolled) -> Response:
                 deadline=campaign.deadline,
                 answered=campaign.id in answered,
                 model=model.sha256 if model else "",
+                task=asked.task if asked else None,
             )
         )
     return _json(Offers(campaigns=offers))
@@ -119,6 +122,8 @@ async def release(request: Request, who: Enrolled, campaign: CampaignId) -> Resp
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
     context = context_of(request)
     asked, held = await run_in_threadpool(_asked, context, campaign)
+    if await run_in_threadpool(lambda: sums_of(context.state).find(campaign)):
+        raise HTTPException(422, "this campaign asks for a report to two parties: update proxyset")
     body = await signed_body(request, who, size_limit(held.clusters))
     try:
         submission = await run_in_threadpool(check_submission, body, asked, held.clusters, who.key)

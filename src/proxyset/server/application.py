@@ -18,6 +18,7 @@ from proxyset.server.limits import Buckets, Limits
 from proxyset.server.logs import LOGGER, event
 from proxyset.server.metrics import Metrics
 from proxyset.server.state import State
+from proxyset.server.two_party import routes
 from proxyset.wire.signed_request import audience_of
 
 operations = APIRouter(tags=["operations"])
@@ -55,7 +56,7 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
 
     app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)
     app.state.context = context
-    for router in (agents.router, operations, operators.router):
+    for router in (agents.router, routes.router, operations, operators.router):
         app.include_router(router)
     app.add_exception_handler(StateError, _state_error)
     app.add_exception_handler(InvalidInput, _invalid)

@@ -49,7 +49,7 @@ async def signer(request: Request, _: object = Depends(_agent_scheme)) -> Signer
     """
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
-    credential = _verified(request)
+    credential = verified(request, context.audience)
     await _use(credential, context)
     return Signer(credential.key, credential.digest)
 
@@ -72,7 +72,7 @@ async def agent(request: Request, _: object = Depends(_agent_scheme)) -> Agent:
     client = await run_in_threadpool(context.state.client, key)  # cheaper than a signature
     if client is None:
         raise _unauthorized(SCHEME, "this key is not enrolled here")
-    credential = _verified(request)
+    credential = verified(request, context.audience)
     if client.revoked:
         raise HTTPException(403, "this key was revoked")
     await _use(credential, context)
@@ -80,7 +80,7 @@ async def agent(request: Request, _: object = Depends(_agent_scheme)) -> Agent:
     return Agent(client.key, credential.digest, client)
 
 
-async def signed_body(request: Request, who: Signer, most: int) -> bytes:
+async def signed_body(request: Request, who: Signer | Credential, most: int) -> bytes:
     """The body that was signed, of at most `most` bytes.
 
     Raises:
@@ -100,7 +100,9 @@ def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
         state = context_of(request).state
         found = await run_in_threadpool(state.operator, token.strip()) if kind.lower() == "bearer" else None
         if found is None:
-            raise _unauthorized("Bearer", "a token of an operator is needed: proxyset operator create")
+            raise _unauthorized(
+                "Bearer", "a token of an operator is needed: proxyset server operators create"
+            )
         request.state.who = found.name
         act_as(found.name, "api")
         if scope not in found.scopes:
@@ -124,8 +126,15 @@ def _parsed(request: Request) -> Credential:
         raise _unauthorized(SCHEME, str(error)) from None
 
 
-def _verified(request: Request) -> Credential:
-    """What the header says, when its key signed this request lately."""
+def verified(request: Request, audience: str) -> Credential:
+    """What the header says, when its key signed this request lately.
+
+    Args:
+        audience: host and port that must have been signed; "" takes the Host header's word.
+
+    Raises:
+        HTTPException: 401.
+    """
     credential, now = _parsed(request), time.time_ns() // 1_000_000
     if abs(now - credential.time) > _SKEW_MS:
         raise _unauthorized(
@@ -133,7 +142,7 @@ def _verified(request: Request) -> Credential:
             f"the request was signed {abs(now - credential.time) / 1000:.0f} s from this server's clock; at most "
             f"{WINDOW_SECONDS} s are accepted: set the clock",
         )
-    audience, path = context_of(request).audience or request.headers.get("host", "").lower(), _path(request)
+    audience, path = audience or request.headers.get("host", "").lower(), _path(request)
     try:
         credential.check(request.method, audience, path)
     except ArtifactError:

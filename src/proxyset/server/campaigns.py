@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from proxyset.server.records import Campaign, Outcome, now
 from proxyset.server.releases import StoredReleases
 from proxyset.server.state import State
 from proxyset.server.submission import check_release, submission_of
+from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask, CampaignId
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import Release
 
 MOST_ITEMS = 1_000_000_000
 _NAME = TypeAdapter(CampaignId)
@@ -45,6 +47,7 @@ def create(
     dim: int | None = None,
     dtype: Dtype | None = None,
     items: bool = True,
+    before: Callable[[Probe], None] | None = None,
 ) -> Campaign:
     """Begin a campaign.
 
@@ -55,6 +58,7 @@ def create(
             package. Operators write it on a page, and no page may import a module.
         deadline: with a time zone; UTC without.
         purpose, dim, dtype, items: as `Index.probe` takes them.
+        before: called with the probe, before anybody is asked.
 
     Raises:
         InvalidInput: an impossible name, budget, strategy, deadline or option of the probe.
@@ -78,13 +82,20 @@ def create(
     campaign = Campaign(
         id, index.fingerprint, probe.fingerprint, purpose, ask, budget, strategy, deadline, now(), None
     )
+    if before is not None:
+        before(probe)
     state.add_campaign(campaign, probe)
     return campaign
 
 
-def releases(state: State, id: str) -> StoredReleases:
-    """The releases of a campaign, first come first: read one by one, whenever they are asked for."""
-    return StoredReleases.of(state, id)
+def releases(state: State, id: str) -> Sequence[Release]:
+    """The releases of a campaign, first come first: read one by one, whenever they are asked for. Of a campaign of two parties: the
+    one sum, once it is opened."""
+    sums = sums_of(state)
+    if sums.find(id) is None:
+        return StoredReleases.of(state, id)
+    total = sums.total(id)
+    return [] if total is None else [total]
 
 
 def coverage(
@@ -108,6 +119,10 @@ def take_in(state: State, id: str, files: Sequence[bytes]) -> list[Outcome]:
             is stored.
     """
     campaign = state.campaign(id)
+    if sums_of(state).find(id) is not None:
+        raise ArtifactError(
+            f"campaign {id!r} asks for reports to two parties, which come over the network alone"
+        )
     probe = Probe.from_bytes(state.probe(campaign.probe))
     submissions = []
     for number, data in enumerate(files, start=1):
@@ -116,7 +131,7 @@ def take_in(state: State, id: str, files: Sequence[bytes]) -> list[Outcome]:
         if receipt is None or state.client(receipt.claim.key) is None:
             whose = f"signed by the unknown key {receipt.claim.key}" if receipt else "without a receipt"
             raise ArtifactError(
-                f"release {number} is {whose}: enrol its client first (proxyset clients add KEY)"
+                f"release {number} is {whose}: enrol its client first (proxyset server clients add KEY)"
             )
         submissions.append(submission_of(release, data, campaign, receipt.claim.key))
     return state.store(submissions)
@@ -148,7 +163,9 @@ def draw(
     answers = releases(state, id)
     strategy = strategy or campaign.strategy
     if STRATEGIES.find(strategy).needs_release and not answers:
-        raise StateError(f"campaign {id!r} has no release yet, and the strategy {strategy!r} needs one")
+        raise StateError(
+            f"campaign {id!r} has no release, or no opened sum, yet, and the strategy {strategy!r} needs one"
+        )
     out = out or state.folder / "proxies" / f"{id}-{len(state.selections(id)) + 1}"
     index = Index.open(state.index(campaign.index).folder)
     if index.fingerprint != campaign.index:

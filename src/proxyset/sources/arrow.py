@@ -1,8 +1,10 @@
-"""From Arrow columns to items: bytes, texts, vectors, and tables of numbers and strings."""
+"""From Arrow columns to items: bytes, texts and vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,41 +12,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from proxyset.encoders.columns import numbers
 from proxyset.errors import InvalidData
 
 
-def typed(column: pa.Array, numeric: bool) -> pa.Array:
-    """A column as float64 (dates and times in microseconds, booleans as 0 and 1: `columns.numbers`) or as string."""
-    if numeric:
-        found, absent = numbers(column, "")[0], column.is_null().to_numpy(zero_copy_only=False)
-        return pa.array(found, mask=absent)
+def plain(column: pa.Array) -> pa.Array:
+    """A column without what is but a way of writing it: an extension (tensors), a dictionary, a view of lists."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        return plain(column.storage)
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    return column.cast(pa.string())
+        return plain(column.dictionary_decode())
+    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
+        return column.cast(pa.large_list(column.type.value_type))
+    return column
 
 
-def is_numeric(kind: pa.DataType) -> bool | None:
-    """Whether a table has such a column as numbers (True), as strings (False) or not at all (None)."""
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of a `plain` column."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
     if pa.types.is_dictionary(kind):
-        return is_numeric(kind.value_type)
-    types = pa.types
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind):
-        return True
-    if types.is_temporal(kind) and not types.is_interval(kind):
-        return True
-    return False if is_text(kind) or types.is_null(kind) else None
+        return plain_type(kind.value_type)
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return pa.large_list(kind.value_type)
+    return kind
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether this is a type of strings."""
-    if pa.types.is_dictionary(kind):
-        return is_text(kind.value_type)
+    kind = plain_type(kind)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Whether this is a type of byte strings, or the struct with `bytes` that Hugging Face data sets have."""
+    kind = plain_type(kind)
     if pa.types.is_struct(kind):
         place = kind.get_field_index("bytes")
         return place >= 0 and is_bytes(kind.field(place).type)
@@ -53,7 +54,7 @@ def is_bytes(kind: pa.DataType) -> bool:
 
 def is_vectors(kind: pa.DataType) -> bool:
     """Whether this is a type of lists of numbers."""
-    types = pa.types
+    types, kind = pa.types, plain_type(kind)
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
         return False
     return bool(types.is_integer(kind.value_type) or types.is_floating(kind.value_type))
@@ -66,7 +67,7 @@ def strings(column: pa.Array, where: str) -> list[str | None]:
         InvalidData: it has values that are not text, numbers or times.
     """
     try:
-        found: list[str | None] = typed(column, numeric=False).to_pylist()
+        found: list[str | None] = plain(column).cast(pa.string()).to_pylist()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidData(f"{where} of type {column.type} cannot be carried as text: {error}") from error
     return found
@@ -74,8 +75,9 @@ def strings(column: pa.Array, where: str) -> list[str | None]:
 
 def images(column: pa.Array) -> list[bytes]:
     """File bytes; b"" (which no encoder takes for an image) where there is no value."""
+    column = plain(column)
     if pa.types.is_struct(column.type):
-        column = pc.struct_field(column, "bytes")
+        column = plain(pc.struct_field(column, "bytes"))
     return [data or b"" for data in column.to_pylist()]
 
 
@@ -90,6 +92,7 @@ def vectors(column: pa.Array, where: str) -> NDArray[Any]:
     Raises:
         InvalidData: the vectors are empty or have different lengths, or none has a value.
     """
+    column = plain(column)
     lengths = pc.list_value_length(column).drop_null().to_numpy()
     if not len(lengths) or not lengths.max() or lengths.min() != lengths.max():
         found = f"from {lengths.min()} to {lengths.max()} numbers" if len(lengths) else "no value"
@@ -104,6 +107,31 @@ def vectors(column: pa.Array, where: str) -> NDArray[Any]:
     return rows
 
 
-def table(columns: Mapping[str, pa.Array], numeric: Mapping[str, bool]) -> pa.Table:
-    """A table with exactly the columns of `numeric`, as float64 where it says True, else as string."""
-    return pa.table({name: typed(columns[name], number) for name, number in numeric.items()})
+def spelled(column: pa.Array) -> list[str | None]:
+    """Cells as texts that read back as what they are: texts as they are, times in ISO 8601, bytes as base64, lists as JSON."""
+    column = plain(column)
+    kind = column.type
+    if pa.types.is_duration(kind):
+        column = column.cast(pa.int64())  # a number, which has no unit in a text
+    elif is_bytes(kind) and not pa.types.is_struct(kind):
+        return [None if cell is None else base64.b64encode(cell).decode() for cell in column.to_pylist()]
+    elif pa.types.is_nested(kind):
+        cells = column.to_pylist()
+        return [None if cell is None else json.dumps(cell, ensure_ascii=False, default=str) for cell in cells]
+    found: list[str | None] = column.cast(pa.string()).to_pylist()
+    return found
+
+
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables with the same columns as one. Where their types differ, a column has one that holds all; else it is of texts."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        texts = [
+            pa.table(
+                [pa.array(spelled(column.combine_chunks()), pa.string()) for column in table.columns],
+                table.column_names,
+            )
+            for table in tables
+        ]
+        return pa.concat_tables(texts)

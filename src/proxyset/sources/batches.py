@@ -20,16 +20,17 @@ Sample = tuple[str | None, bytes | str, Sequence[str | None]]
 def in_batches(samples: Iterable[Sample], names: Sequence[str], most: int, where: str) -> Iterator[Batch]:
     """Gather samples (id, item, values of the columns `names`) into batches of at most `most` items.
 
-    A batch is also full when its items pass BATCH_BYTES. Raises InvalidData for ids that cannot be ids.
+    A batch is also full when its items pass BATCH_BYTES. It is given once there is a further sample, or is none. Raises
+    InvalidData for ids that cannot be ids.
     """
     gathered: list[Sample] = []
     size = 0
     for sample in samples:
-        gathered.append(sample)
-        size += len(sample[1])
         if len(gathered) == most or size >= BATCH_BYTES:
             yield _batch(gathered, names, where)
             gathered, size = [], 0
+        gathered.append(sample)
+        size += len(sample[1])
     if gathered:
         yield _batch(gathered, names, where)
 

@@ -28,7 +28,7 @@ def embedding_files(files: Sequence[str]) -> list[str]:
         return []
     for folder in _FOLDERS:
         if found := [file for file in files if file.startswith(f"{folder}/") and file.endswith(".npy")]:
-            return found
+            return sorted(found, key=_counted)
     return []
 
 
@@ -38,6 +38,12 @@ def metadata_of(array: Path) -> Path | None:
     names = [f"metadata/{path.name}" for path in sorted((folder / "metadata").glob("*.parquet"))]
     found = _metadata(names).get(_number(array.name))
     return folder / found if found else None
+
+
+def _counted(file: str) -> tuple[int, str, str]:
+    """As clip-retrieval counts its files: 2 comes before 10, with or without zeros before it."""
+    number = _number(file)
+    return (int(number) if number.isascii() and number.isdigit() else 0), number, file
 
 
 def _metadata(files: Sequence[str]) -> dict[str, str]:
@@ -58,7 +64,7 @@ class ClipRetrieval:
 
     Args:
         path: the folder.
-        files: the .npy files, relative to `path`.
+        arrays: the .npy files, relative to `path`.
         columns: further columns of the metadata to carry.
         shard_size: rows in a shard.
 
@@ -68,7 +74,7 @@ class ClipRetrieval:
     """
 
     path: str
-    files: tuple[str, ...] = field(repr=False)
+    arrays: tuple[str, ...] = field(repr=False)
     columns: tuple[str, ...] = ()
     shard_size: int = SHARD_ITEMS["embedding"]
     kind: Kind = field(default="embedding", init=False)
@@ -89,18 +95,22 @@ class ClipRetrieval:
                     )
         self.shards()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(sorted((*self._partners, *self._partners.values())))
+
     @cached_property
     def _partners(self) -> dict[str, str]:
         """Embedding file → metadata file."""
         metadata = _metadata(list_files(Path(self.path)))
-        for file in self.files:
+        for file in self.arrays:
             if _number(file) not in metadata:
                 raise InvalidData(f"{locate(self.path, file)} has no metadata file with the same number")
-        return {file: metadata[_number(file)] for file in self.files}
+        return {file: metadata[_number(file)] for file in self.arrays}
 
     @cached_property
     def _embeddings(self) -> Embeddings:
-        return Embeddings(self.path, self.files, (), self.shard_size)
+        return Embeddings(self.path, self.arrays, (), self.shard_size)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,15 @@ from proxyset.errors import InvalidData
 from proxyset.sources.source import KEPT_COLUMNS
 
 ID = "id"
+OURS = "proxyset_"  # how columns begin that an export adds to the pool's own; no item has them
 TEXT_COLUMNS = ("text", "caption")
 
 # What other tools call the kept columns, in order of preference: img2dataset (url), clip-retrieval
 # (image_path).
 _ALIASES = {"uri": ("uri", "url", "image_path"), "licence": ("licence", "license")}
+
+_LOOKED_FOR = (ID, *KEPT_COLUMNS, *TEXT_COLUMNS, *(name for names in _ALIASES.values() for name in names))
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 # An id becomes a file name or a CSV cell later: no control characters, and nothing that UTF-8 cannot write.
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -33,6 +38,26 @@ def carried(available: Collection[str], asked: Sequence[str], where: str) -> dic
         there = ", ".join(list(available)[:50]) or "none"
         raise InvalidData(f"{where} has no column {', '.join(map(repr, missing))}; its columns are: {there}")
     return {name: found for name, found in names.items() if found is not None}
+
+
+def matched(names: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
+    """The names of columns, with those that are looked for as they are looked for, where they differ in case alone.
+
+    "Text" is "text" if there is no "text", and no "TEXT" either.
+    """
+    known = {name.casefold(): name for name in (*reversed(wanted), *_LOOKED_FOR)}
+    alike = Counter(name.casefold() for name in names)
+    return [name if alike[name.casefold()] > 1 else known.get(name.casefold(), name) for name in names]
+
+
+def features(names: Sequence[str], beside: Mapping[str, str]) -> list[str]:
+    """The columns of a table that make its items: all but the id, those that are carried `beside`, and what others wrote there."""
+    apart = {ID, *beside.values()}
+    return [
+        name
+        for name in names
+        if name not in apart and not name.startswith(OURS) and not _PANDAS_INDEX.fullmatch(name)
+    ]
 
 
 def _found(name: str, available: Collection[str]) -> str | None:

@@ -6,8 +6,40 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from proxyset.encoders.cells import number
 from proxyset.errors import InvalidData
-from proxyset.sources.lines import Lines, open_lines
+from proxyset.sources.columns import OURS, matched
+from proxyset.sources.lines import MAX_LINE_BYTES, Lines, open_lines
+
+csv.field_size_limit(
+    MAX_LINE_BYTES
+)  # of the whole process: the standard library's 128 KiB are less than a text may have
+
+_LIVE = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs as a formula
+_INERT = "'"
+
+
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet runs: with an apostrophe before what would be a formula. Numbers stay as they are."""
+    return _INERT + cell if cell.lstrip(_INERT).startswith(_LIVE) and number(cell) is None else cell
+
+
+def live(cell: str) -> str:
+    """What `inert` was given."""
+    return cell[1:] if cell.startswith(_INERT) and cell.lstrip(_INERT).startswith(_LIVE) else cell
+
+
+def delimiter_of(header: str, path: Path) -> str:
+    """What stands between the cells of a file, by its name and its header line: a comma (a tab in .tsv), or, where the header has
+    none of these, a semicolon, a tab, a comma or an upright line."""
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in header), usual)
+
+
+def delimiter(path: Path) -> str:
+    """The same, of a file."""
+    with open_lines(path) as lines:
+        return delimiter_of(next((line for line in lines if not line.isspace()), ""), path)
 
 
 def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]:
@@ -19,42 +51,61 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         InvalidData: quotes do not balance, a row is too short or too long, or the file has another header.
     """
     found = _rows(lines, path)
-    if lines.offset == 0 and (own := _header(found, path)) != list(header):
+    if lines.offset == 0 and (own := _header(found, path, header)) != list(header):
         raise InvalidData(
             f"{path} has the columns {own}, the first file has {list(header)}; they must be the same"
         )
     before = lines.number
+    ours = _ours(header)
     for row in found:
         if len(row) != len(header):
             raise InvalidData(
                 f"{lines.at(before + 1)}: {len(row)} cells, the header has {len(header)}; quote cells that "
-                f"contain the delimiter"
+                f"contain the delimiter, which is {delimiter(path)!r} by the header"
             )
-        yield row
+        yield [live(cell) for cell in row] if ours else row
         before = lines.number
 
 
-def read_header(path: Path) -> tuple[str, ...]:
-    """The column names of a CSV or TSV file.
+def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """The column names of a CSV or TSV file, those looked for (and `wanted`) as they are called here (`columns.matched`).
 
     Raises:
         InvalidData: there is no header, or two columns have one name.
     """
     with open_lines(path) as lines:
-        return tuple(_header(_rows(lines, path), path))
+        return tuple(_header(_rows(lines, path), path, wanted))
 
 
-def _header(found: Iterator[list[str]], path: Path) -> list[str]:
-    names = [name.strip() for name in next(found, [])]
+def _ours(header: Sequence[str]) -> bool:
+    """Whether this is an export, whose cells are inert."""
+    return any(name.startswith(OURS) for name in header)
+
+
+def _is_number(cell: str) -> bool:
+    found = number(cell)
+    return found is not None and found == found
+
+
+def _header(found: Iterator[list[str]], path: Path, wanted: Sequence[str] = ()) -> list[str]:
+    names = matched([name.strip() for name in next(found, [])], wanted)
+    if _ours(names):
+        names = [live(name) for name in names]
     if not any(names):
         raise InvalidData(f"{path} is empty: it has no header line with the names of its columns")
+    numbers = [name for name in names if _is_number(name)]
+    if numbers and (len(numbers) == len(names) or any(not name.isdigit() for name in numbers)):
+        raise InvalidData(
+            f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
+            "it, or words into the names"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidData(f"{path} has more than one column named {', '.join(map(repr, twice))}; rename them")
     return names
 
 
 def _rows(lines: Lines, path: Path) -> Iterator[list[str]]:
-    reader = csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    reader = csv.reader(lines, delimiter=delimiter(path), strict=True)
     while True:
         first = lines.number + 1
         try:

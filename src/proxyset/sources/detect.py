@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Literal
@@ -64,11 +65,18 @@ def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
             f"{path} holds {formats}; name one file or folder of them, or say which kind you mean"
         )
     ((chosen, names),) = found.items()
+    if chosen == "npy":
+        names = sorted(names, key=_counted)
     if isinstance(path, RemotePath) and chosen not in _REMOTE:
         raise InvalidData(
             f"{path} holds {chosen}; from a URL only {' and '.join(_REMOTE)} files are read: copy the others here first"
         )
     return chosen, tuple(names) if is_folder else ("",)
+
+
+def _counted(file: str) -> list[tuple[int, str]]:
+    """As people count: emb_2 comes before emb_10."""
+    return [(int(part), part) if part.isdecimal() else (0, part) for part in re.split("([0-9]+)", file)]
 
 
 def _by_format(files: Sequence[str], kind: Kind | None) -> dict[Format, list[str]]:

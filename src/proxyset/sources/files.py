@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from proxyset.errors import InvalidData
+from proxyset.fingerprint import fingerprint
 from proxyset.sources.remote import RemotePath, is_url
 
+LISTING = "proxyset.jsonl"  # what an export says of each file beside it
 MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
 
 
@@ -80,6 +83,33 @@ def list_files(folder: Place) -> list[str]:
                 ):
                     found.append(prefix + entry.name)
     return sorted(found)
+
+
+def passed_over(path: str, files: Sequence[str]) -> dict[str, int]:
+    """What else lies in a source's folder and is not hidden: kind of file, by its suffix → how many."""
+    folder = place(path)
+    if tuple(files) == ("",) or not folder.is_dir():
+        return {}
+    return counted(set(list_files(folder)).difference((*files, LISTING)))
+
+
+def counted(names: Iterable[str]) -> dict[str, int]:
+    """Files by their suffix: kind of file → how many."""
+    kinds = Counter(PurePosixPath(name).suffix.lower() for name in sorted(names))
+    return {
+        f"{suffix} files" if suffix else "files without a suffix": count
+        for suffix, count in kinds.most_common()
+    }
+
+
+def signature(path: str, files: Sequence[str]) -> str:
+    """Names, sizes and times of a source's files: enough to notice that they changed between two runs."""
+    found = place(path)
+    if isinstance(found, RemotePath):
+        below = found.below()
+        return fingerprint([[file, below[file]] for file in sorted(files)])
+    states = [(file, locate(path, file).stat()) for file in sorted(files)]
+    return fingerprint([[file, state.st_size, state.st_mtime_ns] for file, state in states])
 
 
 def _stays(link: str, root: str) -> bool:

@@ -93,14 +93,16 @@ def as_records(data: Any) -> Records:
             data = getattr(data, name)()
     array = _array(data)
     if array is not None and array.size and (array.ndim == 1) == (array.dtype.kind in "fiubc"):
-        raise InvalidInput(
+        raise InvalidData(
             f"an array of {array.dtype} and shape {array.shape} holds no items: give {ACCEPTED}"
         )
     if isinstance(data, Mapping | bytes | set | frozenset) or not isinstance(data, Records):
         kind = type(data)
         why = "it has no length, or its items cannot be reached by number: list(data) makes them so"
         if isinstance(data, Mapping):
-            why = "a mapping of columns is not read: make it a data frame or an Arrow table (pyarrow.table(data))"
+            why = (
+                "one split of a data set is read, data['train']; columns as a frame or as pyarrow.table(data)"
+            )
         raise InvalidInput(
             f"a {kind.__module__}.{kind.__qualname__} cannot be read ({why}). Give a path, {ACCEPTED}"
         )

@@ -31,11 +31,11 @@ from proxyset.sources.given import (
     text,
     vector,
 )
-from proxyset.sources.parquet import content_of, numeric_columns
+from proxyset.sources.parquet import content_of, item_columns
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 WHERE = "the data in memory"
-MEMORY = "memory:"  # begins the name of a pool that lies in memory
+MEMORY = "in-memory:"  # begins the name of a pool that lies in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,7 @@ class MemorySource:
     columns: dict[str, list[str | None]] = field(default_factory=dict, repr=False)
     shard_size: int = 0
     path: str = field(default=WHERE, init=False)
+    files: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         if not len(self.ids):
@@ -88,7 +89,7 @@ class MemorySource:
 
     @cached_property
     def name(self) -> str:
-        """What an index calls it: "memory:" and the SHA-256 of all ids, items and columns."""
+        """What an index calls it: "in-memory:" and the SHA-256 of all ids, items and columns."""
         digest = hashlib.sha256()
         if isinstance(self.items, np.ndarray):
             digest.update(repr((self.items.dtype.str, self.items.shape)).encode())
@@ -195,8 +196,7 @@ def _of_table(table: pa.Table, kind: Kind | None, asked: Sequence[str]) -> Memor
         case "embedding":
             items = arrow.vectors(_whole(table, str(content)), WHERE)
         case _:
-            numeric = numeric_columns(schema, (ID, *beside.values()), WHERE)
-            items = arrow.table({name: _whole(table, name) for name in numeric}, numeric)
+            items = table.select(item_columns(schema, beside, WHERE))
     return MemorySource(kind or "table", checked_ids(ids, WHERE), items, columns)
 
 

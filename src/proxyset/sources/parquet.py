@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
 
+from proxyset.encoders.columns import column_kind
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
-from proxyset.sources.columns import ID, TEXT_COLUMNS, carried
+from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, features
 from proxyset.sources.files import Place, locate_any
 from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
@@ -23,7 +23,6 @@ CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
     "text": (TEXT_COLUMNS, arrow.is_text),
     "embedding": (("embedding", "emb"), arrow.is_vectors),
 }
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Parquet:
 
     Items are those of the column "image" (or "jpg", "png", "bytes": bytes, or a struct that has `bytes`),
     else of "text" (or "caption"), else of "embedding" (or "emb": lists of numbers), else the rows as tables.
-    A table has all columns but the id, the kept ones and those asked for, as float64 or string.
+    A table has all columns but the id, the kept ones and those asked for, in their own types.
 
     Args:
         path: a Parquet file or a folder of them.
@@ -104,7 +103,7 @@ class Parquet:
             case "embedding":
                 return arrow.vectors(rows.column(self._content), str(path))
             case "table":
-                return arrow.table(rows, self._numeric)  # type: ignore[no-any-return]
+                return pa.Table.from_batches([rows]).select(self._features)
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -123,13 +122,13 @@ class Parquet:
         return carried(self._schema.names, self.columns, self.path)
 
     @cached_property
-    def _numeric(self) -> dict[str, bool]:
-        """The columns of a table, and which of them are numbers."""
-        return numeric_columns(self._schema, (ID, *self._carried.values()), self.path)
+    def _features(self) -> list[str]:
+        """The columns of a table's items."""
+        return item_columns(self._schema, self._carried, self.path)
 
     @cached_property
     def _used(self) -> list[str]:
-        items = [self._content] if self._content else list(self._numeric)
+        items = [self._content] if self._content else self._features
         return list(dict.fromkeys((*items, *self._carried.values(), *({ID} & set(self._schema.names)))))
 
     @cached_property
@@ -162,7 +161,8 @@ class Parquet:
     def _fits(self, name: str, kind: pa.DataType) -> bool:
         """Whether a column of another file can be read as that of the first."""
         if self.kind == "table":
-            return name not in self._numeric or arrow.is_numeric(kind) == self._numeric[name]
+            known = column_kind(self._schema.field(name).type)
+            return name not in self._features or {known, column_kind(kind)} in ({known}, {known, "empty"})
         return name != self._content or CONTENT[self.kind][1](kind)
 
 
@@ -173,23 +173,16 @@ def content_of(schema: pa.Schema, kind: Kind, names: Sequence[str]) -> str | Non
     return next((name for name in names if fits and name in there and fits(there[name])), None)
 
 
-def numeric_columns(schema: pa.Schema, beside: Collection[str], where: str) -> dict[str, bool]:
-    """The columns of a table but for those in `beside`, and which of them are numbers.
+def item_columns(schema: pa.Schema, beside: Mapping[str, str], where: str) -> list[str]:
+    """The columns of a table's items: all but those `beside` them.
 
     Raises:
-        InvalidData: a column holds what a table cannot have, or none is left.
+        InvalidData: none of them has numbers, times or texts.
     """
-    found: dict[str, bool] = {}
-    for column in schema:
-        if column.name in beside or PANDAS_INDEX.fullmatch(column.name):
-            continue
-        numeric = arrow.is_numeric(column.type)
-        if numeric is None:
-            raise InvalidData(
-                f"{where}: the column {column.name!r} is {column.type}; a table can have numbers, times and strings; drop or "
-                "flatten it"
-            )
-        found[column.name] = numeric
-    if not found:
-        raise InvalidData(f"{where} has no columns to make features of: only {', '.join(schema.names)}")
+    found = features(schema.names, beside)
+    if not any(column_kind(schema.field(name).type) != "other" for name in found):
+        raise InvalidData(
+            f"{where} has no columns of numbers, times or texts to make features of: only "
+            f"{', '.join(f'{column.name} ({column.type})' for column in schema)}"
+        )
     return found

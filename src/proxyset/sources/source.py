@@ -47,12 +47,14 @@ class Batch:
             KEPT_COLUMNS, perhaps with nothing but None in them.
         unread: row → why it could not be read; its item is empty. Private data alone have such rows: a pool with one is
             refused.
+        passed_over: what lay between these items and was not read → how often.
     """
 
     ids: list[str]
     items: Items
     columns: dict[str, list[str | None]] = field(default_factory=dict)
     unread: dict[int, str] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -68,6 +70,11 @@ class Source(Protocol):
 
     @property
     def path(self) -> str: ...
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that hold it, relative to `path` ("" for the path itself)."""
+        ...
 
     def shards(self) -> list[Shard]:
         """The shards, in order; the same data gives the same plan.

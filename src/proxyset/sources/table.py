@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from proxyset.encoders.columns import numbers
+from proxyset.encoders.columns import WRITTEN
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH, SHARD_ITEMS
-from proxyset.sources.columns import ID, carried, checked_ids, row_numbers
+from proxyset.sources.columns import ID, carried, checked_ids, features, row_numbers
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import locate
 from proxyset.sources.lines import Lines, first_record, open_lines, plan
@@ -25,10 +24,8 @@ from proxyset.sources.source import Batch, Kind, Shard
 class CsvTable:
     """Rows of CSV or TSV files as tables, cut into shards at byte offsets.
 
-    The columns of a table are those of the file but for the id, the kept ones and those asked for. A column
-    is float64 if every cell of every file is a number or missing (`cells.number`: booleans, dates and times are numbers) and
-    one is a number, else string; planning finds out which. That is for pools: private tables are not read by what they hold
-    (`private`).
+    The columns of a table are those of the file but for the id, the kept ones and those asked for: texts, as they are written,
+    with the mark that their file has no types (`encoders.columns.WRITTEN`). An empty cell is null.
 
     Args:
         path: a file or a folder of them, all with the same header.
@@ -63,43 +60,25 @@ class CsvTable:
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]))
+        return read_header(locate(self.path, self.files[0]), self.columns)
 
     @cached_property
     def _carried(self) -> dict[str, str]:
         return carried(self._header, self.columns, self.path)
 
     @cached_property
-    def _features(self) -> tuple[str, ...]:
-        return tuple(name for name in self._header if name != ID and name not in self._carried.values())
+    def _features(self) -> list[str]:
+        return features(self._header, self._carried)
 
     def shards(self) -> list[Shard]:
-        return list(self._plan[0])
+        return list(self._plan)
 
     @cached_property
-    def _plan(self) -> tuple[list[Shard], frozenset[str]]:
-        """The shards, and the names of the numeric columns."""
-        candidates, valued = set(self._features), set[str]()
-
-        def observe(chunk: list[list[str]]) -> None:
-            for name in candidates.copy():
-                values, problems = numbers(self._cells(chunk, name), name)
-                if problems:
-                    candidates.discard(name)
-                elif not np.isnan(values).all():
-                    valued.add(name)
-
+    def _plan(self) -> list[Shard]:
         def records(file: str, lines: Lines) -> Iterator[object]:
-            chunk, began = list[list[str]](), lines.offset
-            for row in rows(lines, locate(self.path, file), self._header):
-                chunk.append(row)
-                if _full(chunk, lines.offset - began):
-                    observe(chunk)
-                    chunk, began = [], lines.offset
-                yield row
-            observe(chunk)
+            return rows(lines, locate(self.path, file), self._header)
 
-        return plan(self.path, self.files, self.shard_size, records), frozenset(candidates & valued)
+        return plan(self.path, self.files, self.shard_size, records)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
         path = locate(self.path, shard.file)
@@ -121,17 +100,12 @@ class CsvTable:
             name: [cell or None for cell in self._cells(chunk, found).to_pylist()]
             for name, found in self._carried.items()
         }
-        table = pa.table({name: self._column(chunk, name, path) for name in self._features})
+        cells = [self._cells(chunk, name) for name in self._features]
+        table = pa.table(
+            [pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) for column in cells],
+            pa.schema([pa.field(name, pa.string(), metadata=WRITTEN) for name in self._features]),
+        )
         return Batch(ids, table, columns)
-
-    def _column(self, chunk: list[list[str]], name: str, path: Path) -> pa.Array:
-        cells = self._cells(chunk, name)
-        if name in self._plan[1]:
-            values, problems = numbers(cells, name)
-            if problems:
-                raise InvalidData(f"{path} has changed since it was planned: {next(iter(problems.values()))}")
-            return pa.array(values, mask=np.isnan(values))
-        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
     def _cells(self, chunk: list[list[str]], name: str) -> pa.Array:
         place = self._header.index(name)

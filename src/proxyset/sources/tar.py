@@ -34,6 +34,8 @@ def members(path: Place, any_name: bool = False) -> Iterator[tuple[str, Callable
             if info.offset <= last:  # a forged size can lead back to where we were, for ever
                 raise _damaged(path, f"the header at byte {info.offset} leads backwards")
             last = info.offset
+            if info.isdir():  # "." among them, as `tar -C folder .` writes it
+                continue
             name = info.name if any_name else _safe(path, info.name)
             if info.isfile() and not PurePosixPath(name).name.startswith("."):
                 yield name, partial(_read, path, archive, info)

@@ -111,7 +111,7 @@ class CsvText(TextFiles):
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]))
+        return read_header(locate(self.path, self.files[0]), self.columns)
 
     @property
     def _names(self) -> Sequence[str]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, Sample, in_batches
-from proxyset.sources.columns import carried, json_object, value
+from proxyset.sources.columns import ID, OURS, carried, json_object, value
 from proxyset.sources.files import locate_any
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 from proxyset.sources.tar import members
 
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm")
+IMAGE_EXTENSIONS = (
+    "jpg", "jpeg", "jfif", "jpe", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm", "jp2",
+    "heic", "heif", "avif", "jxl", "dcm", "dicom",
+)  # fmt: skip
 
 _META = ("txt", "json", "cls")
 
@@ -73,8 +77,13 @@ class WebDataset:
     def read(self, shard: Shard) -> Iterator[Batch]:
         names = tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
         most = IMAGE_BATCH if self.kind == "image" else ROW_BATCH
-        samples = (self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file))
-        return in_batches(samples, names, most, str(locate_any(self.path, shard.file)))
+        passed = Counter[str]()
+        samples = (
+            self._sample(shard.file, key, parts, names) for key, parts in self._samples(shard.file, passed)
+        )
+        for batch in in_batches(samples, names, most, str(locate_any(self.path, shard.file))):
+            yield replace(batch, passed_over=dict(passed))
+            passed.clear()
 
     @property
     def _extensions(self) -> tuple[str, ...]:
@@ -86,14 +95,23 @@ class WebDataset:
             if split(name)[1] in IMAGE_EXTENSIONS:
                 return
 
-    def _samples(self, file: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, extension → bytes) of samples that have an item."""
+    def _samples(
+        self, file: str, passed: Counter[str] | None = None
+    ) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """(key, extension → bytes) of samples that have an item; what is not of a sample is counted in `passed`."""
+        passed = Counter() if passed is None else passed
         extensions = self._extensions
         current, parts = "", dict[str, bytes]()
+
+        def whole() -> bool:
+            if parts and parts.keys().isdisjoint(extensions):
+                passed[f"samples without one of .{', .'.join(extensions)}"] += 1
+            return not parts.keys().isdisjoint(extensions)
+
         for name, read in members(locate_any(self.path, file)):
             key, extension = split(name)
             if key != current:
-                if not parts.keys().isdisjoint(extensions):
+                if whole():
                     yield current, parts
                 current, parts = key, {}
             if extension in parts:
@@ -101,8 +119,12 @@ class WebDataset:
                     f"{locate_any(self.path, file)}: the sample {key!r} has two members .{extension}"
                 )
             if extension in extensions or extension in _META:
+                if extension in extensions and not parts.keys().isdisjoint(extensions):
+                    passed["second pictures of their sample"] += 1
                 parts[extension] = read()
-        if not parts.keys().isdisjoint(extensions):
+            else:
+                passed[f"members .{extension}" if extension else "members without an extension"] += 1
+        if whole():
             yield current, parts
 
     def _sample(self, file: str, key: str, parts: dict[str, bytes], names: tuple[str, ...]) -> Sample:
@@ -113,7 +135,12 @@ class WebDataset:
         else:
             item = record["caption"]
         prefix = f"{PurePosixPath(file).with_suffix('')}/" if len(self.files) > 1 else ""
-        return prefix + key, item, [value(record, name) for name in names]
+        said = record.get(OURS + ID)  # an export's own word for what the sample is called
+        return (
+            (said if isinstance(said, str) else prefix + key),
+            item,
+            [value(record, name) for name in names],
+        )
 
     def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:
         """What the sample's `.json`, `.cls` and `.txt` say."""
@@ -127,10 +154,17 @@ class WebDataset:
 
 
 def split(name: str) -> tuple[str, str]:
-    """ "train/0001.seg.PNG" → ("train/0001", "seg.png")."""
+    """ "train/0001.seg.PNG" → ("train/0001", "seg.png").
+
+    What follows the first dot is the member's part of its sample, but a component that begins with a digit is still of the name:
+    "photo.2020.0001.jpg" → ("photo.2020.0001", "jpg").
+    """
     folder, slash, base = name.rpartition("/")
-    stem, _, extension = base.partition(".")
-    return folder + slash + stem, extension.lower()
+    parts = base.split(".")
+    end = 1
+    while end < len(parts) - 1 and parts[end][:1].isdigit():
+        end += 1
+    return folder + slash + ".".join(parts[:end]), ".".join(parts[end:]).lower()
 
 
 def _text(where: str, data: bytes) -> str:

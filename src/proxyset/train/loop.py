@@ -193,5 +193,8 @@ def _checkpoint(model: nn.Module, objective: Objective, settings: Settings, run:
     if run.folder is None:
         return None
     shapes = [[name, list(tensor.shape)] for name, tensor in model.state_dict().items()]
-    identity = fingerprint([objective.identity(), dataclasses.asdict(settings), shapes])
+    origin = (
+        [model.origin] if getattr(model, "origin", "") else []
+    )  # other weights to begin with: another training
+    identity = fingerprint([objective.identity(), dataclasses.asdict(settings), shapes, *origin])
     return Checkpoint(run.folder / CHECKPOINT, identity)

@@ -23,6 +23,7 @@ from proxyset.wire.campaign import (
 from proxyset.wire.model import MODEL_LIMIT
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.release import Release
+from proxyset.wire.report import Report
 from proxyset.wire.signed_request import audience_of, authorization
 
 if TYPE_CHECKING:
@@ -100,8 +101,15 @@ class Campaign:
 
     def push(self, release: bytes) -> None:
         path = f"/v1/campaigns/{self.name}/releases"
-        told = _parsed(Acknowledgement, self.service.call("POST", path, ANSWER_LIMIT, release)).release
-        if told != (mine := Release.from_bytes(release).fingerprint):
+        self._sent(path, release, Release.from_bytes(release).fingerprint)
+
+    def report(self, report: Report) -> None:
+        """Send a report, where the campaign asks for a two-party sum."""
+        self._sent(f"/v1/campaigns/{self.name}/reports", report.to_bytes(), report.fingerprint)
+
+    def _sent(self, path: str, data: bytes, mine: str) -> None:
+        told = _parsed(Acknowledgement, self.service.call("POST", path, ANSWER_LIMIT, data)).release
+        if told != mine:
             raise TransportError(f"{self.service.url} acknowledges {told[:12]}, sent was {mine[:12]}")
 
 

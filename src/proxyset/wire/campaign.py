@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.task import Task
 
 CampaignId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -63,6 +64,7 @@ class Offer(BaseModel):
         deadline: until when, or None.
         answered: whether the server has this client's release.
         model: SHA-256 of a model to fetch, or "".
+        task: what a report is made for, where a two-party sum is asked for; None where a release is.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer server may say more
@@ -76,6 +78,7 @@ class Offer(BaseModel):
     deadline: datetime | None = None
     answered: bool = False
     model: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    task: Task | None = None
 
 
 class Offers(BaseModel):

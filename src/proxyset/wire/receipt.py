@@ -16,8 +16,10 @@ from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import SERVER_LIMIT
 from proxyset.wire.signing import sign, verify
+from proxyset.wire.task import Task
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -31,7 +33,7 @@ class Claim(BaseModel):
     Attributes:
         release, probe, index: fingerprints of what was sent, of what it answers, and of the index behind that.
         server: who asked, as the client calls it.
-        privacy: what the release guarantees: counts or labels.
+        privacy: what the release guarantees: counts or labels; of a report, its task.
         policy: commitment to the client's policy in force, or to having none (`commitment`). In version 1: SHA-256 of its text.
         head: hash of a ledger entry with a nonce: the one that stored the release, or a later one. In version 1 without a nonce.
         key: the client's Ed25519 public key, hexadecimal.
@@ -44,7 +46,7 @@ class Claim(BaseModel):
     probe: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
     server: str = Field(max_length=SERVER_LIMIT)
-    privacy: PrivacyStatement | LabelStatement
+    privacy: PrivacyStatement | LabelStatement | Task
     policy: str = Field(pattern=r"^([0-9a-f]{64})?$")
     head: str = Field(pattern=_SHA256)
     key: str = Field(pattern=_SHA256)
@@ -100,7 +102,7 @@ class Receipt:
         return cls(signed.claim, signed.signature)
 
     @classmethod
-    def of(cls, release: Release | LabelRelease, key: str | None = None) -> Receipt | None:
+    def of(cls, release: Release | LabelRelease | Report, key: str | None = None) -> Receipt | None:
         """The receipt that travels with a release, or None when none does.
 
         Args:
@@ -119,7 +121,7 @@ class Receipt:
             )
         return receipt
 
-    def covers(self, release: Release | LabelRelease) -> bool:
+    def covers(self, release: Release | LabelRelease | Report) -> bool:
         """Whether this receipt is for exactly that release."""
         claimed = (self.claim.release, self.claim.probe, self.claim.index, self.claim.privacy)
         return claimed == (release.fingerprint, release.probe, release.index, release.privacy)

@@ -205,6 +205,11 @@ class Release:
             )
         return cls(counts, header.probe, header.index, header.privacy, receipt.tobytes())
 
+    @property
+    def noise(self) -> float:
+        """The scale of the noise on every count."""
+        return self.privacy.sigma
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the bytes that travel, less the receipt, which names it."""

@@ -12,6 +12,7 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.select import DEFAULT_STRATEGY, Rule
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
+from proxyset.wire.total import Total
 from proxyset_lab.fleets.plan import Cell, Plan
 from proxyset_lab.noise import discrete_gaussian
 from proxyset_lab.task import Task
@@ -40,7 +41,9 @@ class Run:
         return [self.task.score(picked[:budget]) for budget in self.plan.budgets]
 
     def releases(self, cell: Cell) -> list[Release]:
-        """What the fleet sends: every client draws its own noise."""
+        """What the fleet sends, every client with its own noise; or the one total that two aggregators open."""
+        if cell.rule == "two-party":
+            return [self._total(cell)]
         probe = self.task.probe(cell.clusters, None, "float16")
         privacy = privacy_statement(self.plan.epsilon)
         votes = self._votes(cell, probe)
@@ -51,6 +54,22 @@ class Run:
         far = int(_LOWEST * privacy.sigma)
         lies = [np.where(shuffled(wrong), far - i, -far) for i in range(liars)]
         return [Release(counts, probe.fingerprint, probe.index, privacy) for counts in [*lies, *noisy]]
+
+    def _total(self, cell: Cell) -> Total:
+        """A two-party sum: the exact votes of all who are honest, what a liar's proof lets through, and the noise of both.
+
+        Every client may send as many votes as the largest honest one has.
+        """
+        probe = self.task.probe(cell.clusters, None, "float16")
+        privacy = privacy_statement(self.plan.epsilon)
+        votes = self._votes(cell, probe)
+        liars, most = round(cell.liars * cell.clients), int(votes.sum(axis=1).max())
+        counts = votes[liars:].sum(axis=0)
+        if cell.lies == "in bound":
+            wrong = np.flatnonzero(_wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes))
+            counts[wrong] += liars * most // len(wrong)
+        noise = discrete_gaussian(privacy.sigma, (2, *counts.shape)).sum(axis=0)
+        return Total(counts + noise, probe.fingerprint, probe.index, privacy)
 
     def _votes(self, cell: Cell, probe: Probe) -> Counts:
         """(n, R) counts without noise: they go into noise, and to liars who know everything."""

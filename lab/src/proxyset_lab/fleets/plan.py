@@ -10,12 +10,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.cloud.select import DEFAULT_RULE, Rule
+from proxyset.cloud.select import DEFAULT_RULE
 from proxyset.errors import InvalidInput
 from proxyset_lab.data.registry import find
 
 Dealt = Literal["iid", "by class"]
-Lies = Literal["together", "alone"]
+Lies = Literal["together", "alone", "invalid", "in bound"]
+Added = Literal["capped", "robust", "sum", "two-party"]
 BASELINES = ("random", "k-center")
 
 
@@ -30,9 +31,10 @@ class Cell(NamedTuple):
         records: of each client; 0 where one data set is dealt out to all.
         clusters: R.
         liars: share of the clients that lie.
-        rule: how releases are combined.
+        rule: how releases are combined; "two-party": exact votes, with noise of √2 σ on their sum.
         lies: "together" point all liars at the same half of the clusters, the one that is least the clients'; "alone" each
-            points at a random half.
+            points at a random half. Of a two-party sum: "invalid" shares, which are dropped, or all the votes that the bound
+            allows "in bound", for that half.
     """
 
     private: str
@@ -58,7 +60,7 @@ class Part(BaseModel):
     records: int = Field(default=0, ge=0)
     clusters: tuple[int, ...] = Field(min_length=1)
     liars: tuple[float, ...] = (0.0,)
-    rules: tuple[Rule, ...] = (DEFAULT_RULE,)
+    rules: tuple[Added, ...] = (DEFAULT_RULE,)
     lies: Lies = "together"
 
     def fleets(self) -> Iterator[tuple[str, int, int, int, float, str, str]]:

@@ -78,7 +78,7 @@ def figure(plan: Plan, scores: Scores, budget: int) -> str:
 
 def table(plan: Plan, part: Part, scores: Scores) -> str:
     """One row a fleet: accuracy and its paired gain over random, for each budget."""
-    columns = [("clients", 1), ("dealt", 0), ("liars", 4), ("combined", 5), ("R", 3)]
+    columns = [("clients", 1), ("dealt", 0), ("liars", 4), ("lies", 6), ("combined", 5), ("R", 3)]
     fleets = list(part.fleets())
     columns = [(name, at) for name, at in columns if len({fleet[at] for fleet in fleets}) > 1]
     head = [name for name, _ in columns]

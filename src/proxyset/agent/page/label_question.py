@@ -111,7 +111,7 @@ def _checks(
     ):  # counts need none; labels say more, so on this page they need its word as well as the owner's
         words = (
             "No policy is in force, and labels leave only where one allows them: set most_questions in a policy, then "
-            f"proxyset ledger policy POLICY {ledger.path.name}."
+            f"proxyset client ledger policy POLICY {ledger.path.name}."
         )
         checks.append(Check("bad", words))
     elif refused := refusal(lambda: policy.check_questions(asked, cost, ask.server, approved=True)):

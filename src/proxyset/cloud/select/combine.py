@@ -48,11 +48,13 @@ class Weighed:
         rule: how they will be combined.
         draws: each release, as the lineage of what is made of it names it.
         weights: (n,) in (0, 1].
+        noises: (n,), the scale of the noise of each.
     """
 
     rule: Rule
     draws: list[Draw]
     weights: NDArray[np.float64]
+    noises: NDArray[np.float64]
 
     def total(self, releases: Sequence[Release]) -> Coverage:
         """Combine the releases that were weighed, in the same order.
@@ -60,7 +62,7 @@ class Weighed:
         Returns:
             The sum, and the standard deviation of its noise: √Σ w²σ², times `robust.INFLATION` for that rule.
         """
-        noise = self.weights * [draw.drawn.sigma for draw in self.draws]
+        noise = self.weights * self.noises
         if self.rule == "robust" and len(releases) >= FEWEST_TO_WEIGH:
             return Coverage(*robust.total(releases, self.weights, noise))
         counts = np.zeros(len(releases[0].counts))
@@ -105,12 +107,13 @@ def weigh(
         raise InvalidInput(f"unknown way to combine releases {rule!r}: choose one of {', '.join(RULES)}")
     if not max_weight >= 1:
         raise InvalidInput(f"max_weight must be at least 1 (inf for no bound), not {max_weight}")
-    draws, masses = [], np.empty(len(releases))
+    draws, masses, sigmas = [], np.empty(len(releases)), np.empty(len(releases))
     seen: dict[str, int] = {}
     for number, release in enumerate(releases, start=1):
         _check(release, number, index, clusters)
         draw = Draw.of(release)
         draws.append(draw)
+        sigmas[number - 1] = release.noise
         masses[number - 1] = np.abs(release.counts.astype(np.float64)).sum()
         for name, what in ((draw.release, "given twice"), (draw.owner, "of one client")):
             if name != UNSIGNED and (first := seen.setdefault(name, number)) != number:
@@ -119,12 +122,11 @@ def weigh(
                 )
     weights = np.ones(len(releases))
     if len(releases) >= FEWEST_TO_WEIGH and rule != "sum":
-        sigmas = np.array([draw.drawn.sigma for draw in draws])
         weights = np.minimum(1.0, (np.median(sigmas) / sigmas) ** 2)
         if rule == "capped":
             masses = np.maximum(weights * masses, 1.0)
             weights *= np.minimum(1.0, max_weight * np.median(masses) / masses)
-    return Weighed(rule, draws, weights)
+    return Weighed(rule, draws, weights, sigmas)
 
 
 def _check(release: Release, number: int, index: str, clusters: int) -> None:

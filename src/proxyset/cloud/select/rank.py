@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -38,12 +38,16 @@ class Ranked(Ranking):
         strategy: name of the strategy.
         weighed: what each release counted; None where a coverage was given.
         groupings: the pool's own columns that the strategy could look at, sorted.
+        pool: what was ranked.
+        coverage: what the releases say together; None without one.
     """
 
     clusters: NDArray[np.int32]
     strategy: str
     weighed: Weighed | None
     groupings: tuple[str, ...]
+    pool: Candidates = field(repr=False)
+    coverage: Coverage | None = field(repr=False)
 
 
 def rank(
@@ -118,6 +122,8 @@ def rank(
         chosen.name,
         weighed,
         tuple(sorted(candidates.groupings)),
+        candidates,
+        coverage,
     )
 
 

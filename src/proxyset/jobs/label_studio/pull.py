@@ -144,13 +144,19 @@ def choice(annotation: dict[str, Any]) -> str:
     if annotation.get("was_cancelled"):
         return ""
     results = annotation.get("result") or []
-    chosen = [name for result in results for name in result.get("value", {}).get("choices", [])]
+    chosen = [name for result in results for name in classes(result.get("value", {}))]
     if len(chosen) > 1:
         raise InvalidData(
             f"annotation {annotation.get('id')} of task {annotation.get('task')} chose {len(chosen)} classes "
             f"({', '.join(chosen)}): a label is one class; correct it in Label Studio"
         )
     return str(chosen[0]) if chosen else ""
+
+
+def classes(value: dict[str, Any]) -> list[str]:
+    """The classes in the value of a result: choices, or the whole paths of a taxonomy ("animal / cat")."""
+    paths = value.get("taxonomy") or []
+    return [*(value.get("choices") or []), *(" / ".join(path) for path in paths)]
 
 
 def _earlier(time: str | None) -> str | None:

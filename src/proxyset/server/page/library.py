@@ -15,6 +15,7 @@ from proxyset.server import campaigns
 from proxyset.server.page.atlas import Atlas, items_near
 from proxyset.server.page.atlases import Atlases
 from proxyset.server.state import State
+from proxyset.server.two_party.sums import sums_of
 
 _INDEXES = 4
 _CLUSTERS = 256
@@ -66,7 +67,8 @@ class Library:
         Raises:
             UnknownName: no such campaign. The others as `campaigns.coverage`.
         """
-        count = self._state.release_counts().get(campaign, 0)
+        opened = sums_of(self._state).total(campaign) is not None
+        count = self._state.release_counts().get(campaign, 0) + opened
         return self._coverages.get((campaign, count), lambda: campaigns.coverage(self._state, campaign))
 
     def near(self, fingerprint: str, cluster: int) -> list[Neighbour]:

@@ -22,6 +22,7 @@ from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput, UnknownName
 from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
+from proxyset.page.wording import in_words
 from proxyset.page.work import Work
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
@@ -30,7 +31,6 @@ from proxyset.server.page.gain import Gain, estimate
 from proxyset.server.page.library import Library, Neighbour
 from proxyset.server.page.maps import draw_map, level_of, levels
 from proxyset.server.page.watched import look
-from proxyset.server.page.wording import in_words
 from proxyset.server.records import Campaign, Operator, Scope, Selection
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
 from proxyset.sources.detect import KINDS, SUFFIXES, Format
-from proxyset.sources.files import list_files, locate, reading
+from proxyset.sources.files import counted, list_files, locate, reading
 from proxyset.sources.private import arrays, json_lines, parquet, pictures, rows
 from proxyset.sources.private.records import Wanted
 from proxyset.sources.source import Batch, Kind
@@ -43,11 +43,13 @@ class PrivateFiles:
         path: a file or a folder.
         files: the files, relative to `path` ("" for the path itself), with their forms.
         wanted: what is read of each record.
+        passed_over: what else lies there and is not read: kind of file → how many. For the owner; it says nothing of records.
     """
 
     path: str
     files: tuple[tuple[str, Format], ...]
     wanted: Wanted
+    passed_over: dict[str, int] = field(default_factory=dict, compare=False, kw_only=True)
 
     @property
     def kind(self) -> Kind:
@@ -91,7 +93,7 @@ class PrivateFiles:
         """
         match self.files:
             case (("", "csv"),):
-                there = rows.header(locate(self.path, ""))
+                there = rows.header(locate(self.path, ""), self.wanted)
             case (("", "parquet"),):
                 there = parquet.header(locate(self.path, ""))
             case (("", "npy"),):
@@ -138,4 +140,6 @@ def open_private_files(path: str | os.PathLike[str], wanted: Wanted) -> PrivateF
     if wanted.kind == "embedding" and (found := embedding_files(names)):
         return PrivateFiles(os.fspath(path), tuple((name, "clip-retrieval") for name in found), wanted)
     found_forms = ((name, forms.get(PurePosixPath(name).suffix.lower())) for name in names)
-    return PrivateFiles(os.fspath(path), tuple((name, form) for name, form in found_forms if form), wanted)
+    read = tuple((name, form) for name, form in found_forms if form)
+    others = set(names) - {name for name, _ in read}
+    return PrivateFiles(os.fspath(path), read, wanted, passed_over=counted(others))

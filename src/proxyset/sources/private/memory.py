@@ -176,7 +176,7 @@ def open_private_memory(data: InMemory, wanted: Wanted) -> PrivateMemory:
         )
     if len(matrix) and matrix.shape[1] != wanted.dim:
         raise InvalidData(
-            f"the array has rows of {matrix.shape[1]} numbers; the question's encoder takes {wanted.dim}"
+            f"the array has the shape {matrix.shape}; the question's encoder takes (n, {wanted.dim})"
         )
     if wanted.columns:
         raise InvalidData(

@@ -129,7 +129,10 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
     if content is None:
         why = f"there is no column of {wanted.kind} items"
         return _nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
-    column = table.column(content).combine_chunks()
+    written = table.column(content)
+    column = pa.chunked_array(
+        [arrow.plain(chunk) for chunk in written.chunks], arrow.plain_type(written.type)
+    ).combine_chunks()
     match wanted.kind:
         case "image":
             return arrow.images(column), {}
@@ -140,8 +143,6 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
 
 
 def _texts(column: pa.Array) -> tuple[list[str], dict[int, str]]:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     items: list[str] = []
     unread: dict[int, str] = {}
     for row, data in enumerate(column.cast(pa.large_binary()).to_pylist()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -38,12 +39,12 @@ def read_tar(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
 
     Where the tar is damaged, its members end; what came before is read.
     """
-    return gathered(
-        _samples(path, file, wanted), wanted, IMAGE_BATCH if wanted.kind == "image" else ROW_BATCH
-    )
+    passed = Counter[str]()
+    most = IMAGE_BATCH if wanted.kind == "image" else ROW_BATCH
+    return gathered(_samples(path, file, wanted, passed), wanted, most, passed)
 
 
-def _samples(path: Path, file: str, wanted: Wanted) -> Iterator[Record]:
+def _samples(path: Path, file: str, wanted: Wanted, passed: Counter[str]) -> Iterator[Record]:
     of_items = IMAGE_EXTENSIONS if wanted.kind == "image" else ("txt",)
     prefix = f"{PurePosixPath(file).with_suffix('')}/" if file else ""
     current, parts = "", dict[str, bytes | None]()
@@ -60,6 +61,8 @@ def _samples(path: Path, file: str, wanted: Wanted) -> Iterator[Record]:
                 current, parts = key, {}
             if extension in of_items or extension in _META:
                 parts[extension] = _bytes(read)
+            else:
+                passed[f"members .{extension}"] += 1
     except ReadFailed:
         raise
     except InvalidData:

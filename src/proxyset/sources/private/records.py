@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -61,25 +62,30 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def gathered(records: Iterable[Record], wanted: Wanted, most: int) -> Iterator[Batch]:
-    """Records in batches of at most `most`, or of BATCH_BYTES."""
+def gathered(
+    records: Iterable[Record], wanted: Wanted, most: int, passed: Counter[str] | None = None
+) -> Iterator[Batch]:
+    """Records in batches of at most `most`, or of BATCH_BYTES; what was `passed` over so far goes with each."""
     found: list[Record] = []
     size = 0
+    passed = Counter() if passed is None else passed
     for record in records:
+        if len(found) == most or size >= BATCH_BYTES:
+            yield _batch(found, wanted, passed)
+            found, size = [], 0
         found.append(record)
         size += len(record.item)
-        if len(found) == most or size >= BATCH_BYTES:
-            yield _batch(found, wanted)
-            found, size = [], 0
     if found:
-        yield _batch(found, wanted)
+        yield _batch(found, wanted, passed)
 
 
-def _batch(found: Sequence[Record], wanted: Wanted) -> Batch:
+def _batch(found: Sequence[Record], wanted: Wanted, passed: Counter[str]) -> Batch:
     items: Items = [record.item for record in found]
     columns = {name: [record.columns.get(name) for record in found] for name in wanted.columns}
     unread = {row: record.unread for row, record in enumerate(found) if record.unread is not None}
-    return Batch([printable(record.name) for record in found], items, columns, unread)
+    so_far = dict(passed)
+    passed.clear()
+    return Batch([printable(record.name) for record in found], items, columns, unread, so_far)
 
 
 def spelled(values: Mapping[str, Any], wanted: Wanted) -> dict[str, str | None]:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from proxyset.encoders.cells import canonical
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH
-from proxyset.sources.columns import ID, TEXT_COLUMNS
+from proxyset.sources.columns import ID, TEXT_COLUMNS, matched
+from proxyset.sources.delimited import delimiter_of
 from proxyset.sources.files import reading
 from proxyset.sources.lines import MAX_LINE_BYTES
 from proxyset.sources.private.records import Wanted, printable, row_name
@@ -24,10 +25,11 @@ LONGEST_RECORD = (
 _BOM = b"\xef\xbb\xbf"
 
 
-def header(path: Path) -> list[str]:
-    """The names of the columns; none if there is no first line that can be read."""
+def header(path: Path, wanted: Wanted) -> list[str]:
+    """The names of the columns, those that are wanted as they are called there; none if no first line can be read."""
     with reading(path), path.open("rb") as file:
-        return _names(_Lines(file), _delimiter(path))
+        lines = _Lines(file)
+        return matched(_names(lines, _delimiter(lines, path)), (*wanted.features, *wanted.columns))
 
 
 def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
@@ -39,10 +41,11 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
     """
     with reading(path), path.open("rb") as opened:
         lines = _Lines(opened)
-        names = _names(lines, _delimiter(path))
+        mark = _delimiter(lines, path)
+        names = matched(_names(lines, mark), (*wanted.features, *wanted.columns))
         chunk: list[list[str] | str] = []
         first = size = 0
-        for row in _records(lines, _delimiter(path), len(names)):
+        for row in _records(lines, mark, len(names)):
             chunk.append(row)
             size += sum(map(len, row))
             if len(chunk) == ROW_BATCH or size >= BATCH_BYTES:
@@ -53,8 +56,13 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
             yield _batch(chunk, names, file, first, wanted)
 
 
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
+def _delimiter(lines: _Lines, path: Path) -> str:
+    """By the name of the file and its header, which are its writer's."""
+    while (line := lines.next()) is not None:
+        if line.strip("\r\n"):
+            lines.back([line])
+            return delimiter_of(line, path)
+    return ","
 
 
 class _Lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from proxyset.server.page.wording import in_words
+from proxyset.page.wording import in_words
 
 
 def test_each_kind():

@@ -1,0 +1,15 @@
+"""A state in a folder: two-party sums are kept beside it, and refused where it is in PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxyset.server.state import State
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    book = State.open(tmp_path / "state")
+    yield book
+    book.close()
