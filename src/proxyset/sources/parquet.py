@@ -103,7 +103,8 @@ class Parquet:
             case "embedding":
                 return arrow.vectors(rows.column(self._content), str(path))
             case "table":
-                return pa.Table.from_batches([rows]).select(self._features)  # type: ignore[no-any-return]
+                table: Items = pa.Table.from_batches([rows]).select(self._features)
+                return table
 
     @cached_property
     def _schema(self) -> pa.Schema:
