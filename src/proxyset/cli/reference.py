@@ -110,7 +110,7 @@ def _map() -> str:
         ]
         if entries:
             lines.append(f"| {title} | {', '.join(entries)} |")
-    lines.append("| Who measures | `proxyset-lab`, the benchmark, [on its own](../lab/README.md) |")
+    lines.append("| Who measures | `proxyset-lab`, the benchmark, on its own: `lab/README.md` |")
     return "\n".join(lines) + "\n"
 
 
