@@ -330,9 +330,34 @@ def test_reading_labels(tmp_path: Path) -> None:
     assert read_labels(file) == {"x,1": "a", "y": "b"}
     for text, match in (
         ("id,klass\n1,a\n", "id and label"),
-        ("id,label\n1,a\n1,b\n", "before"),
         ("", "id and label"),
     ):
         file.write_text(text)
         with pytest.raises(InvalidData, match=match):
             read_labels(file)
+
+
+def test_no_line_of_a_file_of_labels_decides_whether_an_answer_leaves(tmp_path):
+    """Broken lines and two labels for one id take those records' labels alone."""
+    sheet = tmp_path / "labels.csv"
+    sheet.write_bytes(b'id,label\n1,a\n2,b\n2,a\n3\n4,"a\n5,b\n\xff,a\n6,\n7,a\n7,a\n')
+    assert read_labels(sheet) == {"1": "a", "2": "", "5": "b", "6": "", "7": "a"}
+    sheet.write_text("name,label\n1,a\n")
+    with pytest.raises(InvalidData, match="needs id and label"):
+        read_labels(sheet)
+
+
+def test_records_with_another_label_are_told_before_the_debit(tmp_path):
+    X, labels = make_records(30)
+    ledger, told = Ledger.open(tmp_path / "ledger", cap=Cap(100)), []
+    strange = {**labels, "0": "no such class"}
+    answer_questions(
+        make_questions(5, 0),
+        X,
+        strange,
+        epsilon=1.0,
+        ledger=ledger,
+        dataset="X",
+        confirm=lambda tally: told.append(tally) or True,
+    )
+    assert told[0].no_vote == {"it has no label that is asked for": 1} and told[0].votes == 29

@@ -78,9 +78,9 @@ class World:
     def open(self, units: list[Unit]) -> PrivateData:
         data, labels = self.written(units)
         if isinstance(data, PrivateFiles):
-            reader = label_reader(labels) if labels is not None else None
+            reader = label_reader(labels, CLASSES) if labels is not None else None
             return PrivateData(data, self.domain.encoder, self.terms.person, reader, "ward 3")
-        return open_private(data, self.domain.encoder, self.terms.person, labels, "ward 3")
+        return open_private(data, self.domain.encoder, self.terms.person, labels, "ward 3", CLASSES)
 
     def written(self, units: list[Unit]) -> tuple[Data | PrivateFiles, Labels | None]:
         records = [record for unit in units for record in unit.records]

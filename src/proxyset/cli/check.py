@@ -42,11 +42,11 @@ def check(
         data,
         matching_encoder(encoder, message.encoder, what),
         person,
-        labels_of(labels, label_column, folder_names),
+        None if isinstance(message, Probe) else labels_of(labels, label_column, folder_names),
         dataset="",
+        classes=() if isinstance(message, Probe) else message.classes,
     )
-    labelled = private.labels is not None and not isinstance(message, Probe)
-    found = read_out(private, () if isinstance(message, Probe) or not labelled else message.classes)
+    found = read_out(private)
     tally = found.tally
     needs = needs_of(message.encoder)
     facts: dict[str, Any] = {
@@ -58,7 +58,7 @@ def check(
     }
     lines = [f"{data}, read for {file}: {needs.words}", *tally.words()]
     lines += [_column(column) for column in found.columns]
-    if not isinstance(message, Probe) and not labelled:
+    if not isinstance(message, Probe) and private.labels is None:
         lines.append(
             "labels were not looked at: say where they are with --labels, --label-column or --folder-names"
         )

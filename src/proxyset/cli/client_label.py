@@ -10,6 +10,7 @@ import typer
 
 from proxyset import atomic
 from proxyset.cli import options
+from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.label_options import (
     FolderNames,
     LabelColumn,
@@ -144,6 +145,7 @@ def answer(
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,
     approve: options.Approve = False,
+    strict: Strict = False,
     json: options.Json = False,
 ) -> None:
     """The owner: label public items with noisy votes of private records, paid for in the ledger of all answers.
@@ -179,6 +181,7 @@ def answer(
         encoder=encoder,
         fresh=fresh,
         approved=approve,
+        confirm=confirming(strict),
     )
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)

@@ -136,7 +136,7 @@ def label_items(
 ) -> LabelRelease:
     """The same, for callers that have terms and a gate already; everything as `answer_questions` says."""
     question = LabelVotes.of(questions, terms, voting)
-    private = open_private(data, question.encoder, terms.person, labels, dataset)
+    private = open_private(data, question.encoder, terms.person, labels, dataset, questions.classes)
     return gate.answer(question, private)
 
 
@@ -191,19 +191,16 @@ class LabelVotes:
             [np.empty((0, self.encoder.spec.dim), np.float32), *(batch.X for batch in records)]
         )
         labels = class_numbers([name for batch in records for name in batch.labels], self.asked.classes)
-        known = np.flatnonzero(labels >= 0)
         if self.privacy.voting.unit == "person":
             persons = [person for batch in records for person in batch.persons]
             contents = [content for batch in records for content in batch.contents]
             most = self.privacy.voting.max_records
-            kept = bounded_rows(
-                [persons[row] for row in known], [contents[row] for row in known], labels[known], most
-            )
-            known = known[kept]
+            kept = bounded_rows(persons, contents, labels, most)
+            X, labels = X[kept], labels[kept]
         return label_votes(
             self.asked.X,
-            X[known],
-            labels[known],
+            X,
+            labels,
             len(self.asked.classes),
             self.privacy.rule,
             self.privacy.neighbours,

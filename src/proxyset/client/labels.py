@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,41 +12,56 @@ from numpy.typing import NDArray
 from proxyset.client.private_data import FOLDER, Labels
 from proxyset.encoders.cells import canonical
 from proxyset.errors import InvalidData
+from proxyset.sources.private import rows
+from proxyset.sources.private.records import Wanted
 from proxyset.sources.source import Batch
 
 
 def read_labels(path: str | os.PathLike[str]) -> dict[str, str]:
     """Labels by id, out of a CSV file with the columns `id` and `label`.
 
+    Sensitivity:
+        Each line is read for itself: one that cannot be read gives no label, and an id to which lines give different labels has
+        the label "", which is none. No line decides whether an answer leaves.
+    Unit:
+        One record.
+    Guarantee:
+        None by itself: these are private data.
+    Assumes:
+        The header is no record's. An id is one record's own name.
+
     Raises:
-        InvalidData: no such columns, an id twice with two labels, or not CSV. OSError: it cannot be read.
+        InvalidData: the header has no such columns. OSError: it cannot be read.
     """
+    path, wanted = Path(path), Wanted("table", columns=("label",))
+    names = rows.header(path, wanted)
+    if not {"id", "label"} <= set(names):
+        raise InvalidData(f"{path} has the columns {names}; it needs id and label")
     found: dict[str, str] = {}
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            if not {"id", "label"} <= set(reader.fieldnames or ()):
-                raise InvalidData(f"{path} has the columns {reader.fieldnames}; it needs id and label")
-            for row in reader:
-                name, label = row["id"] or "", row["label"] or ""
-                if found.setdefault(name, label) != label:
-                    raise InvalidData(
-                        f"{path}, line {reader.line_num}: {name!r} is {label!r} here and {found[name]!r} before"
-                    )
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InvalidData(f"{path}, line {reader.line_num}: not valid CSV ({error})") from error
+    for batch in rows.read(path, "", wanted):
+        for row, (name, label) in enumerate(zip(batch.ids, batch.columns["label"], strict=True)):
+            if row not in batch.unread:
+                found[name] = (label or "") if found.get(name, label) == label else ""
     return found
 
 
-def label_reader(labels: Labels) -> Callable[[Batch], list[str]]:
-    """A function from a batch to the label of each of its items, "" where there is none.
+def label_reader(labels: Labels, classes: Sequence[str] = ()) -> Callable[[Batch], list[str]]:
+    """A function from a batch to the label of each of its items, "" where there is none, or none of the classes if some are given.
 
     Args:
         labels: "folder" for the name of the folder that an item lies in, another string for a column, or a mapping
             from ids.
+        classes: the labels that questions allow.
     """
 
     def of(batch: Batch) -> list[str]:
+        found = written(batch)
+        if not classes:
+            return found
+        numbers = class_numbers(found, classes)
+        return [name if number >= 0 else "" for name, number in zip(found, numbers, strict=True)]
+
+    def written(batch: Batch) -> list[str]:
         if not isinstance(labels, str):
             return [labels.get(name, "") for name in batch.ids]
         if labels == FOLDER:

@@ -171,6 +171,12 @@ class PrivateData:
             problems |= {
                 row: "no person" for row, name in enumerate(persons) if not name and row not in problems
             }
+            names = self.labels(batch) if self.labels else []
+            problems |= {
+                row: "it has no label that is asked for"
+                for row, name in enumerate(names)
+                if not name and row not in problems
+            }
             tally.total += len(batch.ids)
             tally.passed_over.update(batch.passed_over)
             for row, reason in problems.items():
@@ -180,7 +186,6 @@ class PrivateData:
             tally.votes += len(good)
             found = Records([batch.ids[row] for row in good], X[good])
             if self.labels:
-                names = self.labels(batch)
                 found = replace(found, labels=[names[row] for row in good])
             if self.person:
                 by_item = self.encoder.kind in ("image", "text")
@@ -197,6 +202,7 @@ def open_private(
     person: str | None = None,
     labels: Labels | None = None,
     dataset: str | None = None,
+    classes: Sequence[str] = (),
 ) -> PrivateData:
     """Open private data for an encoder.
 
@@ -207,6 +213,7 @@ def open_private(
             where all records are one person's.
         labels: "folder", a column, or labels by id; None for none.
         dataset: the owner's name for the data in the ledger.
+        classes: the labels that questions allow: a record with another, or with none, has no vote.
 
     Raises:
         InvalidInput: data in memory without a name, or of which nothing can be read, or a URL. InvalidData: there are no such data,
@@ -225,7 +232,8 @@ def open_private(
     else:
         source = open_private_memory(data, wanted)
     name = dataset_name(data) if dataset is None else dataset
-    return PrivateData(source, encoder, person, label_reader(labels) if labels is not None else None, name)
+    reader = label_reader(labels, classes) if labels is not None else None
+    return PrivateData(source, encoder, person, reader, name)
 
 
 def _features(items: Items, encoder: Encoder) -> tuple[NDArray[np.float32], dict[int, str]]:

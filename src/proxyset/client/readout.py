@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.client.labels import class_numbers
 from proxyset.client.private_data import PrivateData, Tally
 from proxyset.encoders.tabular import CLIP, TabularEncoder
 
@@ -38,12 +37,11 @@ class Readout:
     columns: list[ColumnRead]
 
 
-def read_out(private: PrivateData, classes: Sequence[str] = ()) -> Readout:
+def read_out(private: PrivateData) -> Readout:
     """Read all records as an answer would, and count what was seen. Nothing is kept, debited or sent.
 
     Args:
         private: opened for the question's encoder.
-        classes: the labels that questions allow; a record with another has no vote. Empty for a probe.
 
     Sensitivity:
         Unbounded: these are true numbers.
@@ -60,27 +58,13 @@ def read_out(private: PrivateData, classes: Sequence[str] = ()) -> Readout:
     encoder = private.encoder
     params = encoder.params.columns if isinstance(encoder, TabularEncoder) else []
     columns = [ColumnRead(column.name, column.kind) for column in params]
-    strangers: list[str] = []
     for records in private.records():
-        voting = [True] * len(records.ids)
-        if classes:
-            voting = [
-                number >= 0
-                for number in class_numbers(records.labels or [""] * len(records.ids), classes).tolist()
-            ]
-        strangers += [name for name, votes in zip(records.ids, voting, strict=True) if not votes]
-        X, start = records.X[np.array(voting, bool)], 0
+        X, start = records.X, 0
         for column, read in zip(params, columns, strict=True):
             values = getattr(column, "values", None)
             _see(X[:, start : start + column.width], values, column.missing, read.seen)
             start += column.width
-    tally = private.tally
-    if strangers:
-        reason = "its label is none of those asked for"
-        tally.votes -= len(strangers)
-        tally.no_vote[reason] += len(strangers)
-        tally.examples.setdefault(reason, strangers[0])
-    return Readout(tally, columns)
+    return Readout(private.tally, columns)
 
 
 def _see(
