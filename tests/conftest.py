@@ -1,4 +1,5 @@
 import json
+import signal
 import sys
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from proxyset.cli import run
 from proxyset.demo.cache import load
 from proxyset.demo.digits import DIGITS_SMALL
+
+# A shell starts what it puts into the background with SIGINT ignored, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -242,7 +242,7 @@ def test_another_database_and_another_version(tmp_path: Path, ledger: Ledger) ->
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE mine (x)")
     db.close()
-    with pytest.raises(LedgerError, match="not a proxyset ledger"):
+    with pytest.raises(LedgerError, match="not a proxyset client ledger"):
         Ledger.open(path)
     with sqlite3.connect(ledger.path) as db:
         db.execute("PRAGMA user_version = 3")

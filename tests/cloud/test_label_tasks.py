@@ -11,7 +11,7 @@ from proxyset.cloud.export import export
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import select
 from proxyset.encoders.images import decode
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_picture_that_broke_since(pictures):
     path = pictures.folder / "items" / row["file"]
     for broken in (b"\x89PNG no more", path.read_bytes()[:-200]):
         path.write_bytes(broken)
-        with pytest.raises(InvalidData, match=f"{row['id']}' of the proxy set cannot be shown"):
+        with pytest.raises(ArtifactError, match=f"{row['id']}' is not the one that was chosen"):
             list(label_tasks(pictures))
 
 

@@ -230,8 +230,12 @@ def test_impossible_selections(ready, command, arguments):
 def test_nothing_is_overwritten(ready, command):
     select = ["select", ready / "index", ready / "release", "--budget", 5, "--out", ready / "proxy"]
     assert command(*select)[0] == 0
+    before = {path: path.read_bytes() for path in (ready / "proxy").rglob("*") if path.is_file()}
+    assert command(*select)[0] == 0  # the same again: what is there
+    select[select.index(5)] = 6
     status, _, error = command(*select)
-    assert status == 1 and "already exists" in error
+    assert status == 1 and "holds another proxy set" in error
+    assert {path: path.read_bytes() for path in (ready / "proxy").rglob("*") if path.is_file()} == before
 
 
 @pytest.fixture

@@ -45,7 +45,6 @@ def test_files_as_people_write_them(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("l.csv", "id;label\n1;a\n", "no id and no label, only 'id;label'"),
         ("l.csv", "id,klass\n1,a\n", "line 2: no label, only 'id', 'klass'"),
         ("l.csv", "id,label\n1\n", "1 cells, the header has 2"),
         ("l.csv", "id,label\n,a\n", "line 2: no id"),

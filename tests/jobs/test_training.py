@@ -12,7 +12,7 @@ from PIL import Image
 
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.jobs.training import Plan, train_model
 from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
 from proxyset.sources import open_source
@@ -165,7 +165,7 @@ def test_a_corrupt_image_in_the_proxy_set_is_named(drawn, tmp_path):
     proxy = select(index, [], tmp_path / "proxy", budget=60, strategy="random")
     broken = proxy.selection().to_pylist()[4]
     (tmp_path / "proxy" / "items" / broken["file"]).write_bytes(b"no image")
-    with pytest.raises(InvalidData, match=f"1 of 60 images cannot be decoded.*{broken['id']}"):
+    with pytest.raises(ArtifactError, match=f"'{broken['id']}' is not the one that was chosen"):
         read_training_set(tmp_path / "proxy", size=16)
 
 

@@ -262,7 +262,7 @@ def test_campaigns_that_cannot_be(state, index):
     begin(state, index, "one")
     with pytest.raises(StateError, match="already"):
         begin(state, index, "one")
-    with pytest.raises(StateError, match="no release yet"):
+    with pytest.raises(StateError, match="no release, or no opened sum, yet"):
         campaigns.draw(state, "one")
 
 

@@ -178,7 +178,7 @@ def test_the_name_follows_the_content() -> None:
         ([*TEXTS, 7], "item 7 of the data in memory, taken for text: it is no text but int"),
         ([X[0], X[0][:2]], "from 2 to 3 numbers"),
         ([{"id": "a", "text": "x"}] * 2, "'a' appears twice"),
-        (pa.table({"id": IDS}), "no columns to make features of"),
+        (pa.table({"id": IDS}), "to make features of: only id"),
         ([np.full((3, 3), 2.0)], "between 0 and 1"),
     ],
 )

@@ -136,7 +136,7 @@ def label_items(
 ) -> LabelRelease:
     """The same, for callers that have terms and a gate already; everything as `answer_questions` says."""
     question = LabelVotes.of(questions, terms, voting)
-    private = open_private(data, question.encoder, terms.person, labels, dataset, questions.classes)
+    private = open_private(data, question.encoder, terms.person, labels, dataset, question.asked.classes)
     return gate.answer(question, private)
 
 

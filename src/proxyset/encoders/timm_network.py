@@ -27,8 +27,8 @@ def timm_network(name: str, weights: str | Path | None, extra: str = "timm") -> 
     """
     if weights is None:
         raise InvalidInput(
-            f"timm:{name} needs weights: --weights FILE for a state dict (.safetensors or .pth), --weights {HUB} to download the "
-            f"published ones, or --weights {RANDOM} to begin with none"
+            f"timm:{name} needs weights: a file with a state dict (.safetensors or .pth), {HUB!r} to download the published "
+            f"ones, or {RANDOM!r} to begin with none"
         )
     try:
         import timm

@@ -101,9 +101,7 @@ def train_model(
         MissingExtra: a library is not installed.
     """
     if unlabeled is not None and plan.method == "supervised":
-        raise InvalidInput(
-            "supervised training looks at no unlabeled images: leave --unlabeled out, or use FixMatch"
-        )
+        raise InvalidInput("supervised training looks at no unlabeled images: give none, or use FixMatch")
     lineage = Lineage.union([data.lineage, *([unlabeled.lineage] if unlabeled else [])])
     run = dataclasses.replace(run or Run(), folder=out, lineage=lineage)
     model = _model(data, plan)

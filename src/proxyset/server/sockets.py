@@ -361,5 +361,5 @@ def _networks(proxies: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Netwo
         return tuple(ipaddress.ip_network(each.strip()) for each in proxies.split(",") if each.strip())
     except ValueError as error:
         raise InvalidInput(
-            f"--proxies takes addresses and networks, as 127.0.0.1 or 10.0.0.0/8, separated by commas: {error}"
+            f"proxies are addresses and networks, as 127.0.0.1 or 10.0.0.0/8, separated by commas: {error}"
         ) from None

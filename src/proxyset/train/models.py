@@ -209,7 +209,7 @@ def _encoder(folder: Path, classes: int, size: int) -> Classifier:
     given = recipe.input
     if given.colours == "L":
         raise InvalidInput(
-            f"{folder} takes gray pictures, and training is in colour: put a head on it (--encoder) instead"
+            f"{folder} takes gray pictures, and training is in colour: put a head on it, as an encoder, instead"
         )
     order = [2, 1, 0] if given.colours == "BGR" else [0, 1, 2]
     # a channel of [0, 1] becomes (x · 255 · scale − mean) / std, the colours in the recipe's order

@@ -57,7 +57,7 @@ class Trainable(nn.Module):
         if unknown:
             raise InvalidInput(
                 f"{folder} cannot be trained further here: nothing is known of its operators {', '.join(unknown)}. Put a "
-                "head on it (--encoder) instead"
+                "head on it, as an encoder, instead"
             )
         self._constants: dict[str, Tensor] = {}
         self._weights: dict[str, str] = {}
@@ -111,7 +111,7 @@ class Trainable(nn.Module):
         if actual.shape != expected.shape or not worst <= _AGREEMENT:
             raise InvalidInput(
                 f"{folder} cannot be trained further here: PyTorch differs from ONNX Runtime by {worst:.2g}, more than "
-                f"{_AGREEMENT:g}. Put a head on it (--encoder) instead"
+                f"{_AGREEMENT:g}. Put a head on it, as an encoder, instead"
             )
         # the export after training traces it, too: a graph that computes with the number of images would then have it fixed
         with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
@@ -123,7 +123,7 @@ class Trainable(nn.Module):
         if not same:
             raise InvalidInput(
                 f"{folder} cannot be trained further here: its graph computes with the number of images, which an export would "
-                "fix. Put a head on it (--encoder) instead"
+                "fix. Put a head on it, as an encoder, instead"
             )
 
 

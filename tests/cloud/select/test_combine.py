@@ -91,7 +91,7 @@ def test_impossible_combinations():
     with pytest.raises(InvalidInput, match="unknown way"):
         combine([release([1, 2])], INDEX, 2, rule="median")
     for weight in (0.5, -1.0, float("nan")):
-        with pytest.raises(InvalidInput, match="max-weight"):
+        with pytest.raises(InvalidInput, match="max_weight"):
             combine([release([1, 2])], INDEX, 2, weight)
 
 

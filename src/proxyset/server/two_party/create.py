@@ -87,7 +87,7 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
         raise InvalidInput(f"the helper at {agreed.url} has the key {said.key}, not {agreed.key}")
     if said.minimum > agreed.minimum:
         raise InvalidInput(
-            f"this helper opens sums of {said.minimum} reports or more: --minimum {said.minimum}, not {agreed.minimum}"
+            f"this helper opens sums of {said.minimum} reports or more: the minimum must be {said.minimum}, not {agreed.minimum}"
         )
 
     def before(probe: Probe) -> None:
@@ -109,8 +109,8 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
             raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'task'}: {first['msg']}") from None
         if task.privacy.unit == "record" and not task.per_cluster:
             raise InvalidInput(
-                f"a report of at most {task.most} votes has none for each of {task.clusters} clusters: --most-votes "
-                f"{16 * task.clusters} or more; fewer are for clients who are one person (--unit person)"
+                f"a report of at most {task.most} votes has none for each of {task.clusters} clusters: allow "
+                f"{16 * task.clusters} or more; fewer are for clients who are one person (unit person)"
             )
         from proxyset.server.two_party.store import Sum
 
