@@ -36,12 +36,16 @@ def sampler(size: int, sigma: float, l2_sensitivity: float, rho: float) -> Sampl
     Raises:
         InvalidInput: ρ does not follow from the other numbers.
     """
-    import opendp.prelude as dp
+    # not its prelude, which loads scikit-learn where that is installed: a second of every process that answers
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_gaussian
+    from opendp.metrics import l2_distance
+    from opendp.mod import enable_features
 
-    dp.enable_features("contrib")
-    add_noise = dp.m.make_gaussian(
-        dp.vector_domain(dp.atom_domain(T="i64"), size=size),
-        dp.l2_distance(T="f64"),
+    enable_features("contrib")
+    add_noise = make_gaussian(
+        vector_domain(atom_domain(T="i64"), size=size),
+        l2_distance(T="f64"),
         scale=sigma,
         MO="ZeroConcentratedDivergence",
     )

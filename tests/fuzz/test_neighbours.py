@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from proxyset.client import gate, labeling, private_data, vote
+from proxyset.client import gate, labels, private_data, vote
 from proxyset.errors import InvalidData
 from proxyset.sources.private import PrivateFiles
 from tests.fuzz import neighbours
@@ -113,7 +113,7 @@ def _inferred(column):
 
 def test_records_that_decide_whether_an_answer_leaves_are_found(monkeypatch):
     """Fault 3: no record, one that cannot be encoded, a label outside the list."""
-    read, number = private_data.PrivateData.records, labeling.class_numbers
+    read, number = private_data.PrivateData.records, labels.class_numbers
 
     def strict(self):
         yield from read(self)
@@ -122,8 +122,8 @@ def test_records_that_decide_whether_an_answer_leaves_are_found(monkeypatch):
         if empty_stops and not self.tally.total:
             raise InvalidData("there are no records")
 
-    def known(labels, classes):
-        numbers = number(labels, classes)
+    def known(names, classes):
+        numbers = number(names, classes)
         if (numbers < 0).any():
             raise InvalidData("a label is none of the classes")
         return numbers
@@ -136,7 +136,7 @@ def test_records_that_decide_whether_an_answer_leaves_are_found(monkeypatch):
         empty_stops = True
         assert ("array embedding", "no records") in found_within("array embedding", 120, only="zeros").wrong
     with monkeypatch.context() as patch:
-        patch.setattr(labeling, "class_numbers", known)
+        patch.setattr(labels, "class_numbers", known)
         assert found_within("memory wordllama", 120, only="unknown label").wrong
 
 
