@@ -192,7 +192,7 @@ def test_ipv4_callers_of_an_ipv6_socket_are_told_apart(state):
     "proxies", ["localhost", "*", "10.0.0.0/33", "10.0.0.1/8", "127.0.0.1,proxy.example"]
 )
 def test_proxies_are_addresses(proxies, state):
-    with pytest.raises(InvalidInput, match="--proxies takes addresses"):
+    with pytest.raises(InvalidInput, match="proxies are addresses"):
         server_of(create_app(state), GENEROUS, proxies=proxies)
 
 

@@ -122,7 +122,7 @@ def test_an_encoder_folder_is_a_network_that_learns(tmp_path, pooling, options):
 
 def test_gray_encoders_and_unknown_operators_are_refused_with_the_way_out(tmp_path):
     encoder_of(tmp_path / "gray", colours="L", mean=[0.0], std=[1.0])
-    with pytest.raises(InvalidInput, match="--encoder"):
+    with pytest.raises(InvalidInput, match="as an encoder, instead"):
         build_model(f"onnx:{tmp_path / 'gray'}", 3, size=16)
 
     class Odd(torch.nn.Module):
@@ -136,7 +136,7 @@ def test_gray_encoders_and_unknown_operators_are_refused_with_the_way_out(tmp_pa
 
 
 def test_a_model_of_timm_says_which_weights_and_others_have_none_to_choose():
-    with pytest.raises(InvalidInput, match="--weights random"):
+    with pytest.raises(InvalidInput, match="'random' to begin"):
         build_model("timm:mobilenetv3_small_050", 3)
     with pytest.raises(InvalidInput, match="leave out hub"):
         build_model("cnn-8", 3, weights="hub")

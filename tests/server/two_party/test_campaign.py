@@ -231,7 +231,7 @@ def test_what_cannot_be_agreed_on(state: State, index: Index, tmp_path: Path) ->
         for change, why in (
             ({"minimum": 2}, "opens sums of 3 reports or more"),
             ({"key": "c" * 64}, "has the key"),
-            ({"most": 4}, "--most-votes 80 or more"),
+            ({"most": 4}, "allow 80 or more"),
         ):
             with pytest.raises(InvalidInput, match=why):
                 begin_sum(state, index, helper, **change)  # type: ignore[arg-type]
