@@ -71,6 +71,19 @@ def test_a_row_is_the_same_in_every_form(tmp_path: Path) -> None:
     assert features(arrow, TABULAR) == known
 
 
+def test_a_frame_of_texts_is_read_as_its_file_is(tmp_path: Path) -> None:
+    """What docs/python.md advises: no type is guessed, and one record does not change how the others are read."""
+    pandas = pytest.importorskip("pandas")
+    seen = []
+    for more in ("", "c,E11,unknown,2020-01-02\n"):
+        (tmp_path / "d.csv").write_text(
+            "id,ward,age,since\na,01,39,2020-01-02\nb,2,,2020-01-02T03:00\n" + more
+        )
+        seen.append(features(tmp_path / "d.csv", TABULAR))
+        assert features(pandas.read_csv(tmp_path / "d.csv", dtype=str), TABULAR) == seen[-1]
+    assert seen[1].pop("c") and seen[0] == seen[1]
+
+
 def test_persons_have_one_name_in_a_list() -> None:
     private = open_private(ROWS, TABULAR, person="who", dataset="ward 3")
     (records,) = private.records()

@@ -18,15 +18,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.bars import bars, shown
+from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.index import Index
 from proxyset.cloud.scratch import goes_with, scratch
@@ -54,47 +54,9 @@ if TYPE_CHECKING:
 
 # A phone's JPEG with a second picture behind the first (MPO) is read as a JPEG by everybody.
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "HEIF": ".heic", "JPEG2000": ".jp2", "DICOM": ".dcm"}
-_NAMED = 20  # releases that card.md describes one by one
 _SAMPLE = 1000  # rows of the pool at random, of which it is kept what they are
 _SHOWN = 60  # of them that are kept themselves
 _BESIDE = "beside"
-
-
-class Card(BaseModel):
-    """What a proxy set is, for whoever finds the folder.
-
-    Attributes:
-        items, requested: rows in it, and the budget that was asked for (less when the pool is smaller).
-        index, releases: fingerprints, releases in the order they were given.
-        lineage: what the choice has seen: the releases. Selection adds nothing to them.
-        combined: how releases were added up (`select.combine`).
-        weights: what each release counted: 1, or less where one was too heavy or too noisy among three or more.
-        metadata: columns of the pool that the strategy could look at.
-        reference: the public set that took the place of releases, if one did.
-        curated: what was asked of the choice beside a budget, and what it did.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    schema_version: Literal["proxyset.proxy-set/2"] = "proxyset.proxy-set/2"
-    items: int
-    requested: int
-    pool: str
-    pool_items: int
-    kind: Kind
-    strategy: str
-    seed: int
-    index: str
-    encoder: str
-    releases: list[str]
-    lineage: Lineage
-    combined: Rule = DEFAULT_RULE
-    weights: list[float] = []
-    clusters_covered: int
-    clusters: int
-    metadata: list[str] = []
-    reference: str | None = None
-    curated: Curated | None = None
 
 
 @dataclass(frozen=True)
@@ -425,7 +387,7 @@ def _written(
         )
         pq.write_table(selection, folder / "selection.parquet")
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (folder / "card.md").write_text(_markdown(card, selection), encoding="utf-8")
+        (folder / "card.md").write_text(card.markdown(selection), encoding="utf-8")
         _write_beside(folder / _BESIDE, index, ranked, limits, card.seed)
     return ProxySet(out, card)
 
@@ -502,55 +464,3 @@ def _as_bytes(value: Any) -> bytes:
 def _suffix(item: str, data: bytes) -> str:
     form = format_of(data)
     return _SUFFIXES.get(form, f".{form.lower()}") if form else PurePosixPath(item).suffix.lower()
-
-
-def _markdown(card: Card, selection: pa.Table) -> str:
-    lines = [
-        f"# Proxy set of {card.items:,} items",
-        "",
-        f"Drawn from a public pool of {card.pool_items:,} items ({card.kind}) with the strategy `{card.strategy}`, seed "
-        f"{card.seed}, encoder `{card.encoder}`. It touches {card.clusters_covered} of {card.clusters} clusters.",
-        "",
-        "Rows of `selection.parquet` are ranked: the first k rows are the proxy set for a budget of k.",
-        "",
-        f"Index `{card.index}`.",
-        "",
-        "## Privacy",
-        "",
-    ]
-    lines += [f"The choice saw {card.lineage.words()}. Drawing a set from answers costs nothing more.", ""]
-    if card.reference is not None:
-        lines += [
-            f"No client was asked: items like those of the public set `{card.reference}` were wanted.",
-            "",
-        ]
-    if len(card.releases) > 1:
-        lines += [f"{len(card.releases):,} releases were combined (`{card.combined}`).", ""]
-    draws = {draw.release: draw for draw in card.lineage.draws}
-    named = list(zip(card.releases, card.weights or [1.0] * len(card.releases), strict=True))
-    for release, weight in named[:_NAMED]:
-        scaled = f" It was scaled to {weight:.3g} of its counts." if weight < 1 else ""
-        lines.append(f"* {draws[release].words()}.{scaled}")
-    if len(named) > _NAMED:
-        lines.append(f"* {len(named) - _NAMED:,} more: `card.json` has them all.")
-    if card.curated is not None:
-        lines += ["", "## Curation", "", *_curation(card.curated)]
-    for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):
-        values = Counter(value for value in selection.column(column).to_pylist() if value is not None)
-        lines += ["", f"## {title}", ""]
-        lines += [f"* {value}: {number:,}" for value, number in values.most_common(50)] or [
-            f"The pool names none: check the terms of {card.pool} yourself."
-            if column == "licence"
-            else "The pool names none."
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _curation(curated: Curated) -> Iterator[str]:
-    for why, count in curated.left_out.items():
-        yield f"* {count:,} items of the pool could not be chosen: {why}."
-    if curated.after:
-        yield f"* {curated.after:,} items were chosen before, and not again."
-    for column, shares in curated.min_share.items():
-        for value, share in shares.items():
-            yield f"* At least {share:.3g} of the items have the {column} {value}, or all that the pool has."

@@ -53,7 +53,8 @@ class PrivateMemory:
     Guarantee:
         No record raises.
     Assumes:
-        The form is the owner's, not a record's. `data[row]` does what it does for that row alone.
+        The form is the owner's, not a record's: no type of a column was guessed from the records (`pandas.read_csv` does that,
+        unless it is told `dtype=str`). `data[row]` does what it does for that row alone.
     """
 
     data: Any
