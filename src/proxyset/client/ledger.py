@@ -29,7 +29,7 @@ import os
 import sqlite3
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from proxyset.client.budget import (
     Account,
@@ -60,6 +60,9 @@ def default_path() -> Path:
         return Path(chosen)
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "proxyset" / "ledger.sqlite"
+
+
+Sent = TypeVar("Sent", Release, LabelRelease, Report)
 
 
 class Ledger(LedgerFile):
@@ -145,7 +148,7 @@ class Ledger(LedgerFile):
                     continue
                 paid = entries[(entry.ref or 0) - 1]
                 if (entry.probe, entry.dataset, _settings(paid)) == asked:
-                    return _decode(db, entry)
+                    return _decode(db, entry, Release)
             return None
 
     def releases(self) -> list[tuple[Entry, Release]]:
@@ -154,8 +157,7 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: stored bytes are not those that were released.
         """
-        with self._database() as db:
-            return [(entry, _decode(db, entry)) for entry in self._load(db) if entry.kind == "release"]
+        return self._sent("release", Release)
 
     def stored_labels(self, questions: str, dataset: str, privacy: LabelStatement) -> LabelRelease | None:
         """The newest labels for these questions and data set under exactly this statement, or None.
@@ -174,8 +176,7 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: stored bytes are not those that were released.
         """
-        with self._database() as db:
-            return [(entry, _decode_labels(db, entry)) for entry in self._load(db) if entry.kind == "labels"]
+        return self._sent("labels", LabelRelease)
 
     def stored_report(self, task: Task, dataset: str) -> Report | None:
         """The newest report for this task and data set, or None.
@@ -194,8 +195,11 @@ class Ledger(LedgerFile):
         Raises:
             LedgerError: stored bytes are not those that were released.
         """
+        return self._sent("report", Report)
+
+    def _sent(self, kind: str, form: type[Sent]) -> list[tuple[Entry, Sent]]:
         with self._database() as db:
-            return [(entry, _decode_report(db, entry)) for entry in self._load(db) if entry.kind == "report"]
+            return [(entry, _decode(db, entry, form)) for entry in self._load(db) if entry.kind == kind]
 
     def texts(self, kind: Literal["policy", "pin", "key"], server: str = "") -> list[tuple[Entry, bytes]]:
         """Every policy, or every commitment or key that `server` was pinned to, with its entry, in order.
@@ -360,38 +364,22 @@ def _settings(of: PrivacyStatement | Entry) -> tuple[object, ...]:
     return of.epsilon, of.delta, of.unit, of.adjacency, of.max_records
 
 
-def _decode(db: sqlite3.Connection, entry: Entry) -> Release:
+def _decode(db: sqlite3.Connection, entry: Entry, form: type[Sent]) -> Sent:
     data = blob_of(db, entry)
     try:
-        return Release.from_bytes(data)
+        return form.from_bytes(data)
     except ArtifactError as error:
-        raise LedgerError(f"the release of ledger entry {entry.seq} cannot be read: {error}") from error
-
-
-def _decode_labels(db: sqlite3.Connection, entry: Entry) -> LabelRelease:
-    data = blob_of(db, entry)
-    try:
-        return LabelRelease.from_bytes(data)
-    except ArtifactError as error:
-        raise LedgerError(f"the labels of ledger entry {entry.seq} cannot be read: {error}") from error
-
-
-def _decode_report(db: sqlite3.Connection, entry: Entry) -> Report:
-    data = blob_of(db, entry)
-    try:
-        return Report.from_bytes(data)
-    except ArtifactError as error:
-        raise LedgerError(f"the report of ledger entry {entry.seq} cannot be read: {error}") from error
+        raise LedgerError(f"the {entry.kind} of ledger entry {entry.seq} cannot be read: {error}") from error
 
 
 def _paid(debit: Entry, db: sqlite3.Connection, entry: Entry) -> bool:
     """Whether a debit is for what was stored: its very statement, or the last draw of a set of labels."""
     if entry.kind == "release":
-        return _decode(db, entry).privacy == debit.statement
+        return _decode(db, entry, Release).privacy == debit.statement
     if entry.kind == "report":
-        task = _decode_report(db, entry).task
+        task = _decode(db, entry, Report).task
         named = canonical_json(task.model_dump(mode="json"))
         return task.privacy == debit.statement and blob_of(db, debit) == named
-    privacy = _decode_labels(db, entry).privacy
+    privacy = _decode(db, entry, LabelRelease).privacy
     last = [draw for draw in (privacy.screening, privacy.voting) if draw]
     return any(debit.sigma == draw.sigma and (debit.rho or 0) <= draw.rho for draw in last)
