@@ -61,7 +61,7 @@ def measurements(circuit):
         case L1BoundSum(length=length, max_value=most):
             cuts = st.lists(st.integers(0, most), min_size=length, max_size=length).map(sorted)
             return cuts.map(lambda ends: [b - a for a, b in zip([0, *ends], ends, strict=False)])
-    raise NotImplementedError(circuit)
+    raise TypeError(f"no plain form of {circuit}")
 
 
 def total(circuit, measurement):

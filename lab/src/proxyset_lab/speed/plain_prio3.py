@@ -38,7 +38,7 @@ def plain_linear(circuit: Circuit[Any], elements: list[int]) -> tuple[list[int],
         case L1BoundSum(max_value=most):
             *values, weight = decoded(elements, most)
             return values, sum(values) - weight
-    raise NotImplementedError(circuit)
+    raise TypeError(f"no plain form of {circuit}")
 
 
 def plain_wires(
