@@ -97,7 +97,7 @@ def network_file(place: Path, takes: Kind) -> tuple[Path, Path]:
     what = "is no folder" if not place.is_dir() else f"holds no ONNX network for {takes} items"
     raise InvalidInput(
         f"{place} {what}: an encoder of the hub is a folder with onnx/{names[0]} (or the like) and its configuration; for a model "
-        "without ONNX files, `optimum-cli export onnx` writes them"
+        "without ONNX files, optimum writes them"
     )
 
 

@@ -41,6 +41,6 @@ def fetch_encoder(
         shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes on what it fetched
         if not (folder / network).is_file():
             raise TransportError(
-                f"{name!r} has no file {network}: look at its page which ONNX files it has, and name one with --network, or "
-                "export the model yourself (`optimum-cli export onnx`)"
+                f"{name!r} has no file {network}: look at its page which ONNX files it has, and name one, or "
+                "export the model yourself with optimum"
             )
