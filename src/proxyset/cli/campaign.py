@@ -124,7 +124,9 @@ def create(
         raise InvalidInput("--aggregate two-party and --helper URL go together")
     if aggregate is Aggregation.two_party:
         most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
-        privacy = privacy_statement(epsilon_high, delta, unit.value, adjacency.value, max_records)
+        privacy = privacy_statement(
+            epsilon_high, delta, unit.value, adjacency.value, max_records, whole_records=True
+        )
         agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
         made = two_party.create(book, name, opened, ask, agreed, **options)
     else:

@@ -288,11 +288,10 @@ class Policy(BaseModel):
         Assumes:
             The bound was chosen without a look at the data.
         """
-        total = int(release.counts.sum())
-        if 0 < self.fewest_records > total:
+        if self.fewest_records and not release.adds_up_to(self.fewest_records):
             raise Refused(
-                f"the noisy counts add up to {total}, the policy sends nothing below {self.fewest_records}; the answer "
-                "was drawn, so its debit stays, and it is kept in the ledger unsent"
+                f"the noisy counts add up to {release.records.sum():g} records, the policy sends nothing below {self.fewest_records}; "
+                "the answer was drawn, so its debit stays, and it is kept in the ledger unsent"
             )
 
 

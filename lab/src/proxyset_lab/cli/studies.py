@@ -57,6 +57,32 @@ def planner(
     _write(planned_and_real(repeats) + "\n", to)
 
 
+def persons(
+    file: Annotated[Path, typer.Argument(help="TOML file of an experiment: its data sets, budgets and δ.")],
+    epsilon: Annotated[float, typer.Option(help="Of every release.")] = 0.58,
+    records: Annotated[int, typer.Option(help="m, the records of a person.", min=1)] = 10,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.", min=1)] = 3,
+    draws: Annotated[int, typer.Option(help="Draws of noise for each seed.", min=1)] = 1,
+    data: Annotated[str, typer.Option(help="Only this data set.")] = "",
+    to: To = None,
+) -> None:
+    """What persons' votes are worth scaled to a length of √m, against m votes of each and noise for m.
+
+    Example: proxyset-lab persons lab/benchmarks/main.toml
+    """
+    from proxyset_lab.experiment import Experiment
+    from proxyset_lab.persons import pairs, table
+
+    experiment = Experiment.read(file)
+    some = tuple(one for one in experiment.data if data in ("", one.name))
+    experiment = experiment.model_copy(update={"seeds": tuple(range(seeds)), "data": some})
+    found = []
+    for pair in pairs(experiment, epsilon, records, draws):
+        found.append(pair)
+        sys.stderr.write(f"{pair}\n")
+    _write(table(found) + "\n", to)
+
+
 def flower(
     participants: Annotated[int, typer.Option(help="Records, each a node of its own.", min=2)] = 100,
     rounds: Annotated[int, typer.Option(help="Of federated averaging.", min=1)] = 5,
