@@ -125,7 +125,7 @@ def calibrate_length(epsilon: float, delta: float, sensitivity: float) -> float:
     def enough(sigma: float) -> bool:
         return gaussian_delta(epsilon, sigma, sensitivity) <= delta * (1 - _MARGIN)
 
-    low, high = ROUNDED_BY, sensitivity / math.sqrt(2 * zcdp_rho(epsilon, delta)) + ROUNDED_BY
+    low, high = ROUNDED_BY, ROUNDED_BY + sensitivity
     while not enough(high):
         high *= 2
     while high - low > 1e-9 * high:

@@ -74,7 +74,7 @@ class PrivacyStatement(BaseModel):
             return "one record"
         if self.grid == 1:
             return f"one person of at most {self.max_records:,} records"
-        return f"one person, whose votes count up to a length of √{self.max_records:,} records"
+        return f"one person counted up to a length of √{self.max_records:,} records"
 
 
 def l2_sensitivity(max_records: int, grid: int, cells: int) -> float:
@@ -84,7 +84,7 @@ def l2_sensitivity(max_records: int, grid: int, cells: int) -> float:
         cells: counts that a record moves; on a grid 1 where a unit is added or removed, 2 where it is replaced: both vectors are
             ≥ 0, so that ‖u − v‖² ≤ ‖u‖² + ‖v‖².
     """
-    return math.sqrt(cells) * (max_records if grid == 1 else grid * math.sqrt(max_records))
+    return math.sqrt(cells) * max_records if grid == 1 else math.sqrt(cells * grid**2 * max_records)
 
 
 @lru_cache(maxsize=4096)  # a campaign's answers state the same
@@ -129,10 +129,8 @@ def check_draw(draw: PrivacyStatement, moved: int) -> None:
         raise ArtifactError(
             f"a privacy statement for one record counts {draw.max_records} of it on a grid of {draw.grid}, not 1 on 1"
         )
-    sensitivity, ratio = (
-        l2_sensitivity(draw.max_records, draw.grid, moved),
-        draw.l2_sensitivity / draw.sigma,
-    )
+    sensitivity = l2_sensitivity(draw.max_records, draw.grid, moved)
+    ratio = draw.l2_sensitivity / draw.sigma
     if not math.isclose(draw.l2_sensitivity, sensitivity, rel_tol=_TOLERANCE):
         raise ArtifactError(
             f"a privacy statement claims an l2 sensitivity of {draw.l2_sensitivity:g}; {draw.protects} ({draw.adjacency}) moves "
