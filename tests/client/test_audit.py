@@ -23,7 +23,9 @@ from proxyset.errors import InvalidInput
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("trials", "of"), [(100_000, {}), (20_000, {"unit": "person", "max_records": 2})], ids=["records", "persons"]
+    ("trials", "of"),
+    [(100_000, {}), (20_000, {"unit": "person", "max_records": 2})],
+    ids=["records", "persons"],
 )
 def test_the_shipped_client_is_not_contradicted(trials: int, of: dict[str, Any]) -> None:
     found = audit(4.0, trials=trials, confidence=0.9999, **of)

@@ -73,7 +73,9 @@ def test_a_statement_holds_and_wastes_little(epsilon: float, delta: float, m: in
     adjacency=st.sampled_from(["add-remove", "replace-one"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_statement_on_a_grid_holds_and_wastes_little(epsilon: float, delta: float, m: int, adjacency: str) -> None:
+def test_a_statement_on_a_grid_holds_and_wastes_little(
+    epsilon: float, delta: float, m: int, adjacency: str
+) -> None:
     statement = privacy_statement(epsilon, delta, "person", adjacency, m)  # type: ignore[arg-type]
     cells = 2 if adjacency == "replace-one" else 1
     assert statement.grid == GRID
@@ -96,7 +98,9 @@ def test_a_grid_costs_a_record_no_more_noise() -> None:
 
 @given(epsilon=st.floats(0.01, 6), delta=deltas, step=st.integers(3, 400))
 @settings(max_examples=60, deadline=None)
-def test_the_bound_for_any_direction_holds_along_an_axis_and_is_tight(epsilon: float, delta: float, step: int) -> None:
+def test_the_bound_for_any_direction_holds_along_an_axis_and_is_tight(
+    epsilon: float, delta: float, step: int
+) -> None:
     sigma = calibrate_length(epsilon, delta, step)
     exact = discrete_gaussian_delta(epsilon, sigma, step, 1)
     assert exact <= delta

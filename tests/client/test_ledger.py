@@ -256,8 +256,13 @@ def test_another_database_and_another_version(tmp_path: Path, ledger: Ledger) ->
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_ledger_of_an_older_schema_is_read_and_brought_up(tmp_path: Path, version: int) -> None:
     """As it was written before entries had nonces (1) and grids (2): same entries, same hashes, and new debits beside them."""
-    path, there = tmp_path / "old.sqlite", [name for name in ledger_file._COLUMNS.split(", ") if name != "grid"]
-    cap = Entry(1, "2026-01-01T00:00:00.000+00:00", "cap", rho=1.0, epsilon=5.0, delta=1e-5, nonce="ab" * 32).sealed()
+    path, there = (
+        tmp_path / "old.sqlite",
+        [name for name in ledger_file._COLUMNS.split(", ") if name != "grid"],
+    )
+    cap = Entry(
+        1, "2026-01-01T00:00:00.000+00:00", "cap", rho=1.0, epsilon=5.0, delta=1e-5, nonce="ab" * 32
+    ).sealed()
     if version == 1:
         there.remove("nonce")
         cap = replace(cap, nonce="").sealed()
@@ -269,7 +274,10 @@ def test_a_ledger_of_an_older_schema_is_read_and_brought_up(tmp_path: Path, vers
             )
         )
         marks = ", ".join("?" * len(there))
-        db.execute(f"INSERT INTO entries ({', '.join(there)}) VALUES ({marks})", [getattr(cap, name) for name in there])
+        db.execute(
+            f"INSERT INTO entries ({', '.join(there)}) VALUES ({marks})",
+            [getattr(cap, name) for name in there],
+        )
     db.close()
     book = Ledger.open(path)
     assert book.entries() == [cap]

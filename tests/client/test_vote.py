@@ -60,7 +60,9 @@ def slow_votes(X: np.ndarray, probe: Probe, persons: list[str] | None = None, m:
         h = Counter(label for label, whose in zip(labels, persons, strict=True) if whose == person)
         square = sum(count**2 for count in h.values())
         for label, count in h.items():
-            share = Fraction((GRID * count) ** 2 * min(m, square), square)  # the square of what scaling leaves
+            share = Fraction(
+                (GRID * count) ** 2 * min(m, square), square
+            )  # the square of what scaling leaves
             counts[label] += next(u for u in range(GRID * count + 1) if (u + 1) ** 2 > share)
     return counts
 
@@ -138,11 +140,14 @@ def test_neighbours_differ_in_one_persons_votes(n: int, m: int, seed: int, size:
 
 def test_a_person_replaced_moves_the_counts_by_root_two_times_the_bound() -> None:
     probe = probe_of(np.eye(4))
-    one, other = (count_votes(in_batches(np.eye(4)[[row] * 9], ["p"] * 9), probe, of_persons(9)) for row in (0, 1))
+    one, other = (
+        count_votes(in_batches(np.eye(4)[[row] * 9], ["p"] * 9), probe, of_persons(9)) for row in (0, 1)
+    )
     moved = (one - other).tolist()
-    assert math.sqrt(sum(step**2 for step in moved)) == privacy_statement(
-        1.0, unit="person", adjacency="replace-one", max_records=9
-    ).l2_sensitivity
+    assert (
+        math.sqrt(sum(step**2 for step in moved))
+        == privacy_statement(1.0, unit="person", adjacency="replace-one", max_records=9).l2_sensitivity
+    )
 
 
 def test_a_vote_depends_on_its_record_alone() -> None:

@@ -330,7 +330,10 @@ def difference(question: Question[Any], before: Outcome, after: Outcome) -> str 
     moved = after - before
     if isinstance(question, Counts):
         cost = question.cost
-        square, most = sum(step * step for step in moved.tolist()), CELLS[cost.adjacency] * cost.grid**2 * cost.max_records
+        square, most = (
+            sum(step * step for step in moved.tolist()),
+            CELLS[cost.adjacency] * cost.grid**2 * cost.max_records,
+        )
         return f"counts move by ℓ2² = {square}, {most} is claimed" if square > most else None
     assert isinstance(question, LabelVotes)
     privacy = question.privacy
@@ -354,7 +357,11 @@ def company(world: World, other: list[Unit], before: Outcome, after: Outcome) ->
     if any(isinstance(found, str) for found in (before, after, came, gone)):
         return None  # `difference` has seen to it
     moved, alone = after - before, came - gone
-    return None if (moved == alone).all() else f"counts move by {moved.tolist()}, alone they are {alone.tolist()}"
+    return (
+        None
+        if (moved == alone).all()
+        else f"counts move by {moved.tolist()}, alone they are {alone.tolist()}"
+    )
 
 
 def _exceeds(moved: np.ndarray, claimed: float, name: str) -> str | None:

@@ -129,7 +129,9 @@ def test_persons_who_count_too_much_or_by_their_company_are_found(monkeypatch):
         assert found_within("memory embedding persons", 120).wrong
         patch.setattr(vote, "clipped", bounded)
         patch.setattr(answer, "count_votes", even)
-        assert any("alone" in example for example in found_within("memory embedding persons", 120).examples.values())
+        assert any(
+            "alone" in example for example in found_within("memory embedding persons", 120).examples.values()
+        )
 
 
 def test_records_that_decide_whether_an_answer_leaves_are_found(monkeypatch):

@@ -74,8 +74,10 @@ def test_a_statement_on_a_grid_whose_numbers_do_not_follow_is_refused(change, ma
 
 def test_the_version_says_whether_there_is_a_grid():
     for version, privacy in (("2", PRIVACY), ("1", privacy_statement(0.58, unit="person"))):
-        header = _Header(schema_version=f"proxyset.release/{version}", probe="ab" * 32, index="cd" * 32, privacy=privacy)
-        with pytest.raises(ArtifactError, match="is not of proxyset.release"):
+        header = _Header(
+            schema_version=f"proxyset.release/{version}", probe="ab" * 32, index="cd" * 32, privacy=privacy
+        )
+        with pytest.raises(ArtifactError, match="is not of proxyset"):
             Release.from_bytes(pack(header, {"counts": np.zeros(3, np.int64)}))
 
 

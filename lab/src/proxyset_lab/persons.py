@@ -1,7 +1,7 @@
 """Persons with several records: votes scaled to a length of √m, against at most m votes and noise for m.
 
-Each client's records are dealt to persons of m, at random or by likeness (neighbours along the first component of the probe's space).
-Both rules get the same budget, ε and standard noise; what differs is what they make of a person and the scale of that noise.
+Each client's records are dealt to persons of m, at random or by likeness (neighbours along the first component of the probe's
+space). Both rules get the same budget, ε and standard noise; they differ in what they make of a person and in the noise's scale.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def deal(task: Task, probe: Probe, most: int, dealt: Dealt) -> NDArray[np.int64]
     return persons
 
 
-def by_length(votes: NDArray[np.int64], persons: NDArray[np.int64], most: int, grid: int) -> NDArray[np.float64]:
+def by_length(
+    votes: NDArray[np.int64], persons: NDArray[np.int64], most: int, grid: int
+) -> NDArray[np.float64]:
     """(CLUSTERS,) what the client counts, in records."""
     counts = np.zeros(CLUSTERS)
     for person in np.unique(persons):
@@ -114,6 +116,9 @@ def table(found: list[Pair]) -> str:
             domains = [f"{pair.data_set} {pair.domain}" for pair in of]
             gain = interval([100 * (pair.length[0] - pair.records[0]) for pair in of], domains)
             kind = interval([100 * (pair.length[1] - pair.records[1]) for pair in of], domains)
-            before, after = (100 * float(np.mean(scores)) for scores in zip(*((p.records[0], p.length[0]) for p in of), strict=True))
+            before, after = (
+                100 * float(np.mean(scores))
+                for scores in zip(*((p.records[0], p.length[0]) for p in of), strict=True)
+            )
             lines.append(f"| {name} | {dealt} | {before:.1f} | {after:.1f} | {gain} | {kind} |")
     return "\n".join(lines)

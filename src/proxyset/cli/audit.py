@@ -39,8 +39,8 @@ def audit(
 
     Exit status 1 when that is more than was claimed.
 
-    With --unit person each canary is a person with more records at one place than --max-records lets count. Labels (client label) are
-    attacked by voting rule, each question for itself, and record by record.
+    With --unit person each canary is a person with more records at one place than --max-records lets count. Labels (client label)
+    are attacked by voting rule, each question for itself, and record by record.
 
     Example: proxyset client audit --epsilon 4 --trials 200000
     """

@@ -1,7 +1,8 @@
 """The audit: attack the shipped client with canaries, and state the least ε that the attack proves.
 
-A canary is a record nearest to one centroid, or a person with more of them than the bound, thrown in or left out by a fair coin; the
-attacker sees the release and guesses from that centroid's noisy count. If answers are (ε, δ)-DP then, for any threshold t and in both directions,
+A canary is a record nearest to one centroid, or a person with more of them than the bound, thrown in or left out by a fair coin;
+the attacker sees the release and guesses from that centroid's noisy count. If answers are (ε, δ)-DP then, for any threshold t and
+in both directions,
 
     P(count ≥ t | canary in) ≤ e^ε · P(count ≥ t | canary out) + δ.
 
@@ -125,7 +126,9 @@ def _people(places: NDArray[np.float32], inside: NDArray[np.bool_], max_records:
     """One person with one record at every centroid, and the canaries, each a person with many at one."""
     at = np.concatenate([np.arange(len(places)), np.repeat(np.flatnonzero(inside), _many(max_records))])
     canary = np.arange(len(at)) >= len(places)
-    who = [f"{'canary' if there else 'base'} {place}" for place, there in zip(at.tolist(), canary, strict=True)]
+    who = [
+        f"{'canary' if there else 'base'} {place}" for place, there in zip(at.tolist(), canary, strict=True)
+    ]
     X = places[at]
     return pa.table(
         {"embedding": pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1]), "who": who}

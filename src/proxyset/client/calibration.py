@@ -92,10 +92,12 @@ def privacy_statement(
         raise InvalidInput(f'max_records is {max_records}, but unit "record" counts one: use unit "person"')
     cells, grid = CELLS[adjacency], 1 if unit == "record" or whole_records else GRID
     sensitivity = l2_sensitivity(max_records, grid, cells)
-    if grid == 1:
-        sigma = calibrate(epsilon, delta, max_records, cells)
-    else:
-        sigma = calibrate_length(epsilon, delta, sensitivity)
+    whole = grid == 1
+    sigma = (
+        calibrate(epsilon, delta, max_records, cells)
+        if whole
+        else calibrate_length(epsilon, delta, sensitivity)
+    )
     return PrivacyStatement(
         unit=unit,
         adjacency=adjacency,

@@ -42,7 +42,7 @@ class Entry:
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.
         rho, epsilon, delta, sigma, unit, adjacency, max_records: the privacy statement of a debit, or a cap.
-        grid: of a debit for persons on a grid, its grid; None elsewhere, and in entries of before there were grids (schema 1 and 2).
+        grid: of a debit for persons on a grid, its grid; None elsewhere, and in entries of before there were grids.
         ref: seq of another entry.
         digest: SHA-256 of what is stored beside the entry; beside a debit for a report, its task.
         note: the owner's words.

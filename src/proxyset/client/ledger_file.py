@@ -32,8 +32,10 @@ _COLUMNS_2 = _COLUMNS.replace("grid", "NULL AS grid")
 _COLUMNS_OF = {1: _COLUMNS_2.replace("nonce", "'' AS nonce"), 2: _COLUMNS_2, 3: _COLUMNS}
 _ADDED = {2: "nonce TEXT DEFAULT ''", 3: "grid INTEGER"}
 _WHOLE = ("max_records", "grid", "ref")
-_TYPES = {"seq": "INTEGER PRIMARY KEY"} | dict.fromkeys(_WHOLE, "INTEGER") | dict.fromkeys(
-    ("rho", "epsilon", "delta", "sigma"), "REAL"
+_TYPES = (
+    {"seq": "INTEGER PRIMARY KEY"}
+    | dict.fromkeys(_WHOLE, "INTEGER")
+    | dict.fromkeys(("rho", "epsilon", "delta", "sigma"), "REAL")
 )
 _SCHEMA = f"""
 CREATE TABLE entries ({", ".join(f"{f.name} {_TYPES.get(f.name, 'TEXT')}" for f in fields(Entry))}) STRICT;
@@ -212,7 +214,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _brought_up(db: sqlite3.Connection, entries: list[Entry]) -> list[Entry]:
-    """Give the table of an older ledger its new columns, within the transaction at hand; nonces begin with an entry that says so."""
+    """Give the table of an older ledger its new columns, within the transaction at hand. Nonces begin with an entry."""
     before = _version(db)
     for version in range(before + 1, SCHEMA_VERSION + 1):
         db.execute(f"ALTER TABLE entries ADD COLUMN {_ADDED[version]}")

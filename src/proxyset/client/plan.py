@@ -63,8 +63,8 @@ def plan(
 
     Args:
         records: about how many will be counted, N. A guess does; the number is not sent anywhere. For a range, ask for its
-            lower end. Of persons: the records of those whose votes are within the bound count in full, of others only
-            what scaling leaves; for a person whose k records lie in one cluster each, that is √(max_records · k) of k > max_records.
+            lower end. Of persons whose votes are within the bound all records count; of one with k > max_records records,
+            each in a cluster of its own, √(max_records · k).
         clusters: R.
         epsilon, delta, unit, adjacency, max_records: as `calibration.privacy_statement` takes them.
         spread: share of the clusters that the private data uses, in (0, 1].

@@ -291,7 +291,7 @@ class Policy(BaseModel):
         """
         if self.fewest_records and not release.adds_up_to(self.fewest_records):
             raise Refused(
-                f"the noisy counts add up to {release.records.sum():g} records, the policy sends nothing below {self.fewest_records}; "
+                f"the noisy counts add up to {release.records.sum():g}, the policy sends nothing below {self.fewest_records}; "
                 "the answer was drawn, so its debit stays, and it is kept in the ledger unsent"
             )
 

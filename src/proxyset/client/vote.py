@@ -105,9 +105,7 @@ def clipped(votes: Mapping[int, int], max_records: int, grid: int) -> dict[int, 
     square = sum(count * count for count in votes.values())
     if square <= max_records:
         return {label: grid * count for label, count in votes.items()}
-    return {
-        label: math.isqrt((grid * count) ** 2 * max_records // square) for label, count in votes.items()
-    }
+    return {label: math.isqrt((grid * count) ** 2 * max_records // square) for label, count in votes.items()}
 
 
 class Voter:

@@ -1,5 +1,5 @@
-"""Three formulas by which anybody can check a privacy statement: what noise of scale σ gives for a move of one or two counts and for
-any move of a length, and what ρ of zCDP gives.
+"""Three formulas by which anybody can check a privacy statement: what noise of scale σ gives for a move of one or two counts and
+for any move of a length, and what ρ of zCDP gives.
 
 The client calibrates its noise with them (`client.calibration`); whoever receives an answer checks its statement with them
 (`release.check_statement`).

@@ -200,7 +200,9 @@ class Release:
 
     def _promise(self) -> str:
         privacy = self.privacy
-        return f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {privacy.protects}, σ = {self.noise:.3g}"
+        return (
+            f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {privacy.protects}, σ = {self.noise:.3g}"
+        )
 
     def to_bytes(self) -> bytes:
         return self._packed(self.receipt)
@@ -231,7 +233,9 @@ class Release:
         if receipt.dtype != np.uint8 or receipt.ndim != 1 or len(receipt) > RECEIPT_LIMIT:
             raise ArtifactError(f"the receipt in a release is at most {RECEIPT_LIMIT} bytes")
         if header.schema_version != _version(header.privacy):
-            raise ArtifactError(f"a release on a grid of {header.privacy.grid} is not of {header.schema_version}")
+            raise ArtifactError(
+                f"a release on a grid of {header.privacy.grid} is not of {header.schema_version}"
+            )
         check_statement(header.privacy)
         lowest = -min(_LOWEST_NOISE * header.privacy.sigma, _LARGEST_COUNT)
         if counts.max() > _LARGEST_COUNT or counts.min() < lowest:

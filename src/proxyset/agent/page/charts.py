@@ -75,9 +75,7 @@ def counts_chart(noisy: NDArray[np.float64], true: NDArray[np.float64] | None = 
         parts.append(_bar(f"count{below}", j, width, top, tall))
         if true is not None and true[j]:
             parts.append(_bar("count-true", j, width, zero - true[j] * scale, true[j] * scale))
-    label = (
-        f"{len(noisy)} noisy counts from {noisy.min():.0f} to {noisy.max():.0f}. The table below has every number."
-    )
+    label = f"{len(noisy)} noisy counts from {noisy.min():.0f} to {noisy.max():.0f}. The table below has every number."
     return _svg(_WIDTH, _HEIGHT, label, parts)
 
 

@@ -3,7 +3,8 @@
 Each release keeps its own guarantee and carries its own noise; what is done here is post-processing, and nobody is trusted to
 add anything up in secret. Three rules:
 
-    sum       Σ counts. Each client has as much say as it has counts, true or not. (Counts here are in records, whatever grid they came on.)
+    sum       Σ counts. Each client has as much say as it has counts, true or not. Counts
+              are in records here, whatever grid they came on.
     capped    Σ w·counts. With three releases or more w bounds what one may bring (the default).
     robust    as `robust.total`: one client moves no cluster by more than its noise could, or the spread between clients.
 
