@@ -90,7 +90,7 @@ class Pair(NamedTuple):
 
 
 def pairs(
-    experiment: Experiment, epsilons: tuple[float, ...], sizes: tuple[int | None, ...], draws: int
+    experiment: Experiment, epsilon: float, sizes: tuple[int | None, ...], draws: int
 ) -> Iterator[Pair]:
     """Every pair of an experiment's data sets, domains and seeds, at the smallest budget of each."""
     features: dict[str, Features] = {}
@@ -105,22 +105,17 @@ def pairs(
                 probe = task.probe(CLUSTERS, None, "float16")
                 Z = probe.project(task.X[task.split.client])
                 given = [shares(Z, probe.centroids, weights) for weights in (np.ones(1), WEIGHTS)]
-                for epsilon in epsilons:
-                    sigma = privacy_statement(epsilon, experiment.delta).sigma
-                    for draw in range(draws):
-                        noise = sigma * task.rng(13, draw).standard_normal(CLUSTERS)
-                        found = []
-                        for counts, weights in zip(given, (np.ones(1), WEIGHTS), strict=True):
-                            with mock.patch.object(ratio_model, "_Fit", partial(RankedFit, weights=weights)):
-                                rows = task.picks(
-                                    DEFAULT_STRATEGY,
-                                    CLUSTERS,
-                                    Coverage(counts + noise, sigma),
-                                    data.budgets[0],
-                                )
-                            own = float(np.mean(task.features.domains[rows] == group.private))
-                            found.append((task.score(rows), own))
-                        yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
+                sigma = privacy_statement(epsilon, experiment.delta).sigma
+                for draw in range(draws):
+                    noise = sigma * task.rng(13, draw).standard_normal(CLUSTERS)
+                    found = []
+                    for counts, weights in zip(given, (np.ones(1), WEIGHTS), strict=True):
+                        with mock.patch.object(ratio_model, "_Fit", partial(RankedFit, weights=weights)):
+                            coverage = Coverage(counts + noise, sigma)
+                            rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, data.budgets[0])
+                        own = float(np.mean(task.features.domains[rows] == group.private))
+                        found.append((task.score(rows), own))
+                    yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
 
 
 def table(found: list[Pair]) -> str:

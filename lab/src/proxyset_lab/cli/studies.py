@@ -91,12 +91,10 @@ def persons(
 
 def ranked(
     file: Study,
-    epsilon: Annotated[list[float], typer.Option(help="Of every release; may be repeated.")] = [0.58],  # noqa: B006
-    records: Annotated[list[int], typer.Option(help="Records of a client, 0 for all; may be repeated.")] = [
-        60,
-        200,
-        0,
-    ],  # noqa: B006
+    epsilon: Annotated[float, typer.Option(help="Of every release.")] = 0.58,
+    records: Annotated[
+        list[int] | None, typer.Option(help="Records of a client, 0 for all; may be repeated; 60, 200 and 0.")
+    ] = None,
     seeds: Seeds = 3,
     draws: Draws = 1,
     data: OnlyData = None,
@@ -108,8 +106,8 @@ def ranked(
     """
     from proxyset_lab.ranked import pairs, table
 
-    sizes = tuple(number or None for number in records)
-    _write(table(_told(pairs(_some(file, seeds, data), tuple(epsilon), sizes, draws))) + "\n", to)
+    sizes = tuple(number or None for number in records or (60, 200, 0))
+    _write(table(_told(pairs(_some(file, seeds, data), epsilon, sizes, draws))) + "\n", to)
 
 
 def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
