@@ -45,8 +45,8 @@ def audit(
     Example: proxyset client audit --epsilon 4 --trials 200000
     """
     if release is _Release.counts:
-        of = {"unit": unit.value, "max_records": max_records}
-        found = run_audit(4.0 if epsilon is None else epsilon, delta, trials, confidence, **of)
+        claimed = 4.0 if epsilon is None else epsilon
+        found = run_audit(claimed, delta, trials, confidence, unit=unit.value, max_records=max_records)
     elif unit is Unit.person:
         raise InvalidInput("labels are audited record by record: leave --unit away")
     else:

@@ -144,7 +144,7 @@ class Shares:
     def _of_few_records(self, private: PrivateData) -> Votes:
         """The votes of at most max_records records of each person."""
         voter, persons, kept_by = Voter(self.asked), list[str](), list[bytes]()
-        votes = [np.empty(0, np.int64)]
+        votes: list[Votes] = [np.empty(0, np.int64)]
         for batch in private.records():
             votes.append(voter(batch.X))
             persons += batch.persons
