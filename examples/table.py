@@ -44,7 +44,7 @@ def main() -> None:
                 ["P999", "not measured", 80, "geriatrics"]
             )  # cannot be read: it has no vote, and stops nothing
 
-        # Three visits a patient, of which one counts. The promise is then about the patient.
+        # Three visits a patient, which together count as much as one. The promise is then about the patient.
         release = proxyset.answer(
             index.probe(), data, epsilon=0.58, unit="person", person="patient", max_records=1, ledger=ledger
         )

@@ -162,7 +162,11 @@ def test_an_opening_is_of_one_batch() -> None:
     ("change", "why"),
     [
         ({"helper": make_task().leader}, "one key"),
-        ({"privacy": privacy_statement(1.0, unit="person", max_records=8)}, "may have 8 votes"),
+        (
+            {"privacy": privacy_statement(1.0, unit="person", max_records=8, whole_records=True)},
+            "may have 8 votes",
+        ),
+        ({"privacy": privacy_statement(1.0, unit="person", max_records=8)}, "not on a grid of 256"),
         ({"minimum": 1}, "minimum"),
         ({"clusters": 0}, "clusters"),
         ({"privacy": make_task().privacy.model_copy(update={"rho": 1e-9})}, "claims ρ"),

@@ -6,14 +6,15 @@ pytest tests/client/test_audit.py -rP prints what each attack proved.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-import proxyset.client.answer as module
+import proxyset.client.answer as answering
 import proxyset.client.gate as gate
+import proxyset.client.vote as vote
 from proxyset.client.audit import audit
 from proxyset.client.noise import gaussian
 from proxyset.client.vote import count_votes
@@ -21,11 +22,16 @@ from proxyset.errors import InvalidInput
 
 
 @pytest.mark.slow
-def test_the_shipped_client_is_not_contradicted() -> None:
-    found = audit(4.0, trials=100_000, confidence=0.9999)
+@pytest.mark.parametrize(
+    ("trials", "of"),
+    [(100_000, {}), (20_000, {"unit": "person", "max_records": 2})],
+    ids=["records", "persons"],
+)
+def test_the_shipped_client_is_not_contradicted(trials: int, of: dict[str, Any]) -> None:
+    found = audit(4.0, trials=trials, confidence=0.9999, **of)
     sys.stdout.write(f"{found}\n")
     assert found.passed, found
-    assert found.proven_epsilon > 1.5  # and the attack has teeth
+    assert found.proven_epsilon > 1.0  # and the attack has teeth
 
 
 def noise_off(clusters, privacy):  # type: ignore[no-untyped-def]
@@ -43,26 +49,34 @@ def seeded(clusters, privacy):  # type: ignore[no-untyped-def]
     return lambda counts, debit: counts + noise
 
 
-def counted_twice(records, probe, max_records=None):  # type: ignore[no-untyped-def]
-    return 2 * count_votes(records, probe, max_records)
+def counted_twice(records, probe, privacy):  # type: ignore[no-untyped-def]
+    return 2 * count_votes(records, probe, privacy)
+
+
+def not_clipped(votes, max_records, grid):  # type: ignore[no-untyped-def]
+    return {label: grid * count for label, count in votes.items()}
+
+
+PERSONS = {"unit": "person", "max_records": 2}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "broken", "trials"),
+    ("where", "name", "broken", "trials", "of"),
     [
-        ("gaussian", noise_off, 10_000),
-        ("gaussian", sigma_halved, 200_000),
-        ("gaussian", seeded, 10_000),
-        ("count_votes", counted_twice, 200_000),
+        (gate, "gaussian", noise_off, 10_000, {}),
+        (gate, "gaussian", sigma_halved, 200_000, {}),
+        (gate, "gaussian", seeded, 10_000, {}),
+        (answering, "count_votes", counted_twice, 200_000, {}),
+        (vote, "clipped", not_clipped, 20_000, PERSONS),
     ],
-    ids=["noise off", "sigma halved", "seeded noise", "a record counted twice"],
+    ids=["noise off", "sigma halved", "seeded noise", "a record counted twice", "a person counted in full"],
 )
 def test_broken_clients_are_convicted(
-    name: str, broken: Callable, trials: int, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[type-arg]
-    monkeypatch.setattr(gate if name == "gaussian" else module, name, broken)
-    found = audit(4.0, trials=trials)
+    where: Any, name: str, broken: Any, trials: int, of: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, name, broken)
+    found = audit(4.0, trials=trials, **of)
     sys.stdout.write(f"{name}: {found}\n")
     assert not found.passed, found
     assert found.proven_epsilon > 4.0

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyset.client.calibration import (
+    GRID,
     calibrate,
+    calibrate_length,
     composed_epsilon,
     privacy_statement,
     zcdp_rho,
 )
 from proxyset.errors import InvalidInput
-from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, zcdp_epsilon
+from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, gaussian_delta, zcdp_epsilon
 
 epsilons = st.floats(0.001, 100).map(lambda x: round(x, 4))
 deltas = st.sampled_from([1e-10, 1e-6, 1e-5, 1e-3, 0.1, 0.4])
@@ -54,7 +56,7 @@ def test_one_cell_equals_dp_accounting(epsilon: float, delta: float, m: int) -> 
 )
 @settings(max_examples=60, deadline=None)
 def test_a_statement_holds_and_wastes_little(epsilon: float, delta: float, m: int, adjacency: str) -> None:
-    statement = privacy_statement(epsilon, delta, "person", adjacency, m)  # type: ignore[arg-type]
+    statement = privacy_statement(epsilon, delta, "person", adjacency, m, whole_records=True)  # type: ignore[arg-type]
     cells = 2 if adjacency == "replace-one" else 1
     assert discrete_gaussian_delta(epsilon, statement.sigma, m, cells) <= delta
     assert statement.l2_sensitivity == pytest.approx(math.sqrt(cells) * m)
@@ -62,6 +64,62 @@ def test_a_statement_holds_and_wastes_little(epsilon: float, delta: float, m: in
     # below, the lattice of losses (step / σ²) shows; above, ρ alone decides
     if statement.sigma > max(1, 2 * math.sqrt(m)) and statement.sigma <= EXACT_SIGMA:
         assert discrete_gaussian_delta(epsilon, statement.sigma * 0.99, m, cells) > delta * 0.9
+
+
+@given(
+    epsilon=epsilons,
+    delta=deltas,
+    m=st.integers(1, 10**6),
+    adjacency=st.sampled_from(["add-remove", "replace-one"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_statement_on_a_grid_holds_and_wastes_little(
+    epsilon: float, delta: float, m: int, adjacency: str
+) -> None:
+    statement = privacy_statement(epsilon, delta, "person", adjacency, m)  # type: ignore[arg-type]
+    cells = 2 if adjacency == "replace-one" else 1
+    assert statement.grid == GRID
+    assert statement.l2_sensitivity == pytest.approx(GRID * math.sqrt(cells * m))
+    assert statement.rho >= cells * GRID**2 * m / (2 * statement.sigma**2)
+    assert gaussian_delta(epsilon, statement.sigma, statement.l2_sensitivity) <= delta * (1 - 1e-6)
+    assert gaussian_delta(epsilon, statement.sigma * 0.999, statement.l2_sensitivity) > delta * (1 - 1e-6)
+
+
+def test_a_grid_costs_a_record_no_more_noise() -> None:
+    """One record of one person: the same σ, in records, as for a record; never scaled up from it."""
+    for epsilon in (0.1, 0.58, 2.0):
+        person = privacy_statement(epsilon, 1e-5, "person")
+        assert person.noise == pytest.approx(privacy_statement(epsilon).sigma, rel=0.01)
+        for m in (2, 10, 32):
+            assert privacy_statement(epsilon, 1e-5, "person", max_records=m).noise == pytest.approx(
+                math.sqrt(m) * person.noise, rel=1e-5
+            )
+
+
+@given(epsilon=st.floats(0.01, 6), delta=deltas, step=st.integers(3, 400))
+@settings(max_examples=60, deadline=None)
+def test_the_bound_for_any_direction_holds_along_an_axis_and_is_tight(
+    epsilon: float, delta: float, step: int
+) -> None:
+    sigma = calibrate_length(epsilon, delta, step)
+    exact = discrete_gaussian_delta(epsilon, sigma, step, 1)
+    assert exact <= delta
+    if sigma > 100:
+        assert exact >= delta * (1 - 3e-6 - 60 / sigma**2 * max(1, epsilon) * abs(math.log(delta)))
+
+
+@pytest.mark.parametrize("u", [(3, 4), (5,), (1, 2, 2, 4), (3, 3, 2, 1, 1, 1), (4, -3), (1,) * 25])
+@pytest.mark.parametrize("epsilon", [1.0, 3.0])
+def test_no_direction_is_worse_than_the_bound(u: tuple[int, ...], epsilon: float) -> None:
+    """Moves of length 5 in several directions, at a σ where the lattice shows: the slow, exact divergence stays below."""
+    length = math.sqrt(sum(step * step for step in u))
+    sigma = calibrate_length(epsilon, 1e-5, length)
+    assert delta_of_move(u, sigma, epsilon) <= 1e-5 * (1 + 1e-6)
+
+
+def test_nothing_is_promised_for_noise_that_the_bound_cannot_see() -> None:
+    assert gaussian_delta(1.0, 2.0, 1e-9) == 1
+    assert gaussian_delta(1e4, 3.0, 2.0) == 0  # and no overflow on the way
 
 
 def analytic_gaussian_delta(epsilon: float, sigma: float) -> float:
@@ -130,14 +188,14 @@ def test_a_cap_converts_to_the_safe_side(epsilon: float, delta: float) -> None:
 
 
 def test_composed_epsilon_is_tighter_than_rho_and_no_less_than_one() -> None:
-    one = privacy_statement(0.58)
-    together = composed_epsilon([one] * 8, 1e-5)
-    assert composed_epsilon([one], 1e-5) < together < zcdp_epsilon(8 * one.rho, 1e-5)
+    for one in (privacy_statement(0.58), privacy_statement(0.58, unit="person", max_records=10)):
+        together = composed_epsilon([one] * 8, 1e-5)
+        assert 0.579 < composed_epsilon([one], 1e-5) < 0.582 < together < zcdp_epsilon(8 * one.rho, 1e-5)
     assert composed_epsilon([], 1e-5) == 0
 
 
 def test_a_large_person_falls_back_to_rho() -> None:
-    statement = privacy_statement(0.58, 1e-5, "person", "replace-one", 100_000)
+    statement = privacy_statement(0.58, 1e-5, "person", "replace-one", 100_000, whole_records=True)
     assert zcdp_epsilon(statement.rho, 1e-5) <= 0.58 * (1 + 1e-6)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.client.knn import _on_grid, bounded_rows, label_votes
+from proxyset.client.choice import bounded_rows, marks
+from proxyset.client.knn import _on_grid, label_votes
 from proxyset.wire.questions import Rule
 
 RULES: tuple[Rule, Rule] = ("private-knn", "bounded-votes")
@@ -104,10 +105,9 @@ def test_one_person_moves_the_votes_by_at_most_m_times_as_much(
 ) -> None:
     Q, X, labels = data(seed, 24, 4, 2, coarse=True)
     persons = [str(person) for person in np.random.default_rng(seed).integers(5, size=24)]
-    contents = [hashlib.sha256(row.tobytes()).digest() for row in X]
 
     def votes(rows: list[int]) -> np.ndarray:
-        kept = bounded_rows([persons[r] for r in rows], [contents[r] for r in rows], labels[rows], most)
+        kept = bounded_rows([persons[r] for r in rows], marks(X[rows]), labels[rows], most)
         chosen = np.array(rows)[kept]
         return label_votes(Q, X[chosen], labels[chosen], 3, rule, neighbours)
 

@@ -320,7 +320,7 @@ def test_persons_and_folders(tmp_path: Path, ledger: Ledger) -> None:
         ledger=ledger,
     )  # fmt: skip
     assert found.privacy.voting.max_records == 2
-    assert ledger.account().weakest == ["person, add-remove, at most 2"]
+    assert ledger.account().weakest == ["one person of at most 2 records, add-remove"]
     ledger.verify()
 
 

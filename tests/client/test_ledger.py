@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxyset.client import ledger_file
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger, default_path
@@ -245,10 +247,53 @@ def test_another_database_and_another_version(tmp_path: Path, ledger: Ledger) ->
     with pytest.raises(LedgerError, match="not a proxyset client ledger"):
         Ledger.open(path)
     with sqlite3.connect(ledger.path) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     db.close()
-    with pytest.raises(LedgerError, match="schema 3"):
+    with pytest.raises(LedgerError, match="schema 4"):
         Ledger.open(ledger.path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_ledger_of_an_older_schema_is_read_and_brought_up(tmp_path: Path, version: int) -> None:
+    """As it was written before entries had nonces (1) and grids (2): same entries, same hashes, and new debits beside them."""
+    path, there = (
+        tmp_path / "old.sqlite",
+        [name for name in ledger_file._COLUMNS.split(", ") if name != "grid"],
+    )
+    cap = Entry(
+        1, "2026-01-01T00:00:00.000+00:00", "cap", rho=1.0, epsilon=5.0, delta=1e-5, nonce="ab" * 32
+    ).sealed()
+    if version == 1:
+        there.remove("nonce")
+        cap = replace(cap, nonce="").sealed()
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            f"PRAGMA application_id = {ledger_file.APPLICATION_ID}; PRAGMA user_version = {version};"
+            + ledger_file._SCHEMA.replace(", grid INTEGER", "").replace(
+                ", nonce TEXT" if version == 1 else "no such words", ""
+            )
+        )
+        marks = ", ".join("?" * len(there))
+        db.execute(
+            f"INSERT INTO entries ({', '.join(there)}) VALUES ({marks})",
+            [getattr(cap, name) for name in there],
+        )
+    db.close()
+    book = Ledger.open(path)
+    assert book.entries() == [cap]
+    statement = privacy_statement(0.5, unit="person", adjacency="replace-one", max_records=10)
+    paid = book.debit(statement, probe="1" * 64, dataset="d")
+    assert (paid.grid, paid.statement) == (256, statement)
+    again = Ledger.open(path)
+    assert again.entries()[0] == cap and again.entries()[-1] == paid and again.verify() == paid
+    assert [entry.kind for entry in again.entries()[1:-1]] == ["schema"] * (version == 1)
+    assert book.debit(ONE, probe="2" * 64, dataset="d").grid is None
+
+
+def test_a_grid_is_part_of_what_is_hashed(ledger: Ledger) -> None:
+    paid = ledger.debit(privacy_statement(0.5, unit="person", max_records=3), probe="1" * 64, dataset="d")
+    for other in (None, 128):
+        assert replace(paid, grid=other).sealed().hash != paid.hash
 
 
 def test_damage_anywhere_debits_nothing(ledger: Ledger) -> None:

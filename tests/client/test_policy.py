@@ -101,6 +101,18 @@ def test_too_few_records_are_withheld_after_the_debit(probe: Probe, X: np.ndarra
     answer(probe, many, epsilon=2, ledger=ledger, dataset="many")
 
 
+def test_too_few_records_of_persons_are_withheld_whatever_their_grid(
+    probe: Probe, X: np.ndarray, ledger: Ledger
+) -> None:
+    """One person, whose votes are cut to the length of one record: 256 or more on the grid, and far below 100 records."""
+    adopt(ledger, b'unit = "person"\nencoders = "any"\nfewest_records = 100')
+    with pytest.raises(Refused, match="debit stays"):
+        answer(probe, X, epsilon=20, unit="person", person="me", ledger=ledger, dataset="X")
+    ((entry, stored),) = ledger.releases()
+    assert stored.counts.sum() > 200 and not stored.adds_up_to(100)
+    assert entry.ref and ledger.entries()[entry.ref - 1].grid == 256
+
+
 @pytest.mark.parametrize(
     "text",
     [

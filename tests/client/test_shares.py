@@ -39,7 +39,7 @@ smallest_sum = {least}
 
 
 def task_for(probe: Probe, m: int = 1, unit: str = "record", most: int = 1023, **changes: object) -> Task:
-    privacy = privacy_statement(1.0, unit=unit, max_records=m)  # type: ignore[arg-type]
+    privacy = privacy_statement(1.0, unit=unit, max_records=m, whole_records=True)  # type: ignore[arg-type]
     fields = {"probe": probe.fingerprint, "index": probe.index, "privacy": privacy}
     return make_task(R=probe.clusters, most=most, minimum=100, **(fields | changes))
 

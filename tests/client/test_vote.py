@@ -1,17 +1,26 @@
 from __future__ import annotations
 
-import hashlib
+import math
+from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.client.vote import Records, Voter, _Product, content_digests, count_votes
+from proxyset.client.calibration import GRID, privacy_statement
+from proxyset.client.vote import Records, Voter, _Product, clipped, count_votes
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.wire.probe import Probe
+from proxyset.wire.release import PrivacyStatement
+
+RECORD = privacy_statement(1.0)
+
+
+def of_persons(m: int) -> PrivacyStatement:
+    return privacy_statement(1.0, unit="person", max_records=m)
 
 
 def probe_of(C: np.ndarray, **projection: np.ndarray) -> Probe:
@@ -23,31 +32,38 @@ def probe_of(C: np.ndarray, **projection: np.ndarray) -> Probe:
 
 def in_batches(X: np.ndarray, persons: list[str] | None = None, size: int = 7) -> Iterator[Records]:
     ids = [str(i) for i in range(len(X))]
-    contents = content_digests(X)
     for start in range(0, len(X), size):
         part = slice(start, start + size)
         if persons is None:
             yield Records(ids[part], X[part])
         else:
-            yield Records(ids[part], X[part], persons[part], contents[part])
+            yield Records(ids[part], X[part], persons[part])
+
+
+def slow_labels(X: np.ndarray, probe: Probe) -> list[int]:
+    labels = []
+    for row in X:
+        x = row.astype(np.float64)
+        if probe.projection is not None:
+            x = x @ probe.projection.astype(np.float64)
+        labels.append(int(np.argmin([((x - c) ** 2).sum() for c in probe.centroids.astype(np.float64)])))
+    return labels
 
 
 def slow_votes(X: np.ndarray, probe: Probe, persons: list[str] | None = None, m: int = 0) -> np.ndarray:
+    """Each person's votes times grid · min(1, √m / ‖h‖), the largest whole numbers that are not above, found by counting up."""
     counts = np.zeros(probe.clusters, np.int64)
-    taken: dict[str, int] = {}
-    order = range(len(X))
-    if persons is not None:
-        order = sorted(order, key=lambda i: hashlib.sha256(X[i].astype("<f8").tobytes()).digest())  # type: ignore[assignment]
-    for i in order:
-        if persons is not None:
-            taken[persons[i]] = taken.get(persons[i], 0) + 1
-            if taken[persons[i]] > m:
-                continue
-        x = X[i].astype(np.float64)
-        if probe.projection is not None:
-            x = x @ probe.projection.astype(np.float64)
-        distances = [((x - c) ** 2).sum() for c in probe.centroids.astype(np.float64)]
-        counts[int(np.argmin(distances))] += 1
+    labels = slow_labels(X, probe)
+    if persons is None:
+        return np.bincount(labels, minlength=probe.clusters)
+    for person in set(persons):
+        h = Counter(label for label, whose in zip(labels, persons, strict=True) if whose == person)
+        square = sum(count**2 for count in h.values())
+        for label, count in h.items():
+            share = Fraction(
+                (GRID * count) ** 2 * min(m, square), square
+            )  # the square of what scaling leaves
+            counts[label] += next(u for u in range(GRID * count + 1) if (u + 1) ** 2 > share)
     return counts
 
 
@@ -57,7 +73,7 @@ def test_votes_equal_the_slow_reference(n: int, R: int, d: int, seed: int) -> No
     rng = np.random.default_rng(seed)
     probe = probe_of(rng.normal(size=(R, d)))
     X = rng.normal(size=(n, d)).astype(np.float32)
-    counts = count_votes(in_batches(X), probe)
+    counts = count_votes(in_batches(X), probe, RECORD)
     assert counts.dtype == np.int64
     assert (counts == slow_votes(X, probe)).all()
 
@@ -69,24 +85,69 @@ def test_bounded_votes_equal_the_slow_reference(n: int, m: int, people: int, see
     probe = probe_of(rng.normal(size=(6, 3)), projection=rng.normal(size=(4, 3)), mean=rng.normal(size=4))
     X = rng.normal(size=(n, 4)).astype(np.float32)
     persons = [f"p{i}" for i in rng.integers(people, size=n)]
-    counts = count_votes(in_batches(X, persons), probe, m)
+    counts = count_votes(in_batches(X, persons), probe, of_persons(m))
+    assert counts.dtype == np.int64
     assert (counts == slow_votes(X, probe, persons, m)).all()
+
+
+@given(
+    votes=st.dictionaries(st.integers(0, 99), st.integers(1, 10**7), max_size=20),
+    m=st.integers(1, 10**6),
+    grid=st.integers(1, 1 << 16),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_person_stays_within_the_bound(votes: dict[int, int], m: int, grid: int) -> None:
+    """Σ u² ≤ grid² · m in whole numbers; nothing is lost within the bound, and less than 1 of each share beyond it."""
+    found = clipped(votes, m, grid)
+    assert found.keys() == votes.keys()
+    assert all(type(share) is int and share >= 0 for share in found.values())
+    assert sum(share**2 for share in found.values()) <= grid**2 * m
+    square = sum(count**2 for count in votes.values())
+    if square <= m:
+        assert found == {label: grid * count for label, count in votes.items()}
+    else:
+        for label, count in votes.items():
+            assert (found[label] + 1) ** 2 * square > (grid * count) ** 2 * m
+
+
+def test_the_bound_is_met_exactly_at_its_edges() -> None:
+    assert clipped({3: 1, 5: 1, 9: 1}, 3, GRID) == {3: GRID, 5: GRID, 9: GRID}  # √3 long: whole
+    assert clipped({3: 3}, 9, GRID) == {3: 3 * GRID}
+    assert clipped({3: 4}, 9, GRID) == {3: 3 * GRID}  # a root that float64 need not hit
+    assert clipped({3: 10**9}, 10**6, GRID) == {3: 1000 * GRID}
+    assert clipped({3: 10**9, 4: 1}, 1, GRID) == {3: GRID - 1, 4: 0}
+    assert clipped({}, 1, GRID) == {}
 
 
 @given(n=st.integers(1, 60), m=st.integers(1, 4), seed=st.integers(0, 10**6), size=st.integers(1, 20))
 @settings(max_examples=100, deadline=None)
 def test_neighbours_differ_in_one_persons_votes(n: int, m: int, seed: int, size: int) -> None:
-    """Row-number ids shift when a person leaves, batches fall elsewhere, and ties abound: ℓ1 still moves by ≤ m."""
+    """Row-number ids shift when a person leaves, batches fall elsewhere, and ties abound: what moves is this person's part."""
     rng = np.random.default_rng(seed)
     probe = probe_of(rng.integers(-1, 2, size=(5, 2)))
     X = rng.integers(-2, 3, size=(n, 2)).astype(np.float32)
     persons = [f"p{i}" for i in rng.integers(6, size=n)]
     gone = persons[int(rng.integers(n))]
     stay = [i for i in range(n) if persons[i] != gone]
-    before = count_votes(in_batches(X, persons), probe, m)
-    after = count_votes(in_batches(X[stay], [persons[i] for i in stay], size), probe, m)
-    assert (before >= after).all()
-    assert (before - after).sum() <= m
+    left = [i for i in range(n) if persons[i] == gone]
+    privacy = of_persons(m)
+    before = count_votes(in_batches(X, persons), probe, privacy)
+    after = count_votes(in_batches(X[stay], [persons[i] for i in stay], size), probe, privacy)
+    alone = count_votes(in_batches(X[left], [gone] * len(left), size), probe, privacy)
+    assert (before - after == alone).all()
+    assert int((alone**2).sum()) <= GRID**2 * m
+
+
+def test_a_person_replaced_moves_the_counts_by_root_two_times_the_bound() -> None:
+    probe = probe_of(np.eye(4))
+    one, other = (
+        count_votes(in_batches(np.eye(4)[[row] * 9], ["p"] * 9), probe, of_persons(9)) for row in (0, 1)
+    )
+    moved = (one - other).tolist()
+    assert (
+        math.sqrt(sum(step**2 for step in moved))
+        == privacy_statement(1.0, unit="person", adjacency="replace-one", max_records=9).l2_sensitivity
+    )
 
 
 def test_a_vote_depends_on_its_record_alone() -> None:
@@ -138,11 +199,3 @@ def test_sums_stay_whole_at_the_edge(projected: int) -> None:
         assert np.abs(found).max() <= 2**53
         assert (found == np.rint(found)).all()
         assert (found == product(X[::-1].copy())[::-1]).all()
-
-
-def test_digests_of_all_kinds() -> None:
-    table = pa.table({"a": [1, 2], "b": ["x", "y"]})
-    for items in ([b"1", b"2"], ["1", "2"], np.eye(2, dtype=np.float32), table):
-        digests = content_digests(items)
-        assert len(set(digests)) == 2
-    assert content_digests(table.slice(1))[0] == content_digests(table)[1]

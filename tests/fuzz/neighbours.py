@@ -5,11 +5,13 @@
 The promise is about pairs: D, and D′ = D plus or minus one unit (a record, or a person with all their records), or with one unit
 replaced. For each pair the question's exact votes are computed as `gate` does, and
 
-- votes may differ by no more than the statement says, in ℓ2, draw by draw;
+- votes may differ by no more than the statement says, in ℓ2, draw by draw; counts in whole numbers, without a tolerance;
+- where persons have many records, what one who comes or goes moves is what this person's records count without all others;
 - both are answered, or both refused with the same error and the same words;
 - for a share of the pairs the whole answer is made, with a ledger: the messages have one size.
 
-A *kind* is a form of data (`FORMS`: arrays, files, folders) with what is encoded (`DOMAINS`). A *world* is one question and one
+A *kind* is a form of data (`FORMS`: arrays, files, folders) with what is encoded (`DOMAINS`); those of `PERSONS` are about persons
+alone, with up to 60 records each, in one place or in many, within the bound and beyond it. A *world* is one question and one
 D of a kind; many units, most of them hostile, are added, removed and replaced in it. All choices come from one seed, so a
 violation is found again by its kind, seed and number.
 """
@@ -44,11 +46,13 @@ from proxyset.client.terms import Terms
 from proxyset.sources.private import PrivateFiles
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import Questions
+from proxyset.wire.release import CELLS
 from tests.fuzz.domains import CLASSES, DOMAINS, Domain
 from tests.fuzz.forms import FORMS, Form, Layout, Record
 
 PAIRS_A_WORLD = 50
 PAIRS_AT_AN_EDGE = 10  # where D itself is rare
+PERSONS = ("memory embedding persons", "memory table persons", "csv table persons")
 COUNTED = ("pairs", "refused", "voted", "answers", "hostile")
 Rng = np.random.Generator
 ORDINARY, REMOVED, NOTHING = "ordinary", "removed", "no records"
@@ -74,6 +78,7 @@ class World:
     labels: Labels | None
     base: list[Unit]
     folder: Path
+    crowded: bool = False  # persons have many records
 
     def open(self, units: list[Unit]) -> PrivateData:
         data, labels = self.written(units)
@@ -113,7 +118,7 @@ class Result:
 
 def kinds() -> list[str]:
     """All kinds: "csv table", "array embedding" …"""
-    return [f"{form} {domain}" for form in FORMS for domain in FORMS[form].domains]
+    return [f"{form} {domain}" for form in FORMS for domain in FORMS[form].domains] + [*PERSONS]
 
 
 def fuzz(
@@ -166,6 +171,8 @@ def _fuzz_world(
             what = NOTHING
         after = outcome(world, other)
         problem = difference(world.question, before, after)
+        if problem is None and world.crowded:
+            problem = company(world, other, before, after)
         if problem is None and answer_every and result.pairs[kind] % answer_every == 0:
             said_before = said_before or said(world, world.base, ledger)
             now = said(world, other, ledger)
@@ -184,23 +191,24 @@ def _fuzz_world(
 
 def make_world(kind: str, rng: Rng, folder: Path) -> World:
     """A question and a D, drawn."""
-    form_name, domain_name = kind.split()
+    form_name, domain_name, *persons_only = kind.split()
     form, domain = FORMS[form_name], DOMAINS[domain_name](rng)
-    person = form.person if form.person and rng.random() < 0.4 else None
-    ways = [way for way in form.labels if not (person and way == "folder")]
+    crowded = bool(persons_only)
+    person = form.person if form.person and (crowded or rng.random() < 0.4) else None
+    ways = [] if crowded else [way for way in form.labels if not (person and way == "folder")]
     edge = domain.crowd > 1
     labels = str(rng.choice(ways)) if ways and rng.random() < (0.1 if edge else 0.4) else None
     terms = Terms(
         epsilon=0.05,
         unit="person" if person else "record",
-        max_records=int(rng.integers(1, 4)) if person else 1,
+        max_records=int(2 ** rng.uniform(0, 11 if crowded else 2)) if person else 1,
         person=person,
         adjacency="replace-one" if rng.random() < 0.25 else "add-remove",
         encoder=domain.encoder,
     )
     question = _counts(domain, terms, rng) if labels is None else _labels(domain, terms, rng)
     layout = form.layout(domain, rng)
-    world = World(question, terms, domain, form, layout, labels, [], folder)
+    world = World(question, terms, domain, form, layout, labels, [], folder, crowded)
     # a product of one row, of two and of many are rounded in three ways
     likely = [0.04, 0.4, 0.26, 0.1, 0.1, 0.1] if edge else [0.08, 0.12, 0.1, 0.25, 0.3, 0.15]
     size = int(rng.choice([0, 1, 2, 5, 12, 30], p=likely))
@@ -260,12 +268,14 @@ def new_unit(world: World, rng: Rng, only: str | None, without: tuple[str, ...])
     ways = hostile_ways(form, domain, bool(world.terms.person), world.labels is not None)
     names = [name for name in ways if name not in without]
     what = only if only in ways else ORDINARY if rng.random() < 0.2 or not names else str(rng.choice(names))
-    count = int(rng.integers(1, 6)) if world.terms.person else 1
+    count = int(rng.integers(1, 61 if world.crowded else 6)) if world.terms.person else 1
     records = [
         Record(domain.ordinary(rng), "newcomer", _label(rng), f"new{number}") for number in range(count)
     ]
     if what != ORDINARY:
         records[0] = ways[what](rng, records[0])
+    if world.crowded and rng.random() < 0.5:  # many in one place
+        records = [replace(record, item=records[0].item) for record in records]
     if records[0].person != "newcomer" or records[0].raw is not None:
         records = records[:1]  # nobody's: a unit by itself
     elif len(records) > 1 and rng.random() < 0.3:
@@ -319,7 +329,12 @@ def difference(question: Question[Any], before: Outcome, after: Outcome) -> str 
         return f"D: {_short(before)}; D′: {_short(after)}"
     moved = after - before
     if isinstance(question, Counts):
-        return _exceeds(moved, question.cost.l2_sensitivity, "counts")
+        cost = question.cost
+        square, most = (
+            sum(step * step for step in moved.tolist()),
+            CELLS[cost.adjacency] * cost.grid**2 * cost.max_records,
+        )
+        return f"counts move by ℓ2² = {square}, {most} is claimed" if square > most else None
     assert isinstance(question, LabelVotes)
     privacy = question.privacy
     found = _exceeds(moved, privacy.voting.l2_sensitivity, "votes")
@@ -332,6 +347,21 @@ def difference(question: Question[Any], before: Outcome, after: Outcome) -> str 
             after.max(axis=1) - before.max(axis=1), privacy.screening.l2_sensitivity, "screening"
         )
     return found
+
+
+def company(world: World, other: list[Unit], before: Outcome, after: Outcome) -> str | None:
+    """What is wrong with what the units count that only one of the two has, by themselves; None if nothing is."""
+    parts = [[unit for unit in here if not any(unit is known for known in there)]
+             for here, there in ((other, world.base), (world.base, other))]  # fmt: skip
+    came, gone = (outcome(world, units) for units in parts)
+    if any(isinstance(found, str) for found in (before, after, came, gone)):
+        return None  # `difference` has seen to it
+    moved, alone = after - before, came - gone
+    return (
+        None
+        if (moved == alone).all()
+        else f"counts move by {moved.tolist()}, alone they are {alone.tolist()}"
+    )
 
 
 def _exceeds(moved: np.ndarray, claimed: float, name: str) -> str | None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from proxyset.client import gate, labels, private_data, vote
+from proxyset.client import answer, gate, labels, private_data, vote
 from proxyset.errors import InvalidData
 from proxyset.sources.private import PrivateFiles
 from tests.fuzz import neighbours
@@ -109,6 +109,29 @@ def _inferred(column):
         return pc.cast(pc.cast(column, pa.string()), pa.float64())
     except pa.ArrowInvalid:
         return column
+
+
+def test_persons_who_count_too_much_or_by_their_company_are_found(monkeypatch):
+    """No bound; a bound that is passed by one in a thousand; and a choice of records by their place among all."""
+    bounded, count = vote.clipped, vote.count_votes
+
+    def rounded_up(votes, max_records, grid):
+        square = max(max_records, sum(n * n for n in votes.values()))
+        return {at: -int(-grid * n * (max_records / square) ** 0.5 // 1) for at, n in votes.items()}
+
+    def even(batches, probe, privacy):
+        return 2 * (count(batches, probe, privacy) // 2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vote, "clipped", lambda votes, most, grid: {at: grid * n for at, n in votes.items()})
+        assert found_within("memory embedding persons", 120).wrong
+        patch.setattr(vote, "clipped", rounded_up)
+        assert found_within("memory embedding persons", 120).wrong
+        patch.setattr(vote, "clipped", bounded)
+        patch.setattr(answer, "count_votes", even)
+        assert any(
+            "alone" in example for example in found_within("memory embedding persons", 120).examples.values()
+        )
 
 
 def test_records_that_decide_whether_an_answer_leaves_are_found(monkeypatch):

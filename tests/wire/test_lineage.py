@@ -132,7 +132,11 @@ def test_unsigned_answers_are_taken_to_be_of_one_owner() -> None:
 
 def test_units_that_differ_leave_one_record() -> None:
     person = draw(1, unit="person", max_records=3)
-    assert Lineage.of([person]).costs[0].unit == "one person of at most 3 records (add-remove)"
+    assert (
+        Lineage.of([person]).costs[0].unit == "one person counted up to a length of √3 records (add-remove)"
+    )
+    whole = draw(1, unit="person", max_records=3, whole_records=True)
+    assert Lineage.of([whole]).costs[0].unit == "one person of at most 3 records (add-remove)"
     assert Lineage.of([person, draw(2)]).costs[0].unit == "one record (add-remove)"
     assert "for one record (add-remove) of one owner" in Lineage.of([person, draw(2, owner=BOB)]).words()
     assert Lineage.of([draw(1, adjacency="replace-one")]).costs[0].unit == "one record (replace-one)"

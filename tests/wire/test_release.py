@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import ArtifactError
+from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import pack
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release, _Header, check_statement
@@ -30,6 +31,54 @@ def test_round_trip():
     np.testing.assert_array_equal(again.counts, RELEASE.counts)
     assert (again.probe, again.index, again.privacy) == (RELEASE.probe, RELEASE.index, PRIVACY)
     assert again.fingerprint == RELEASE.fingerprint
+
+
+def test_releases_of_before_there_were_grids_are_the_same_bytes():
+    """Of records and of persons: their fingerprints, and so their receipts, stand."""
+    assert fingerprint(DATA) == "5c2f34a64e6395909dc109f426a3a33cc8569511a242af87850009afe7e18b86"
+    person = privacy_statement(0.58, 1e-5, "person", "replace-one", 10, whole_records=True)
+    old = Release(np.arange(3), "ab" * 32, "cd" * 32, person)
+    assert fingerprint(old.to_bytes()) == "f46f9e3dec90ddecf371dd76964765549f3d6b4f1e4d59cf40354669e567d0c8"
+    again = Release.from_bytes(old.to_bytes())
+    assert (again.privacy, again.noise) == (person, person.sigma)
+    np.testing.assert_array_equal(again.records, [0, 1, 2])
+
+
+def test_persons_on_a_grid():
+    privacy = privacy_statement(0.58, unit="person", max_records=10)
+    release = Release(np.array([256, -128, 512]), "ab" * 32, "cd" * 32, privacy)
+    again = Release.from_bytes(release.to_bytes())
+    assert (again.privacy, again.fingerprint) == (privacy, release.fingerprint)
+    np.testing.assert_array_equal(again.records, [1, -0.5, 2])
+    assert again.noise == privacy.sigma / 256
+    assert again.adds_up_to(2) and not again.adds_up_to(3)
+    assert b"proxyset.release/2" in release.to_bytes() and b"proxyset.release/1" in DATA
+    assert "√10 records" in repr(release)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"grid": 128}, "moves these counts by 404.7"),
+        ({"max_records": 11}, "moves these counts by"),
+        ({"unit": "record"}, "for one record counts 10 of it on a grid of 256"),
+        ({"epsilon": 0.57}, "claims ε = 0.57"),
+        ({"adjacency": "replace-one"}, "moves these counts by 1144"),
+    ],
+)
+def test_a_statement_on_a_grid_whose_numbers_do_not_follow_is_refused(change, match):
+    privacy = privacy_statement(0.58, unit="person", max_records=10).model_copy(update=change)
+    with pytest.raises(ArtifactError, match=match):
+        Release.from_bytes(Release(np.zeros(3, np.int64), "ab" * 32, "cd" * 32, privacy).to_bytes())
+
+
+def test_the_version_says_whether_there_is_a_grid():
+    for version, privacy in (("2", PRIVACY), ("1", privacy_statement(0.58, unit="person"))):
+        header = _Header(
+            schema_version=f"proxyset.release/{version}", probe="ab" * 32, index="cd" * 32, privacy=privacy
+        )
+        with pytest.raises(ArtifactError, match="is not of proxyset"):
+            Release.from_bytes(pack(header, {"counts": np.zeros(3, np.int64)}))
 
 
 def test_the_size_does_not_depend_on_the_counts():
@@ -138,7 +187,7 @@ def test_what_a_client_states_passes_and_half_of_its_epsilon_does_not(
     privacy = privacy_statement(epsilon, delta, unit, adjacency, most)
     check_statement(privacy)
     check_statement(privacy.model_copy(update={"epsilon": 2 * epsilon}))  # promises less
-    if privacy.sigma > 3 * most:  # below, the lattice shows: σ jumps, and may be enough for less
+    if privacy.noise > 3 * most:  # below, the lattice shows: σ jumps, and may be enough for less
         with pytest.raises(ArtifactError, match="claims ε"):
             check_statement(privacy.model_copy(update={"epsilon": epsilon / 2}))
 

@@ -85,4 +85,4 @@ def _left(entry: Entry, release: Release, policies: list[tuple[int, int]]) -> bo
     """Whether the policy in force when it was drawn, or a later one, let it go; a replay asks the later ones."""
     before = [fewest for seq, fewest in policies if seq < entry.seq]
     bounds = (before[-1:] or [0]) + [fewest for seq, fewest in policies if seq > entry.seq]
-    return 0 in bounds or int(release.counts.sum()) >= min(bounds)
+    return 0 in bounds or release.adds_up_to(min(bounds))

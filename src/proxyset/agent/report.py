@@ -161,7 +161,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Docume
         chart=burn_down(entries, cap.rho),
         debits=[entry for entry in entries if entry.kind == "debit"],
         caps=[entry for entry in entries if entry.kind == "cap"],
-        units=sorted({(e.unit, e.adjacency, e.max_records) for e in entries if e.kind == "debit"}),
+        units=sorted({(e.unit, e.adjacency, e.statement.protects) for e in entries if e.kind == "debit"}),
         asked=_asked(ledger, messages, answers),
         answers=answers,
         bytes=sum(len(answer.sent.data) for answer in answers if answer.left),

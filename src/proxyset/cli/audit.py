@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.options import Delta, Json
+from proxyset.cli.options import Delta, Json, MaxRecords, Unit, UnitOption
 from proxyset.cli.output import emit
 from proxyset.client.audit import audit as run_audit
 from proxyset.client.label_audit import audit_labels
-from proxyset.errors import ProxysetError
+from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.wire.questions import Rule
 
 
@@ -31,18 +31,24 @@ def audit(
     delta: Delta = 1e-5,
     trials: Annotated[int, typer.Option(help="Canaries thrown.")] = 200_000,
     confidence: Annotated[float, typer.Option(help="Probability that the bound is right.")] = 0.999,
+    unit: UnitOption = Unit.record,
+    max_records: MaxRecords = 1,
     json: Json = False,
 ) -> None:
     """Attack the shipped client with canaries and print the least ε that the attack proves. Touches no private data.
 
     Exit status 1 when that is more than was claimed.
 
-    Labels (client label) are attacked by voting rule, each question for itself.
+    With --unit person each canary is a person with more records at one place than --max-records lets count. Labels (client label)
+    are attacked by voting rule, each question for itself, and record by record.
 
     Example: proxyset client audit --epsilon 4 --trials 200000
     """
     if release is _Release.counts:
-        found = run_audit(4.0 if epsilon is None else epsilon, delta, trials, confidence)
+        claimed = 4.0 if epsilon is None else epsilon
+        found = run_audit(claimed, delta, trials, confidence, unit=unit.value, max_records=max_records)
+    elif unit is Unit.person:
+        raise InvalidInput("labels are audited record by record: leave --unit away")
     else:
         rule: Rule = "bounded-votes" if release is _Release.bounded_votes else "private-knn"
         found = audit_labels(rule, 3.0 if epsilon is None else epsilon, delta, trials, confidence)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
-from proxyset.cli.options import Adjacency, Json, StateFolder, Unit
+from proxyset.cli.options import Adjacency, Json, MaxRecords, StateFolder, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
@@ -57,7 +57,7 @@ def create(
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
     delta: Annotated[float, typer.Option(help="The largest δ.")] = 1e-5,
     unit: Annotated[Unit, typer.Option(help="What must be protected.")] = Unit.record,
-    max_records: Annotated[int, typer.Option(help="Most records of one person that count.")] = 1,
+    max_records: MaxRecords = 1,
     adjacency: Annotated[
         Adjacency, typer.Option(help="Which data sets are neighbours.")
     ] = Adjacency.add_remove,
@@ -124,7 +124,9 @@ def create(
         raise InvalidInput("--aggregate two-party and --helper URL go together")
     if aggregate is Aggregation.two_party:
         most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
-        privacy = privacy_statement(epsilon_high, delta, unit.value, adjacency.value, max_records)
+        privacy = privacy_statement(
+            epsilon_high, delta, unit.value, adjacency.value, max_records, whole_records=True
+        )
         agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
         made = two_party.create(book, name, opened, ask, agreed, **options)
     else:

@@ -177,7 +177,7 @@ def pull(
         "epsilon": privacy.epsilon,
         "delta": privacy.delta,
         "rho": privacy.rho,
-        "sigma": privacy.sigma,
+        "sigma": privacy.noise,
         "debited_rho": debited,
         "remaining_rho": left,
         "ledger": str(book.path),
@@ -185,7 +185,7 @@ def pull(
     }
     words = (
         f"{server}: {len(probe.data):,} bytes down, {sent:,} up; ε = {privacy.epsilon:.4g} at δ = {privacy.delta:.1g}, "
-        f"σ = {privacy.sigma:.4g}, ρ = {debited:.4g} debited, {left:.4g} left in {book.path}"
+        f"σ = {privacy.noise:.4g}, ρ = {debited:.4g} debited, {left:.4g} left in {book.path}"
     )
     emit(facts, words, json)
 

@@ -173,6 +173,7 @@ def _meaning(sent: Sent | SentLabels) -> list[str]:
     left = isinstance(sent, SentLabels) or sent.left
     if isinstance(release, Release):
         values, of, cost = release.counts.tolist(), "noisy counts, one a centroid", _cost(release.privacy)
+        of += f", in steps of 1/{release.privacy.grid} of a record" if release.privacy.grid > 1 else ""
     else:
         values, of = release.labels.tolist(), f"labels, one a public item ({ABSTAINED}: abstained)"
         cost = f"{release.privacy.rule}, at most ρ = {release.privacy.rho:.4g}, ε = {release.privacy.epsilon:g}; the votes: "
@@ -192,6 +193,6 @@ def _meaning(sent: Sent | SentLabels) -> list[str]:
 
 def _cost(privacy: PrivacyStatement) -> str:
     return (
-        f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for one {privacy.unit} (at most {privacy.max_records} records, "
-        f"{privacy.adjacency}), σ = {privacy.sigma:g}, ρ = {privacy.rho:.4g}"
+        f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {privacy.protects} ({privacy.adjacency}), "
+        f"σ = {privacy.noise:g}, ρ = {privacy.rho:.4g}"
     )

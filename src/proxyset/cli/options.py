@@ -27,7 +27,12 @@ LedgerArgument = Annotated[
     Path | None, typer.Argument(help="The ledger; your own by default.", show_default=False)
 ]
 UnitOption = Annotated[Unit, typer.Option(help="What is protected.")]
-MaxRecords = Annotated[int, typer.Option(help="Most records of one person that count.")]
+MaxRecords = Annotated[
+    int,
+    typer.Option(
+        help="m: one person's votes count up to a length of √m records; of labels and two-party sums, m records."
+    ),
+]
 Person = Annotated[
     str | None,
     typer.Option(

@@ -44,7 +44,7 @@ def plan(
     facts = asdict(found) | {"privacy": found.privacy.model_dump()}
     mean = records / clusters
     lines = [
-        f"σ = {found.privacy.sigma:.4g} on counts of {mean:.3g} on average: the noisy counts point at "
+        f"σ = {found.privacy.noise:.4g} on counts of {mean:.3g} on average: the noisy counts point at "
         f"{found.captured:.0%} of the private mass; with no client asked it would be {found.without:.0%}",
     ]
     if up_to is not None:

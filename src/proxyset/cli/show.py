@@ -50,7 +50,8 @@ def show(
     max_records: Annotated[
         int | None,
         typer.Option(
-            help="Most records of one person that count; your policy's, else 1.", show_default=False
+            help="m: one person's votes count up to a length of √m records; your policy's, else 1.",
+            show_default=False,
         ),
     ] = None,
     adjacency: Annotated[
@@ -164,10 +165,9 @@ def _more(number: int) -> str:
 def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
     cost = question.cost
     draw = question.cost if isinstance(question, Question) else question.cost.voting
-    kept = f"one {draw.unit}" + (f" with at most {draw.max_records} records" if draw.unit == "person" else "")
     lines = [
-        f"cost: ε = {cost.epsilon:g} at δ = {cost.delta:g} for {kept} ({draw.adjacency}), ρ = {cost.rho:.4g}; noise of "
-        f"σ = {draw.sigma:.4g} on every count"
+        f"cost: ε = {cost.epsilon:g} at δ = {cost.delta:g} for {draw.protects} ({draw.adjacency}), ρ = {cost.rho:.4g}; noise of "
+        f"σ = {draw.noise:.4g} on every count"
     ]
     for share in question.shares:
         whose = f"the cap of {share.name}" if share.name else "the whole budget"

@@ -111,7 +111,7 @@ class Counts:
     """The question that a probe asks: how many records are nearest to each centroid? A `gate.Question`.
 
     Sensitivity:
-        cost.l2_sensitivity: 1 a record, max_records a person, √2 times that when one is replaced (`vote.count_votes`).
+        cost.l2_sensitivity: 1 a record, grid · √max_records a person, √2 times that when one is replaced (`vote.count_votes`).
     Unit:
         cost.unit.
     Guarantee:
@@ -145,8 +145,7 @@ class Counts:
         return ledger.stored(self.asked.fingerprint, dataset, self.cost)
 
     def votes(self, private: PrivateData) -> Votes:
-        most = self.cost.max_records if self.cost.unit == "person" else None
-        return count_votes(private.records(), self.asked, most)
+        return count_votes(private.records(), self.asked, self.cost)
 
     def answer(self, votes: Votes, draw: Draw) -> Release:
         counts = draw(votes, self.cost, "")

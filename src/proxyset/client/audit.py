@@ -1,7 +1,8 @@
 """The audit: attack the shipped client with canaries, and state the least ε that the attack proves.
 
-A canary is a record nearest to one centroid, thrown in or left out by a fair coin; the attacker sees the release and
-guesses from that centroid's noisy count. If answers are (ε, δ)-DP then, for any threshold t and in both directions,
+A canary is a record nearest to one centroid, or a person with more of them than the bound, thrown in or left out by a fair coin;
+the attacker sees the release and guesses from that centroid's noisy count. If answers are (ε, δ)-DP then, for any threshold t and
+in both directions,
 
     P(count ≥ t | canary in) ≤ e^ε · P(count ≥ t | canary out) + δ.
 
@@ -20,10 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from proxyset.client.answer import answer
 from proxyset.client.audit_bound import proven_epsilon
+from proxyset.client.calibration import Unit
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import InvalidInput
@@ -64,19 +67,23 @@ def audit(
     trials: int = 200_000,
     confidence: float = 0.999,
     answerer: Answer = answer,
+    unit: Unit = "record",
+    max_records: int = 1,
 ) -> Audit:
     """Attack `answerer` and report the least ε that the attack proves.
 
     Args:
-        epsilon, delta: what each answer is asked to guarantee, per record, add or remove. Around 4 the attack is sharpest.
+        epsilon, delta: what each answer is asked to guarantee, per unit, add or remove. Around 4 the attack is sharpest.
         trials: canaries; about 20 µs each.
         confidence: probability that the bound is right, in (0.5, 1).
         answerer: what is attacked; tests give broken ones.
+        unit, max_records: of the attacked answers. A canary that is a person has all records at one centroid, 2 ⌈√max_records⌉ of
+            them, so that scaling has to cut it to half and it still moves that count by all that a person may.
 
     Sensitivity:
-        1: a canary is one record.
+        That of the statement: a canary is one unit, and moves one count by all of it.
     Unit:
-        One record.
+        `unit`.
     Guarantee:
         If the client is (epsilon, delta)-DP, `passed` is True with probability ≥ confidence. A client that is not may
         pass too: an audit finds gross faults, it proves no privacy.
@@ -98,17 +105,38 @@ def audit(
         probe = _probe()
         for number in range(1 + math.ceil(trials / CLUSTERS)):
             inside = coins.random(CLUSTERS) < (0.5 if number else 0)
-            X = np.concatenate([np.repeat(probe.centroids, _BASE, axis=0), probe.centroids[inside]])
             # a ledger for each: they are about different, synthetic people
             ledger = Ledger.open(Path(folder) / f"{number}.sqlite", cap=Cap(100))
-            seen.append(
-                answerer(probe, X, epsilon=epsilon, delta=delta, ledger=ledger, dataset="canaries").counts
-            )
+            common = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "dataset": "canaries"}
+            if unit == "record":
+                X = np.concatenate([np.repeat(probe.centroids, _BASE, axis=0), probe.centroids[inside]])
+                release = answerer(probe, X, **common)
+            else:
+                people = _people(probe.centroids, inside, max_records)
+                release = answerer(probe, people, unit=unit, person="who", max_records=max_records, **common)
+            seen.append(release.counts)
             thrown.append(inside)
     first, counts, inside = seen[0], np.stack(seen[1:]), np.concatenate(thrown[1:])
     error = (1 - confidence) / 2
     proven = max(proven_epsilon(attack.ravel(), inside, delta, error) for attack in (counts, counts - first))
     return Audit(epsilon, delta, proven, confidence, len(inside))
+
+
+def _people(places: NDArray[np.float32], inside: NDArray[np.bool_], max_records: int) -> pa.Table:
+    """One person with one record at every centroid, and the canaries, each a person with many at one."""
+    at = np.concatenate([np.arange(len(places)), np.repeat(np.flatnonzero(inside), _many(max_records))])
+    canary = np.arange(len(at)) >= len(places)
+    who = [
+        f"{'canary' if there else 'base'} {place}" for place, there in zip(at.tolist(), canary, strict=True)
+    ]
+    X = places[at]
+    return pa.table(
+        {"embedding": pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1]), "who": who}
+    )
+
+
+def _many(max_records: int) -> int:
+    return 2 * (math.isqrt(max_records - 1) + 1)
 
 
 def _probe() -> Probe:

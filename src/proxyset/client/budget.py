@@ -68,7 +68,7 @@ def account_of(entries: Sequence[Entry], server: str = "") -> Account:
         reported_epsilon=composed_epsilon([e.statement for e in debits], delta),
         remaining_rho=None if cap is None or cap.rho is None else max(0.0, cap.rho - spent),
         debits=len(debits),
-        weakest=sorted({f"{e.unit}, {e.adjacency}, at most {e.max_records}" for e in debits}),
+        weakest=sorted({f"{e.statement.protects}, {e.adjacency}" for e in debits}),
     )
 
 

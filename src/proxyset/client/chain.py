@@ -7,7 +7,6 @@ found again in seconds, by trial. Entries of before (schema 1) have none and kee
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -15,7 +14,7 @@ from typing import Literal
 from proxyset.client.calibration import Adjacency, Unit, moved_cells
 from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.release import PrivacyStatement
+from proxyset.wire.release import PrivacyStatement, l2_sensitivity
 from proxyset.wire.server_name import recorded_name
 
 Kind = Literal[
@@ -43,6 +42,7 @@ class Entry:
         dataset: the owner's name of the private data that was answered from.
         probe: fingerprint of the probe.
         rho, epsilon, delta, sigma, unit, adjacency, max_records: the privacy statement of a debit, or a cap.
+        grid: of a debit for persons on a grid, its grid; None elsewhere, and in entries of before there were grids.
         ref: seq of another entry.
         digest: SHA-256 of what is stored beside the entry; beside a debit for a report, its task.
         note: the owner's words.
@@ -64,6 +64,7 @@ class Entry:
     unit: Unit | None = None
     adjacency: Adjacency | None = None
     max_records: int | None = None
+    grid: int | None = None
     ref: int | None = None
     digest: str = ""
     note: str = ""
@@ -73,11 +74,13 @@ class Entry:
     hash: str = ""
 
     def sealed(self) -> Entry:
-        """This entry with its hash: SHA-256 of the canonical JSON of all other fields, less a nonce that is not there."""
+        """This entry with its hash: SHA-256 of the canonical JSON of all other fields, less a nonce or a grid that is not there."""
         fields = asdict(self)
         del fields["hash"]
         if not self.nonce:
             del fields["nonce"]
+        if self.grid is None:
+            del fields["grid"]
         return replace(self, hash=fingerprint(fields))
 
     @property
@@ -88,14 +91,14 @@ class Entry:
     @property
     def statement(self) -> PrivacyStatement:
         """What a debit paid for."""
-        step = self.max_records or 1
-        sensitivity = math.sqrt(moved_cells(self.rho or 0, self.sigma or 0, step)) * step
+        most, grid = self.max_records or 1, self.grid or 1
+        moved = moved_cells(self.rho or 0, self.sigma or 0, l2_sensitivity(most, grid, 1))
         return PrivacyStatement.model_validate(
             {
                 name: getattr(self, name)
                 for name in ("unit", "adjacency", "max_records", "sigma", "rho", "epsilon", "delta")
             }
-            | {"l2_sensitivity": sensitivity}
+            | {"l2_sensitivity": l2_sensitivity(most, grid, moved), "grid": grid}
         )
 
 

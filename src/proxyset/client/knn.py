@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,27 +67,6 @@ def label_votes(
         return _bounded(places, points, labels, classes, neighbours)
     order = _own_order(points, labels)
     return _nearest(places, points[order], labels[order], classes, neighbours)
-
-
-def bounded_rows(
-    persons: Sequence[str], contents: Sequence[bytes], labels: NDArray[np.int64], most: int
-) -> NDArray[np.intp]:
-    """Row numbers of at most `most` records a person: those whose content has the smallest digest.
-
-    Sensitivity:
-        Which records of a person are kept depends on that person's records alone; one person keeps ≤ `most`.
-    Unit:
-        One person with all of their records.
-    Guarantee:
-        None by itself.
-    Assumes:
-        Every person goes by one name.
-    """
-    kept: dict[str, list[tuple[bytes, int, int]]] = defaultdict(list)
-    for row, (person, content) in enumerate(zip(persons, contents, strict=True)):
-        kept[person].append((content, int(labels[row]), row))
-    rows = [row for records in kept.values() for _, _, row in sorted(records)[:most]]
-    return np.array(rows, np.intp)
 
 
 def _on_grid(X: NDArray[np.float32], questions: NDArray[np.float32]) -> Grid:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.client.calibration import Adjacency, Unit
+from proxyset.client.choice import bounded_rows, marks
 from proxyset.client.gate import Confirm, Draw, Gate, Votes
-from proxyset.client.knn import bounded_rows, label_votes
+from proxyset.client.knn import label_votes
 from proxyset.client.label_privacy import (
     DEFAULT_LEAD,
     DEFAULT_RULE,
@@ -102,7 +103,7 @@ def answer_questions(
         The labels, also stored in the ledger; with their signed receipt if the ledger has a key.
 
     Sensitivity:
-        As `label_privacy` shows; `knn.label_votes` and `knn.bounded_rows` bound what one unit does.
+        As `label_privacy` shows; `knn.label_votes` and `choice.bounded_rows` bound what one unit does.
     Unit:
         `unit`, in the data set that `data` and `labels` are; a record is its features and its label together.
     Guarantee:
@@ -193,9 +194,7 @@ class LabelVotes:
         labels = class_numbers([name for batch in records for name in batch.labels], self.asked.classes)
         if self.privacy.voting.unit == "person":
             persons = [person for batch in records for person in batch.persons]
-            contents = [content for batch in records for content in batch.contents]
-            most = self.privacy.voting.max_records
-            kept = bounded_rows(persons, contents, labels, most)
+            kept = bounded_rows(persons, marks(X), labels, self.privacy.voting.max_records)
             X, labels = X[kept], labels[kept]
         return label_votes(
             self.asked.X,

@@ -24,12 +24,18 @@ from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
 
 APPLICATION_ID = 0x50585354  # "PXST"
-SCHEMA_VERSION = 2  # 1: entries without a nonce; read, and brought to 2 by the next entry
+# 1: entries without a nonce; 2: debits without a grid. Both are read, and brought to the newest by the next entry
+SCHEMA_VERSION = 3
 WAIT_SECONDS = 120.0
 _COLUMNS = ", ".join(field.name for field in fields(Entry))
-_COLUMNS_OF = {1: _COLUMNS.replace("nonce", "'' AS nonce"), 2: _COLUMNS}
-_TYPES = {"seq": "INTEGER PRIMARY KEY", "max_records": "INTEGER", "ref": "INTEGER"} | dict.fromkeys(
-    ("rho", "epsilon", "delta", "sigma"), "REAL"
+_COLUMNS_2 = _COLUMNS.replace("grid", "NULL AS grid")
+_COLUMNS_OF = {1: _COLUMNS_2.replace("nonce", "'' AS nonce"), 2: _COLUMNS_2, 3: _COLUMNS}
+_ADDED = {2: "nonce TEXT DEFAULT ''", 3: "grid INTEGER"}
+_WHOLE = ("max_records", "grid", "ref")
+_TYPES = (
+    {"seq": "INTEGER PRIMARY KEY"}
+    | dict.fromkeys(_WHOLE, "INTEGER")
+    | dict.fromkeys(("rho", "epsilon", "delta", "sigma"), "REAL")
 )
 _SCHEMA = f"""
 CREATE TABLE entries ({", ".join(f"{f.name} {_TYPES.get(f.name, 'TEXT')}" for f in fields(Entry))}) STRICT;
@@ -123,9 +129,7 @@ class LedgerFile:
     ) -> Entry:
         """Add one entry, if `check` raises nothing, in one transaction."""
         with self._database(write=True) as db:
-            entries = self._load(db)
-            if _version(db) == 1:
-                entries = [*entries, _bring_to_2(db, entries)]
+            entries = _brought_up(db, self._load(db))
             if check:
                 check(entries)
             entry = _follow(entries, kind, digest="" if blob is None else fingerprint(blob), **values)
@@ -136,15 +140,13 @@ class LedgerFile:
         return entry
 
     def add_nonces(self) -> Entry:
-        """Bring a ledger of schema 1 to 2, and return its newest entry, which has a nonce.
+        """Bring a ledger of an older schema to the newest, and return its newest entry, which has a nonce.
 
         Raises:
             LedgerError: it could not be written.
         """
         with self._database(write=True) as db:
-            entries = self._load(db)
-            if _version(db) == 1:
-                entries = [*entries, _bring_to_2(db, entries)]
+            entries = _brought_up(db, self._load(db))
         self._entries = entries
         return entries[-1]
 
@@ -211,13 +213,16 @@ def _version(db: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _bring_to_2(db: sqlite3.Connection, entries: list[Entry]) -> Entry:
-    """Give the table of a ledger of schema 1 its new column, and say so in an entry, within the transaction at hand."""
-    db.execute("ALTER TABLE entries ADD COLUMN nonce TEXT DEFAULT ''")
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    entry = _follow(entries, "schema", note="from here on every entry has a nonce")
-    _insert(db, entry)
-    return entry
+def _brought_up(db: sqlite3.Connection, entries: list[Entry]) -> list[Entry]:
+    """Give the table of an older ledger its new columns, within the transaction at hand. Nonces begin with an entry."""
+    before = _version(db)
+    for version in range(before + 1, SCHEMA_VERSION + 1):
+        db.execute(f"ALTER TABLE entries ADD COLUMN {_ADDED[version]}")
+        db.execute(f"PRAGMA user_version = {version}")
+    if before == 1:
+        entries = [*entries, _follow(entries, "schema", note="from here on every entry has a nonce")]
+        _insert(db, entries[-1])
+    return entries
 
 
 def _insert(db: sqlite3.Connection, entry: Entry) -> None:

@@ -63,7 +63,8 @@ def plan(
 
     Args:
         records: about how many will be counted, N. A guess does; the number is not sent anywhere. For a range, ask for its
-            lower end.
+            lower end. Of persons whose votes are within the bound all records count; of one with k > max_records records,
+            each in a cluster of its own, √(max_records · k).
         clusters: R.
         epsilon, delta, unit, adjacency, max_records: as `calibration.privacy_statement` takes them.
         spread: share of the clusters that the private data uses, in (0, 1].
@@ -85,10 +86,10 @@ def plan(
             f"a plan needs records ≥ 1, clusters ≥ 1 and spread in (0, 1]; not {records}, {clusters}, {spread}"
         )
     privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
-    fitting = [R for R in _CLUSTERS if captured(records, R, privacy.sigma, spread) >= ENOUGH]
-    sigmas = ((e, privacy_statement(e, delta, unit, adjacency, max_records).sigma) for e in _EPSILONS)
+    fitting = [R for R in _CLUSTERS if captured(records, R, privacy.noise, spread) >= ENOUGH]
+    sigmas = ((e, privacy_statement(e, delta, unit, adjacency, max_records).noise) for e in _EPSILONS)
     return Plan(
-        captured=captured(records, clusters, privacy.sigma, spread),
+        captured=captured(records, clusters, privacy.noise, spread),
         without=_used(clusters, spread) / clusters,
         noiseless=1.0,
         privacy=privacy,

@@ -73,7 +73,8 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 TEMPLATE = b"""\
 # What may be answered from this ledger. Change it, then put it in force:  proxyset client ledger policy THIS_FILE LEDGER
 
-# What is protected: one "record", or one "person" of whom at most max_records records count.
+# What is protected: one "record", or one "person", whose votes count up to a length of
+# the square root of max_records, in records.
 unit = "record"
 max_records = 1
 # Neighbouring data sets differ by adding or removing one unit ("add-remove") or by replacing one ("replace-one").
@@ -288,11 +289,10 @@ class Policy(BaseModel):
         Assumes:
             The bound was chosen without a look at the data.
         """
-        total = int(release.counts.sum())
-        if 0 < self.fewest_records > total:
+        if self.fewest_records and not release.adds_up_to(self.fewest_records):
             raise Refused(
-                f"the noisy counts add up to {total}, the policy sends nothing below {self.fewest_records}; the answer "
-                "was drawn, so its debit stays, and it is kept in the ledger unsent"
+                f"the noisy counts add up to {release.records.sum():g}, the policy sends nothing below {self.fewest_records}; "
+                "the answer was drawn, so its debit stays, and it is kept in the ledger unsent"
             )
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.client.vote import Records, content_digests
+from proxyset.client.vote import Records
 from proxyset.encoders import cells, encoder_for
 from proxyset.encoders.catalogue import loaded
 from proxyset.encoders.cells import canonical
@@ -188,11 +188,7 @@ class PrivateData:
             if self.labels:
                 found = replace(found, labels=[names[row] for row in good])
             if self.person:
-                by_item = self.encoder.kind in ("image", "text")
-                contents = content_digests(batch.items if by_item else X)
-                found = replace(
-                    found, persons=[persons[row] for row in good], contents=[contents[row] for row in good]
-                )
+                found = replace(found, persons=[persons[row] for row in good])
             yield found
 
 

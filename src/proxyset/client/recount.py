@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from proxyset.client.answer import Counts
-from proxyset.client.gate import Votes
 from proxyset.client.private_data import Data, Tally, open_private
 from proxyset.client.terms import Terms
 from proxyset.wire.probe import Probe
 
 
-def true_counts(probe: Probe, data: Data, terms: Terms) -> tuple[Votes, Tally]:
+def true_counts(probe: Probe, data: Data, terms: Terms) -> tuple[NDArray[np.float64], Tally]:
     """Count again. Nothing is kept, debited or sent.
 
     Args:
@@ -17,10 +19,10 @@ def true_counts(probe: Probe, data: Data, terms: Terms) -> tuple[Votes, Tally]:
         data, terms: as `answer` takes them.
 
     Returns:
-        (R,) int64, and how the records were read.
+        (R,) counts in records, and how the records were read.
 
     Sensitivity:
-        As `vote.count_votes`.
+        As `vote.count_votes`, over the grid.
     Unit:
         terms.unit.
     Guarantee:
@@ -33,4 +35,4 @@ def true_counts(probe: Probe, data: Data, terms: Terms) -> tuple[Votes, Tally]:
     """
     question = Counts.of(probe, terms)
     private = open_private(data, question.encoder, terms.person, dataset="")
-    return question.votes(private), private.tally
+    return question.votes(private) / question.cost.grid, private.tally

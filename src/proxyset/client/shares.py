@@ -1,9 +1,11 @@
 """The answer to a probe for a two-party sum: exact counts, bounded, in shares. `gate` has the order in which it is made.
 
+Persons are counted record by record here, not on a grid as in `vote`: what is proven of a report is how many votes it has.
+
 **Two ways to stay within a report's bound.** The proof holds every client to `most` votes in all; an honest one has to be within
 that, whatever its records are, and without a record or a person moving the votes by more than the statement says.
 
-    one person     all records are the owner's own (person="me"): of them `max_records` count, those of the smallest digests.
+    one person     all records are the owner's own (person="me"): of them `max_records` count, as `choice` picks them.
                    Adding or removing the person adds or removes the whole vector, whose ℓ1 and ℓ2 norms are at most max_records
     many units     each cluster's count is cut at `most // R`. Cutting a count does not enlarge a difference, so that the
                    sensitivity is that of the counts, for records and for persons; and R such counts are at most `most`
@@ -19,13 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from proxyset.client.answer import Counts
+from proxyset.client.choice import bounded_rows, marks
 from proxyset.client.gate import Draw, Gate, Votes
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_items
 from proxyset.client.policy import Policy
 from proxyset.client.private_data import ME, Data, PrivateData, open_private
 from proxyset.client.terms import Terms
-from proxyset.client.vote import count_votes
+from proxyset.client.vote import Voter, count_votes
 from proxyset.encoders.encoder import Encoder
 from proxyset.errors import ArtifactError, Refused
 from proxyset.wire.probe import Probe
@@ -132,9 +135,23 @@ class Shares:
 
     def votes(self, private: PrivateData) -> Votes:
         """(R,) int64, each ≥ 0, at most task.most in all. A total function."""
-        most = self.cost.max_records if self.cost.unit == "person" else None
-        counts = count_votes(private.records(), self.asked, most)
+        if self.cost.unit == "record":
+            counts = count_votes(private.records(), self.asked, self.cost)
+        else:
+            counts = self._of_few_records(private)
         return counts if self.whole else np.minimum(counts, self.task.per_cluster)
+
+    def _of_few_records(self, private: PrivateData) -> Votes:
+        """The votes of at most max_records records of each person."""
+        voter, persons, kept_by = Voter(self.asked), list[str](), list[bytes]()
+        votes: list[Votes] = [np.empty(0, np.int64)]
+        for batch in private.records():
+            votes.append(voter(batch.X))
+            persons += batch.persons
+            kept_by += marks(batch.X)
+        labels = np.concatenate(votes)
+        rows = bounded_rows(persons, kept_by, labels, self.cost.max_records)
+        return np.bincount(labels[rows], minlength=self.asked.clusters)
 
     def answer(self, votes: Votes, draw: Draw) -> Report:
         return draw.share(votes, self.task)

@@ -18,8 +18,9 @@ class Terms:
     Attributes:
         epsilon: privacy loss of one answer, in [0.001, 100].
         delta: probability that the loss is larger, in (0, 0.5).
-        unit: what is protected: one "record", or one "person" of whom at most `max_records` records count.
-        max_records: 1 for unit "record".
+        unit: what is protected: one "record", or one "person" with all records of theirs.
+        max_records: 1 for unit "record"; for a person m: votes count up to a length (ℓ2) of √m records. Of labels, and of reports
+            for a two-party sum, at most m records of a person count.
         person: for unit "person", the column that names the person, "folder" for the folder a record lies in,
             or "me" where all records are one person's.
         adjacency: which data sets are neighbours: "add-remove" or "replace-one" of one unit.

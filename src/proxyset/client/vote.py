@@ -1,29 +1,27 @@
-"""The vote: how many private records are nearest to each centroid, with a bound on the records of one person.
+"""The vote: how many private records are nearest to each centroid, with a bound on the length of one person's votes.
 
 Two things make the sensitivity hold on a real computer, not only on paper.
 
 A record's vote depends on that record alone: `Voter` does exact arithmetic on whole numbers, so that neither the records beside
 it nor the order of a sum can change a bit.
 
-Which of a person's records count depends on that person alone: those whose content has the smallest SHA-256.
-Their ids would not do, because an id may be a row number, which moves when another person's record is
-removed.
+A person's votes are added up, all of them, and scaled down where they are longer than the bound: `clipped` takes nothing but these
+votes, and is exact arithmetic on whole numbers too. No record is chosen, and no noise is paid for records that a person has
+not: m records in m clusters have length √m, where the worst case of m records, all in one cluster, has m.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.sources.source import Items
 from proxyset.wire.probe import Probe
+from proxyset.wire.release import PrivacyStatement
 
 _BLOCK_BYTES = 4 << 20
 _FINEST = 800  # 2⁸⁰⁰: so fine is every float32, and every number that comes of some
@@ -37,34 +35,29 @@ class Records:
         ids: one string a record, for the owner to find it by.
         X: (n, d) float32 features, finite.
         persons: whose each record is, none of them ""; empty when the unit is a record.
-        contents: SHA-256 of each record's content (`content_digests`); empty when the unit is a record.
         labels: the owner's label of each record; empty where none are asked for.
     """
 
     ids: list[str]
     X: NDArray[np.float32]
     persons: Sequence[str] = field(default_factory=list)
-    contents: Sequence[bytes] = field(default_factory=list)
     labels: Sequence[str] = field(default_factory=list)
 
 
-def count_votes(
-    batches: Iterable[Records], probe: Probe, max_records: int | None = None
-) -> NDArray[np.int64]:
+def count_votes(batches: Iterable[Records], probe: Probe, privacy: PrivacyStatement) -> NDArray[np.int64]:
     """How many records are nearest to each centroid. Not private yet: it goes to `gate` only.
 
     Args:
-        batches: the private data; one pass, one batch in memory at a time.
+        batches: the private data; one pass, one batch in memory at a time, and of each person how often each cluster.
         probe: whose R centroids are voted for.
-        max_records: None for unit "record"; for unit "person" the most records of one person that count. Of a
-            person with more, those with the smallest content digest do.
+        privacy: the statement that the noise will be drawn for: its unit, and of a person its bound and its grid.
 
     Returns:
-        (R,) int64, each ≥ 0.
+        (R,) int64, each ≥ 0, in units of privacy.grid.
 
     Sensitivity:
-        Adding or removing one record moves one count by 1. Adding or removing one person moves the counts by
-        at most max_records in all, so ℓ2 ≤ max_records; replacing one, √2 times that.
+        Adding or removing one record moves one count by 1. Adding or removing one person moves the counts by what `clipped` makes
+        of this person's records, ℓ2 ≤ grid · √max_records. Replacing a unit moves them by √2 times that at most.
     Unit:
         One record, or one person with all of their records.
     Guarantee:
@@ -74,20 +67,45 @@ def count_votes(
     """
     voter = Voter(probe)
     counts = np.zeros(probe.clusters, np.int64)
-    kept: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
     for batch in batches:
         labels = voter(batch.X)
-        if max_records is None:
+        if privacy.unit == "record":
             counts += np.bincount(labels, minlength=len(counts))
             continue
-        for label, person, content in zip(labels.tolist(), batch.persons, batch.contents, strict=True):
-            kept[person].append((content, label))
-        for person in set(batch.persons):
-            kept[person] = sorted(kept[person])[:max_records]
-    for records in kept.values():
-        for _, label in records:
-            counts[label] += 1
+        for label, person in zip(labels.tolist(), batch.persons, strict=True):
+            votes[person][label] += 1
+    for one in votes.values():
+        for label, weight in clipped(one, privacy.max_records, privacy.grid).items():
+            counts[label] += weight
     return counts
+
+
+def clipped(votes: Mapping[int, int], max_records: int, grid: int) -> dict[int, int]:
+    """A person's votes h on a grid, scaled down to a length of C = √max_records where they are longer: grid · h · min(1, C / ‖h‖₂).
+
+    What scaling leaves of each is rounded toward zero: u_j = ⌊√⌊(grid · h_j)² · max_records / Σ h²⌋⌋, in whole numbers of any
+    size, so that Σ u² ≤ Σ (grid · h_j)² · max_records / Σ h² = grid² · max_records. Votes within the bound are kept whole.
+
+    Args:
+        votes: cluster → how many of the person's records, each ≥ 1.
+
+    Returns:
+        Cluster → its share, ≥ 0.
+
+    Sensitivity:
+        Σ u² ≤ grid² · max_records.
+    Unit:
+        One person: the result is a function of this person's votes and of public numbers alone.
+    Guarantee:
+        None by itself.
+    Assumes:
+        Nothing.
+    """
+    square = sum(count * count for count in votes.values())
+    if square <= max_records:
+        return {label: grid * count for label, count in votes.items()}
+    return {label: math.isqrt((grid * count) ** 2 * max_records // square) for label, count in votes.items()}
 
 
 class Voter:
@@ -180,27 +198,3 @@ class _Product:
 def _exponent(M: NDArray[np.float64]) -> int:
     """The least e with |M| < 2ᵉ everywhere."""
     return int(np.frexp(np.abs(M).max())[1])
-
-
-def content_digests(items: Items) -> list[bytes]:
-    """SHA-256 of the content of each item of a batch: file bytes, text, embedding row or table row.
-
-    Sensitivity:
-        Each digest depends on its own item alone.
-    Unit:
-        One record.
-    Guarantee:
-        None: digests order a person's records and never leave `count_votes`.
-    Assumes:
-        Two records of one person with equal content get equal features, so that their order does not matter.
-    """
-    rows = items.to_pylist() if hasattr(items, "to_pylist") else items
-    return [hashlib.sha256(_content(row)).digest() for row in rows]
-
-
-def _content(row: Any) -> bytes:
-    if isinstance(row, bytes):
-        return row
-    if isinstance(row, np.ndarray):
-        return row.astype("<f8").tobytes()
-    return repr(row).encode()

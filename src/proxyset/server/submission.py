@@ -59,7 +59,7 @@ def submission_of(release: Release, data: bytes, campaign: Campaign, client: str
         release.fingerprint,
         privacy.epsilon,
         privacy.delta,
-        privacy.sigma,
+        release.noise,
         privacy.rho,
         data,
     )

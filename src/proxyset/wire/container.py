@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
 
     Args:
         data: the bytes as received; nothing in them is trusted.
-        header_type: the pydantic model of the header; its `schema_version` must match.
+        header_type: the pydantic model of the header, whose `schema_version` names every version that is read, by default the
+            newest.
         what: what the caller expects, for messages: "probe", "release".
         limit: most bytes accepted.
 
@@ -64,10 +65,11 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
         text = canonical_json(fields)  # a ValueError for half a surrogate pair, which has no UTF-8
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"this is not a {what}, or it was cut off: {len(data)} bytes, {error}") from None
-    expected = header_type.model_fields["schema_version"].default
+    field = header_type.model_fields["schema_version"]
+    expected = field.default
     if str(version).partition("/")[0] != expected.partition("/")[0]:
         raise ArtifactError(f"this is not a {what}: its schema is {version!r}, not {expected!r}")
-    if version != expected:
+    if version not in get_args(field.annotation):
         raise ArtifactError(
             f"this {what} has schema {version!r}, this proxyset reads {expected!r}: use equal versions"
         )

@@ -66,8 +66,8 @@ class Draw(BaseModel):
         signed = "unsigned" if self.owner == UNSIGNED else f"signed by {self.owner[:12]}…"
         return (
             f"{what} `{self.release[:16]}…`, {signed}: ε = {self.privacy.epsilon:.4g} at δ = {self.privacy.delta:.1g} for "
-            f"{_unit(self.drawn.unit, self.drawn.max_records)} ({self.drawn.adjacency}), ρ = {self.privacy.rho:.4g}; discrete "
-            f"Gaussian noise of σ = {self.drawn.sigma:.4g} on the {noise}"
+            f"{self.drawn.protects} ({self.drawn.adjacency}), ρ = {self.privacy.rho:.4g}; discrete "
+            f"Gaussian noise of σ = {self.drawn.noise:.4g} on the {noise}"
         )
 
 
@@ -233,14 +233,7 @@ PRIVATE = Lineage(private=True)
 def _cost(owner: str, draws: list[Draw]) -> Cost:
     rho = math.fsum(draw.privacy.rho for draw in draws)
     delta = max(draw.privacy.delta for draw in draws)
-    kinds = {(draw.drawn.unit, draw.drawn.adjacency, draw.drawn.max_records) for draw in draws}
-    unit = _RECORD  # each draw covers it, whatever it states
-    if len(kinds) == 1:
-        kind, adjacency, records = kinds.pop()
-        unit = f"{_unit(kind, records)} ({adjacency})"
+    kinds = {f"{draw.drawn.protects} ({draw.drawn.adjacency})" for draw in draws}
+    unit = kinds.pop() if len(kinds) == 1 else _RECORD  # which each draw covers, whatever it states
     epsilon = draws[0].privacy.epsilon if len(draws) == 1 else zcdp_epsilon(rho, delta)
     return Cost(owner, len(draws), rho, epsilon, delta, unit)
-
-
-def _unit(unit: str, records: int) -> str:
-    return "one record" if unit == "record" else f"one person of at most {records:,} records"

@@ -217,6 +217,8 @@ def check_label_statement(privacy: LabelStatement, questions: int) -> None:
         check_draw(screening, questions)
         draws.append(screening)
     for draw in draws:
+        if draw.grid != 1:
+            raise ArtifactError(f"labels are voted on by whole records, not on a grid of {draw.grid}")
         check_epsilon(draw.epsilon, draw.delta, draw.rho)
     if len({(draw.unit, draw.adjacency, draw.max_records) for draw in draws}) > 1:
         raise ArtifactError("the screening and the votes of these labels protect different units")

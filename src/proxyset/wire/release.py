@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from proxyset.bars import bars, shown
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Tensors, pack, unpack
-from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, zcdp_epsilon
+from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, gaussian_delta, zcdp_epsilon
 
 RELEASE_LIMIT = 8 << 20
 RECEIPT_LIMIT = 1 << 16
@@ -31,14 +31,17 @@ class PrivacyStatement(BaseModel):
     """What a release guarantees, in numbers that anyone can check.
 
     Attributes:
-        unit: what is protected: one "record", or one "person" with at most `max_records` records.
+        unit: what is protected: one "record", or one "person" with all records of theirs.
         adjacency: "add-remove" or "replace-one" of one unit.
-        max_records: most records of one unit that were counted (1 for unit "record").
+        max_records: what one unit may bring: 1 for unit "record". For a person on a grid, C²: the person's votes, added up, are
+            scaled down to a length (ℓ2) of C = √max_records where they are longer. Without one, the most records that were counted.
         mechanism: the discrete Gaussian of Canonne, Kamath and Steinke (2020).
-        sigma: scale of the noise on every count.
-        l2_sensitivity: of the whole histogram, for this unit and adjacency.
+        sigma: scale of the noise on every count, in units of the grid.
+        l2_sensitivity: of the whole histogram, for this unit and adjacency, in units of the grid (`l2_sensitivity`).
         rho: zero-concentrated DP, l2_sensitivity² / (2 sigma²).
         epsilon, delta: of this release alone, by the discrete Gaussian's own privacy loss distribution.
+        grid: what one record counts; 1 for unit "record", for labels and for shares of a sum. Counts over it are records. Where it
+            is 1 it is not written down: such statements are those of before there were grids, byte for byte.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -52,6 +55,36 @@ class PrivacyStatement(BaseModel):
     rho: float = Field(gt=0, allow_inf_nan=False)
     epsilon: float = Field(gt=0, allow_inf_nan=False)
     delta: float = Field(gt=0, lt=1)
+    grid: int = Field(default=1, ge=1, le=1 << 16)
+
+    @model_serializer(mode="wrap")
+    def _without_a_grid_of_1(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "grid" or value != 1}
+
+    @property
+    def noise(self) -> float:
+        """The scale of the noise on every count, in records."""
+        return self.sigma / self.grid
+
+    @property
+    def protects(self) -> str:
+        """What is protected, in words."""
+        if self.unit == "record":
+            return "one record"
+        if self.grid == 1:
+            return f"one person of at most {self.max_records:,} records"
+        return f"one person counted up to a length of √{self.max_records:,} records"
+
+
+def l2_sensitivity(max_records: int, grid: int, cells: int) -> float:
+    """How far one unit moves the counts, in units of the grid: √cells · max_records; on a grid, √cells · grid · √max_records.
+
+    Args:
+        cells: counts that a record moves; on a grid 1 where a unit is added or removed, 2 where it is replaced: both vectors are
+            ≥ 0, so that ‖u − v‖² ≤ ‖u‖² + ‖v‖².
+    """
+    return math.sqrt(cells) * max_records if grid == 1 else math.sqrt(cells * grid**2 * max_records)
 
 
 @lru_cache(maxsize=4096)  # a campaign's answers state the same
@@ -62,7 +95,7 @@ def check_statement(privacy: PrivacyStatement) -> None:
     this σ gives at δ. A larger ε, which promises less, passes.
 
     Sensitivity:
-        √cells · max_records, for 1 cell (add-remove) or 2 (replace-one).
+        √cells · max_records, for 1 cell (add-remove) or 2 (replace-one); √cells · grid · √max_records on a grid.
     Unit:
         The statement's.
     Guarantee:
@@ -73,30 +106,35 @@ def check_statement(privacy: PrivacyStatement) -> None:
     Raises:
         ArtifactError: they do not; the message has the numbers.
     """
-    cells, step, sigma = CELLS[privacy.adjacency], privacy.max_records, privacy.sigma
+    cells, epsilon, sigma = CELLS[privacy.adjacency], privacy.epsilon, privacy.sigma
     check_draw(privacy, cells)
-    if privacy.epsilon >= zcdp_epsilon(privacy.rho, privacy.delta) * (1 - _TOLERANCE):
+    if epsilon >= zcdp_epsilon(privacy.rho, privacy.delta) * (1 - _TOLERANCE):
         return
-    exact = sigma <= EXACT_SIGMA
-    if not exact or discrete_gaussian_delta(privacy.epsilon, sigma, step, cells) > privacy.delta * (
-        1 + _TOLERANCE
-    ):
-        raise ArtifactError(_claims_too_little(privacy.epsilon, privacy.delta, f"noise of σ = {sigma:g}"))
+    delta = 1.0
+    if privacy.grid > 1:
+        delta = gaussian_delta(epsilon, sigma, privacy.l2_sensitivity)
+    elif sigma <= EXACT_SIGMA:
+        delta = discrete_gaussian_delta(epsilon, sigma, privacy.max_records, cells)
+    if delta > privacy.delta * (1 + _TOLERANCE):
+        raise ArtifactError(_claims_too_little(epsilon, privacy.delta, f"noise of σ = {sigma:g}"))
 
 
 def check_draw(draw: PrivacyStatement, moved: int) -> None:
-    """Refuse the statement of one draw of noise, in which a unit moves `moved` counts by `max_records` each.
+    """Refuse the statement of one draw of noise, in which a unit moves `moved` counts as `l2_sensitivity` says.
 
     Raises:
-        ArtifactError: sensitivity or ρ are not what follows, or ρ is above 10,000.
+        ArtifactError: sensitivity or ρ are not what follows, ρ is above 10,000, or a record counts more than 1.
     """
-    if draw.unit == "record" and draw.max_records != 1:
-        raise ArtifactError(f"a privacy statement for one record counts {draw.max_records} of it, not 1")
-    sensitivity, ratio = draw.max_records * math.sqrt(moved), draw.l2_sensitivity / draw.sigma
+    if draw.unit == "record" and (draw.max_records, draw.grid) != (1, 1):
+        raise ArtifactError(
+            f"a privacy statement for one record counts {draw.max_records} of it on a grid of {draw.grid}, not 1 on 1"
+        )
+    sensitivity = l2_sensitivity(draw.max_records, draw.grid, moved)
+    ratio = draw.l2_sensitivity / draw.sigma
     if not math.isclose(draw.l2_sensitivity, sensitivity, rel_tol=_TOLERANCE):
         raise ArtifactError(
-            f"a privacy statement claims an l2 sensitivity of {draw.l2_sensitivity:g}; one {draw.unit} of at most "
-            f"{draw.max_records} records ({draw.adjacency}) moves these counts by {sensitivity:g}"
+            f"a privacy statement claims an l2 sensitivity of {draw.l2_sensitivity:g}; {draw.protects} ({draw.adjacency}) moves "
+            f"these counts by {sensitivity:g}"
         )
     if not math.isclose(draw.rho, ratio * ratio / 2, rel_tol=_TOLERANCE) or draw.rho > _LARGEST_RHO:
         raise ArtifactError(
@@ -125,7 +163,7 @@ def _claims_too_little(epsilon: float, delta: float, what: str) -> str:
 class _Header(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal["proxyset.release/1"] = "proxyset.release/1"
+    schema_version: Literal["proxyset.release/1", "proxyset.release/2"] = "proxyset.release/2"
     probe: str = Field(pattern=_SHA256)
     index: str = Field(pattern=_SHA256)
     privacy: PrivacyStatement
@@ -133,11 +171,11 @@ class _Header(BaseModel):
 
 @dataclass(frozen=True, repr=False)
 class Release:
-    """R noisy counts.
+    """R noisy counts. Version 1 of the message counts records; version 2, of persons, on the grid that the statement names.
 
     Attributes:
-        counts: (R,) int64; noisy, so they may be negative. They always travel as 8 bytes each: the size of a release
-            depends on R alone.
+        counts: (R,) int64, in units of privacy.grid; noisy, so they may be negative. They always travel as 8 bytes each: the size
+            of a release depends on R and the terms alone.
         probe: fingerprint of the probe that was answered.
         index: fingerprint of the index that the probe came from, as the probe said.
         privacy: what it guarantees.
@@ -155,20 +193,16 @@ class Release:
         return f"<Release of {len(self.counts):,} noisy counts: {self._promise()}>"
 
     def _repr_html_(self) -> str:
-        sigma = self.privacy.sigma
-        caption = f"One bar a cluster; the band is the noise, ±σ = {sigma:.3g}."
-        picture = bars(self.counts.tolist(), f"{len(self.counts)} noisy counts", sigma)
+        caption = f"One bar a cluster; the band is the noise, ±σ = {self.noise:.3g}."
+        picture = bars(self.records.tolist(), f"{len(self.counts)} noisy counts", self.noise)
         facts = [self._promise(), f"for the index {self.index[:12]}"]
         return shown(f"Release of {len(self.counts):,} noisy counts", facts, picture, caption)
 
     def _promise(self) -> str:
         privacy = self.privacy
-        unit = (
-            "one record"
-            if privacy.unit == "record"
-            else f"one person of at most {privacy.max_records} records"
+        return (
+            f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {privacy.protects}, σ = {self.noise:.3g}"
         )
-        return f"ε = {privacy.epsilon:g} at δ = {privacy.delta:g} for {unit}, σ = {privacy.sigma:.3g}"
 
     def to_bytes(self) -> bytes:
         return self._packed(self.receipt)
@@ -177,7 +211,9 @@ class Release:
         tensors: Tensors = {"counts": self.counts}
         if receipt:
             tensors["receipt"] = np.frombuffer(receipt, np.uint8)
-        return pack(_Header(probe=self.probe, index=self.index, privacy=self.privacy), tensors)
+        version = _version(self.privacy)
+        header = _Header(schema_version=version, probe=self.probe, index=self.index, privacy=self.privacy)
+        return pack(header, tensors)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Release:
@@ -196,6 +232,10 @@ class Release:
             )
         if receipt.dtype != np.uint8 or receipt.ndim != 1 or len(receipt) > RECEIPT_LIMIT:
             raise ArtifactError(f"the receipt in a release is at most {RECEIPT_LIMIT} bytes")
+        if header.schema_version != _version(header.privacy):
+            raise ArtifactError(
+                f"a release on a grid of {header.privacy.grid} is not of {header.schema_version}"
+            )
         check_statement(header.privacy)
         lowest = -min(_LOWEST_NOISE * header.privacy.sigma, _LARGEST_COUNT)
         if counts.max() > _LARGEST_COUNT or counts.min() < lowest:
@@ -206,11 +246,24 @@ class Release:
         return cls(counts, header.probe, header.index, header.privacy, receipt.tobytes())
 
     @property
+    def records(self) -> NDArray[np.float64]:
+        """(R,) the counts in records: over the grid."""
+        return self.counts / self.privacy.grid
+
+    def adds_up_to(self, records: int) -> bool:
+        """Whether the noisy counts are so many records or more, all together."""
+        return int(self.counts.sum()) >= records * self.privacy.grid
+
+    @property
     def noise(self) -> float:
-        """The scale of the noise on every count."""
-        return self.privacy.sigma
+        """The scale of the noise on every count, in records."""
+        return self.privacy.noise
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the bytes that travel, less the receipt, which names it."""
         return fingerprint(self._packed(b""))
+
+
+def _version(privacy: PrivacyStatement) -> Literal["proxyset.release/1", "proxyset.release/2"]:
+    return "proxyset.release/1" if privacy.grid == 1 else "proxyset.release/2"

@@ -69,6 +69,8 @@ class Task(BaseModel):
     def _makes_sense(self) -> Task:
         if self.leader == self.helper:
             raise ValueError("leader and helper have one key: a sum of two parties needs two")
+        if self.privacy.grid != 1:
+            raise ValueError(f"a report counts records one by one, not on a grid of {self.privacy.grid}")
         if self.privacy.max_records > self.most:
             raise ValueError(
                 f"one {self.privacy.unit} may have {self.privacy.max_records} votes, a report at most {self.most}"

@@ -15,4 +15,4 @@ class Total(Release):
 
     @property
     def noise(self) -> float:
-        return math.sqrt(2) * self.privacy.sigma
+        return math.sqrt(2) * self.privacy.noise

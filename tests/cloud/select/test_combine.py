@@ -38,6 +38,18 @@ def test_few_releases_are_summed_as_they_are():
     assert found.sigma == pytest.approx(np.hypot(*sigmas))
 
 
+@pytest.mark.parametrize("rule", ["sum", "capped", "robust"])
+def test_counts_on_a_grid_are_records(rule):
+    """Clients whose unit is a person and clients whose unit is a record weigh the same for the same records and noise."""
+    person = statement(1.0, unit="person", max_records=1)
+    on_grid = Release(np.array([2560, 0]), "b" * 64, INDEX, person)
+    others = [release([0, 10]), release([10, 10])]
+    found = combine([on_grid, *others], INDEX, 2, rule=rule)
+    expected = combine([release([10, 0]), *others], INDEX, 2, rule=rule)
+    np.testing.assert_allclose(found.counts, expected.counts, rtol=0.01)
+    assert found.sigma == pytest.approx(expected.sigma, rel=0.01)
+
+
 def test_a_heavy_release_is_scaled_and_so_is_its_noise():
     releases = [release([10, 0]), release([0, 10]), release([-100, 900])]
     np.testing.assert_allclose(weights(releases, 2), [1, 1, 0.02])

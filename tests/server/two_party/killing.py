@@ -92,7 +92,7 @@ def begin(folder: Path, index: Index, name: str, url: str, helper: str) -> np.nd
     sums, made = sums_of(state), list[Task]()
 
     def before(probe: Probe) -> None:
-        privacy = privacy_statement(1.0, unit="person", max_records=7)
+        privacy = privacy_statement(1.0, unit="person", max_records=7, whole_records=True)
         names = {"campaign": name, "probe": probe.fingerprint, "index": probe.index, "privacy": privacy}
         keys = {"leader": public_half(sums.key()), "helper": helper}
         made.append(make_task(R=probe.clusters, most=7, minimum=REPORTS // 2, **names, **keys))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from proxyset_lab.experiment import Experiment
+
+Found = TypeVar("Found")
 
 To = Annotated[
     Path | None, typer.Option(help="File to write instead of standard output.", show_default=False)
@@ -55,6 +61,71 @@ def planner(
     from proxyset_lab.planner import planned_and_real
 
     _write(planned_and_real(repeats) + "\n", to)
+
+
+Study = Annotated[
+    Path, typer.Argument(metavar="FILE", help="TOML file of an experiment: its data sets, budgets and δ.")
+]
+Seeds = Annotated[int, typer.Option(help="How many seeds, from 0.", min=1)]
+Draws = Annotated[int, typer.Option(help="Draws of noise for each seed.", min=1)]
+OnlyData = Annotated[list[str] | None, typer.Option(help="Only this data set; may be repeated.")]
+
+
+def persons(
+    file: Study,
+    epsilon: Annotated[float, typer.Option(help="Of every release.")] = 0.58,
+    records: Annotated[int, typer.Option(help="m, the records of a person.", min=1)] = 10,
+    seeds: Seeds = 3,
+    draws: Draws = 1,
+    data: OnlyData = None,
+    to: To = None,
+) -> None:
+    """What persons' votes are worth scaled to a length of √m, against m votes of each and noise for m.
+
+    Example: proxyset-lab persons lab/benchmarks/main.toml
+    """
+    from proxyset_lab.persons import pairs, table
+
+    _write(table(_told(pairs(_some(file, seeds, data), epsilon, records, draws))) + "\n", to)
+
+
+def ranked(
+    file: Study,
+    epsilon: Annotated[float, typer.Option(help="Of every release.")] = 0.58,
+    records: Annotated[
+        list[int] | None, typer.Option(help="Records of a client, 0 for all; may be repeated; 60, 200 and 0.")
+    ] = None,
+    seeds: Seeds = 3,
+    draws: Draws = 1,
+    data: OnlyData = None,
+    to: To = None,
+) -> None:
+    """What ranked votes (weights for the eight nearest centroids) would be worth over one vote, at the smallest budgets.
+
+    Example: proxyset-lab ranked lab/benchmarks/main.toml --data digits
+    """
+    from proxyset_lab.ranked import pairs, table
+
+    sizes = tuple(number or None for number in records or (60, 200, 0))
+    _write(table(_told(pairs(_some(file, seeds, data), epsilon, sizes, draws))) + "\n", to)
+
+
+def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
+    """An experiment with that many seeds, of some of its data sets."""
+    from proxyset_lab.experiment import Experiment
+
+    experiment = Experiment.read(file)
+    data = tuple(one for one in experiment.data if not names or one.name in names)
+    return experiment.model_copy(update={"seeds": tuple(range(seeds)), "data": data})
+
+
+def _told(found: Iterable[Found]) -> list[Found]:
+    """All of them, each written to standard error when it is there."""
+    kept = []
+    for one in found:
+        kept.append(one)
+        sys.stderr.write(f"{one}\n")
+    return kept
 
 
 def flower(

@@ -62,10 +62,10 @@ def cost_bar(share: Share) -> Markup:
     ).format(label, f"{1000 * spent:.1f}", kind, f"{1000 * spent:.1f}", f"{max(4.0, 1000 * width):.1f}")
 
 
-def counts_chart(noisy: NDArray[np.int64], true: NDArray[np.int64] | None = None) -> Markup:
-    """The noisy counts as bars, one a reference point; true ones as outlines over them."""
+def counts_chart(noisy: NDArray[np.float64], true: NDArray[np.float64] | None = None) -> Markup:
+    """The noisy counts, in records, as bars, one a reference point; true ones as outlines over them."""
     shown = noisy if true is None else np.concatenate([noisy, true])
-    low, high = min(0, int(shown.min())), max(1, int(shown.max()))
+    low, high = min(0.0, float(shown.min())), max(1.0, float(shown.max()))
     scale, width = (_HEIGHT - 20) / (high - low), (_WIDTH - 20) / len(noisy)
     zero = 10 + high * scale
     parts = [f'<path class="axis" d="M10 {zero:.1f}H{_WIDTH - 10}"/>']
@@ -74,10 +74,8 @@ def counts_chart(noisy: NDArray[np.int64], true: NDArray[np.int64] | None = None
         top, tall = zero - max(count, 0) * scale, max(abs(count) * scale, 0.5)
         parts.append(_bar(f"count{below}", j, width, top, tall))
         if true is not None and true[j]:
-            parts.append(_bar("count-true", j, width, zero - int(true[j]) * scale, int(true[j]) * scale))
-    label = (
-        f"{len(noisy)} noisy counts from {noisy.min()} to {noisy.max()}. The table below has every number."
-    )
+            parts.append(_bar("count-true", j, width, zero - true[j] * scale, true[j] * scale))
+    label = f"{len(noisy)} noisy counts from {noisy.min():.0f} to {noisy.max():.0f}. The table below has every number."
     return _svg(_WIDTH, _HEIGHT, label, parts)
 
 

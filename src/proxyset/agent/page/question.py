@@ -161,7 +161,7 @@ def examine(
         state=state_of(ledger, ask),
         decision=decision(ledger, ask.probe, ask.server),
         shares=shares_of(ledger, ask.server, cost.rho),
-        worth=_worth(probe.clusters, cost.sigma, records),
+        worth=_worth(probe.clusters, cost.noise, records),
         checks=_checks(ledger, ask, probe, settings, cost, new_index),
         answers=[
             sent

@@ -306,7 +306,7 @@ class Owner:
             raise HTTPException(404, f"entry {found.entry.seq} of the ledger is about labels, not counts")
         return found
 
-    def _show_sent(self, visit: Visit, true: NDArray[np.int64] | None) -> Response:
+    def _show_sent(self, visit: Visit, true: NDArray[np.float64] | None) -> Response:
         found = self._found(visit)
         receipt = Receipt.of(found.release)
         values = self._labels(found) if isinstance(found, SentLabels) else self._counts(found, true)
@@ -325,8 +325,8 @@ class Owner:
             **values,
         )
 
-    def _counts(self, sent: Sent, true: NDArray[np.int64] | None) -> dict[str, Any]:
-        counts = sent.release.counts
+    def _counts(self, sent: Sent, true: NDArray[np.float64] | None) -> dict[str, Any]:
+        counts = sent.release.records
         probe = inbox.probe_of(self._ledger, sent.entry.probe)
         return {
             "labels": False,
@@ -374,15 +374,15 @@ def _debits(entries: list[Entry], cap: float) -> list[dict[str, Any]]:
 
 
 def _rows(
-    noisy: NDArray[np.int64], true: NDArray[np.int64] | None, items: list[Item]
+    noisy: NDArray[np.float64], true: NDArray[np.float64] | None, items: list[Item]
 ) -> list[dict[str, Any]]:
     """One row a reference point, the largest noisy count first."""
     return [
         {
             "number": int(j),
             "item": items[j] if items else None,
-            "noisy": int(noisy[j]),
-            "true": None if true is None else int(true[j]),
+            "noisy": float(noisy[j]),
+            "true": None if true is None else float(true[j]),
         }
         for j in np.argsort(-noisy, kind="stable")
     ]

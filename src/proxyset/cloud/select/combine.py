@@ -3,7 +3,8 @@
 Each release keeps its own guarantee and carries its own noise; what is done here is post-processing, and nobody is trusted to
 add anything up in secret. Three rules:
 
-    sum       Σ counts. Each client has as much say as it has counts, true or not.
+    sum       Σ counts. Each client has as much say as it has counts, true or not. Counts
+              are in records here, whatever grid they came on.
     capped    Σ w·counts. With three releases or more w bounds what one may bring (the default).
     robust    as `robust.total`: one client moves no cluster by more than its noise could, or the spread between clients.
 
@@ -67,7 +68,7 @@ class Weighed:
             return Coverage(*robust.total(releases, self.weights, noise))
         counts = np.zeros(len(releases[0].counts))
         for weight, release in zip(self.weights, releases, strict=True):
-            counts += weight * release.counts
+            counts += weight * release.records
         return Coverage(counts, float(np.linalg.norm(noise)))
 
 
@@ -114,7 +115,7 @@ def weigh(
         draw = Draw.of(release)
         draws.append(draw)
         sigmas[number - 1] = release.noise
-        masses[number - 1] = np.abs(release.counts.astype(np.float64)).sum()
+        masses[number - 1] = np.abs(release.records).sum()
         for name, what in ((draw.release, "given twice"), (draw.owner, "of one client")):
             if name != UNSIGNED and (first := seen.setdefault(name, number)) != number:
                 raise InvalidInput(

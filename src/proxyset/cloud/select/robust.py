@@ -64,7 +64,7 @@ def total(releases: Sequence[Release], weights: Array, noise: Array) -> tuple[Ar
         stop = min(start + width, clusters)
         held = np.empty((n, stop - start), np.float32)
         for row, release in enumerate(releases):
-            held[row] = release.counts[start:stop]
+            held[row] = release.records[start:stop]
         for low in range(start, stop, step):
             high = min(low + step, stop)
             totals[low:high] = huber(weights[:, None] * held[:, low - start : high - start], least)

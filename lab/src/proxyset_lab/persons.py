@@ -1,0 +1,124 @@
+"""Persons with several records: votes scaled to a length of √m, against at most m votes and noise for m.
+
+Each client's records are dealt to persons of m, at random or by likeness (neighbours along the first component of the probe's
+space). Both rules get the same budget, ε and standard noise; they differ in what they make of a person and in the noise's scale.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from proxyset.client.calibration import privacy_statement
+from proxyset.client.vote import clipped
+from proxyset.cloud.select import DEFAULT_STRATEGY, Coverage
+from proxyset.wire.probe import Probe
+from proxyset_lab.cell import Group
+from proxyset_lab.data.registry import find
+from proxyset_lab.experiment import Experiment
+from proxyset_lab.features import Features
+from proxyset_lab.intervals import interval
+from proxyset_lab.task import Task
+
+CLUSTERS = 100
+Dealt = Literal["at random", "alike"]
+DEALT: tuple[Dealt, ...] = ("at random", "alike")
+
+
+class Pair(NamedTuple):
+    """One client, one way of dealing, one budget and one draw of noise: the score of both rules, and the share of own items."""
+
+    data_set: str
+    domain: str
+    dealt: Dealt
+    budget: int
+    records: tuple[float, float]
+    length: tuple[float, float]
+
+
+def deal(task: Task, probe: Probe, most: int, dealt: Dealt) -> NDArray[np.int64]:
+    """(records,) the person of each of the client's records."""
+    mine = task.X[task.split.client]
+    order = task.rng(11).permutation(len(mine))
+    if dealt == "alike":
+        order = np.argsort(probe.project(mine)[:, 0], kind="stable")
+    persons = np.empty(len(mine), np.int64)
+    persons[order] = np.arange(len(mine)) // most
+    return persons
+
+
+def by_length(
+    votes: NDArray[np.int64], persons: NDArray[np.int64], most: int, grid: int
+) -> NDArray[np.float64]:
+    """(CLUSTERS,) what the client counts, in records."""
+    counts = np.zeros(CLUSTERS)
+    for person in np.unique(persons):
+        of_one = Counter(votes[persons == person].tolist())
+        for cluster, weight in clipped(of_one, most, grid).items():
+            counts[cluster] += weight / grid
+    return counts
+
+
+def pairs(experiment: Experiment, epsilon: float, most: int, draws: int) -> Iterator[Pair]:
+    """Every pair of an experiment's data sets, domains and seeds."""
+    whole = privacy_statement(epsilon, experiment.delta, "person", max_records=most, whole_records=True)
+    scaled = privacy_statement(epsilon, experiment.delta, "person", max_records=most)
+    features: dict[str, Features] = {}
+    for group in experiment.groups():
+        if group.data_set not in features:
+            features = {group.data_set: Features.of(find(group.data_set))}
+        with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
+            task = _task(experiment, group, features[group.data_set], Path(work))
+            probe = task.probe(CLUSTERS, None, "float16")
+            votes = task.votes(probe)
+            today = np.bincount(votes, minlength=CLUSTERS).astype(np.float64)
+            counts = {
+                dealt: by_length(votes, deal(task, probe, most, dealt), most, scaled.grid) for dealt in DEALT
+            }
+            for draw in range(draws):
+                noise = task.rng(12, draw).standard_normal(CLUSTERS)
+                for budget in experiment.of(group.data_set).budgets:
+                    before = _score(task, today, whole.noise, noise, budget)
+                    for dealt in DEALT:
+                        after = _score(task, counts[dealt], scaled.noise, noise, budget)
+                        yield Pair(group.data_set, group.private, dealt, budget, before, after)
+
+
+def _task(experiment: Experiment, group: Group, features: Features, work: Path) -> Task:
+    return Task(group, experiment.of(group.data_set), features, work, work, experiment.delta)
+
+
+def _score(
+    task: Task, counts: NDArray[np.float64], sigma: float, noise: NDArray[np.float64], budget: int
+) -> tuple[float, float]:
+    coverage = Coverage(counts + sigma * noise, sigma)
+    rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, budget)
+    return task.score(rows), float(np.mean(task.features.domains[rows] == task.group.private))
+
+
+def table(found: list[Pair]) -> str:
+    """Markdown: a row for each data set and way of dealing, intervals (95 %) over domains."""
+    lines = [
+        "| data set | persons' records | noise for m | scaled to √m | gain | own kind |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = list(dict.fromkeys(pair.data_set for pair in found))
+    for name in [*names, "all"]:
+        for dealt in DEALT:
+            of = [pair for pair in found if name in ("all", pair.data_set) and pair.dealt == dealt]
+            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
+            gain = interval([100 * (pair.length[0] - pair.records[0]) for pair in of], domains)
+            kind = interval([100 * (pair.length[1] - pair.records[1]) for pair in of], domains)
+            before, after = (
+                100 * float(np.mean(scores))
+                for scores in zip(*((p.records[0], p.length[0]) for p in of), strict=True)
+            )
+            lines.append(f"| {name} | {dealt} | {before:.1f} | {after:.1f} | {gain} | {kind} |")
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""Ranked votes, an experiment: a record gives weights to its eight nearest centroids instead of one vote to the nearest.
+
+With integer weights a of Σ a² = 32² a release has the ℓ2 sensitivity 32, so that in units of 32 the noise is that of one vote. The
+model of the counts (`ratio_model`) then takes the pool's own weights: λ_j = (N̂ / n) Σ_i a_ij exp f(z_i), with the variance
+σ² + ¼ + Σ_i a_ij² w_i of item i's share w_i. One vote is the weight vector (1). Nothing of this is in the product.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from proxyset.client.calibration import privacy_statement
+from proxyset.cloud.select import DEFAULT_STRATEGY, Candidates, Coverage, ratio_model
+from proxyset.cloud.select.rows import rows_of
+from proxyset_lab.data.registry import find
+from proxyset_lab.experiment import Experiment
+from proxyset_lab.features import Features
+from proxyset_lab.intervals import interval
+from proxyset_lab.task import Task
+
+WEIGHTS = np.array([23, 16, 11, 8, 5, 4, 3, 2]) / 32  # of the nearest, the next …; their squares add up to 1
+CLUSTERS = 100
+Array = NDArray[np.float64]
+
+
+def nearest(Z: NDArray[np.floating], centroids: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+    """(n, count) the centroids nearest to each row, the nearest first."""
+    squared = ratio_model._squared_distances(Z, centroids.astype(np.float64))
+    return np.argsort(squared, axis=1, kind="stable")[:, :count]
+
+
+def shares(Z: NDArray[np.floating], centroids: NDArray[np.floating], weights: Array) -> Array:
+    """(R,) what the rows give to each centroid, all together."""
+    given = np.zeros(len(centroids))
+    ranks = nearest(Z, centroids, len(weights))
+    for rank, weight in enumerate(weights[: ranks.shape[1]]):
+        given += weight * np.bincount(ranks[:, rank], minlength=len(centroids))
+    return given
+
+
+class RankedFit(ratio_model._Fit):
+    """The model with the pool's own weights. `weights` of (1,) is the product's model."""
+
+    def __init__(self, candidates: Candidates, coverage: Coverage, weights: Array) -> None:
+        from scipy.sparse import csr_matrix
+
+        super().__init__(candidates, coverage)
+        self._level -= float(np.log(weights.sum()))
+        rows, filled = self.sample.ravel(), np.flatnonzero(candidates.sizes)
+        ranks = nearest(rows_of(candidates.Z, rows), candidates.centroids[filled], len(weights))
+        given = np.broadcast_to(weights[: ranks.shape[1]], ranks.shape)
+        items = np.broadcast_to(np.arange(len(rows))[:, None], ranks.shape)
+        place = (ranks.ravel(), items.ravel())
+        self._a = csr_matrix((given.ravel(), place), (len(filled), len(rows)))
+        self._a2 = csr_matrix((given.ravel() ** 2, place), (len(filled), len(rows)))
+
+    def _objective(self, f: Array, theta: Array) -> tuple[Array, float]:
+        expected = self._items * np.exp(np.minimum(self._level + f, 40))
+        rates, variances = self._a @ expected.ravel(), self._noise + self._a2 @ expected.ravel()
+        misfit = np.square(self._counts - rates) / variances + np.log(variances)
+        return expected, -0.5 * float(misfit.sum() + theta @ theta)
+
+    def _linearised(self, expected: Array, F: Array, spread: Array) -> tuple[Array, Array]:
+        w = expected.ravel()
+        rates, deviations = self._a @ w, np.sqrt(self._noise + self._a2 @ w)
+        return (self._a @ (w[:, None] * F)) * (spread / deviations[:, None]), (
+            self._counts - rates
+        ) / deviations
+
+
+class Pair(NamedTuple):
+    """One client and one draw of noise: (score, share of own items) with one vote and with ranked ones."""
+
+    data_set: str
+    domain: str
+    records: int | None
+    epsilon: float
+    budget: int
+    one: tuple[float, float]
+    ranked: tuple[float, float]
+
+
+def pairs(
+    experiment: Experiment, epsilon: float, sizes: tuple[int | None, ...], draws: int
+) -> Iterator[Pair]:
+    """Every pair of an experiment's data sets, domains and seeds, at the smallest budget of each."""
+    features: dict[str, Features] = {}
+    for group in experiment.groups():
+        data = experiment.of(group.data_set)
+        if group.data_set not in features:
+            features = {group.data_set: Features.of(find(group.data_set))}
+        with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
+            for records in sizes:
+                few = data.model_copy(update={"records": records})
+                task = Task(group, few, features[group.data_set], Path(work), Path(work), experiment.delta)
+                probe = task.probe(CLUSTERS, None, "float16")
+                Z = probe.project(task.X[task.split.client])
+                given = [shares(Z, probe.centroids, weights) for weights in (np.ones(1), WEIGHTS)]
+                sigma = privacy_statement(epsilon, experiment.delta).sigma
+                for draw in range(draws):
+                    noise = sigma * task.rng(13, draw).standard_normal(CLUSTERS)
+                    found = []
+                    for counts, weights in zip(given, (np.ones(1), WEIGHTS), strict=True):
+                        with mock.patch.object(ratio_model, "_Fit", partial(RankedFit, weights=weights)):
+                            coverage = Coverage(counts + noise, sigma)
+                            rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, data.budgets[0])
+                        own = float(np.mean(task.features.domains[rows] == group.private))
+                        found.append((task.score(rows), own))
+                    yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
+
+
+def table(found: list[Pair]) -> str:
+    """Markdown: a row for each ε, number of records and data set, intervals (95 %) over domains."""
+    lines = [
+        "| ε | records | data set | one vote | ranked votes | gain | own kind |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    names = list(dict.fromkeys(pair.data_set for pair in found))
+    for epsilon, records in dict.fromkeys((pair.epsilon, pair.records) for pair in found):
+        for name in [*names, "all"]:
+            of = [
+                p
+                for p in found
+                if (p.epsilon, p.records) == (epsilon, records) and name in ("all", p.data_set)
+            ]
+            if not of:
+                continue
+            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
+            gain = interval([100 * (pair.ranked[0] - pair.one[0]) for pair in of], domains)
+            kind = interval([100 * (pair.ranked[1] - pair.one[1]) for pair in of], domains)
+            one, ranked = (
+                100 * float(np.mean([score[0] for score in scores]))
+                for scores in ([p.one for p in of], [p.ranked for p in of])
+            )
+            lines.append(
+                f"| {epsilon} | {records or 'all'} | {name} | {one:.1f} | {ranked:.1f} | {gain} | {kind} |"
+            )
+    return "\n".join(lines)
