@@ -80,7 +80,7 @@ class LabelViews:
                 raise HTTPException(409, check.words)
         cost = whole_cost(question.cost)
         approve(self._ledger, asked.fingerprint, ask.server, cost, visit.text("note"))
-        self._work.start(ask.name, lambda: self._answer(ask, asked, cost.epsilon))
+        self._work.start(ask.name, lambda _: self._answer(ask, asked, cost.epsilon))
         return self._site.redirect(f"/questions/{ask.name}")
 
     def _answer(self, ask: Ask, asked: Questions, epsilon: float) -> str:

@@ -207,7 +207,7 @@ class Owner:
         if ask.agent:
             visit.say("Approved. Your agent answers when it next looks.")
         else:
-            self.work.start(ask.name, lambda: self._answer(ask, probe, question.cost.epsilon, new_index))
+            self.work.start(ask.name, lambda _: self._answer(ask, probe, question.cost.epsilon, new_index))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def refuse(self, visit: Visit) -> Response:
