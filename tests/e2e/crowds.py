@@ -1,4 +1,4 @@
-"""A server's state with as many clients as anybody has: made in seconds, with keys that nobody holds and counts that nobody counted."""
+"""A server's state with as many clients as anybody has, made in seconds: nobody holds their keys, and nobody counted their counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ def crowd(folder: Path, clients: int, clusters: int = 40, each: int = 80) -> Sta
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, f"phone {number:05d}", at))
         for number in range(clients // 10):
             until = text_of(now() + timedelta(days=7))
-            row = (hashlib.sha256(b"token %d" % number).hexdigest(), f"invited {number:05d}", text_of(begun), until)
+            row = (
+                hashlib.sha256(b"token %d" % number).hexdigest(),
+                f"invited {number:05d}",
+                text_of(begun),
+                until,
+            )
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", row)
     campaign = state.campaign("drawings")
     rng, privacy = np.random.default_rng(0), privacy_statement(0.58)

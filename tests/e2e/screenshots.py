@@ -169,7 +169,7 @@ def operator(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         shoot("progress")
         tab.goto(f"{site}/")
         shoot("home")
-    desk.work.close()
+    desk.close()
     state.close()
 
 

@@ -45,7 +45,7 @@ def cloud(tmp_path_factory):
     with listening(app, listener):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         yield Cloud(folder, state, url, state.create_operator("ada", list(Scope)))
-    desk.work.close()
+    desk.close()
     state.close()
 
 

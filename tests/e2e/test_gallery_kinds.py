@@ -107,7 +107,7 @@ def cloud(indexes, tmp_path_factory):
     with listening(app, listener):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
         yield url, state.create_operator("ada", list(Scope)), state
-    desk.work.close()
+    desk.close()
     state.close()
 
 

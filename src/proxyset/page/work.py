@@ -13,8 +13,6 @@ from proxyset.errors import ProxysetError
 _KEPT = 200
 
 State = Literal["none", "running", "done", "failed"]
-
-
 Say = Callable[[str], None]
 
 
@@ -68,6 +66,14 @@ class Work:
         if isinstance(error, ProxysetError | OSError):
             return "failed", str(error)
         return "failed", f"{type(error).__name__}: {error}. This is a bug"
+
+    def forget(self, name: str) -> tuple[State, str]:
+        """What became of the newest job of this name, told for the last time unless it still runs."""
+        told = self.state(name)
+        with self._lock:
+            if told[0] != "running":
+                self._jobs.pop(name, None)
+        return told
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

@@ -70,7 +70,8 @@ class Lists:
         """Clients, revoked ones too; searched by name and by the first digits of the key."""
         of = "FROM releases WHERE client = c.key"
         return self._part(
-            f"c.key, c.name, c.enrolled, c.revoked, (SELECT count(*) {of}), (SELECT sum(rho) {of}), (SELECT sum(length(data)) {of})",
+            "c.key, c.name, c.enrolled, c.revoked, "
+            f"(SELECT count(*) {of}), (SELECT sum(rho) {of}), (SELECT sum(length(data)) {of})",
             "clients c",
             ("c.name", "c.key"),
             "c.enrolled DESC, c.key",

@@ -109,12 +109,15 @@ class Progress:
         verdicts: of those that were judged.
         closed: no more are taken, because aggregation has begun.
         opened: whether the sum is there.
+        jobs, jobs_done: into how many batches the reports were put, and how many of them were verified with the helper.
     """
 
     reports: int
     verdicts: dict[Verdict, int]
     closed: bool
     opened: bool
+    jobs: int = 0
+    jobs_done: int = 0
 
     def words(self) -> str:
         """One line for people."""
@@ -322,11 +325,13 @@ class Sums:
         with writing(self._engine) as db:
             rows = db.execute(verdicts.group_by(_REPORTS.c.verdict)).all()
             found: dict[int | None, int] = {row[0]: row[1] for row in rows}
-            closed = _frozen(db, campaign)
+            asked = select(func.count(), func.count(_JOBS.c.share)).where(_JOBS.c.campaign == campaign)
+            jobs, done = db.execute(asked).one()
         judged = {
             Verdict(int(key)): count for key, count in sorted(found.items(), key=str) if key is not None
         }
-        return Progress(sum(found.values()), judged, closed, self.total(campaign) is not None)
+        opened = self.total(campaign) is not None
+        return Progress(sum(found.values()), judged, jobs > 0, opened, jobs, done)
 
     def close(self) -> None:
         """Close the file."""
