@@ -1,4 +1,4 @@
-"""A server's state with as many clients as anybody has, made in seconds: nobody holds their keys, and nobody counted their counts."""
+"""A server's state with as many clients as anybody has, made in seconds: their keys and counts are made up."""
 
 from __future__ import annotations
 

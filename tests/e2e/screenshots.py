@@ -33,7 +33,7 @@ from proxyset.server.limits import Limits
 from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.train.metrics_file import MetricsFile
-from tests.e2e.browser import chromium, listening
+from tests.e2e.browser import approve, chromium, listening
 from tests.e2e.worlds import draw_labelled, operator_state, picture_index, picture_questions, table_probe
 
 FORMS = {  # name → what the browser is
@@ -107,7 +107,7 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         for epsilon in ("0.5", "0.3", "0.7"):
             tab.get_by_label("Privacy loss").fill(epsilon)
             tab.get_by_role("button", name="Work it out").click()
-            tab.get_by_role("button", name="Approve").click()
+            approve(tab)
             tab.get_by_text("was debited").wait_for()
         tab.get_by_role("link", name="see exactly what left").last.click()
         tab.get_by_role("button", name="Count again").click()
@@ -117,7 +117,7 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         tab.get_by_label("Privacy loss").fill("1.4")
         tab.get_by_role("button", name="Work it out").click()
         shoot("label")
-        tab.get_by_role("button", name="Approve").click()
+        approve(tab)
         tab.get_by_role("link", name="see exactly what left").click()
         tab.get_by_text("Item by item").click()
         shoot("labelled")
