@@ -479,6 +479,11 @@ class State:
         rows = self._database.rows("SELECT at, who, way, act, object FROM acts ORDER BY id")
         return [Act(time_of(at), who, way, act, what) for at, who, way, act, what in rows]
 
+    def note(self, act: str, what: str) -> None:
+        """Write down what somebody does that changes nothing here."""
+        with self._database.writing() as db:
+            _note(db, act, what)
+
     # Sessions of the page
 
     def begin_session(self, hash: str, name: str, csrf: str, seen: int) -> None:

@@ -167,6 +167,7 @@ def test_with_the_keyboard_alone(page, ledger, tab):
     press_until("a file, of unknown sender")
     tab.wait_for_url(re.compile("/asks/"))
     press_until("Approve")
+    tab.wait_for_url(re.compile("/approve"))
     press_until("Answer it")
     tab.get_by_role("link", name="see exactly what left").wait_for()
     assert ledger.account().debits == 1

@@ -117,10 +117,10 @@ def test_no_request_waits_for_a_map_and_everybody_is_told_how_far_it_is(world, m
     seen, stage, words = library.sight(campaign)
     assert drawing.wait(30)
     assert (seen, stage) == (None, "running")
-    assert library.sight(campaign) == (None, "running", "34 of 1,000 items were looked at to draw the map.")
+    assert library.sight(campaign) == (None, "running", "34 of 1,200 items were looked at to draw the map.")
     go_on.set()
     first = settled(library, campaign)[0]
-    assert first.atlas.sizes.sum() == 1000
+    assert first.atlas.sizes.sum() == 1200
     answer(state, campaign, 0)  # meanwhile what there is stays to be seen
     monkeypatch.setattr(campaigns, "coverage", lambda *_: 1 // 0)
     monkeypatch.setattr(module, "_PATIENCE", 10)

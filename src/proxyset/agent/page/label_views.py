@@ -13,6 +13,7 @@ from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import cost_bar
 from proxyset.agent.page.items import SHOWN, digest, items_of, kind_of
 from proxyset.agent.page.label_question import LabelQuestion, examine_labels
+from proxyset.agent.page.question import spending
 from proxyset.agent.page.settings import Settings
 from proxyset.client.decisions import approve
 from proxyset.client.label_privacy import whole_cost
@@ -22,7 +23,7 @@ from proxyset.client.look import check_questions
 from proxyset.encoders import encoder_for
 from proxyset.errors import ProxysetError
 from proxyset.page.pictures import picture
-from proxyset.page.site import Site, Visit
+from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
 from proxyset.wire.questions import ABSTAINED, Questions
 

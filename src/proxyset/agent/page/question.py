@@ -81,6 +81,10 @@ class Share:
     spent: float
     cost: float
 
+    def left(self, spent: float) -> float:
+        """The share of the cap that is left when so much is spent."""
+        return max(0.0, 1 - spent / self.cap)
+
     @property
     def fits(self) -> bool:
         return self.spent + self.cost <= self.cap
@@ -191,8 +195,8 @@ def spending(shares: list[Share]) -> list[str]:
     """What an answer takes of each cap, in words for whoever is about to say yes."""
     return [
         f"It takes {percent(each.cost / each.cap)} of {'the budget for ' + each.name if each.name else 'your whole budget'}: "
-        f"{percent(max(0.0, 1 - each.spent / each.cap))} are left now, {percent(max(0.0, 1 - (each.spent + each.cost) / each.cap))} "
-        "then. That cannot be taken back, also if the answer never arrives."
+        f"{percent(each.left(each.spent))} are left now, {percent(each.left(each.spent + each.cost))} then. That cannot be taken "
+        "back, also if the answer never arrives."
         for each in shares
     ]
 
