@@ -14,6 +14,7 @@ from proxyset.agent.history import everything
 from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render
+from proxyset.client.receipts import public_key
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from tests.e2e.browser import listening
@@ -60,7 +61,7 @@ class Page:
         return self._client.post(path, data={"csrf": csrf, **fields}, headers={"origin": self.site})
 
 
-def test_a_sum_on_both_pages(state, tmp_path):
+def test_a_sum_on_both_pages(state, tmp_path, command):
     index = tiny_index(tmp_path)
     with helping(tmp_path / "helper", leader(state)) as helper, running(state) as url:
         begin_sum(state, index, helper)
@@ -109,5 +110,19 @@ def test_a_sum_on_both_pages(state, tmp_path):
         assert owner.post(f"/sent/{sent.entry.seq}/verify").status_code == 303
         assert "The receipt is genuine" in owner.get(f"/sent/{sent.entry.seq}")
         assert owner.post(f"/sent/{sent.entry.seq}/counts").status_code == 404
+    (tmp_path / "report").write_bytes(sent.data)
+    arguments = (
+        "client",
+        "verify",
+        tmp_path / "report",
+        "--key",
+        public_key(asking.ledger),
+        "--ledger",
+        asking.ledger.path,
+    )
+    status, told, _ = command(*arguments)  # as the report says (red before: it was no release)
+    assert (status, "5 exact counts in two halves" in told) == (0, True)
+    told = command("client", "history", asking.ledger.path, "--entry", sent.entry.seq)[1]
+    assert "unless the leader" in told and "work together" in told
     report = render(asking.ledger).html
     assert "Nothing has left" not in report and "unless those two work together" in report

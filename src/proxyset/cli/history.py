@@ -20,10 +20,17 @@ from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
+from proxyset.wire.questions import (
+    ABSTAINED,
+    LABELS_LIMIT,
+    QUESTIONS_LIMIT,
+    LabelRelease,
+    LabelStatement,
+    Questions,
+)
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
-from proxyset.wire.report import Report
+from proxyset.wire.report import REPORT_LIMIT, Report
 from proxyset.wire.server_name import recorded_name
 
 
@@ -58,7 +65,7 @@ def history(
 
 
 def verify(
-    release: Annotated[Path, typer.Argument(help="File of a release, or of labels.")],
+    release: Annotated[Path, typer.Argument(help="File of a release, of labels, or of a report.")],
     key: Annotated[
         str | None, typer.Option(help="The public key that must have signed its receipt.", show_default=False)
     ] = None,
@@ -77,24 +84,31 @@ def verify(
 
     Example: proxyset client verify release.safetensors --key KEY
     """
-    found: Release | LabelRelease
-    data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT))
-    labels = schema_of(data) == "proxyset.labels"
-    found = LabelRelease.from_bytes(data) if labels else Release.from_bytes(data)
+    found: Release | LabelRelease | Report
+    data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT, REPORT_LIMIT))
+    schema = schema_of(data)
+    cost: PrivacyStatement | LabelStatement
+    if schema == "proxyset.labels":
+        found = LabelRelease.from_bytes(data)
+        size, what, cost = len(found.labels), "labels", found.privacy
+    elif schema == "proxyset.report":
+        found = Report.from_bytes(data)
+        size, what, cost = found.task.clusters, "exact counts in two halves", found.task.privacy
+    else:
+        found = Release.from_bytes(data)
+        size, what, cost = len(found.counts), "noisy counts", found.privacy
     receipt = Receipt.of(found, key)
     if receipt is None:
         raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
-    values = found.counts if isinstance(found, Release) else found.labels
     for path, asked in ((probe, _probe(probe)), (questions, _questions(questions))):
-        if asked and (found.probe, len(values)) != asked:
+        if asked and (found.probe, size) != asked:
             raise ArtifactError(f"{release} does not answer {path}")
     policy = check_receipt(Ledger.open(ledger, create=False), receipt) if ledger else None
     facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
     facts |= {"claim": receipt.claim.model_dump(mode="json"), "policy": policy}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
-        f"{release}: {len(values)} {'labels' if labels else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
-        f"at δ = {found.privacy.delta:g}, ρ = {found.privacy.rho:.4g}",
+        f"{release}: {size} {what}, ε = {cost.epsilon:g} at δ = {cost.delta:g}, ρ = {cost.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
         f"ledger entry {receipt.claim.head}; the policy is committed to as {receipt.claim.policy}"
         + ("" if policy is None else f" and is {policy or 'none'}"),

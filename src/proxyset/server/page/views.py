@@ -211,14 +211,15 @@ class Desk:
         sets = self._state.selections(campaign.id)
         picked = self._picked(sets[-1]) if sets else Counter()
         order = np.argsort(-coverage.counts if coverage else -atlas.sizes, kind="stable")
-        part = part_of(order, visit.whole("page", 1))
+        wanted, page = looked_for(visit)
+        part = part_of(order.tolist(), page, wanted, lambda j: f"cluster {j}")
         rows = [
             {
-                "cluster": int(j),
+                "cluster": j,
                 "size": int(atlas.sizes[j]),
                 "share": float(atlas.sizes[j] / atlas.sizes.sum()),
                 "count": float(coverage.counts[j]) if coverage else None,
-                "picked": picked[int(j)],
+                "picked": picked[j],
             }
             for j in part.rows
         ]
