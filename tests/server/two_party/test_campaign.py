@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from proxyset.client.receipts import signing_key
 from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput, ProxysetError, Rejected, StateError, TransportError
 from proxyset.server import campaigns
+from proxyset.server.backup import backup
 from proxyset.server.state import State
 from proxyset.server.two_party.job import aggregate
 from proxyset.server.two_party.sums import sums_of
@@ -24,6 +26,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 from proxyset.wire.report import Report
 from proxyset.wire.signing import public_half
+from proxyset.wire.total import Total
 from tests.server.running import CLUSTERS, begin, running, signed
 from tests.server.two_party.parties import POLICY, begin_sum, client_of, helping, leader
 
@@ -36,12 +39,21 @@ def exact(state: State, agents: list[Agent]) -> np.ndarray:
 
 
 def waiting(state: State) -> list[Report]:
-    with sums_of(state)._engine.begin() as db:
-        found = db.exec_driver_sql("SELECT data FROM reports WHERE data IS NOT NULL").scalars().all()
-    return [Report.from_bytes(bytes(data)) for data in found]
+    found = state._database.rows("SELECT data FROM sum_reports WHERE data IS NOT NULL")
+    return [Report.from_bytes(bytes(data)) for (data,) in found]
 
 
-def test_from_offers_to_a_proxy_set(state: State, index: Index, tmp_path: Path) -> None:
+def test_from_offers_to_a_proxy_set(place: str | Path, index: Index, tmp_path: Path) -> None:
+    with closing(State.open(place)) as state:
+        total, key = one_sum(state, index, tmp_path), leader(state)
+        backup(state, tmp_path / "copy")
+    with closing(State.open(tmp_path / "copy", create=False)) as copied:
+        kept = sums_of(copied).total("wards")
+        assert kept is not None and kept.counts.tolist() == total.counts.tolist() and leader(copied) == key
+        assert campaigns.draw(copied, "wards", out=tmp_path / "again").card.items == 10
+
+
+def one_sum(state: State, index: Index, tmp_path: Path) -> Total:
     with helping(tmp_path / "helper", leader(state)) as helper, running(state) as url:
         begin_sum(state, index, helper)
         task = sums_of(state).find("wards").task  # type: ignore[union-attr]
@@ -66,6 +78,7 @@ def test_from_offers_to_a_proxy_set(state: State, index: Index, tmp_path: Path) 
     coverage = campaigns.coverage(state, "wards")
     assert coverage is not None and coverage.sigma == pytest.approx(total.noise)
     assert campaigns.draw(state, "wards", out=tmp_path / "proxy").card.items == 10
+    return total
 
 
 def test_the_leader_keeps_no_share_of_what_was_judged(state: State, index: Index, tmp_path: Path) -> None:
@@ -153,8 +166,8 @@ def test_a_helper_that_is_away_or_answers_nonsense(state: State, index: Index, t
 
 
 def _move(state: State, url: str) -> None:
-    with sums_of(state)._engine.begin() as db:
-        db.exec_driver_sql("UPDATE sums SET helper_url = ?", (url,))
+    with state._database.writing() as db:
+        db.execute("UPDATE sums SET helper_url = ?", (url,))
 
 
 def test_only_the_tasks_own_leader_asks(state: State, index: Index, tmp_path: Path) -> None:
