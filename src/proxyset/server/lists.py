@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from proxyset.page.part import ROWS, Part, pages_of
 from proxyset.server.records import Act, Campaign, Client, Operator, Token, now
 from proxyset.server.rows import campaign_of, client_of, maybe_time, operator_of, text_of, time_of
+from proxyset.wire.aggregation import Verdict
 
 if TYPE_CHECKING:
     from proxyset.server.database import Database
@@ -40,6 +41,17 @@ class Answer:
     rho: float
     received: datetime
     size: int
+
+
+@dataclass(frozen=True)
+class ReportSent:
+    """A report for a sum of two parties: by whom, when it came, its bytes; what the two found, or None before they have looked."""
+
+    client: str
+    name: str
+    received: datetime
+    size: int
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,28 @@ class Lists:
             ("r.campaign = ?", [campaign]),
             size,
         )
+
+    def reports(self, campaign: str, wanted: str = "", page: int = 1, size: int = ROWS) -> Part[ReportSent]:
+        """The reports of a campaign of two parties; searched by the client's name and the first digits of its key."""
+        return self._part(
+            "r.client, c.name, r.received, r.size, r.verdict",
+            "sum_reports r JOIN clients c ON c.key = r.client",
+            ("c.name", "c.key"),
+            "r.received DESC, r.client",
+            lambda row: ReportSent(
+                *row[:2], time_of(row[2]), row[3], None if row[4] is None else Verdict(row[4])
+            ),
+            wanted,
+            page,
+            ("r.campaign = ?", [campaign]),
+            size,
+        )
+
+    def arrived_reports(self, campaign: str) -> Arrived:
+        """How many reports came to a campaign of two parties."""
+        query = "SELECT count(*), sum(size), max(received) FROM sum_reports WHERE campaign = ?"
+        ((reports, size, last),) = self._database.rows(query, campaign)
+        return Arrived(reports, int(size or 0), maybe_time(last))
 
     def campaigns(self, wanted: str = "", page: int = 1) -> Part[Asked]:
         """Campaigns; searched by name and purpose."""

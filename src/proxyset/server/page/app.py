@@ -59,7 +59,8 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         footer=_FOOTER,
     )
     desk = Desk(site, state, watched)
-    read, campaign, clients, people = Scope.read, Scope.campaigns, Scope.clients, desk.people
+    read, campaign, clients = Scope.read, Scope.campaigns, Scope.clients
+    people, sets = desk.people, desk.sets
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
@@ -76,17 +77,17 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         at: desk.campaign,
         f"{at}/answers": desk.answers,
         f"{at}/arrivals": desk.arrivals,
-        f"{at}/drawing": desk.drawing,
+        f"{at}/drawing": sets.drawing,
         f"{at}/opening": desk.opening,
         f"{at}/mapping": desk.mapping,
         f"{at}/clusters": desk.clusters,
         at + cluster: desk.cluster,
         f"{at}{cluster}/near": desk.near,
         f"{at}{cluster}/{{number}}.png": desk.item,
-        at + drawn: desk.proxy,
-        f"{at}{drawn}/{{rank}}.png": desk.picked,
-        f"{at}{drawn}/judging": desk.judging,
-        f"{at}{drawn}/file": desk.download,
+        at + drawn: sets.proxy,
+        f"{at}{drawn}/{{rank}}.png": sets.picked,
+        f"{at}{drawn}/judging": sets.judging,
+        f"{at}{drawn}/file": sets.download,
     }.items():
         site.get(path, desk.needs(read, view))
     # what cannot be undone is asked for (GET) before it is done (POST)
@@ -99,8 +100,8 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
     ):
         site.get(path, desk.needs(scope, ask))
         site.post(path, desk.needs(scope, act))
-    site.post(f"{at}/draw", desk.needs(campaign, desk.draw))
-    site.post(f"{at}{drawn}/gain", desk.needs(read, desk.judge))
+    site.post(f"{at}/draw", desk.needs(campaign, sets.draw))
+    site.post(f"{at}{drawn}/gain", desk.needs(read, sets.judge))
     site.post("/invitations", desk.needs(clients, people.invite))
 
     async def to_page(_: Request) -> Response:

@@ -6,40 +6,35 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from proxyset.cloud.export import FORMS
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput, UnknownName
-from proxyset.page.part import part_of
-from proxyset.page.pictures import picture
+from proxyset.page.part import ROWS, Part, part_of
 from proxyset.page.site import Confirmation, Site, View, Visit
 from proxyset.page.wording import in_words
 from proxyset.page.work import Say, Work
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
-from proxyset.server.page.archive import pack
-from proxyset.server.page.gain import Gain, estimate
+from proxyset.server.lists import Answer, ReportSent
 from proxyset.server.page.library import Library, Neighbour, Sight
 from proxyset.server.page.maps import draw_map, levels
 from proxyset.server.page.people import People, looked_for
+from proxyset.server.page.sets import Sets, shown
 from proxyset.server.page.watched import look
 from proxyset.server.records import Campaign, IndexRecord, Operator, Scope, Selection
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
 
-_ITEMS = 120  # of a proxy set on a page
 _NEWEST = 5  # answers on the page of a campaign
 
 
@@ -55,9 +50,9 @@ class Desk:
     def __init__(self, site: Site, state: State, watched: Sequence[Path]) -> None:
         self._site, self._state, self._watched = site, state, watched
         self._library = Library(state)
-        self._gains: dict[tuple[str, int], Gain] = {}
         self.work = Work()
         self.people = People(site, state, self._may)
+        self.sets = Sets(site, state, self._library, self.work, self._campaign)
 
     def close(self) -> None:
         """Wait for what runs in the background."""
@@ -105,7 +100,7 @@ class Desk:
         part = lists.campaigns(*looked_for(visit))
         sums = sums_of(self._state)
         reports = {
-            each.campaign.id: sums.progress(each.campaign.id).reports
+            each.campaign.id: lists.arrived_reports(each.campaign.id).answers
             for each in part.rows
             if sums.find(each.campaign.id) is not None
         }
@@ -159,7 +154,7 @@ class Desk:
             visit,
             "campaign.html.j2",
             **self._arrived(campaign),
-            newest=self._state.lists.answers(campaign.id, size=_NEWEST),
+            newest=self._answers(campaign, size=_NEWEST),
             probe=self._state.probe_size(campaign.probe),
             index=self._state.index(campaign.index),
             sight=sight,
@@ -168,7 +163,7 @@ class Desk:
             drawing=drawing,
             drawn=drawn,
             sets=sets[::-1],
-            gains={each.id: self._gains.get((campaign.id, each.id)) for each in sets},
+            gains={each.id: self.sets.gains.get((campaign.id, each.id)) for each in sets},
             strategies=STRATEGIES.names(),
             model=self._state.model(campaign.id),
             may=self._may(visit),
@@ -180,8 +175,9 @@ class Desk:
 
     def answers(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        part = self._state.lists.answers(campaign.id, *looked_for(visit))
-        return self._site.render(visit, "answers.html.j2", campaign=campaign, part=part)
+        part = self._answers(campaign, *looked_for(visit))
+        reports = sums_of(self._state).find(campaign.id) is not None
+        return self._site.render(visit, "answers.html.j2", campaign=campaign, part=part, reports=reports)
 
     def arrivals(self, visit: Visit) -> Response:
         """The part of a campaign's page that changes while answers come in."""
@@ -189,9 +185,6 @@ class Desk:
         return self._site.fragment(
             "arrivals.html.j2", done=not campaign.accepting(), **self._arrived(campaign)
         )
-
-    def drawing(self, visit: Visit) -> Response:
-        return self._at_work(f"draw {self._campaign(visit).id}")
 
     def opening(self, visit: Visit) -> Response:
         return self._at_work(f"open {self._campaign(visit).id}")
@@ -247,48 +240,7 @@ class Desk:
     def item(self, visit: Visit) -> Response:
         campaign, cluster, number = self._campaign(visit), self._cluster(visit), visit.count("number")
         near = self._library.near(campaign.index, cluster)
-        return _picture(near[number].item if number < len(near) else None)
-
-    def proxy(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-        table = proxy.selection()
-        part = part_of(range(len(table)), visit.whole("page", 1), size=_ITEMS)
-        rows = table.slice(part.first - 1, _ITEMS).to_pylist()
-        state, words = self.work.state(f"gain {campaign.id} {selection.id}")
-        return self._site.render(
-            visit,
-            "proxy.html.j2",
-            campaign=campaign,
-            it=selection,
-            card=proxy.card,
-            rows=rows,
-            words_of=_in_words(proxy, part.first - 1) if proxy.card.kind != "image" else [],
-            part=part,
-            reasons=Counter(table.column("reason").to_pylist()).most_common(12),
-            labels=Counter(
-                label for label in table.column("label").to_pylist() if label is not None
-            ).most_common(12),
-            forms=["zip", *_forms(proxy.card.kind)],
-            gain=self._gains.get((campaign.id, selection.id)),
-            labelled=table.column("label").null_count < len(table),
-            work=state,
-            words=words,
-        )
-
-    def picked(self, visit: Visit) -> Response:
-        _, _, proxy = self._proxy(visit)
-        rank, table = visit.count("rank"), proxy.selection()
-        name = table.column("file")[rank].as_py() if rank < len(table) else None
-        return _picture((proxy.folder / "items" / name).read_bytes() if name else None)
-
-    def judging(self, visit: Visit) -> Response:
-        campaign, selection, _ = self._proxy(visit)
-        return self._at_work(f"gain {campaign.id} {selection.id}")
-
-    def download(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-        place, file = pack(proxy, visit.text("form") or "zip", f"{campaign.id}-{selection.id}")
-        return FileResponse(file, filename=file.name, background=BackgroundTask(place.cleanup))
+        return shown(near[number].item if number < len(near) else None)
 
     # Acting
 
@@ -347,41 +299,6 @@ class Desk:
         campaign = self._state.close_campaign(self._campaign(visit).id)
         visit.say("Closed: no further answer is taken. What has come is kept.")
         return self._site.redirect(f"/campaigns/{campaign.id}")
-
-    def draw(self, visit: Visit) -> Response:
-        campaign = self._campaign(visit)
-        budget, seed = visit.whole("budget", campaign.budget), visit.whole("seed", 0)
-        strategy = visit.text("strategy") or campaign.strategy
-        STRATEGIES.find(strategy)
-        if budget < 1:
-            raise InvalidInput(f"a proxy set needs at least 1 item, not {budget}")
-
-        who = actor()
-
-        def job(_: Say) -> str:
-            with acting(who.name, who.way):  # in another thread, later
-                proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
-            return f"Drawn: {proxy.card.items:,} items by {strategy}."
-
-        self.work.start(f"draw {campaign.id}", job)
-        return self._site.redirect(f"/campaigns/{campaign.id}#sets")
-
-    def judge(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-
-        def job(say: Say) -> str:
-            say("The answers are added up.")
-            coverage = self._library.coverage(campaign.id)
-            if coverage is None:
-                raise InvalidInput("nobody has answered: without a release there is nothing to judge by")
-            index, _ = self._library.index(campaign.index, say)
-            say("Classifiers are trained on this set and on random ones.")
-            gain = estimate(index, proxy, coverage)
-            self._gains[campaign.id, selection.id] = gain
-            return f"{100 * gain.proxy:.1f} % against {100 * gain.mean:.1f} % at random."
-
-        self.work.start(f"gain {campaign.id} {selection.id}", job)
-        return self._site.redirect(f"/campaigns/{campaign.id}/sets/{selection.id}#gain")
 
     def ask_open(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
@@ -442,20 +359,28 @@ class Desk:
         state, words = self.work.state(name)
         return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
 
+    def _answers(
+        self, campaign: Campaign, wanted: str = "", page: int = 1, size: int = ROWS
+    ) -> Part[Answer] | Part[ReportSent]:
+        lists = self._state.lists
+        reports = sums_of(self._state).find(campaign.id) is not None
+        return (lists.reports if reports else lists.answers)(campaign.id, wanted, page, size)
+
     def _clusters(self, campaign: Campaign) -> str:
         return f"{self._site.prefix}/campaigns/{campaign.id}/clusters/"
 
     def _arrived(self, campaign: Campaign) -> dict[str, Any]:
         """What came to a campaign: answers, or reports of a sum of two parties."""
-        sums, arrived = sums_of(self._state), self._state.lists.arrived(campaign.id)
+        sums, lists = sums_of(self._state), self._state.lists
         found = sums.find(campaign.id)
+        arrived = lists.arrived_reports(campaign.id) if found else lists.arrived(campaign.id)
         progress = sums.progress(campaign.id) if found else None
         return {
             "campaign": campaign,
             "accepting": campaign.accepting(),
             "arrived": arrived,
-            "answered": progress.reports if progress else arrived.answers,
-            "enrolled": self._state.lists.enrolled(),
+            "answered": arrived.answers,
+            "enrolled": lists.enrolled(),
             "task": found.task if found else None,
             "helper": found.helper_url if found else "",
             "progress": progress,
@@ -480,13 +405,6 @@ class Desk:
             "sigma": coverage.sigma if coverage else None,
         }
 
-    def _proxy(self, visit: Visit) -> tuple[Campaign, Selection, ProxySet]:
-        campaign, number = self._campaign(visit), visit.count("set")
-        for selection in self._state.selections(campaign.id):
-            if selection.id == number:
-                return campaign, selection, ProxySet.open(selection.folder)
-        raise HTTPException(404, f"campaign {campaign.id} has no proxy set {number}")
-
     def _picked(self, selection: Selection) -> Counter[int]:
         return Counter(ProxySet.open(selection.folder).selection().column("cluster").to_pylist())
 
@@ -496,19 +414,3 @@ class Desk:
             if folder.absolute() not in known and (folder / "manifest.json").is_file():
                 index = Index.open(folder)
                 self._state.add_index(index.fingerprint, index.folder, len(index), index.manifest.clusters)
-
-
-def _picture(item: object) -> Response:
-    if not isinstance(item, bytes):
-        raise HTTPException(404, "there is no such picture")
-    return picture(item)
-
-
-def _in_words(proxy: ProxySet, first: int) -> list[str]:
-    return [in_words(item) for item in islice(proxy.items(), first, first + _ITEMS)]
-
-
-def _forms(kind: str) -> list[str]:
-    """The export forms that items of a kind can take."""
-    unfit = {"image": (), "text": ("imagefolder",)}.get(kind, ("imagefolder", "webdataset", "label-studio"))
-    return [form for form in sorted(FORMS) if form not in unfit]
