@@ -48,6 +48,7 @@ def test_what_stands_beside_a_client(state, index):
     arrived = state.lists.arrived("first")
     assert (arrived.answers, arrived.bytes) == (3, 33) and arrived.last is not None
     assert state.lists.arrived("second").last is None
+    assert state.lists.arrived_in_all() == arrived
     assert {each.campaign.id: each.answers for each in state.lists.campaigns().rows} == {
         "first": 3,
         "second": 0,

@@ -65,7 +65,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Arrived:
-    """How many answers came to a campaign, or to all: their bytes, and when the last one came."""
+    """How many answers came to a campaign, or to all; their bytes, and when the last one came."""
 
     answers: int
     bytes: int
@@ -125,8 +125,7 @@ class Lists:
     def arrived_reports(self, campaign: str) -> Arrived:
         """How many reports came to a campaign of two parties."""
         query = "SELECT count(*), sum(size), max(received) FROM sum_reports WHERE campaign = ?"
-        ((reports, size, last),) = self._database.rows(query, campaign)
-        return Arrived(reports, int(size or 0), maybe_time(last))
+        return _arrived(*self._database.rows(query, campaign))
 
     def campaigns(self, wanted: str = "", page: int = 1) -> Part[Asked]:
         """Campaigns; searched by name and purpose."""
@@ -179,12 +178,18 @@ class Lists:
             page,
         )
 
-    def arrived(self, campaign: str = "") -> Arrived:
-        """How much has come, to one campaign or ("") to all."""
-        query = "SELECT count(*), sum(length(data)), max(received) FROM releases"
-        only = (" WHERE campaign = ?", campaign) if campaign else ("",)
-        ((answers, size, last),) = self._database.rows(query + only[0], *only[1:])
-        return Arrived(answers, int(size or 0), maybe_time(last))
+    def arrived(self, campaign: str) -> Arrived:
+        """How much has come to a campaign."""
+        query = "SELECT count(*), sum(length(data)), max(received) FROM releases WHERE campaign = ?"
+        return _arrived(*self._database.rows(query, campaign))
+
+    def arrived_in_all(self) -> Arrived:
+        """How much has come to all campaigns, answers and reports."""
+        queries = (
+            "SELECT count(*), sum(length(data)), max(received) FROM releases",
+            "SELECT count(*), sum(size), max(received) FROM sum_reports",
+        )
+        return _arrived(*(self._database.rows(query)[0] for query in queries))
 
     def enrolled(self) -> int:
         """How many clients there are that were not revoked."""
@@ -222,6 +227,12 @@ class Lists:
             f"SELECT {columns} {found} ORDER BY {order} LIMIT ? OFFSET ?", *values, size, (page - 1) * size
         )
         return Part([make(row) for row in rows], int(total), page, wanted, size)
+
+
+def _arrived(*rows: tuple[Any, ...]) -> Arrived:
+    """Rows of number, bytes and last, together."""
+    last = max((str(row[2]) for row in rows if row[2]), default=None)
+    return Arrived(sum(row[0] for row in rows), sum(int(row[1] or 0) for row in rows), maybe_time(last))
 
 
 def _literal(wanted: str) -> str:

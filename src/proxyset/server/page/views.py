@@ -112,7 +112,7 @@ class Desk:
             campaigns=lists.campaigns().total,
             open=lists.open_campaigns(),
             clients=lists.enrolled(),
-            arrived=lists.arrived(),
+            arrived=lists.arrived_in_all(),
             indexes=indexes,
             may=self._may(visit),
             watched=len(self._watched),
@@ -280,14 +280,17 @@ class Desk:
     def ask_close(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
         facts = self._arrived(campaign)
-        missing = max(0, facts["enrolled"] - facts["answered"])
+        missing, what = (
+            max(0, facts["enrolled"] - facts["answered"]),
+            "reports" if facts["task"] else "answers",
+        )
         then = "The sum can be opened then, once." if facts["task"] else "Proxy sets can be drawn as before."
         asked = Confirmation(
             f"Close {campaign.id}?",
             (
-                f"No more answers are taken, from this moment on. {missing:,} enrolled clients have not answered.",
+                f"No more {what} are taken, from this moment on. {missing:,} of {facts['enrolled']:,} clients have sent none.",
                 "It cannot be opened again. A new campaign asks everybody anew, and costs each client that answers once more.",
-                f"What has come is kept: {facts['answered']:,} answers. {then}",
+                f"What has come is kept: {facts['answered']:,} {what}. {then}",
             ),
             "Close it for good",
             f"/campaigns/{campaign.id}/close",
