@@ -205,7 +205,6 @@ def crowded(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         tab.get_by_role("link", name="Withdraw").first.click()
         shoot("withdraw")
         tab.goto(f"{site}/campaigns/drawings")
-        tab.get_by_text("released count").first.wait_for(timeout=300_000, state="attached")
         tab.get_by_text("no more than noise").wait_for(timeout=300_000)
         shoot("campaign")
         tab.get_by_role("link", name="Close it").click()

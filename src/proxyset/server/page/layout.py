@@ -12,6 +12,10 @@ _LEAST, _MOST = 3.0, 60.0
 _CROWD = 150  # circles that do not find their places by pushing alone
 _PAIRS = 40_000_000  # what moving them apart may cost, in pairs looked at
 
+_Part = tuple[
+    NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]
+]  # circles, and the two corners of their room
+
 
 def lay_out(
     places: NDArray[np.float64], sizes: NDArray[np.int64]
@@ -53,7 +57,8 @@ def _spread(unit: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray[np
     side, as it lies on paper, where half of the area is on either hand, and each part likewise."""
     spread = np.empty_like(unit)
     area = (radii + 1) ** 2
-    waiting = [(np.arange(len(unit)), np.zeros(2), np.ones(2))]
+    begin: _Part = (np.arange(len(unit)), np.zeros(2), np.ones(2))
+    waiting = [begin]
     while waiting:
         here, low, high = waiting.pop()
         if len(here) == 1:
