@@ -99,7 +99,7 @@ class Lists:
             "releases r JOIN clients c ON c.key = r.client",
             ("c.name", "c.key"),
             "r.received DESC, r.fingerprint",
-            lambda row: Answer(*row[:6], time_of(row[6]), row[7]),
+            _answer,
             wanted,
             page,
             ("r.campaign = ?", [campaign]),
@@ -113,9 +113,7 @@ class Lists:
             "sum_reports r JOIN clients c ON c.key = r.client",
             ("c.name", "c.key"),
             "r.received DESC, r.client",
-            lambda row: ReportSent(
-                *row[:2], time_of(row[2]), row[3], None if row[4] is None else Verdict(row[4])
-            ),
+            _report,
             wanted,
             page,
             ("r.campaign = ?", [campaign]),
@@ -227,6 +225,16 @@ class Lists:
             f"SELECT {columns} {found} ORDER BY {order} LIMIT ? OFFSET ?", *values, size, (page - 1) * size
         )
         return Part([make(row) for row in rows], int(total), page, wanted, size)
+
+
+def _answer(row: tuple[Any, ...]) -> Answer:
+    client, name, epsilon, delta, sigma, rho, received, size = row
+    return Answer(client, name, epsilon, delta, sigma, rho, time_of(received), size)
+
+
+def _report(row: tuple[Any, ...]) -> ReportSent:
+    client, name, received, size, verdict = row
+    return ReportSent(client, name, time_of(received), size, None if verdict is None else Verdict(verdict))
 
 
 def _arrived(*rows: tuple[Any, ...]) -> Arrived:
