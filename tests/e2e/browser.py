@@ -70,6 +70,12 @@ def listening(app: Any, listener: socket.socket) -> Iterator[None]:
         thread.join(30)
 
 
+def approve(page: Any) -> None:
+    """Say yes to the question on an owner's page, and yes again when asked whether it may cost what it costs."""
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Answer it").click()
+
+
 def violations(page: Any) -> list[str]:
     """What axe-core finds on the page as it is now, one line a rule and element."""
     from axe_playwright_python.sync_playwright import Axe

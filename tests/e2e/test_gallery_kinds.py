@@ -26,7 +26,7 @@ from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
-from tests.e2e.browser import CHROMIUM, chromium, listening, violations
+from tests.e2e.browser import CHROMIUM, approve, chromium, listening, violations
 
 pytestmark = [
     pytest.mark.browser,
@@ -107,7 +107,7 @@ def cloud(indexes, tmp_path_factory):
     with listening(app, listener):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
         yield url, state.create_operator("ada", list(Scope)), state
-    desk.work.close()
+    desk.close()
     state.close()
 
 
@@ -185,7 +185,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
             assert tab.locator(".names li").count() == 4
             assert tab.get_by_text("Only their names came along").count() == 1
         found += look(tab)
-        tab.get_by_role("button", name="Approve").click()
+        approve(tab)
         tab.get_by_role("link", name="see exactly what left").click()
         tab.get_by_role("button", name="Count again").click()
         rows = tab.locator("#counts ~ .scroll tbody tr")

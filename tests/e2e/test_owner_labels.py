@@ -20,7 +20,7 @@ from proxyset.client.receipts import make_key
 from proxyset.errors import Refused
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.questions import ABSTAINED, QUESTIONS_LIMIT, LabelRelease, _QuestionsHeader
-from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
+from tests.e2e.browser import CHROMIUM, approve, chromium, listening, serving, violations
 from tests.e2e.worlds import HOSTILE, draw_labelled, picture_index, picture_questions
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
@@ -104,7 +104,7 @@ def test_an_owner_approves_questions_and_sees_what_left(world, ledger, browser, 
         tab.get_by_role("button", name="Work it out").click()
         assert f"of {ITEMS}" in tab.locator("#worth ~ .scroll tbody").inner_text()
         before = ledger.entries()
-        tab.get_by_role("button", name="Approve").click()
+        approve(tab)
         tab.get_by_role("link", name="see exactly what left").click()
         new = ledger.entries()[len(before) :]
         assert [entry.kind for entry in new] == ["approval", "debit", "labels"]
@@ -163,7 +163,7 @@ def test_axe_finds_nothing_and_a_phone_cuts_off_nothing(page, browser, scheme):
     tab.locator(".cards a").click()
     tab.locator(".pictures").wait_for()
     found += checked()
-    tab.get_by_role("button", name="Approve").click()
+    approve(tab)
     tab.get_by_role("link", name="see exactly what left").wait_for()
     found += checked()
     tab.get_by_role("link", name="see exactly what left").click()
@@ -184,7 +184,7 @@ def test_without_script(page, ledger, browser):
     tab = context.new_page()
     tab.goto(page)
     tab.locator(".cards a").click()
-    tab.get_by_role("button", name="Approve").click()
+    approve(tab)
     for _ in range(50):
         if tab.get_by_role("link", name="see exactly what left").count():
             break

@@ -23,7 +23,7 @@ from proxyset.page import words
         (words.percent, 0.001, "<1 %"),
         (words.percent, 0.0, "0 %"),
         (words.factor, 0.0, "1.00"),
-        (words.factor, 1000.0, "26,881,171,418,161,356,094,253,400,435,962,903,554,686,976"),
+        (words.factor, 1000.0, "more than a million, which protects nobody"),
         (words.when, "2026-11-22T12:00:00+02:00", "2026-11-22 10:00 UTC"),
         (words.when, "soon", "soon"),
         (words.head, "a" * 64, "aaaaaaaaaaaa…"),

@@ -21,11 +21,11 @@ def until_done(work, name):
 def test_what_became_of_a_job():
     work = Work()
     assert work.state("a") == ("none", "")
-    work.start("a", lambda: "fine")
+    work.start("a", lambda say: "fine")
     assert until_done(work, "a") == ("done", "fine")
-    work.start("a", lambda: (_ for _ in ()).throw(InvalidInput("no")))
+    work.start("a", lambda say: (_ for _ in ()).throw(InvalidInput("no")))
     assert until_done(work, "a") == ("failed", "no")
-    work.start("a", lambda: [][0])
+    work.start("a", lambda say: [][0])
     assert until_done(work, "a")[1].startswith("IndexError")
     work.close()
 
@@ -33,7 +33,7 @@ def test_what_became_of_a_job():
 def test_a_job_runs_once_at_a_time():
     work, gate, runs = Work(), threading.Event(), []
 
-    def job():
+    def job(say):
         runs.append(1)
         gate.wait(10)
         return "done"

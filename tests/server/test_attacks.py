@@ -39,7 +39,7 @@ def running(state, limits=HASTY, host="127.0.0.1", tls=None, proxies=""):
         finally:
             server.should_exit = True
             thread.join(timeout=30)
-            desk.work.close()
+            desk.close()
             assert not thread.is_alive()
 
 
@@ -63,7 +63,7 @@ def answer_of(connection):
 def every_route(state):
     """(method, path) of the application and of the page, with something in the place of each parameter."""
     app = create_app(state)
-    mount_page(app, state).work.close()
+    mount_page(app, state).close()
     (page,) = (route for route in app.routes if isinstance(route, Mount))
     paths = [("GET", "/"), ("GET", "/openapi.json"), ("HEAD", "/healthz")]
     paths += [(method, page.path + each.path) for each in page.app.app.routes for method in each.methods]

@@ -75,7 +75,7 @@ def service(tmp_path_factory):
 
 def paths(state, method):
     app = create_app(state)
-    mount_page(app, state).work.close()
+    mount_page(app, state).close()
     (page,) = (route for route in app.routes if isinstance(route, Mount))
     found = [page.path + each.path for each in page.app.app.routes if method in each.methods]
     return sorted(path for path in found if not path.endswith(("login", "logout", "{name}")))

@@ -229,7 +229,7 @@ class Agent:
                 return answer_probe(probe, self.data, terms, gate, self.dataset)
             return share_votes(probe, errand.task, self.data, terms, gate, self.dataset)
         except ApprovalNeeded:
-            inbox.put(self.ledger, data, self.service.url, agent=True)
+            inbox.put(self.ledger, data, self.service.url, agent=True, task=errand.task)
             raise
 
     def _send(self, errand: Errand, release: Release | Shared, fates: dict[str, Fate]) -> None:

@@ -8,8 +8,9 @@ from proxyset.client.chain import Entry
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import Policy
 from proxyset.client.receipts import kept
-from proxyset.wire.questions import LabelRelease
-from proxyset.wire.release import Release
+from proxyset.wire.questions import LabelRelease, LabelStatement
+from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.report import Report
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Sent:
     entry: Entry
     release: Release
     left: bool
+
+    @property
+    def cost(self) -> PrivacyStatement:
+        """What was paid for."""
+        return self.release.privacy
+
+    @property
+    def what(self) -> str:
+        """What it was, in a few words."""
+        return f"{len(self.release.counts):,} noisy counts"
 
     @property
     def data(self) -> bytes:
@@ -52,11 +63,71 @@ class SentLabels:
 
     entry: Entry
     release: LabelRelease
+    left: bool = True
+
+    @property
+    def cost(self) -> LabelStatement:
+        """What was paid for."""
+        return self.release.privacy
+
+    @property
+    def what(self) -> str:
+        """What it was, in a few words."""
+        return f"{len(self.release.labels):,} noisy labels"
 
     @property
     def data(self) -> bytes:
         """The bytes that left."""
         return self.release.to_bytes()
+
+
+@dataclass(frozen=True)
+class SentReport:
+    """One report for a sum of two parties, as `Sent`: exact counts in two halves, each of them random by itself. So there are no
+    numbers in it that anybody could show."""
+
+    entry: Entry
+    release: Report
+    left: bool = True
+
+    @property
+    def cost(self) -> PrivacyStatement:
+        """What was paid for: the one opening of the sum, as long as one of the two parties is honest."""
+        return self.release.task.privacy
+
+    @property
+    def what(self) -> str:
+        """What it was, in a few words."""
+        return f"{self.release.task.clusters:,} exact counts in two halves"
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that left."""
+        return self.release.to_bytes()
+
+
+Anything = Sent | SentLabels | SentReport
+
+
+def everything(ledger: Ledger) -> list[Anything]:
+    """All that was drawn, whatever it is, in order.
+
+    Raises:
+        LedgerError: the ledger or a policy in it is damaged.
+    """
+    found: list[Anything] = [*history(ledger), *label_history(ledger), *report_history(ledger)]
+    return sorted(found, key=lambda sent: sent.entry.seq)
+
+
+def report_history(ledger: Ledger) -> list[SentReport]:
+    """Every report for a sum of two parties that was made, in order.
+
+    Raises:
+        LedgerError: the ledger is damaged.
+    """
+    return [
+        SentReport(entry, replace(report, receipt=kept(ledger, entry))) for entry, report in ledger.reports()
+    ]
 
 
 def label_history(ledger: Ledger) -> list[SentLabels]:

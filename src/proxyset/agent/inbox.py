@@ -26,6 +26,7 @@ from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
 from proxyset.wire.server_name import SERVER_LIMIT, server_name
+from proxyset.wire.task import Task
 
 Kind = Literal["probe", "questions"]
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
@@ -42,6 +43,7 @@ class Ask(BaseModel):
         agent: whether an agent put it here and answers it as soon as it is approved.
         time: when it came, UTC, ISO 8601.
         size: bytes of the probe.
+        task: of the two-party sum that an agent was asked to send a report for; None where noisy counts are asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -53,6 +55,7 @@ class Ask(BaseModel):
     agent: bool
     time: str
     size: int
+    task: Task | None = None
 
     @property
     def name(self) -> str:
@@ -60,20 +63,27 @@ class Ask(BaseModel):
         return fingerprint([self.probe, self.server])
 
 
-def put(ledger: Ledger, data: bytes, server: str = "", url: str = "", agent: bool = False) -> Ask:
+def put(
+    ledger: Ledger,
+    data: bytes,
+    server: str = "",
+    url: str = "",
+    agent: bool = False,
+    task: Task | None = None,
+) -> Ask:
     """Keep a probe for the owner to decide about. The same probe of the same server is kept once.
 
     Args:
         ledger: whose inbox.
         data: bytes of the probe.
-        server, url, agent: as in `Ask`.
+        server, url, agent, task: as in `Ask`. What is asked for now is what is shown: another task takes the place of the first.
 
     Raises:
         ArtifactError: not a probe. InvalidInput: an impossible name of a server.
         Refused: too many wait already.
         LedgerError: it cannot be kept.
     """
-    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent)
+    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent, task)
 
 
 def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
@@ -91,14 +101,22 @@ def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
 
 
 def _put(
-    ledger: Ledger, data: bytes, kind: Kind, name: str, server: str, url: str = "", agent: bool = False
+    ledger: Ledger,
+    data: bytes,
+    kind: Kind,
+    name: str,
+    server: str,
+    url: str = "",
+    agent: bool = False,
+    task: Task | None = None,
 ) -> Ask:
     server = server_name(server)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data))
-    if (known := find(ledger, ask.name)) is not None:
+    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data), task=task)
+    known = find(ledger, ask.name)
+    if known is not None and known.task == task:
         return known
-    if len(waiting(ledger)) >= MOST_WAITING:
+    if known is None and len(waiting(ledger)) >= MOST_WAITING:
         raise Refused(
             f"{MOST_WAITING} questions wait for a decision already: approve, refuse or remove some first"
         )

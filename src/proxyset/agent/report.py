@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from proxyset.agent import inbox
-from proxyset.agent.history import Sent, SentLabels, hex_dump, history, label_history
+from proxyset.agent.history import Anything, SentLabels, SentReport, everything, hex_dump
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.charts import burn_down
 from proxyset.agent.page.question import standing
@@ -57,7 +57,7 @@ class Answer:
         left: whether it was handed over.
     """
 
-    sent: Sent | SentLabels
+    sent: Anything
     receipt: Receipt | None
     left: bool
 
@@ -70,8 +70,15 @@ class Answer:
         return isinstance(self.sent, SentLabels)
 
     @property
+    def halves(self) -> bool:
+        """Whether it is exact counts in two halves, for a sum of two parties."""
+        return isinstance(self.sent, SentReport)
+
+    @property
     def values(self) -> list[int]:
-        """Every number that left."""
+        """Every number that left and can be read; the halves of a report are random."""
+        if isinstance(self.sent, SentReport):
+            return []
         numbers = self.sent.release.labels if isinstance(self.sent, SentLabels) else self.sent.release.counts
         return [int(number) for number in numbers]
 
@@ -205,11 +212,7 @@ def surer(epsilon: float) -> str:
 
 def _answers(ledger: Ledger) -> list[Answer]:
     key = public_key(ledger) or None
-    found: list[Sent | SentLabels] = [*history(ledger), *label_history(ledger)]
-    return [
-        Answer(sent, Receipt.of(sent.release, key), sent.left if isinstance(sent, Sent) else True)
-        for sent in sorted(found, key=lambda sent: sent.entry.seq)
-    ]
+    return [Answer(sent, Receipt.of(sent.release, key), sent.left) for sent in everything(ledger)]
 
 
 def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Sequence[Answer]) -> list[Asked]:

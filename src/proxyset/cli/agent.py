@@ -111,11 +111,10 @@ def approve(
         raise InvalidInput(
             f"{service.url} has no open campaign {campaign!r}: {', '.join(offers) or 'it has none'}"
         )
-    ask = inbox.put(book, service.campaign(campaign).pull(), service.url, agent=True)
-    if ask.probe != offers[campaign].probe:
-        raise Refused(
-            f"{service.url} offers the probe {offers[campaign].probe[:12]} and sends {ask.probe[:12]}"
-        )
+    offer = offers[campaign]
+    ask = inbox.put(book, service.campaign(campaign).pull(), service.url, agent=True, task=offer.task)
+    if ask.probe != offer.probe:
+        raise Refused(f"{service.url} offers the probe {offer.probe[:12]} and sends {ask.probe[:12]}")
     if refuse:
         entry = decisions.refuse(book, ask.probe, service.url, f"campaign {campaign}")
     else:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from proxyset import atomic
-from proxyset.agent.history import Sent, SentLabels, hex_dump, label_history
-from proxyset.agent.history import history as sent_from
+from proxyset.agent.history import Anything, Sent, SentReport, everything, hex_dump
 from proxyset.cli import options
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Ledger
@@ -21,9 +20,17 @@ from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.questions import ABSTAINED, LABELS_LIMIT, QUESTIONS_LIMIT, LabelRelease, Questions
+from proxyset.wire.questions import (
+    ABSTAINED,
+    LABELS_LIMIT,
+    QUESTIONS_LIMIT,
+    LabelRelease,
+    LabelStatement,
+    Questions,
+)
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import RELEASE_LIMIT, PrivacyStatement, Release
+from proxyset.wire.report import REPORT_LIMIT, Report
 from proxyset.wire.server_name import recorded_name
 
 
@@ -43,9 +50,7 @@ def history(
     Example: proxyset client history ledger.sqlite --entry 3
     """
     book = Ledger.open(ledger, create=False)
-    both: list[Sent | SentLabels] = [*sent_from(book), *label_history(book)]
-    both.sort(key=lambda sent: sent.entry.seq)
-    found = [sent for sent in both if recorded_name(server) in ("", sent.entry.who)]
+    found = [sent for sent in everything(book) if recorded_name(server) in ("", sent.entry.who)]
     if entry is not None:
         found = [sent for sent in found if sent.entry.seq == entry]
         if not found:
@@ -60,7 +65,7 @@ def history(
 
 
 def verify(
-    release: Annotated[Path, typer.Argument(help="File of a release, or of labels.")],
+    release: Annotated[Path, typer.Argument(help="File of a release, of labels, or of a report.")],
     key: Annotated[
         str | None, typer.Option(help="The public key that must have signed its receipt.", show_default=False)
     ] = None,
@@ -79,24 +84,31 @@ def verify(
 
     Example: proxyset client verify release.safetensors --key KEY
     """
-    found: Release | LabelRelease
-    data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT))
-    labels = schema_of(data) == "proxyset.labels"
-    found = LabelRelease.from_bytes(data) if labels else Release.from_bytes(data)
+    found: Release | LabelRelease | Report
+    data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT, REPORT_LIMIT))
+    schema = schema_of(data)
+    cost: PrivacyStatement | LabelStatement
+    if schema == "proxyset.labels":
+        found = LabelRelease.from_bytes(data)
+        size, what, cost = len(found.labels), "labels", found.privacy
+    elif schema == "proxyset.report":
+        found = Report.from_bytes(data)
+        size, what, cost = found.task.clusters, "exact counts in two halves", found.task.privacy
+    else:
+        found = Release.from_bytes(data)
+        size, what, cost = len(found.counts), "noisy counts", found.privacy
     receipt = Receipt.of(found, key)
     if receipt is None:
         raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
-    values = found.counts if isinstance(found, Release) else found.labels
     for path, asked in ((probe, _probe(probe)), (questions, _questions(questions))):
-        if asked and (found.probe, len(values)) != asked:
+        if asked and (found.probe, size) != asked:
             raise ArtifactError(f"{release} does not answer {path}")
     policy = check_receipt(Ledger.open(ledger, create=False), receipt) if ledger else None
     facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
     facts |= {"claim": receipt.claim.model_dump(mode="json"), "policy": policy}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
-        f"{release}: {len(values)} {'labels' if labels else 'noisy counts'}, ε = {found.privacy.epsilon:g} "
-        f"at δ = {found.privacy.delta:g}, ρ = {found.privacy.rho:.4g}",
+        f"{release}: {size} {what}, ε = {cost.epsilon:g} at δ = {cost.delta:g}, ρ = {cost.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
         f"ledger entry {receipt.claim.head}; the policy is committed to as {receipt.claim.policy}"
         + ("" if policy is None else f" and is {policy or 'none'}"),
@@ -135,55 +147,68 @@ def _questions(path: Path | None) -> tuple[str, int] | None:
     return asked.fingerprint, len(asked)
 
 
-def _facts(sent: Sent | SentLabels, detailed: bool) -> dict[str, Any]:
+def _facts(sent: Anything, detailed: bool) -> dict[str, Any]:
     entry, release = sent.entry, sent.release
     facts: dict[str, Any] = {
-        "what": "counts" if isinstance(sent, Sent) else "labels",
+        "what": "report"
+        if isinstance(sent, SentReport)
+        else "counts"
+        if isinstance(sent, Sent)
+        else "labels",
         "entry": entry.seq,
         "time": entry.time,
         "server": entry.server,
         "dataset": entry.dataset,
         "probe": entry.probe,
         "release": release.fingerprint,
-        "left": isinstance(sent, SentLabels) or sent.left,
+        "left": sent.left,
         "receipt": bool(release.receipt),
         "bytes": len(sent.data),
         "sha256": fingerprint(sent.data),
-        "privacy": release.privacy.model_dump(),
+        "privacy": sent.cost.model_dump(),
     }
     if detailed:
-        values = release.counts if isinstance(release, Release) else release.labels
-        facts |= {facts["what"]: values.tolist(), "index": release.index, "hex": sent.data.hex()}
+        facts |= {"index": release.index, "hex": sent.data.hex()}
+        if isinstance(release, Report):
+            facts |= {"task": release.task.model_dump(mode="json")}
+        else:
+            values = release.counts if isinstance(release, Release) else release.labels
+            facts |= {facts["what"]: values.tolist()}
     return facts
 
 
-def _line(sent: Sent | SentLabels) -> str:
-    entry, privacy = sent.entry, sent.release.privacy
-    left = isinstance(sent, SentLabels) or sent.left
+def _line(sent: Anything) -> str:
+    entry, privacy = sent.entry, sent.cost
     state = "receipt" if sent.release.receipt else "no receipt"
     return (
         f"{entry.seq:>5}  {entry.time}  {entry.server or '-':<24} probe {entry.probe[:12]}  ε {privacy.epsilon:g} "
         f"at δ {privacy.delta:g}, ρ {privacy.rho:.4g}  {len(sent.data):,} bytes  "
-        + (state if left else "withheld")
+        + (state if sent.left else "withheld")
     )
 
 
-def _meaning(sent: Sent | SentLabels) -> list[str]:
+def _meaning(sent: Anything) -> list[str]:
     entry, release, data = sent.entry, sent.release, sent.data
-    left = isinstance(sent, SentLabels) or sent.left
-    if isinstance(release, Release):
-        values, of, cost = release.counts.tolist(), "noisy counts, one a centroid", _cost(release.privacy)
-        of += f", in steps of 1/{release.privacy.grid} of a record" if release.privacy.grid > 1 else ""
+    if isinstance(release, Report):
+        what, cost = (
+            f"{sent.what}, each random by itself: {release.task.words()}",
+            _cost(release.task.privacy),
+        )
+    elif isinstance(release, Release):
+        counts = " ".join(map(str, release.counts.tolist()))
+        steps = f", in steps of 1/{release.privacy.grid} of a record" if release.privacy.grid > 1 else ""
+        what, cost = f"{sent.what}, one a centroid{steps}: {counts}", _cost(release.privacy)
     else:
-        values, of = release.labels.tolist(), f"labels, one a public item ({ABSTAINED}: abstained)"
+        labels = " ".join(map(str, release.labels.tolist()))
+        what = f"{len(release.labels)} labels, one a public item ({ABSTAINED}: abstained): {labels}"
         cost = f"{release.privacy.rule}, at most ρ = {release.privacy.rho:.4g}, ε = {release.privacy.epsilon:g}; the votes: "
         cost += _cost(release.privacy.voting)
     lines = [
         f"entry {entry.seq} of {entry.time}, to {entry.server or 'whoever holds the file'}, from {entry.dataset}",
-        "it was paid for and withheld" if not left else f"what left: {len(data):,} bytes",
+        "it was paid for and withheld" if not sent.left else f"what left: {len(data):,} bytes",
         f"  that they answer probe {release.probe}",
         f"  which came from index {release.index}",
-        f"  {len(values)} {of}: {' '.join(map(str, values))}",
+        f"  {what}",
         f"  what they cost: {cost}",
     ]
     if receipt := Receipt.of(release):

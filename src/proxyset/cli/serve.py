@@ -126,7 +126,7 @@ def serve(
         reload_on_hangup(running.house)
         running.run(sockets=[listener])
     if desk is not None:
-        desk.work.close()
+        desk.close()
     if book is not None:
         book.close()
 

@@ -9,10 +9,9 @@ from hashlib import sha256
 from importlib import resources
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from proxyset.page import words
+from proxyset.page.environment import environment
 
 _STYLE = (("proxyset.page", "static/colours.css"), ("proxyset.page", "static/page.css"))
 
@@ -46,14 +45,8 @@ def document(
         filters: beside those of all pages.
         values: for the template, which escapes them.
     """
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader("proxyset.page")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(words.FILTERS | dict(filters or {}))
+    templates = environment(package)
+    templates.filters.update(filters or {})
     css = "\n".join(
         (resources.files(place) / file).read_text(encoding="utf-8")
         for place, file in (*_STYLE, (package, f"templates/{style}"))
@@ -62,7 +55,7 @@ def document(
     security = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    html = environment.get_template(template).render(values, style=Markup(css), security=security)
+    html = templates.get_template(template).render(values, style=Markup(css), security=security)
     return Document(html, security)
 
 

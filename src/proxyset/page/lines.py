@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from proxyset.printable import printable
+
 _WIDTH, _HEIGHT = 300, 80
 
 
@@ -18,7 +20,7 @@ def spark(points: Sequence[tuple[int, float]], name: str) -> Markup:
         f"{4 + (step - steps[0]) / wide * (_WIDTH - 8):.1f},{_HEIGHT - 4 - (value - low) / tall * (_HEIGHT - 8):.1f}"
         for step, value in points
     )
-    label = f"{name} from {values[0]:.4g} to {values[-1]:.4g}, between {low:.4g} and {high:.4g}"
+    label = f"{printable(name)} from {values[0]:.4g} to {values[-1]:.4g}, between {low:.4g} and {high:.4g}"
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><polyline class="burn" points="{}"/></svg>'
     ).format(_WIDTH, _HEIGHT, label, path)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
 from importlib import resources
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -27,12 +25,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from proxyset.errors import DiskFull, LedgerError, ProxysetError, Refused, TransportError
-from proxyset.page import words
 from proxyset.page.bodies import allow
+from proxyset.page.environment import environment
 from proxyset.page.guard import Guard, same_origin
-from proxyset.page.lines import spark
 from proxyset.page.sessions import Session, Sessions, Store
-from proxyset.printable import printable_lines, shortened
+from proxyset.printable import shortened
 
 # "page.css" begins with the colours that the demo's report shares
 _PARTS = {"page.css": ("colours.css", "page.css")}
@@ -108,9 +105,25 @@ class Visit:
 View = Callable[[Visit], Response]
 
 
-def _shown(value: Any) -> Any:
-    """What a template shows of a value: text is printable, whoever wrote it. Markup was put together from such parts."""
-    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+@dataclass(frozen=True)
+class Confirmation:
+    """What is asked before something is done that cannot be undone: a page of its own, which works without script.
+
+    Attributes:
+        title: the question.
+        told: what will happen, and what will stay as it is; one sentence or more an item.
+        button: what the button that does it says.
+        action: where its form goes.
+        back: where somebody goes who had rather not.
+        fields: that the form carries on.
+    """
+
+    title: str
+    told: Sequence[str]
+    button: str
+    action: str
+    back: str
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class Site:
@@ -123,6 +136,7 @@ class Site:
         prefix: where it is mounted, "" or "/name".
         most: bytes of a request's body.
         sessions: who is logged in; None keeps them in memory.
+        links: path and name of what the head of every page leads to.
         values: what every template gets.
     """
 
@@ -135,30 +149,23 @@ class Site:
         prefix: str = "",
         most: int = 64 << 10,
         sessions: Store | None = None,
+        links: Sequence[tuple[str, str]] = (),
         **values: Any,
     ) -> None:
         self.sessions: Store = sessions or Sessions()
         self.prefix = prefix
         self._cookie, self._is_ours, self._most = cookie, is_ours, most
         self._routes: list[Route] = []
-        self._templates = Environment(
-            loader=ChoiceLoader([PackageLoader(package), PackageLoader("proxyset.page")]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=_shown,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters.update(words.FILTERS)
+        self._templates = environment(package)
         folder = resources.files("proxyset.page") / "static"
         self._files = {
             name: b"\n".join((folder / part).read_bytes() for part in _PARTS.get(name, (name,)))
             for name in _STATIC
         }
         versions = {name: sha256(data).hexdigest()[:12] for name, data in self._files.items()}
-        self._templates.filters["spark"] = spark
-        self._templates.globals.update(values, base=prefix, versions=versions)
+        self._templates.globals.update(values, base=prefix, versions=versions, links=links)
         self.get("/static/{name}", self._static, public=True)
+        self.get("/meaning", self._meaning)
 
     def get(self, path: str, view: View, *, public: bool = False) -> None:
         """Show `view` at `path`."""
@@ -196,9 +203,16 @@ class Site:
         """A page. Values are escaped unless they are Markup."""
         session = visit.session
         text = self._templates.get_template(template).render(
-            session=session, messages=session.take_messages() if session else [], **values
+            session=session,
+            messages=session.take_messages() if session else [],
+            here=visit.request.url.path,
+            **values,
         )
         return HTMLResponse(text, status)
+
+    def confirm(self, visit: Visit, asked: Confirmation) -> HTMLResponse:
+        """Ask before something is done that cannot be undone. The form of the page does it; nothing is done before."""
+        return self.render(visit, "confirm.html.j2", asked=asked)
 
     def fragment(self, template: str, done: bool, **values: Any) -> HTMLResponse:
         """A part of a page that is asked for again and again until `done`."""
@@ -260,6 +274,9 @@ class Site:
         if request.url.scheme == "https":
             return {"key": f"__Host-{self._cookie}", "path": "/", "secure": True, "httponly": True}
         return {"key": self._cookie, "path": self.prefix or "/", "secure": False, "httponly": True}
+
+    def _meaning(self, visit: Visit) -> Response:
+        return self.render(visit, "meaning.html.j2")
 
     def _static(self, visit: Visit) -> Response:
         name = visit.part("name")

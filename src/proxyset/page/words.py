@@ -47,6 +47,8 @@ def odds(epsilon: float) -> float:
 
 def factor(epsilon: float) -> str:
     """`odds`, in words."""
+    if epsilon > 14:
+        return "more than a million, which protects nobody"
     return f"{odds(epsilon):.2f}" if epsilon < 5 else f"{odds(epsilon):,.0f}"
 
 

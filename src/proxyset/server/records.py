@@ -30,6 +30,11 @@ class IndexRecord:
     clusters: int
     added: datetime
 
+    @property
+    def name(self) -> str:
+        """What people call it: its folder."""
+        return self.folder.name
+
 
 @dataclass(frozen=True)
 class Campaign:

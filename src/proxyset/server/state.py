@@ -29,6 +29,7 @@ from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
 from proxyset.server.acting import actor
+from proxyset.server.lists import ID_DIGITS, Lists
 from proxyset.server.records import (
     Act,
     Campaign,
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
-_ID_DIGITS = 12
 _CHUNK = 1 << 20
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
@@ -73,10 +73,12 @@ class State:
     Attributes:
         name: where it is: a folder, or the URL of a database without its password.
         folder: of its files.
+        lists: what operators look through, a page at a time.
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self.folder, self.name = database, folder, database.name
+        self.lists = Lists(database)
 
     @classmethod
     def open(cls, place: str | os.PathLike[str], *, create: bool = True) -> State:
@@ -228,7 +230,7 @@ class State:
         """All enrolment tokens, oldest first."""
         rows = self._database.rows("SELECT hash, name, created, expires, client FROM tokens ORDER BY created")
         return [
-            Token(hash[:_ID_DIGITS], name, time_of(created), time_of(expires), client)
+            Token(hash[:ID_DIGITS], name, time_of(created), time_of(expires), client)
             for hash, name, created, expires, client in rows
         ]
 
@@ -236,7 +238,7 @@ class State:
         """Let nobody enrol with a token that was not used yet. Raises UnknownName: there is none."""
         with self._database.writing() as db:
             found = db.execute(
-                "DELETE FROM tokens WHERE substr(hash, 1, ?) = ? AND client IS NULL", (_ID_DIGITS, id)
+                "DELETE FROM tokens WHERE substr(hash, 1, ?) = ? AND client IS NULL", (ID_DIGITS, id)
             )
             if found.rowcount == 0:
                 raise UnknownName(f"there is no unused token {shortened(id, 40)!r}")
@@ -476,6 +478,11 @@ class State:
         """What operators did, oldest first. No row of it is ever changed."""
         rows = self._database.rows("SELECT at, who, way, act, object FROM acts ORDER BY id")
         return [Act(time_of(at), who, way, act, what) for at, who, way, act, what in rows]
+
+    def note(self, act: str, what: str) -> None:
+        """Write down what somebody does that changes nothing here."""
+        with self._database.writing() as db:
+            _note(db, act, what)
 
     # Sessions of the page
 

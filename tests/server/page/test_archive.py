@@ -10,7 +10,7 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.errors import InvalidInput
 from proxyset.server.page.archive import pack
-from proxyset.server.page.views import _forms
+from proxyset.server.page.sets import forms_of
 from tests.e2e.worlds import draw_pool
 
 
@@ -23,7 +23,7 @@ def proxy(request, blobs):
 
 
 def test_every_form_that_fits(proxy):
-    for form in ["zip", *_forms(proxy.card.kind)]:
+    for form in ["zip", *forms_of(proxy.card.kind)]:
         place, file = pack(proxy, form, "set")
         with place:
             assert file.stat().st_size > 0

@@ -7,12 +7,17 @@ import threading
 import numpy as np
 import pytest
 
+from proxyset.client.calibration import privacy_statement
+from proxyset.cloud.build import build_index
 from proxyset.server import campaigns
+from proxyset.server.page import atlases
+from proxyset.server.page import library as module
+from proxyset.server.page.atlas import survey
 from proxyset.server.page.library import Kept, Library
 from proxyset.server.state import State
 from proxyset.server.submission import submission_of
-from proxyset.wire.signing import public_half
-from proxyset_lab.service.fleet import Fleet
+from proxyset.wire.campaign import Ask
+from proxyset.wire.release import Release
 
 
 def test_each_value_is_made_once_by_many_threads():
@@ -59,20 +64,68 @@ def test_the_oldest_is_forgotten_and_a_failure_is_not_kept():
     assert kept.get("d", lambda: "made") == "made"
 
 
-def test_releases_are_combined_again_only_when_more_have_come(tmp_path):
-    fleet = Fleet.enrolled(tmp_path, clients=4, campaigns=2, clusters=6)
-    state = State.open(tmp_path)
-    library, campaign = Library(state), state.campaign("campaign-0")
-    assert library.coverage("campaign-0") is None
+def settled(library, campaign):
+    library.work.wait(campaign.id, 60)
+    return library.sight(campaign)
 
-    def send(client):
-        release, key = fleet.release(client), public_half(fleet.keys[client])
-        state.store([submission_of(release, release.to_bytes(), campaign, key)])
 
-    for client in range(4):
-        send(client)
-        found = library.coverage("campaign-0")
-        np.testing.assert_array_equal(found.counts, campaigns.coverage(state, "campaign-0").counts)
-        assert library.coverage("campaign-0") is found
-    assert library.coverage("campaign-1") is None
+@pytest.fixture
+def world(tmp_path, blobs):
+    """A state with one campaign about an index of blobs, and its library."""
+    index = build_index(blobs / "pool.npy", blobs / "index", clusters=6)
+    state = State.open(tmp_path / "state")
+    campaign = campaigns.create(state, "blobs", index, Ask(), budget=10)
+    library = Library(state)
+    yield state, library, campaign
+    library.work.close()
     state.close()
+
+
+def answer(state, campaign, number):
+    key = f"{number:064x}"
+    state.add_client(key, f"client {number}")
+    privacy = privacy_statement(0.5)
+    release = Release(np.arange(6) + number, campaign.probe, campaign.index, privacy)
+    state.store([submission_of(release, release.to_bytes(), campaign, key)])
+
+
+def test_a_sight_is_drawn_again_only_when_more_has_come(world):
+    state, library, campaign = world
+    assert settled(library, campaign)[0].coverage is None
+    for number in range(3):
+        answer(state, campaign, number)
+        library.sight(campaign)
+        seen, _, _ = settled(library, campaign)
+        assert seen.answers == number + 1
+        np.testing.assert_array_equal(seen.coverage.counts, campaigns.coverage(state, "blobs").counts)
+        assert library.sight(campaign)[0] is seen
+        assert library.coverage("blobs") is seen.coverage
+
+
+def test_no_request_waits_for_a_map_and_everybody_is_told_how_far_it_is(world, monkeypatch):
+    """Red before: the first look read all of the pool, and then every release, within the request."""
+    state, library, campaign = world
+    go_on, drawing = threading.Event(), threading.Event()
+
+    def slowly(index, seen):
+        seen(34)
+        drawing.set()
+        assert go_on.wait(30)
+        return survey(index)
+
+    monkeypatch.setattr(atlases, "survey", slowly)
+    seen, stage, words = library.sight(campaign)
+    assert drawing.wait(30)
+    assert (seen, stage) == (None, "running")
+    assert library.sight(campaign) == (None, "running", "34 of 1,200 items were looked at to draw the map.")
+    go_on.set()
+    first = settled(library, campaign)[0]
+    assert first.atlas.sizes.sum() == 1200
+    answer(state, campaign, 0)  # meanwhile what there is stays to be seen
+    monkeypatch.setattr(campaigns, "coverage", lambda *_: 1 // 0)
+    monkeypatch.setattr(module, "_PATIENCE", 10)
+    seen, stage, words = library.sight(campaign)
+    assert (seen, stage) == (first, "failed") and "ZeroDivisionError" in words
+    monkeypatch.undo()
+    assert library.sight(campaign)[1] == "failed"  # told once
+    assert settled(library, campaign)[0].answers == 1  # and then tried again

@@ -53,6 +53,7 @@ def owner_page(
         cookie=f"proxyset-owner-{port}",
         is_ours=lambda host: host.lower() in names,
         most=LARGEST_PROBE,
+        links=(("/", "Overview"), ("/#sent", "What has left"), ("/report", "Report")),
         site="proxyset · data owner",
         footer=_FOOTER,
     )
@@ -71,10 +72,15 @@ def owner_page(
     site.get("/report", owner.report)
     site.post("/pull", owner.pull)
     site.post("/file", owner.file)
-    site.post("/asks/{name}/approve", owner.approve)
-    site.post("/questions/{name}/approve", owner.labels.approve)
+    # what cannot be undone is asked for (GET) before it is done (POST)
+    for path, ask, act in (
+        ("/asks/{name}/approve", owner.ask_approve, owner.approve),
+        ("/questions/{name}/approve", owner.labels.ask_approve, owner.labels.approve),
+        ("/asks/{name}/remove", owner.ask_remove, owner.remove),
+    ):
+        site.get(path, ask)
+        site.post(path, act)
     site.post("/asks/{name}/refuse", owner.refuse)
-    site.post("/asks/{name}/remove", owner.remove)
     site.post("/sent/{seq:int}/counts", owner.counts)
     site.post("/sent/{seq:int}/verify", owner.verify_sent)
     site.post("/verify", owner.verify)

@@ -13,6 +13,7 @@ from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import cost_bar
 from proxyset.agent.page.items import SHOWN, digest, items_of, kind_of
 from proxyset.agent.page.label_question import LabelQuestion, examine_labels
+from proxyset.agent.page.question import spending
 from proxyset.agent.page.settings import Settings
 from proxyset.client.decisions import approve
 from proxyset.client.label_privacy import whole_cost
@@ -22,7 +23,7 @@ from proxyset.client.look import check_questions
 from proxyset.encoders import encoder_for
 from proxyset.errors import ProxysetError
 from proxyset.page.pictures import picture
-from proxyset.page.site import Site, Visit
+from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
 from proxyset.wire.questions import ABSTAINED, Questions
 
@@ -71,16 +72,25 @@ class LabelViews:
             raise HTTPException(404, "there is no such picture")
         return picture(asked.contents[number])
 
+    def ask_approve(self, visit: Visit) -> Response:
+        ask, asked, question = self._agreed(visit)
+        told = [
+            f"Your records vote on {len(asked):,} public items, and the labels are yours to carry.",
+            *spending(question.shares),
+        ]
+        place = f"/questions/{ask.name}"
+        fields = {"epsilon": visit.text("epsilon")}
+        title = f"Answer {ask.server or 'these questions'}?"
+        return self._site.confirm(
+            visit, Confirmation(title, told, "Answer it", f"{place}/approve", f"{place}#decide", fields)
+        )
+
     def approve(self, visit: Visit) -> Response:
         """Write the approval of exactly these questions, then answer as far as it and the policy reach."""
-        ask, asked = self._asked(visit)
-        question = self._examined(visit, ask, asked, None)
-        for check in question.checks:
-            if check.verdict == "bad":
-                raise HTTPException(409, check.words)
+        ask, asked, question = self._agreed(visit)
         cost = whole_cost(question.cost)
         approve(self._ledger, asked.fingerprint, ask.server, cost, visit.text("note"))
-        self._work.start(ask.name, lambda: self._answer(ask, asked, cost.epsilon))
+        self._work.start(ask.name, lambda _: self._answer(ask, asked, cost.epsilon))
         return self._site.redirect(f"/questions/{ask.name}")
 
     def _answer(self, ask: Ask, asked: Questions, epsilon: float) -> str:
@@ -95,6 +105,15 @@ class LabelViews:
             f"Answered: {labelled:,} of {len(asked):,} items got a label, the others none; {paid}. Save the answer below and "
             "carry it to whoever asked."
         )
+
+    def _agreed(self, visit: Visit) -> tuple[Ask, Questions, LabelQuestion]:
+        """What can be approved. Raises HTTPException 409 when it cannot."""
+        ask, asked = self._asked(visit)
+        question = self._examined(visit, ask, asked, None)
+        for check in question.checks:
+            if check.verdict == "bad":
+                raise HTTPException(409, check.words)
+        return ask, asked, question
 
     def _asked(self, visit: Visit) -> tuple[Ask, Questions]:
         ask = inbox.find(self._ledger, visit.part("name"))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from proxyset.agent.history import Sent, history
+from proxyset.agent.history import Anything, everything
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
-from proxyset.client.chain import Entry
+from proxyset.client.chain import ANSWERS, Entry
 from proxyset.client.decisions import decision, is_spent
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
@@ -19,12 +19,17 @@ from proxyset.client.policy import Policy, in_force
 from proxyset.encoders import encoder_for
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
+from proxyset.page.words import percent
 from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import PrivacyStatement
 from proxyset.wire.server_name import recorded_name
 
 State = Literal["waiting", "approved", "answered", "refused"]
+_NO_POLICY = (
+    "No policy is in force, and exact counts leave only where one says that you accept a sum of two parties: put "
+    'aggregation = "two-party" and the helper\'s key into one (proxyset client ledger policy).'
+)
 GUESSES = (100, 300, 1_000, 3_000, 10_000)
 
 
@@ -76,6 +81,10 @@ class Share:
     spent: float
     cost: float
 
+    def left(self, spent: float) -> float:
+        """The share of the cap that is left when so much is spent."""
+        return max(0.0, 1 - spent / self.cap)
+
     @property
     def fits(self) -> bool:
         return self.spent + self.cost <= self.cap
@@ -109,7 +118,7 @@ class Question:
     shares: list[Share]
     worth: list[Worth]
     checks: list[Check]
-    answers: list[Sent]
+    answers: list[Anything]
     stored: bool
     new_index: bool
 
@@ -133,7 +142,7 @@ def state_of(ledger: Ledger, ask: Ask) -> State:
     if decided is not None and decided.kind == "refusal":
         return "refused"
     if any(
-        e.kind in ("release", "labels") and (e.probe, e.who) == (ask.probe, recorded_name(ask.server))
+        e.kind in ANSWERS and (e.probe, e.who) == (ask.probe, recorded_name(ask.server))
         for e in ledger.entries()
     ):
         return "answered"
@@ -150,8 +159,11 @@ def examine(
     Raises:
         InvalidInput: an impossible ε. LedgerError: the ledger cannot be trusted.
     """
-    cost = settings.statement(epsilon)
+    cost = settings.statement(epsilon) if ask.task is None else ask.task.privacy
     name = settings.dataset_name
+    stored = (
+        ledger.stored(ask.probe, name, cost) if ask.task is None else ledger.stored_report(ask.task, name)
+    )
     new_index = _changes_index(ledger, probe, ask.server)
     return Question(
         ask=ask,
@@ -161,14 +173,14 @@ def examine(
         state=state_of(ledger, ask),
         decision=decision(ledger, ask.probe, ask.server),
         shares=shares_of(ledger, ask.server, cost.rho),
-        worth=_worth(probe.clusters, cost.noise, records),
+        worth=_worth(probe.clusters, cost.noise, records) if ask.task is None else [],
         checks=_checks(ledger, ask, probe, settings, cost, new_index),
         answers=[
             sent
-            for sent in history(ledger)
+            for sent in everything(ledger)
             if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
         ],
-        stored=ledger.stored(ask.probe, name, cost) is not None,
+        stored=stored is not None,
         new_index=new_index,
     )
 
@@ -177,6 +189,16 @@ def shares_of(ledger: Ledger, server: str, rho: float) -> list[Share]:
     """What an answer that costs `rho` would take of each cap that holds for `server`."""
     caps = ((name, ledger.cap_rho(name)) for name in dict.fromkeys(("", server)))
     return [Share(name, cap, ledger.spent(name), rho) for name, cap in caps if cap is not None]
+
+
+def spending(shares: list[Share]) -> list[str]:
+    """What an answer takes of each cap, in words for whoever is about to say yes."""
+    return [
+        f"It takes {percent(each.cost / each.cap)} of {'the budget for ' + each.name if each.name else 'your whole budget'}: "
+        f"{percent(each.left(each.spent))} are left now, {percent(each.left(each.spent + each.cost))} then. That cannot be taken "
+        "back, also if the answer never arrives."
+        for each in shares
+    ]
 
 
 def encoder_check(policy: Policy, encoder: EncoderSpec) -> Check:
@@ -214,14 +236,28 @@ def _changes_index(ledger: Ledger, probe: Probe, server: str) -> bool:
 
 
 def _checks(
-    ledger: Ledger, ask: Ask, probe: Probe, settings: Settings, cost: PrivacyStatement, new_index: bool
+    ledger: Ledger,
+    ask: Ask,
+    probe: Probe,
+    settings: Settings,
+    cost: PrivacyStatement,
+    new_index: bool,
 ) -> list[Check]:
     policy, _ = in_force(ledger)
     checks = []
-    if policy is None:
+    if policy is None and ask.task is not None:
+        checks.append(Check("bad", _NO_POLICY))
+    elif policy is None:
         checks.append(Check("good", "No policy is in force: only the cap of the budget and you decide."))
     else:
-        refused = refusal(lambda: policy.check(probe, cost, ask.server, approved=True))
+        task = ask.task
+        refused = refusal(
+            lambda: (
+                policy.check(probe, cost, ask.server, approved=True)
+                if task is None
+                else policy.check_task(probe, task, ask.server, approved=True)
+            )
+        )
         checks.append(Check("bad", refused) if refused else Check("good", "Your policy allows this answer."))
         if not refused:
             checks.append(encoder_check(policy, probe.encoder))

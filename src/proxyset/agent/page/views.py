@@ -15,12 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from proxyset.agent import inbox
-from proxyset.agent.history import Sent, SentLabels, hex_dump, history, label_history
+from proxyset.agent.history import Anything, Sent, SentLabels, SentReport, everything, hex_dump
 from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import burn_down, cost_bar, counts_chart
 from proxyset.agent.page.items import SHOWN, Item, digest, items_of, kind_of
 from proxyset.agent.page.label_views import LabelViews
-from proxyset.agent.page.question import Question, examine, standing, state_of
+from proxyset.agent.page.question import Question, examine, spending, standing, state_of
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render as render_report
 from proxyset.client.answer import answer
@@ -36,7 +36,7 @@ from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.fingerprint import fingerprint
 from proxyset.page.pictures import picture
 from proxyset.page.sessions import OneTimeToken
-from proxyset.page.site import Site, Visit
+from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
@@ -91,8 +91,8 @@ class Owner:
         whole = standing(ledger)
         cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
-        sent = self._everything()
-        _, policy = in_force(ledger)
+        sent = everything(ledger)
+        policy, policy_hash = in_force(ledger)
         return self._site.render(
             visit,
             "home.html.j2",
@@ -104,8 +104,9 @@ class Owner:
             waiting=[ask for ask, state in asks if state in ("waiting", "approved")],
             refused=[ask for ask, state in asks if state == "refused"],
             sent=sorted(sent, key=lambda one: -one.entry.seq),
-            bytes=sum(len(one.data) for one in sent if _left(one)),
+            bytes=sum(len(one.data) for one in sent if one.left),
             policy=policy,
+            policy_hash=policy_hash,
             key=public_key(ledger),
             ledger=str(ledger.path),
             settings=self._settings,
@@ -166,7 +167,7 @@ class Owner:
 
     def release(self, visit: Visit) -> Response:
         found = self._found(visit)
-        if not _left(found):
+        if not found.left:
             raise HTTPException(409, "your policy withholds this answer")
         name = f"{found.entry.kind}-{found.entry.seq}.safetensors"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
@@ -192,22 +193,33 @@ class Owner:
         ask = inbox.put_file(self._ledger, uploaded.file.read(), server=visit.text("server"))
         return self._site.redirect(f"/asks/{ask.name}")
 
-    def approve(self, visit: Visit) -> Response:
-        ask, probe = self._asked(visit)
-        question = self._examined(visit, ask, probe, None)
-        for check in question.checks:
-            if check.verdict == "bad" and not question.stored:
-                raise HTTPException(409, check.words)
-        new_index = bool(visit.text("new_index"))
-        if question.new_index and not new_index:
-            raise HTTPException(
-                409, "this server asks about another collection than before: tick that you expect it"
+    def ask_approve(self, visit: Visit) -> Response:
+        ask, probe, question = self._agreed(visit)
+        what = f"{probe.clusters:,} {'exact counts, in two halves,' if ask.task else 'noisy counts'}"
+        if ask.agent:
+            leaves = f"Your agent sends {what} when it next looks. Until then you can still refuse."
+        else:
+            leaves = f"Your records are counted, and {what} {'go to ' + ask.url if ask.url else 'are yours to carry'}."
+        told = [leaves, *spending(question.shares)]
+        if ask.task:
+            told.append(
+                "Server and helper together could open your exact counts. You accept that they are strangers to each other."
             )
+        fields = {"epsilon": visit.text("epsilon"), "new_index": visit.text("new_index")}
+        place = f"/asks/{ask.name}"
+        title = f"Answer {ask.server or 'this question'}?"
+        return self._site.confirm(
+            visit, Confirmation(title, told, "Answer it", f"{place}/approve", f"{place}#decide", fields)
+        )
+
+    def approve(self, visit: Visit) -> Response:
+        ask, probe, question = self._agreed(visit)
+        new_index = bool(visit.text("new_index"))
         approve(self._ledger, ask.probe, ask.server, question.cost, visit.text("note"))
         if ask.agent:
             visit.say("Approved. Your agent answers when it next looks.")
         else:
-            self.work.start(ask.name, lambda: self._answer(ask, probe, question.cost.epsilon, new_index))
+            self.work.start(ask.name, lambda _: self._answer(ask, probe, question.cost.epsilon, new_index))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def refuse(self, visit: Visit) -> Response:
@@ -215,6 +227,16 @@ class Owner:
         refuse(self._ledger, ask.probe, ask.server, visit.text("note"))
         visit.say("Refused. It stays refused until you approve it; nothing was sent.")
         return self._site.redirect("/")
+
+    def ask_remove(self, visit: Visit) -> Response:
+        ask = self._known(visit)
+        told = (
+            "Its bytes are deleted here: it cannot be looked at any more, and an answer to it cannot be counted again.",
+            "What the ledger says of it stays: the decision, the cost, and what left. A report says its fingerprint alone.",
+        )
+        place = f"/asks/{ask.name}"
+        asked = Confirmation("Remove this question?", told, "Remove it", f"{place}/remove", place)
+        return self._site.confirm(visit, asked)
 
     def remove(self, visit: Visit) -> Response:
         ask = self._known(visit)
@@ -266,6 +288,19 @@ class Owner:
             return f"Answered and delivered to {ask.url}; {paid}."
         return f"Answered; {paid}. Save the answer below and carry it to whoever asked."
 
+    def _agreed(self, visit: Visit) -> tuple[Ask, Probe, Question]:
+        """What can be approved. Raises HTTPException 409 when it cannot."""
+        ask, probe = self._asked(visit)
+        question = self._examined(visit, ask, probe, None)
+        for check in question.checks:
+            if check.verdict == "bad" and not question.stored:
+                raise HTTPException(409, check.words)
+        if question.new_index and not visit.text("new_index"):
+            raise HTTPException(
+                409, "this server asks about another collection than before: tick that you expect it"
+            )
+        return ask, probe, question
+
     def _known(self, visit: Visit) -> Ask:
         ask = inbox.find(self._ledger, visit.part("name"))
         if ask is None:
@@ -290,31 +325,32 @@ class Owner:
         epsilon = visit.number("epsilon", self._settings.epsilon)
         return examine(self._ledger, ask, probe, self._settings, epsilon, records)
 
-    def _everything(self) -> list[Sent | SentLabels]:
-        return [*history(self._ledger), *label_history(self._ledger)]
-
-    def _found(self, visit: Visit) -> Sent | SentLabels:
+    def _found(self, visit: Visit) -> Anything:
         number = int(visit.part("seq"))
-        for sent in self._everything():
+        for sent in everything(self._ledger):
             if sent.entry.seq == number:
                 return sent
         raise HTTPException(404, f"entry {number} of the ledger is not an answer")
 
     def _counted(self, visit: Visit) -> Sent:
         found = self._found(visit)
-        if isinstance(found, SentLabels):
-            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is about labels, not counts")
+        if not isinstance(found, Sent):
+            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is not about noisy counts")
         return found
 
     def _show_sent(self, visit: Visit, true: NDArray[np.float64] | None) -> Response:
         found = self._found(visit)
         receipt = Receipt.of(found.release)
-        values = self._labels(found) if isinstance(found, SentLabels) else self._counts(found, true)
+        values: dict[str, Any] = {"labels": False}
+        if isinstance(found, SentLabels):
+            values = self._labels(found)
+        elif isinstance(found, Sent):
+            values = self._counts(found, true)
         return self._site.render(
             visit,
             "sent.html.j2",
             sent=found,
-            left=_left(found),
+            left=found.left,
             entry=found.entry,
             release=found.release,
             ask=inbox.find(self._ledger, fingerprint([found.entry.probe, found.entry.server])),
@@ -388,10 +424,6 @@ def _rows(
     ]
 
 
-def _left(sent: Sent | SentLabels) -> bool:
-    return sent.left if isinstance(sent, Sent) else True
-
-
 def _tally(labels: NDArray[np.int16]) -> list[tuple[int, int]]:
     """How often each class was given, by its number; `ABSTAINED` for none."""
     values, numbers = np.unique(labels, return_counts=True)
@@ -405,9 +437,14 @@ def _class(number: int, asked: Questions | None) -> str:
     return asked.classes[number] if asked else f"class no. {number}"
 
 
-def _literal(sent: Sent | SentLabels, receipt: Receipt | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {"privacy": sent.release.privacy.model_dump(mode="json")}
-    if isinstance(sent, Sent):
+def _literal(sent: Anything, receipt: Receipt | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"privacy": sent.cost.model_dump(mode="json")}
+    if isinstance(sent, SentReport):
+        report = sent.release
+        parts = {"public": report.public, "server": report.leader, "helper, sealed": report.helper}
+        fields |= {"task": report.task.model_dump(mode="json"), "id": report.id.hex()}
+        fields |= {name: f"{part[:64].hex()}… ({len(part):,} bytes)" for name, part in parts.items()}
+    elif isinstance(sent, Sent):
         fields |= {
             "probe": sent.release.probe,
             "index": sent.release.index,

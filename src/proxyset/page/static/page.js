@@ -22,11 +22,12 @@ const near = document.getElementById("near");
 if (near) {
   let wanted = "";
   const show = async (event) => {
-    const link = event.target.closest("[data-near]");
-    if (!link || link.dataset.near === wanted) return;
-    wanted = link.dataset.near;
-    const answer = await fetch(wanted, { credentials: "same-origin", redirect: "error" });
-    if (answer.ok && link.dataset.near === wanted) near.innerHTML = await answer.text();
+    const link = event.target.closest(".map a");
+    const path = link && `${link.getAttribute("href")}/near`;
+    if (!path || path === wanted) return;
+    wanted = path;
+    const answer = await fetch(path, { credentials: "same-origin", redirect: "error" });
+    if (answer.ok && path === wanted) near.innerHTML = await answer.text();
   };
   for (const kind of ["pointerover", "focusin"]) {
     document.addEventListener(kind, (event) => show(event).catch(() => {}));

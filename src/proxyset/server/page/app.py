@@ -19,6 +19,16 @@ from proxyset.server.state import State
 PREFIX = "/page"
 _FOOTER = "Everything here is made of public items and of noisy counts that clients released. No private item is here."
 
+_LINKS = (
+    ("/", "Campaigns"),
+    ("/clients", "Clients"),
+    ("/invitations", "Invitations"),
+    ("/indexes", "Indexes"),
+    ("/operators", "Operators"),
+    ("/acts", "Log"),
+    ("/progress", "In progress"),
+)
+
 
 def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Sequence[Path] = ()) -> Desk:
     """Mount the operator's page at /page, and send / there.
@@ -30,7 +40,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         watched: folders whose progress is shown.
 
     Returns:
-        The views; `work.close()` waits for what runs in the background.
+        The views; `close()` waits for what runs in the background.
     """
     name = urlsplit(public_url).netloc.lower()
 
@@ -44,43 +54,55 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         is_ours=is_ours,
         prefix=PREFIX,
         sessions=StoredSessions(state),
+        links=_LINKS,
         site="proxyset · operator",
         footer=_FOOTER,
     )
     desk = Desk(site, state, watched)
-    read, campaign, people = Scope.read, Scope.campaigns, Scope.clients
+    read, campaign, clients = Scope.read, Scope.campaigns, Scope.clients
+    people, sets = desk.people, desk.sets
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
     at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster}", "/sets/{set}"
     for path, view in {
         "/": desk.home,
+        "/indexes": desk.indexes,
         "/progress": desk.progress,
         "/progress/now": desk.building,
-        "/clients": desk.clients,
+        "/clients": people.clients,
+        "/invitations": people.invitations,
+        "/operators": people.operators,
+        "/acts": people.acts,
         at: desk.campaign,
+        f"{at}/answers": desk.answers,
         f"{at}/arrivals": desk.arrivals,
-        f"{at}/drawing": desk.drawing,
+        f"{at}/drawing": sets.drawing,
+        f"{at}/opening": desk.opening,
+        f"{at}/mapping": desk.mapping,
+        f"{at}/clusters": desk.clusters,
         at + cluster: desk.cluster,
         f"{at}{cluster}/near": desk.near,
         f"{at}{cluster}/{{number}}.png": desk.item,
-        at + drawn: desk.proxy,
-        f"{at}{drawn}/{{rank}}.png": desk.picked,
-        f"{at}{drawn}/judging": desk.judging,
-        f"{at}{drawn}/file": desk.download,
+        at + drawn: sets.proxy,
+        f"{at}{drawn}/{{rank}}.png": sets.picked,
+        f"{at}{drawn}/judging": sets.judging,
+        f"{at}{drawn}/file": sets.download,
     }.items():
         site.get(path, desk.needs(read, view))
-    site.get("/new", desk.needs(campaign, desk.new))
-    for path, scope, view in (
-        ("/new", campaign, desk.create),
-        (f"{at}/close", campaign, desk.close),
-        (f"{at}/draw", campaign, desk.draw),
-        (f"{at}{drawn}/gain", read, desk.judge),
-        ("/clients/invite", people, desk.invite),
-        ("/clients/withdraw", people, desk.withdraw),
-        ("/clients/{key}/revoke", people, desk.revoke),
+    # what cannot be undone is asked for (GET) before it is done (POST)
+    for path, scope, ask, act in (
+        ("/new", campaign, desk.new, desk.create),
+        (f"{at}/close", campaign, desk.ask_close, desk.close_campaign),
+        (f"{at}/open", campaign, desk.ask_open, desk.open_sum),
+        ("/clients/{key}/revoke", clients, people.ask_revoke, people.revoke),
+        ("/invitations/{id}/withdraw", clients, people.ask_withdraw, people.withdraw),
     ):
-        site.post(path, desk.needs(scope, view))
+        site.get(path, desk.needs(scope, ask))
+        site.post(path, desk.needs(scope, act))
+    site.post(f"{at}/draw", desk.needs(campaign, sets.draw))
+    site.post(f"{at}{drawn}/gain", desk.needs(read, sets.judge))
+    site.post("/invitations", desk.needs(clients, people.invite))
 
     async def to_page(_: Request) -> Response:
         return RedirectResponse(f"{PREFIX}/", 303)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,11 @@ class Atlas:
     explained: float
 
 
-def survey(index: Index) -> Atlas:
+def survey(index: Index, seen: Callable[[int], None] = lambda _: None) -> Atlas:
     """Draw up the atlas of an index: one pass over its assignments, memory for R clusters.
+
+    Args:
+        seen: told how many items were looked at, again and again.
 
     Raises:
         ArtifactError: the index is damaged.
@@ -51,6 +55,7 @@ def survey(index: Index) -> Atlas:
             sizes += np.bincount(clusters, minlength=R)
             _keep_nearest(near, distances, clusters, batch.column("distance").to_numpy(), start)
             start += len(clusters)
+            seen(start)
     places, explained = _flattened(index.centroids, sizes)
     centres, radii = lay_out(places, sizes)
     return Atlas(sizes, centres, radii, near, explained)

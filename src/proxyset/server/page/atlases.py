@@ -8,6 +8,7 @@ any time: a file that is damaged, or of another version, is replaced.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -37,8 +38,11 @@ class Atlases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, index: Index) -> Atlas:
+    def of(self, index: Index, seen: Callable[[int], None] = lambda _: None) -> Atlas:
         """The atlas of an index. One that cannot be kept, because the disk is full, is shown all the same and logged.
+
+        Args:
+            seen: as `survey` takes it, where the atlas is drawn up now.
 
         Raises:
             ArtifactError: the index is damaged.
@@ -49,7 +53,7 @@ class Atlases:
                 return decode(path.read_bytes(), index)
             except ArtifactError as error:
                 event("atlas is drawn up again", index=index.fingerprint, why=str(error))
-        atlas = survey(index)
+        atlas = survey(index, seen)
         try:
             atomic.write_bytes(path, encode(atlas, index))
         except OSError as error:

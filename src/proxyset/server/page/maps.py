@@ -1,7 +1,7 @@
 """The map of a pool as inline SVG: a circle a cluster, its area the cluster's share of the pool, its colour what clients released.
 
 The colours differ in lightness alone, so they are told apart by everybody and on grey paper. Counts that could well be noise
-(within one standard deviation of it) get no colour but an outline.
+(within one standard deviation of it) get no colour but an outline, and without any count all are alike.
 """
 
 from __future__ import annotations
@@ -49,19 +49,16 @@ def level_of(coverage: Coverage | None) -> list[str]:
 def draw_map(atlas: Atlas, coverage: Coverage | None, link: str) -> Markup:
     """The map. Every circle is a link to `link` + its number, and says in words what it shows."""
     (x, y), radii = atlas.centres.T, atlas.radii
-    classes = level_of(coverage) or ["c0"] * len(radii)
+    classes = level_of(coverage) or ["plain"] * len(radii)
     marks = []
     for j in np.argsort(-radii, kind="stable"):
         words = f"Cluster {j}: {thousands(int(atlas.sizes[j]))} items"
         if coverage is not None:
             words += f", released count {thousands(float(coverage.counts[j]))}"
         marks.append(
-            Markup(
-                '<a href="{}" aria-label="{}" data-near="{}"><circle class="{}" cx="{}" cy="{}" r="{}"/></a>'
-            ).format(
+            Markup('<a href="{}" aria-label="{}"><circle class="{}" cx="{}" cy="{}" r="{}"/></a>').format(
                 f"{link}{j}",
                 words,
-                f"{link}{j}/near",
                 classes[j],
                 f"{x[j]:.1f}",
                 f"{y[j]:.1f}",
@@ -69,6 +66,6 @@ def draw_map(atlas: Atlas, coverage: Coverage | None, link: str) -> Markup:
             )
         )
     opening = Markup('<svg class="map" viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
-        WIDTH, HEIGHT, f"Map of {len(radii)} clusters; the table below says the same"
+        WIDTH, HEIGHT, f"Map of {len(radii)} clusters; a table says the same"
     )
     return opening + Markup("").join(marks) + Markup("</svg>")

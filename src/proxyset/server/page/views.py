@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from proxyset.cloud.export import FORMS
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput, UnknownName
-from proxyset.page.pictures import picture
-from proxyset.page.site import Site, View, Visit
+from proxyset.page.part import ROWS, Part, part_of
+from proxyset.page.site import Confirmation, Site, View, Visit
 from proxyset.page.wording import in_words
-from proxyset.page.work import Work
+from proxyset.page.work import Say, Work
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
-from proxyset.server.page.archive import pack
-from proxyset.server.page.gain import Gain, estimate
-from proxyset.server.page.library import Library, Neighbour
-from proxyset.server.page.maps import draw_map, level_of, levels
+from proxyset.server.lists import Answer, ReportSent
+from proxyset.server.page.library import Library, Neighbour, Sight
+from proxyset.server.page.maps import draw_map, levels
+from proxyset.server.page.people import People, looked_for
+from proxyset.server.page.sets import Sets, shown
 from proxyset.server.page.watched import look
-from proxyset.server.records import Campaign, Operator, Scope, Selection
+from proxyset.server.records import Campaign, IndexRecord, Operator, Scope, Selection
 from proxyset.server.state import State
+from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
 
-_PAGE = 120
+_NEWEST = 5  # answers on the page of a campaign
 
 
 class Desk:
@@ -50,8 +50,14 @@ class Desk:
     def __init__(self, site: Site, state: State, watched: Sequence[Path]) -> None:
         self._site, self._state, self._watched = site, state, watched
         self._library = Library(state)
-        self._gains: dict[tuple[str, int], Gain] = {}
         self.work = Work()
+        self.people = People(site, state, self._may)
+        self.sets = Sets(site, state, self._library, self.work, self._campaign)
+
+    def close(self) -> None:
+        """Wait for what runs in the background."""
+        self.work.close()
+        self._library.work.close()
 
     def needs(self, scope: Scope, view: View) -> View:
         """The view, for operators that have `scope` and were not revoked since they logged in."""
@@ -89,25 +95,38 @@ class Desk:
     # Looking
 
     def home(self, visit: Visit) -> Response:
-        counts, found = self._state.release_counts(), self._state.campaigns()
-        clients = [client for client in self._state.clients() if not client.revoked]
-        answers = {each.id: self._state.releases(each.id) for each in found}
+        lists = self._state.lists
+        indexes = self._state.indexes()
+        part = lists.campaigns(*looked_for(visit))
+        sums = sums_of(self._state)
+        reports = {
+            each.campaign.id: lists.arrived_reports(each.campaign.id).answers
+            for each in part.rows
+            if sums.find(each.campaign.id) is not None
+        }
         return self._site.render(
             visit,
             "home.html.j2",
-            campaigns=[
-                {
-                    "it": each,
-                    "answers": counts.get(each.id, 0),
-                    "bytes": sum(r.size for r in answers[each.id]),
-                }
-                for each in reversed(found)
-            ],
-            clients=len(clients),
-            indexes=self._state.indexes(),
+            part=part,
+            reports=reports,
+            campaigns=lists.campaigns().total,
+            open=lists.open_campaigns(),
+            clients=lists.enrolled(),
+            arrived=lists.arrived_in_all(),
+            indexes=indexes,
             may=self._may(visit),
             watched=len(self._watched),
         )
+
+    def indexes(self, visit: Visit) -> Response:
+        self._register_finished()
+        wanted, page = looked_for(visit)
+
+        def text(index: IndexRecord) -> str:
+            return f"{index.name} {index.fingerprint}"
+
+        part = part_of(self._state.indexes()[::-1], page, wanted, text)
+        return self._site.render(visit, "indexes.html.j2", part=part, watched=len(self._watched))
 
     def progress(self, visit: Visit) -> Response:
         return self._site.render(
@@ -127,127 +146,101 @@ class Desk:
 
     def campaign(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        index, atlas = self._library.index(campaign.index)
-        coverage = self._library.coverage(campaign.id)
-        answers, sets = self._state.releases(campaign.id), self._state.selections(campaign.id)
-        picked = self._picked(sets[-1]) if sets else Counter()
-        names = {client.key: client.name for client in self._state.clients()}
-        link = f"{self._site.prefix}/campaigns/{campaign.id}/clusters/"
+        sets = self._state.selections(campaign.id)
         state, words = self.work.state(f"draw {campaign.id}")
-        classes = level_of(coverage) or ["c0"] * len(atlas.sizes)
-        order = np.argsort(-coverage.counts if coverage else -atlas.sizes, kind="stable")
+        opening, opened = self.work.state(f"open {campaign.id}")
+        sight, drawing, drawn = self._library.sight(campaign)
         return self._site.render(
             visit,
             "campaign.html.j2",
-            campaign=campaign,
-            accepting=campaign.accepting(),
-            answers=answers,
-            shown=len(answers),
-            names=names,
-            enrolled=sum(1 for client in self._state.clients() if not client.revoked),
+            **self._arrived(campaign),
+            newest=self._answers(campaign, size=_NEWEST),
             probe=self._state.probe_size(campaign.probe),
-            index=index,
-            atlas=atlas,
-            chart=draw_map(atlas, coverage, link),
-            legend=levels(coverage),
-            coverage=coverage,
-            rows=[
-                {
-                    "cluster": int(j),
-                    "size": int(atlas.sizes[j]),
-                    "share": float(atlas.sizes[j] / atlas.sizes.sum()),
-                    "count": float(coverage.counts[j]) if coverage else None,
-                    "name": classes[j],
-                    "picked": picked[int(j)],
-                }
-                for j in order
-            ],
+            index=self._state.index(campaign.index),
+            sight=sight,
+            chart=draw_map(sight.atlas, sight.coverage, self._clusters(campaign)) if sight else "",
+            legend=levels(sight.coverage) if sight else [],
+            drawing=drawing,
+            drawn=drawn,
             sets=sets[::-1],
-            gains={each.id: self._gains.get((campaign.id, each.id)) for each in sets},
+            gains={each.id: self.sets.gains.get((campaign.id, each.id)) for each in sets},
             strategies=STRATEGIES.names(),
             model=self._state.model(campaign.id),
             may=self._may(visit),
             work=state,
             words=words,
+            opening=opening,
+            opened=opened,
         )
+
+    def answers(self, visit: Visit) -> Response:
+        campaign = self._campaign(visit)
+        part = self._answers(campaign, *looked_for(visit))
+        reports = sums_of(self._state).find(campaign.id) is not None
+        return self._site.render(visit, "answers.html.j2", campaign=campaign, part=part, reports=reports)
 
     def arrivals(self, visit: Visit) -> Response:
         """The part of a campaign's page that changes while answers come in."""
         campaign = self._campaign(visit)
-        answers = self._state.releases(campaign.id)
-        enrolled = sum(1 for client in self._state.clients() if not client.revoked)
         return self._site.fragment(
-            "arrivals.html.j2",
-            done=not campaign.accepting(),
-            campaign=campaign,
-            accepting=campaign.accepting(),
-            answers=answers,
-            enrolled=enrolled,
-            shown=visit.whole("shown", len(answers)),
+            "arrivals.html.j2", done=not campaign.accepting(), **self._arrived(campaign)
         )
 
-    def drawing(self, visit: Visit) -> Response:
-        state, words = self.work.state(f"draw {self._campaign(visit).id}")
+    def opening(self, visit: Visit) -> Response:
+        return self._at_work(f"open {self._campaign(visit).id}")
+
+    def mapping(self, visit: Visit) -> Response:
+        """How far the map of a campaign is."""
+        state, words = self._library.work.state(self._campaign(visit).id)
         return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
 
+    def clusters(self, visit: Visit) -> Response:
+        """What the map shows, as a table."""
+        campaign = self._campaign(visit)
+        sight = self._library.sight(campaign)[0]
+        if sight is None:
+            return self._site.redirect(f"/campaigns/{campaign.id}#map")
+        atlas, coverage = sight.atlas, sight.coverage
+        sets = self._state.selections(campaign.id)
+        picked = self._picked(sets[-1]) if sets else Counter()
+        order = np.argsort(-coverage.counts if coverage else -atlas.sizes, kind="stable")
+        wanted, page = looked_for(visit)
+        part = part_of(order.tolist(), page, wanted, lambda j: f"cluster {j}")
+        rows = [
+            {
+                "cluster": j,
+                "size": int(atlas.sizes[j]),
+                "share": float(atlas.sizes[j] / atlas.sizes.sum()),
+                "count": float(coverage.counts[j]) if coverage else None,
+                "picked": picked[j],
+            }
+            for j in part.rows
+        ]
+        return self._site.render(
+            visit,
+            "clusters.html.j2",
+            campaign=campaign,
+            part=replace(part, rows=rows),
+            sigma=coverage.sigma if coverage else None,
+        )
+
     def cluster(self, visit: Visit) -> Response:
-        return self._site.render(visit, "cluster.html.j2", **self._near(visit))
+        near = self._near(visit)
+        if near is None:
+            return self._site.redirect(f"/campaigns/{self._campaign(visit).id}#map")
+        return self._site.render(visit, "cluster.html.j2", **near)
 
     def near(self, visit: Visit) -> Response:
         """What the map shows beside itself when a circle is pointed at."""
-        return self._site.fragment("near.html.j2", done=True, **self._near(visit))
+        near = self._near(visit)
+        if near is None:
+            raise HTTPException(404, "the map is still being drawn")
+        return self._site.fragment("near.html.j2", done=True, **near)
 
     def item(self, visit: Visit) -> Response:
         campaign, cluster, number = self._campaign(visit), self._cluster(visit), visit.count("number")
         near = self._library.near(campaign.index, cluster)
-        return _picture(near[number].item if number < len(near) else None)
-
-    def proxy(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-        table = proxy.selection()
-        pages = max(1, -(-len(table) // _PAGE))
-        page = min(max(1, visit.whole("page", 1)), pages)
-        rows = table.slice((page - 1) * _PAGE, _PAGE).to_pylist()
-        state, words = self.work.state(f"gain {campaign.id} {selection.id}")
-        return self._site.render(
-            visit,
-            "proxy.html.j2",
-            campaign=campaign,
-            it=selection,
-            card=proxy.card,
-            rows=rows,
-            words_of=_in_words(proxy, page) if proxy.card.kind != "image" else [],
-            page=page,
-            pages=pages,
-            reasons=Counter(table.column("reason").to_pylist()).most_common(12),
-            labels=Counter(
-                label for label in table.column("label").to_pylist() if label is not None
-            ).most_common(12),
-            forms=["zip", *_forms(proxy.card.kind)],
-            gain=self._gains.get((campaign.id, selection.id)),
-            labelled=table.column("label").null_count < len(table),
-            work=state,
-            words=words,
-        )
-
-    def picked(self, visit: Visit) -> Response:
-        _, _, proxy = self._proxy(visit)
-        rank, table = visit.count("rank"), proxy.selection()
-        name = table.column("file")[rank].as_py() if rank < len(table) else None
-        return _picture((proxy.folder / "items" / name).read_bytes() if name else None)
-
-    def judging(self, visit: Visit) -> Response:
-        campaign, selection, _ = self._proxy(visit)
-        state, words = self.work.state(f"gain {campaign.id} {selection.id}")
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
-
-    def download(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-        place, file = pack(proxy, visit.text("form") or "zip", f"{campaign.id}-{selection.id}")
-        return FileResponse(file, filename=file.name, background=BackgroundTask(place.cleanup))
-
-    def clients(self, visit: Visit) -> Response:
-        return self._show_clients(visit, "", "")
+        return shown(near[number].item if number < len(near) else None)
 
     # Acting
 
@@ -284,57 +277,62 @@ class Desk:
         visit.say(f"Campaign {campaign.id} is open: enrolled clients see it at once.")
         return self._site.redirect(f"/campaigns/{campaign.id}")
 
-    def close(self, visit: Visit) -> Response:
+    def ask_close(self, visit: Visit) -> Response:
+        campaign = self._campaign(visit)
+        facts = self._arrived(campaign)
+        missing, what = (
+            max(0, facts["enrolled"] - facts["answered"]),
+            "reports" if facts["task"] else "answers",
+        )
+        then = "The sum can be opened then, once." if facts["task"] else "Proxy sets can be drawn as before."
+        asked = Confirmation(
+            f"Close {campaign.id}?",
+            (
+                f"No more {what} are taken, from this moment on. {missing:,} of {facts['enrolled']:,} clients have sent none.",
+                "It cannot be opened again. A new campaign asks everybody anew, and costs each client that answers once more.",
+                f"What has come is kept: {facts['answered']:,} {what}. {then}",
+            ),
+            "Close it for good",
+            f"/campaigns/{campaign.id}/close",
+            f"/campaigns/{campaign.id}",
+        )
+        return self._site.confirm(visit, asked)
+
+    def close_campaign(self, visit: Visit) -> Response:
         campaign = self._state.close_campaign(self._campaign(visit).id)
         visit.say("Closed: no further answer is taken. What has come is kept.")
         return self._site.redirect(f"/campaigns/{campaign.id}")
 
-    def draw(self, visit: Visit) -> Response:
+    def ask_open(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        budget, seed = visit.whole("budget", campaign.budget), visit.whole("seed", 0)
-        strategy = visit.text("strategy") or campaign.strategy
-        STRATEGIES.find(strategy)
-        if budget < 1:
-            raise InvalidInput(f"a proxy set needs at least 1 item, not {budget}")
+        task = self._arrived(campaign)["task"]
+        if task is None:
+            raise HTTPException(404, f"campaign {campaign.id} asks for no sum of two parties")
+        asked = Confirmation(
+            f"Add up and open the sum of {campaign.id}?",
+            (
+                "The helper is asked to verify every report with this server. Invalid reports are left out, and counted.",
+                f"With {task.minimum:,} valid reports or more, each of the two adds its noise once, and the sum is opened. With "
+                "fewer it never is.",
+                "It is opened once. No later report is taken, and no part of it is opened again: that is what clients paid for.",
+            ),
+            "Add up and open",
+            f"/campaigns/{campaign.id}/open",
+            f"/campaigns/{campaign.id}#sum",
+        )
+        return self._site.confirm(visit, asked)
 
-        who = actor()
+    def open_sum(self, visit: Visit) -> Response:
+        from proxyset.server.two_party.job import aggregate
 
-        def job() -> str:
+        campaign, who = self._campaign(visit), actor()
+
+        def job(say: Say) -> str:
             with acting(who.name, who.way):  # in another thread, later
-                proxy = campaigns.draw(self._state, campaign.id, budget=budget, strategy=strategy, seed=seed)
-            return f"Drawn: {proxy.card.items:,} items by {strategy}."
+                return f"Done: {aggregate(self._state, campaign.id, say).words()}."
 
-        self.work.start(f"draw {campaign.id}", job)
-        return self._site.redirect(f"/campaigns/{campaign.id}#sets")
-
-    def judge(self, visit: Visit) -> Response:
-        campaign, selection, proxy = self._proxy(visit)
-        coverage = self._library.coverage(campaign.id)
-        if coverage is None:
-            raise InvalidInput("nobody has answered: without a release there is nothing to judge by")
-        index, _ = self._library.index(campaign.index)
-
-        def job() -> str:
-            gain = estimate(index, proxy, coverage)
-            self._gains[campaign.id, selection.id] = gain
-            return f"{100 * gain.proxy:.1f} % against {100 * gain.mean:.1f} % at random."
-
-        self.work.start(f"gain {campaign.id} {selection.id}", job)
-        return self._site.redirect(f"/campaigns/{campaign.id}/sets/{selection.id}#gain")
-
-    def invite(self, visit: Visit) -> Response:
-        name = visit.text("name")
-        return self._show_clients(visit, name, self._state.create_token(name))
-
-    def withdraw(self, visit: Visit) -> Response:
-        self._state.withdraw_token(visit.text("id"))
-        visit.say("Withdrawn: nobody can enrol with that token.")
-        return self._site.redirect("/clients")
-
-    def revoke(self, visit: Visit) -> Response:
-        client = self._state.revoke_client(visit.part("key"))
-        visit.say(f"{client.name} is answered no more. What it sent is kept.")
-        return self._site.redirect("/clients")
+        self.work.start(f"open {campaign.id}", job)
+        return self._site.redirect(f"/campaigns/{campaign.id}#sum")
 
     # Parts
 
@@ -360,10 +358,44 @@ class Desk:
             raise HTTPException(404, f"there are {clusters} clusters, numbered from 0")
         return cluster
 
-    def _near(self, visit: Visit) -> dict[str, Any]:
+    def _at_work(self, name: str) -> Response:
+        state, words = self.work.state(name)
+        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
+
+    def _answers(
+        self, campaign: Campaign, wanted: str = "", page: int = 1, size: int = ROWS
+    ) -> Part[Answer] | Part[ReportSent]:
+        lists = self._state.lists
+        reports = sums_of(self._state).find(campaign.id) is not None
+        return (lists.reports if reports else lists.answers)(campaign.id, wanted, page, size)
+
+    def _clusters(self, campaign: Campaign) -> str:
+        return f"{self._site.prefix}/campaigns/{campaign.id}/clusters/"
+
+    def _arrived(self, campaign: Campaign) -> dict[str, Any]:
+        """What came to a campaign: answers, or reports of a sum of two parties."""
+        sums, lists = sums_of(self._state), self._state.lists
+        found = sums.find(campaign.id)
+        arrived = lists.arrived_reports(campaign.id) if found else lists.arrived(campaign.id)
+        progress = sums.progress(campaign.id) if found else None
+        return {
+            "campaign": campaign,
+            "accepting": campaign.accepting(),
+            "arrived": arrived,
+            "answered": arrived.answers,
+            "enrolled": lists.enrolled(),
+            "task": found.task if found else None,
+            "helper": found.helper_url if found else "",
+            "progress": progress,
+        }
+
+    def _near(self, visit: Visit) -> dict[str, Any] | None:
+        """What a cluster holds; None while the map of the campaign is drawn for the first time."""
         campaign, cluster = self._campaign(visit), self._cluster(visit)
-        index, atlas = self._library.index(campaign.index)
-        coverage = self._library.coverage(campaign.id)
+        sight: Sight | None = self._library.sight(campaign)[0]
+        if sight is None:
+            return None
+        index, atlas, coverage = sight.index, sight.atlas, sight.coverage
         near: list[Neighbour] = self._library.near(campaign.index, cluster)
         return {
             "campaign": campaign,
@@ -376,13 +408,6 @@ class Desk:
             "sigma": coverage.sigma if coverage else None,
         }
 
-    def _proxy(self, visit: Visit) -> tuple[Campaign, Selection, ProxySet]:
-        campaign, number = self._campaign(visit), visit.count("set")
-        for selection in self._state.selections(campaign.id):
-            if selection.id == number:
-                return campaign, selection, ProxySet.open(selection.folder)
-        raise HTTPException(404, f"campaign {campaign.id} has no proxy set {number}")
-
     def _picked(self, selection: Selection) -> Counter[int]:
         return Counter(ProxySet.open(selection.folder).selection().column("cluster").to_pylist())
 
@@ -392,46 +417,3 @@ class Desk:
             if folder.absolute() not in known and (folder / "manifest.json").is_file():
                 index = Index.open(folder)
                 self._state.add_index(index.fingerprint, index.folder, len(index), index.manifest.clusters)
-
-    def _show_clients(self, visit: Visit, name: str, token: str) -> Response:
-        clients = self._state.clients()
-        spent: dict[str, list[float]] = {client.key: [] for client in clients}
-        sizes: Counter[str] = Counter()
-        for campaign in self._state.campaigns():
-            for release in self._state.releases(campaign.id):
-                spent[release.client].append(release.rho)
-                sizes[release.client] += release.size
-        return self._site.render(
-            visit,
-            "clients.html.j2",
-            clients=[
-                {
-                    "it": each,
-                    "answers": len(spent[each.key]),
-                    "rho": sum(spent[each.key]),
-                    "bytes": sizes[each.key],
-                }
-                for each in clients
-            ],
-            open=[each for each in self._state.tokens() if each.open()],
-            may=self._may(visit),
-            name=name,
-            token_value=token,
-        )
-
-
-def _picture(item: object) -> Response:
-    if not isinstance(item, bytes):
-        raise HTTPException(404, "there is no such picture")
-    return picture(item)
-
-
-def _in_words(proxy: ProxySet, page: int) -> list[str]:
-    first = (page - 1) * _PAGE
-    return [in_words(item) for item in islice(proxy.items(), first, first + _PAGE)]
-
-
-def _forms(kind: str) -> list[str]:
-    """The export forms that items of a kind can take."""
-    unfit = {"image": (), "text": ("imagefolder",)}.get(kind, ("imagefolder", "webdataset", "label-studio"))
-    return [form for form in sorted(FORMS) if form not in unfit]

@@ -66,6 +66,7 @@ def aggregate(state: State, campaign: str, say: Say = lambda _: None) -> Progres
             f"{len(ids)} reports of campaign {campaign!r} are valid ({sums.progress(campaign).words()}); its sum is opened with "
             f"{task.minimum} or more, so it never is"
         )
+    state.note("open sum", campaign)
     _open(state, found, helper, ids)
     return sums.progress(campaign)
 

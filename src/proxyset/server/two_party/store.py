@@ -55,12 +55,15 @@ class Progress:
         verdicts: of those that were judged.
         closed: no more are taken, because aggregation has begun.
         opened: whether the sum is there.
+        jobs, jobs_done: into how many batches the reports were put, and how many of them were verified with the helper.
     """
 
     reports: int
     verdicts: dict[Verdict, int]
     closed: bool
     opened: bool
+    jobs: int = 0
+    jobs_done: int = 0
 
     def words(self) -> str:
         """One line for people."""
@@ -231,9 +234,10 @@ class Sums:
         asked = "SELECT verdict, count(*) FROM sum_reports WHERE campaign = ? GROUP BY verdict"
         with self._database.snapshot() as db:
             found = {row[0]: row[1] for row in db.execute(asked, (campaign,))}
-            closed = _frozen(db, campaign)
+            batches = "SELECT count(*), count(share) FROM sum_jobs WHERE campaign = ?"
+            jobs, done = db.execute(batches, (campaign,)).one()
         judged = {Verdict(key): found[key] for key in sorted(key for key in found if key is not None)}
-        return Progress(sum(found.values()), judged, closed, self.total(campaign) is not None)
+        return Progress(sum(found.values()), judged, jobs > 0, self.total(campaign) is not None, jobs, done)
 
 
 def _frozen(db: Session, campaign: str) -> bool:
