@@ -265,13 +265,12 @@ def delimited(suffix: str, delimiter: str) -> Callable[[list[Record], Layout, Pa
         text = io.TextIOWrapper(out, "utf-8", newline="", write_through=True)
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         writer.writerow(names)
-        persons = dict(zip((record.id for record in records), numbers_of(records), strict=True))
-        for record in records:
+        for record, number in zip(records, numbers_of(records), strict=True):
             if record.raw is not None:
                 out.write(record.raw.replace(b",", delimiter.encode()) + b"\n")
                 continue
             there = fields_of(record, layout.domain) | {
-                "person": persons[record.id] if layout.numbered else record.person, "label": record.label, "id": record.id,
+                "person": number if layout.numbered else record.person, "label": record.label, "id": record.id,
             }  # fmt: skip
             writer.writerow([cell(there[name]) for name in names])
         path = folder.with_suffix(suffix)

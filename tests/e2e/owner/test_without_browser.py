@@ -15,6 +15,7 @@ from markupsafe import escape
 from pydantic import ValidationError
 
 from proxyset.agent import inbox
+from proxyset.client.answer import answer
 from proxyset.client.labeling import answer_questions
 from proxyset.client.policy import adopt
 from proxyset.cloud.index import Index
@@ -201,6 +202,18 @@ def test_labels_that_left_are_shown_too(page, visitor, ledger):
     assert client.post(f"/sent/{seq}/verify", headers=origin, data={"csrf": csrf}).status_code == 303
     assert "The receipt is genuine" in client.get(f"/sent/{seq}").text
     assert client.post(f"/sent/{seq}/counts", headers=origin, data={"csrf": csrf}).status_code == 404
+
+
+def test_counts_of_persons_are_shown_in_records(page, visitor, ledger, world):
+    client, _ = visitor
+    data, terms = str(world / "private"), {"unit": "person", "max_records": 4, "person": "me"}
+    release = answer(world / "probe", data, epsilon=1.0, ledger=ledger, server="a", approved=True, **terms)
+    shown = client.get(f"/sent/{ledger.entries()[-1].seq}").text
+    assert "whole numbers of 1/256 of a record" in shown
+    assert "one person counted up to a length of √4 records hides behind the noise" in shown
+    largest = f"{release.records.max():,.0f}".replace("-", "−")
+    assert f'<td class="n">{largest}</td>' in shown
+    assert f"in steps of 1/{release.privacy.grid} of a record" in client.get("/report").text
 
 
 def test_an_encoder_that_is_not_here_is_told_and_the_name_of_a_server_does_not_run(page, visitor, ledger):
