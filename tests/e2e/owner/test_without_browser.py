@@ -64,7 +64,9 @@ def test_forged_forms_change_nothing(page, visitor, ledger, path):
     assert client.post(url, data={"csrf": csrf}).status_code == 403  # no origin
     for foreign in ("http://evil.example", "null", site_of(page) + "0"):
         assert client.post(url, headers={"origin": foreign}, data={"csrf": csrf}).status_code == 403
-    assert client.get(url).status_code == 405
+    assert client.get(url).status_code == (
+        405 if path == "refuse" else 200
+    )  # to look does nothing: others are asked first
     assert ledger.entries() == before
 
 

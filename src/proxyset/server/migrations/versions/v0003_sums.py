@@ -57,8 +57,10 @@ def _campaign() -> "sa.Column[str]":
 
 def _take_over() -> None:
     connection = op.get_bind()
-    state = connection.exec_driver_sql("PRAGMA database_list").one()
-    before = Path(state[2]).parent / "two-party.sqlite"
+    files = {
+        name: file for _, name, file in connection.exec_driver_sql("PRAGMA database_list")
+    }  # "temp" may be one
+    before = Path(files["main"]).parent / "two-party.sqlite"
     if not before.is_file():
         return
     old = sqlite3.connect(before)
