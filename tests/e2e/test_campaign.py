@@ -128,7 +128,7 @@ def replay_is_refused(ledger, url, cert, book):
     with httpx2.Client(verify=ssl.create_default_context(cafile=cert)) as http:
         headers = {"authorization": authorization(signer, "POST", target, data)}
         answers = [http.post(target, content=data, headers=headers) for _ in range(2)]
-        assert [answer.status_code for answer in answers] == [200, 401]
+        assert [answer.status_code for answer in answers] == [200, 425]
         assert "came before" in answers[1].text
         headers = {"authorization": authorization(signer, "POST", target, data)}
         assert http.post(target, content=data, headers=headers).status_code == 200

@@ -45,7 +45,7 @@ async def signer(request: Request, _: object = Depends(_agent_scheme)) -> Signer
     """Whoever signed this request, enrolled or not. Tried from one address, it is slowed down: this is for enrolling.
 
     Raises:
-        HTTPException: 401, not signed, not lately or not for this server, or a replay; 429.
+        HTTPException: 401, not signed, not lately or not for this server; 425, a replay; 429.
     """
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
@@ -65,7 +65,7 @@ async def agent(request: Request, _: object = Depends(_agent_scheme)) -> Agent:
     """The enrolled client that signed this request.
 
     Raises:
-        HTTPException: 401 for strangers and replays, 403 for the revoked, 429 for the hurried.
+        HTTPException: 401 for strangers, 403 for the revoked, 425 for replays, 429 for the hurried.
     """
     context = context_of(request)
     key = _parsed(request).key
@@ -154,11 +154,14 @@ def verified(request: Request, audience: str) -> Credential:
 
 
 async def _use(credential: Credential, context: Context) -> None:
-    """Take a verified credential, once on all servers of this state."""
+    """Take a verified credential, once on all servers of this state.
+
+    A balancer may send again what a server began and did not answer. That is a replay too, and its sender may come again: so 425.
+    """
     context.clients.take(credential.key)
     # until its time is too old for any server's clock
     if not await context.nonces.ask(Nonce(credential.key, credential.nonce, credential.time + _SKEW_MS)):
-        raise _unauthorized(SCHEME, "this request came before: sign each one anew")
+        raise HTTPException(425, "this request came before: sign each one anew")
 
 
 def _unauthorized(scheme: str, detail: str) -> HTTPException:
