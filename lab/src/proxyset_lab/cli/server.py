@@ -62,6 +62,29 @@ def kill(
         raise ProxysetError(f"the servers did not survive their kills: {found}")
 
 
+def siege(
+    minutes: Annotated[float, typer.Option(help="How long.", min=0.1, max=60)] = 10.0,
+    share: Annotated[float, typer.Option(help="Of the 428 attackers.", min=0.01, max=1)] = 1.0,
+) -> None:
+    """Memory of a server under attack, and how long a client waits meanwhile: silent and idle connections, slow and large bodies,
+    large heads.
+
+    Example: proxyset-lab siege --minutes 10
+    """
+    from proxyset_lab.service.load import growth
+    from proxyset_lab.service.siege import besiege
+
+    found = besiege(minutes, share)
+    times = sorted(found.times)
+    early, late = growth([(at, mib) for at, mib, _ in found.samples])
+    _say(", ".join(f"{count:,} x {name}" for name, count in found.attacks.items()))
+    _say(f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})")
+    most = max(mib for _, mib, _ in found.samples)
+    _say(f"at most {most:.1f} MiB and {max(count for _, _, count in found.samples):,} descriptors")
+    middle, last = times[len(times) // 2], times[int(0.99 * len(times))]
+    _say(f"the client: {len(times):,} requests, {found.failures} not answered, median {middle:.3f} s, p99 {last:.3f} s")
+
+
 def combine(
     releases: Annotated[
         list[int] | None, typer.Option(help="Releases of a campaign; may be repeated.", min=1)

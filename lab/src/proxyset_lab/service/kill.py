@@ -25,6 +25,7 @@ from proxyset_lab.service.nginx import balancing
 from proxyset_lab.service.postgres import new_state
 
 _CAMPAIGNS = 100
+_REST = 2.0  # seconds between two campaigns of one agent, at most
 _PAUSE = 0.2  # seconds before an agent tries again; a real one waits longer
 _PATIENCE = 60.0  # seconds that it tries for
 
@@ -106,7 +107,7 @@ class _Stand:
         key = self.fleet.keys[number]
         service = Service(self.url, key, self.trust, timeout=10.0)
         for name in (f"campaign-{each}" for each in range(_CAMPAIGNS)):
-            if over.is_set():
+            if over.wait(random.uniform(0, _REST)):
                 return
             release, exchange = self.fleet.release(number), service.campaign(name)
             _insist(exchange.pull, tally)
