@@ -61,6 +61,12 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    oidc: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --state: TOML file of the OpenID Connect provider that vouches for operators.", show_default=False
+        ),
+    ] = None,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
         "releases"
     ),
@@ -102,8 +108,13 @@ def serve(
     if book is not None:
         from proxyset.server.page.app import mount_page
 
-        app = campaigns.create_app(book, public_url=public_url, limits=limits)
-        desk = mount_page(app, book, public_url=public_url, watched=watch or ())
+        provider = None
+        if oidc is not None:
+            from proxyset.server.oidc import Provider
+
+            provider = Provider.open(oidc, public_url)
+        app = campaigns.create_app(book, public_url=public_url, limits=limits, provider=provider)
+        desk = mount_page(app, book, public_url=public_url, watched=watch or (), provider=provider)
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"
     elif index is not None:

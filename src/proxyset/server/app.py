@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from proxyset.server.limits import Limits
+    from proxyset.server.oidc import Provider
 
 
-def create_app(state: State, *, public_url: str = "", limits: Limits | None = None) -> FastAPI:
+def create_app(state: State, *, public_url: str = "", limits: Limits | None = None, provider: Provider | None = None) -> FastAPI:
     """The application of one state.
 
     Args:
@@ -28,6 +29,7 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
         public_url: what clients call this server. With it, requests that were signed for another server are refused; without
             it, the Host header is believed, which any server between could have set.
         limits: None for the defaults.
+        provider: whose ID tokens are good beside operators' tokens, if any.
 
     Raises:
         MissingExtra: fastapi or prometheus-client is not installed.
@@ -37,7 +39,7 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
     from proxyset.server.application import service
     from proxyset.server.limits import Limits
 
-    return service(state, public_url, limits or Limits())
+    return service(state, public_url, limits or Limits(), provider)
 
 
 def require_extra() -> None:

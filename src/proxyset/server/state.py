@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import MissingExtra, StateError, UnknownName
+from proxyset.errors import InvalidInput, MissingExtra, StateError, UnknownName
 from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
 from proxyset.server.acting import actor
 from proxyset.server.records import (
+    OIDC,
     Act,
     Campaign,
     Client,
@@ -39,11 +40,11 @@ from proxyset.server.records import (
     Operator,
     Outcome,
     ReleaseRecord,
-    Scope,
     Selection,
     Submission,
     Token,
     check_name,
+    check_scope,
     now,
 )
 from proxyset.server.rows import (
@@ -64,6 +65,7 @@ FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _ID_DIGITS = 12
 _CHUNK = 1 << 20
+_OPERATOR = "name, scopes, created, revoked, until, hash"
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
@@ -428,35 +430,73 @@ class State:
 
     # Operators
 
-    def create_operator(self, name: str, scopes: Iterable[Scope]) -> str:
+    def create_operator(self, name: str, scopes: Iterable[str]) -> str:
         """A bearer token for an operator. Only its hash is kept. Who was revoked can come again under the same name.
 
+        Args:
+            scopes: each a `Scope`, or one in a campaign, as "read:lung-ct".
+
         Raises:
-            InvalidInput: no name. StateError: the name is taken.
+            InvalidInput: no name, or no such scope. StateError: the name is taken.
         """
         check_name(name, "an operator's name")
-        secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(scopes)))
+        if name.startswith(OIDC):
+            raise InvalidInput(f"{name!r}: names that begin with {OIDC!r} are those of a provider's people")
+        secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(map(check_scope, scopes))))
         with self._database.writing() as db:
             db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
                 raise StateError(f"there is an operator {name!r} already: choose another name")
             db.execute(
-                "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, text_of(now()))
+                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, NULL, ?)",
+                (name, held, text_of(now()), _hash(secret)),
             )
             _note(db, "make operator", f"{name}: {held}")
         return secret
 
+    def vouch(self, who: Operator) -> bool:
+        """Remember for whom a provider vouches, until when. Whether he may come in: who was revoked here may not."""
+        held = ",".join(sorted(who.scopes))
+        with self._database.writing() as db:
+            row = db.execute("SELECT revoked FROM operators WHERE name = ?", (who.name,)).fetchone()
+            if row and row[0]:
+                return False
+            db.execute("DELETE FROM operators WHERE name = ?", (who.name,))
+            db.execute(
+                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, ?, ?)",
+                (who.name, held, text_of(who.created), text_of(who.until), who.name),  # no token has that hash
+            )
+            _note(db, "vouch for", f"{who.name}: {held}")
+        return True
+
+    def readmit_operator(self, name: str) -> None:
+        """Let somebody who was revoked come again by his provider. Raises UnknownName: nobody such was revoked."""
+        with self._database.writing() as db:
+            found = db.execute(
+                "DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL AND until IS NOT NULL", (name,)
+            )
+            if found.rowcount == 0:
+                raise UnknownName(f"nobody called {shortened(name, 100)!r} came by a provider and was revoked")
+            _note(db, "readmit operator", name)
+
     def operators(self) -> list[Operator]:
         """All operators, oldest first, revoked ones too."""
         rows = self._database.rows(
-            "SELECT name, scopes, created, revoked FROM operators ORDER BY created, name"
+            "SELECT name, scopes, created, revoked, until FROM operators ORDER BY created, name"
         )
         return [operator_of(row) for row in rows]
+
+    def operator_named(self, name: str) -> Operator | None:
+        """Raises nothing: None where there is nobody of that name. Look whether he is `good`."""
+        rows = self._database.rows(
+            "SELECT name, scopes, created, revoked, until FROM operators WHERE name = ?", name
+        )
+        return operator_of(rows[0]) if rows else None
 
     def operator(self, token: str) -> Operator | None:
         """Whose token this is; None for a stranger's or a revoked one."""
         rows = self._database.rows(
-            "SELECT name, scopes, created, revoked FROM operators WHERE hash = ? AND revoked IS NULL",
+            "SELECT name, scopes, created, revoked, until FROM operators WHERE hash = ? AND revoked IS NULL",
             _hash(token),
         )
         return operator_of(rows[0]) if rows else None

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from proxyset.page.site import Site
+from proxyset.server.oidc import BACK, Provider
 from proxyset.server.page.sessions import StoredSessions
 from proxyset.server.page.views import Desk
 from proxyset.server.records import Scope
@@ -20,7 +21,14 @@ PREFIX = "/page"
 _FOOTER = "Everything here is made of public items and of noisy counts that clients released. No private item is here."
 
 
-def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Sequence[Path] = ()) -> Desk:
+def mount_page(
+    app: FastAPI,
+    state: State,
+    *,
+    public_url: str = "",
+    watched: Sequence[Path] = (),
+    provider: Provider | None = None,
+) -> Desk:
     """Mount the operator's page at /page, and send / there.
 
     Args:
@@ -28,6 +36,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         state: its state.
         public_url: what the server is called; with it, the page answers under no other name but loopback ones.
         watched: folders whose progress is shown.
+        provider: who else vouches for operators.
 
     Returns:
         The views; `work.close()` waits for what runs in the background.
@@ -47,14 +56,16 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         site="proxyset · operator",
         footer=_FOOTER,
     )
-    desk = Desk(site, state, watched)
+    desk = Desk(site, state, watched, provider)
     read, campaign, people = Scope.read, Scope.campaigns, Scope.clients
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
+    site.get("/oidc", desk.go, public=True)
+    site.get(BACK, desk.back, public=True)
     at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster}", "/sets/{set}"
+    site.get("/", desk.needs(read, desk.home, filters=True))
     for path, view in {
-        "/": desk.home,
         "/progress": desk.progress,
         "/progress/now": desk.building,
         "/clients": desk.clients,
@@ -70,9 +81,9 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         f"{at}{drawn}/file": desk.download,
     }.items():
         site.get(path, desk.needs(read, view))
-    site.get("/new", desk.needs(campaign, desk.new))
+    site.get("/new", desk.needs(campaign, desk.new, filters=True))
+    site.post("/new", desk.needs(campaign, desk.create, filters=True))
     for path, scope, view in (
-        ("/new", campaign, desk.create),
         (f"{at}/close", campaign, desk.close),
         (f"{at}/draw", campaign, desk.draw),
         (f"{at}{drawn}/gain", read, desk.judge),
