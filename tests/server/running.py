@@ -66,7 +66,9 @@ def public(key: SigningKey) -> str:
     return public_half(key)
 
 
-def signed(key: SigningKey, method: str, url: str, body: bytes = b"", **headers: Any) -> httpx2.Response:
+def signed(
+    key: SigningKey, method: str, url: str, body: bytes = b"", verify: Any = True, **headers: Any
+) -> httpx2.Response:
     """One request as an agent makes it."""
     headers = {"authorization": authorization(key, method, url, body)} | headers
-    return httpx2.request(method, url, content=body, headers=headers)
+    return httpx2.request(method, url, content=body, headers=headers, verify=verify)

@@ -1,5 +1,6 @@
 """Operators by an OpenID Connect provider, a process of its own: logins on the page, ID tokens as bearers."""
 
+import base64
 import contextlib
 import json
 import threading
@@ -60,15 +61,21 @@ def serving(state, issuer):
             desk.work.close()
 
 
-def browser(url, name):
+@pytest.fixture
+def browser():
     """Somebody's browser, back from the provider, and the answer that it got."""
-    client = httpx2.Client(base_url=url, headers={"origin": url})
-    away = client.get("/page/oidc")
-    assert away.status_code == 303 and "httponly" in away.headers["set-cookie"].lower()
-    return client, client.get(consent(away.headers["location"], name))
+    with contextlib.ExitStack() as stack:
+
+        def come(url, name):
+            client = stack.enter_context(httpx2.Client(base_url=url, headers={"origin": url}))
+            away = client.get("/page/oidc")
+            assert away.status_code == 303 and "httponly" in away.headers["set-cookie"].lower()
+            return client, client.get(consent(away.headers["location"], name))
+
+        yield come
 
 
-def test_people_log_in_with_the_rights_of_their_groups(state, issuer):
+def test_people_log_in_with_the_rights_of_their_groups(state, issuer, browser):
     with serving(state, issuer) as url:
         assert "your organisation" in httpx2.get(f"{url}/page/login").text
         ann, answer = browser(url, "ann")
@@ -87,7 +94,7 @@ def test_people_log_in_with_the_rights_of_their_groups(state, issuer):
     assert not [each for each in told if "eve" in str(each)]
 
 
-def test_who_is_revoked_here_stays_out_until_he_is_readmitted(state, issuer):
+def test_who_is_revoked_here_stays_out_until_he_is_readmitted(state, issuer, browser):
     with serving(state, issuer) as url:
         old, _ = browser(url, "old")
         bearer = {"authorization": f"Bearer {id_token(issuer, 'old')}"}
@@ -100,7 +107,7 @@ def test_who_is_revoked_here_stays_out_until_he_is_readmitted(state, issuer):
         assert browser(url, "old")[1].status_code == 200
 
 
-def test_a_session_ends_when_the_provider_must_vouch_again(state, issuer, monkeypatch):
+def test_a_session_ends_when_the_provider_must_vouch_again(state, issuer, browser):
     with serving(state, issuer) as url:
         ann, _ = browser(url, "ann")
         assert ann.get("/page/").status_code == 200
@@ -110,8 +117,7 @@ def test_a_session_ends_when_the_provider_must_vouch_again(state, issuer, monkey
 
 
 def test_logins_that_were_not_begun_in_this_browser(state, issuer):
-    with serving(state, issuer) as url:
-        client = httpx2.Client(base_url=url)
+    with serving(state, issuer) as url, httpx2.Client(base_url=url) as client:
         back = consent(client.get("/page/oidc").headers["location"], "ann")
         assert httpx2.get(back).status_code == 409  # another browser, without the cookie
         assert client.get(back.replace("state=", "state=x")).status_code == 409
@@ -121,8 +127,6 @@ def test_logins_that_were_not_begun_in_this_browser(state, issuer):
         assert client.get(back).status_code == 502  # the provider takes a code once
         for path in ("/page/oidc/back", "/page/oidc/back?code=%00&state=%ff", "/page/oidc/back?state=&code="):
             assert 400 <= client.get(path).status_code <= 502, path
-    with pytest.raises(AssertionError):
-        browser(url, "ann")
 
 
 def forged(claims, key, header=None):
@@ -137,7 +141,7 @@ def test_tokens_that_are_not_the_provider_s_for_this_server_now(issuer):
     claims = {"iss": issuer, "aud": CLIENT, "sub": "ann", "iat": now, "exp": now + 600, "groups": ["admins"]}
     public = httpx2.get(f"{issuer}/jwks").json()["keys"][0]
     head, body, signature = good.split(".")
-    none = jwt.encode({"alg": "none"}, claims, OctKey.import_key("x" * 32), algorithms=["none"])
+    unsigned = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
     for name, token in {
         "another's key": forged(claims, mine),
         "another's key by the right name": forged(claims, mine, {"kid": public.get("kid", "x")}),
@@ -145,7 +149,7 @@ def test_tokens_that_are_not_the_provider_s_for_this_server_now(issuer):
             {"alg": "HS256"}, claims, OctKey.import_key(json.dumps(public)), algorithms=["HS256"]
         ),
         "no signature": f"{head}.{body}.",
-        "algorithm none": none,
+        "algorithm none": f"{unsigned}.{body}.",
         "another program's": id_token(issuer, "ann", "another"),
         "no rights": id_token(issuer, "eve"),
         "cut off": good[:-4],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 from proxyset.errors import InvalidInput
 from proxyset_lab.service.certificate import certificate
 
+_START_SECONDS = 30
 SHIPPED = Path(__file__).parents[4] / "deploy" / "nginx.conf"
 
 
@@ -52,10 +55,25 @@ def balancing(folder: Path, port: int, ports: Sequence[int]) -> Iterator[Balance
     with (folder / "log").open("a", encoding="utf-8") as log:
         process = subprocess.Popen([*command, "-g", "daemon off;"], stderr=log)
     try:
+        _wait(port)
         yield Balancer(f"https://127.0.0.1:{port}", trust, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def _wait(port: int) -> None:
+    """Until it takes connections."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _placed(folder: Path, port: int, ports: Sequence[int]) -> str:
