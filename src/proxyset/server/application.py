@@ -19,6 +19,7 @@ from proxyset.server.logs import LOGGER, event
 from proxyset.server.metrics import Metrics
 from proxyset.server.oidc import Provider
 from proxyset.server.state import State
+from proxyset.server.telemetry import Telemetry
 from proxyset.server.two_party import routes
 from proxyset.wire.signed_request import audience_of
 
@@ -39,9 +40,11 @@ async def metrics(request: Request, who: Reader) -> Response:
     return Response(context_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def service(state: State, public_url: str, limits: Limits, provider: Provider | None) -> FastAPI:
+def service(
+    state: State, public_url: str, limits: Limits, provider: Provider | None, telemetry: Telemetry | None
+) -> FastAPI:
     """Campaigns over one state (`cloud.app.create_app`)."""
-    metrics = Metrics()
+    metrics = Metrics(telemetry)
     context = Context(
         state=state,
         limits=limits,
