@@ -67,6 +67,12 @@ def serve(
             help="With --state: TOML file of the OpenID Connect provider that vouches for operators.", show_default=False
         ),
     ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="Collector of OpenTelemetry's traces and metrics, as http://127.0.0.1:4318.", show_default=False
+        ),
+    ] = None,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
         "releases"
     ),
@@ -103,6 +109,11 @@ def serve(
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     log_to_stderr(log_level)
+    telemetry = None
+    if otlp is not None:
+        from proxyset.server.telemetry import Telemetry
+
+        telemetry = Telemetry(otlp)
     book = State.open(state, create=False) if state else None
     desk = None
     if book is not None:
@@ -113,7 +124,7 @@ def serve(
             from proxyset.server.oidc import Provider
 
             provider = Provider.open(oidc, public_url)
-        app = campaigns.create_app(book, public_url=public_url, limits=limits, provider=provider)
+        app = campaigns.create_app(book, public_url=public_url, limits=limits, provider=provider, telemetry=telemetry)
         desk = mount_page(app, book, public_url=public_url, watched=watch or (), provider=provider)
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"
@@ -121,7 +132,7 @@ def serve(
         probe = Index.open(index).probe(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
         )
-        app = server.create_app(probe, releases, limits)
+        app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
             add_model_route(app, model)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
@@ -136,6 +147,8 @@ def serve(
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
         reload_on_hangup(running.house)
         running.run(sockets=[listener])
+    if telemetry is not None:
+        telemetry.close()
     if desk is not None:
         desk.work.close()
     if book is not None:
