@@ -183,8 +183,10 @@ def test_what_a_connection_held_is_let_go_at_once(state, tmp_path):
                 for path in ("/healthz", "/v1/campaigns", "/page/login"):
                     assert httpx2.get(url + path, verify=believed).status_code in (200, 401)
                 with believed.wrap_socket(socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1") as large:
-                    large.sendall(f"POST /v1/operator/campaigns HTTP/1.1\r\nhost: x\r\ncontent-length: {10**8}\r\n\r\n".encode())
-                    assert answer_of(large).startswith(b"HTTP/1.1 401")
+                    large.sendall(b"POST /v1/operator/campaigns HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n")
+                    with contextlib.suppress(OSError):  # the server ends it
+                        for _ in range(1500):
+                            large.sendall(b"x" * (1 << 16))
             deadline = time.monotonic() + 10
             while held() > before + 1 and time.monotonic() < deadline:
                 time.sleep(0.1)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from proxyset.errors import InvalidInput, StateError, TransportError, UnknownName
+from proxyset.errors import InvalidInput, NameTaken, StateError, TransportError, UnknownName
 from proxyset.server import agents, operators
 from proxyset.server.auth import Reader
 from proxyset.server.context import Context, context_of
@@ -88,6 +88,8 @@ async def _no_provider(request: Request, error: Exception) -> Response:
 async def _state_error(request: Request, error: Exception) -> Response:
     if isinstance(error, UnknownName):
         return JSONResponse({"detail": str(error)}, 404)
+    if isinstance(error, NameTaken):
+        return JSONResponse({"detail": str(error)}, 409)
     LOGGER.error("state", exc_info=error)
     return JSONResponse(
         {"detail": "the state cannot be used now; try again later"}, 503, {"retry-after": "10"}

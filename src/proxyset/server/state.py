@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import InvalidInput, MissingExtra, StateError, UnknownName
+from proxyset.errors import InvalidInput, MissingExtra, NameTaken, StateError, UnknownName
 from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
@@ -153,13 +153,13 @@ class State:
         """Begin a campaign and keep its probe.
 
         Raises:
-            StateError: the name is taken, or the index is not registered.
+            NameTaken: another has that name. StateError: the index is not registered.
         """
         if (probe.fingerprint, probe.index) != (campaign.probe, campaign.index):
             raise StateError(f"campaign {campaign.id!r} and its probe do not belong together")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM campaigns WHERE id = ?", (campaign.id,)).fetchone():
-                raise StateError(f"there is a campaign {campaign.id!r} already: choose another name")
+                raise NameTaken(f"there is a campaign {campaign.id!r} already: choose another name")
             db.execute(
                 "INSERT INTO probes VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (probe.fingerprint, probe.index, probe.clusters, probe.to_bytes()),
@@ -267,12 +267,12 @@ class State:
         """Pin a key that came by hand: clients that share no network with the server.
 
         Raises:
-            InvalidInput: no name. StateError: the key is pinned already.
+            InvalidInput: no name. NameTaken: the key is pinned already.
         """
         check_name(name, "a client's name")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
-                raise StateError(f"the key {key[:12]} is enrolled already")
+                raise NameTaken(f"the key {key[:12]} is enrolled already")
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
             _note(db, "add client", key)
 
@@ -437,7 +437,7 @@ class State:
             scopes: each a `Scope`, or one in a campaign, as "read:lung-ct".
 
         Raises:
-            InvalidInput: no name, or no such scope. StateError: the name is taken.
+            InvalidInput: no name, or no such scope. NameTaken: another has it.
         """
         check_name(name, "an operator's name")
         if name.startswith(OIDC):
@@ -446,7 +446,7 @@ class State:
         with self._database.writing() as db:
             db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
-                raise StateError(f"there is an operator {name!r} already: choose another name")
+                raise NameTaken(f"there is an operator {name!r} already: choose another name")
             db.execute(
                 f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, NULL, ?)",
                 (name, held, text_of(now()), _hash(secret)),
