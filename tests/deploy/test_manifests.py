@@ -82,15 +82,25 @@ def test_two_servers_that_nginx_and_the_ingress_find():
     assert backend["port"]["name"] in {port["name"] for port in service["ports"]}
     labels = one("Deployment", "server")["spec"]["template"]["metadata"]["labels"]
     assert service["selector"].items() <= labels.items()
-    assert service["ports"][0]["targetPort"] in {port["name"] for port in container("Deployment", "server")["ports"]}
+    assert service["ports"][0]["targetPort"] in {
+        port["name"] for port in container("Deployment", "server")["ports"]
+    }
 
 
 def test_what_is_generated_is_what_is_used():
-    generated = {each["name"] for each in KUSTOMIZATION["configMapGenerator"] + KUSTOMIZATION["secretGenerator"]}
-    used = set(re.findall(r"(?:configMapRef|secretKeyRef): {name: ([\w-]+)", "".join(p.read_text() for p in BASE.iterdir())))
+    generated = {
+        each["name"] for each in KUSTOMIZATION["configMapGenerator"] + KUSTOMIZATION["secretGenerator"]
+    }
+    used = set(
+        re.findall(
+            r"(?:configMapRef|secretKeyRef): {name: ([\w-]+)", "".join(p.read_text() for p in BASE.iterdir())
+        )
+    )
     assert used == generated
     literals = {each.partition("=")[0] for each in KUSTOMIZATION["configMapGenerator"][0]["literals"]}
     assert set(re.findall(r"\$\((\w+)\)", (BASE / "servers.yaml").read_text())) == literals
     claims = {each["metadata"]["name"] for each in OBJECTS if each["kind"] == "PersistentVolumeClaim"}
     volumes = one("Deployment", "server")["spec"]["template"]["spec"]["volumes"]
-    assert {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each} == claims
+    assert {
+        each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each
+    } == claims

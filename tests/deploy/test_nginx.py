@@ -1,4 +1,4 @@
-"""The shipped nginx.conf before a real server: who asks is judged before a body is read, and a server that is away is passed over."""
+"""The shipped nginx.conf before a real server: who asks is judged before a body is read, a server that is away passed over."""
 
 import http.client
 import ssl

@@ -23,7 +23,6 @@ from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key
 from proxyset.cloud.build import build_index
 from proxyset.server.state import State
-from proxyset_lab.service.certificate import certificate
 
 PROGRAM = [sys.executable, "-c", "from proxyset.cli import main; main()"]
 POLICY = """

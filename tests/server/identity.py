@@ -23,7 +23,10 @@ def provider(people: dict[str, list[str]]) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     for name, groups in people.items():
-        command += ["--user-claims", json.dumps({"sub": name, "email": f"{name}@x.example", "groups": groups})]
+        command += [
+            "--user-claims",
+            json.dumps({"sub": name, "email": f"{name}@x.example", "groups": groups}),
+        ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:

@@ -165,7 +165,7 @@ def held():
 def test_what_a_connection_held_is_let_go_at_once(state, tmp_path):
     """A server collects cycles seldom: what waits for the collector would be memory that anybody fills."""
     trust, key = certificate(tmp_path)
-    with running(state, replace(GENEROUS, head_seconds=0.5), tls=Tls(trust, key)) as (url, server):
+    with running(state, replace(GENEROUS, head_seconds=0.5), tls=Tls(trust, key)) as (url, _):
         believed = ssl.create_default_context(cafile=trust)
         parts = urlsplit(url)
         gc.collect()
@@ -178,12 +178,18 @@ def test_what_a_connection_held_is_let_go_at_once(state, tmp_path):
                 with line(url) as nonsense:
                     nonsense.sendall(b"GET / HTTP/1.1\r\n\r\n")
                     answer_of(nonsense)
-                with believed.wrap_socket(socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1") as idle:
+                with believed.wrap_socket(
+                    socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1"
+                ) as idle:
                     answer_of(idle)
                 for path in ("/healthz", "/v1/campaigns", "/page/login"):
                     assert httpx2.get(url + path, verify=believed).status_code in (200, 401)
-                with believed.wrap_socket(socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1") as large:
-                    large.sendall(b"POST /v1/operator/campaigns HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n")
+                with believed.wrap_socket(
+                    socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1"
+                ) as large:
+                    large.sendall(
+                        b"POST /v1/operator/campaigns HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n"
+                    )
                     with contextlib.suppress(OSError):  # the server ends it
                         for _ in range(1500):
                             large.sendall(b"x" * (1 << 16))

@@ -192,7 +192,9 @@ MESSAGES = {
     "id": "two", "index": "0" * 64, "budget": 5, "purpose": "", "strategy": "ecos", "deadline": None, "name": "x", "days": 7,
     "ask": {},
 }  # fmt: skip
-THINGS = VALUES | st.floats() | st.integers() | st.none() | st.booleans() | st.just([]) | st.just({"delta": 2})
+THINGS = (
+    VALUES | st.floats() | st.integers() | st.none() | st.booleans() | st.just([]) | st.just({"delta": 2})
+)
 
 
 def test_operators_routes(service):
@@ -229,7 +231,9 @@ def test_operators_routes(service):
     assert {200, 404, 422} <= statuses
 
 
-@pytest.mark.parametrize("body", [b"[" * 30_000, b'{"name": ' * 5_000, b"9" * 60_000, b'{"days": 1' + b"0" * 60_000 + b"}"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 30_000, b'{"name": ' * 5_000, b"9" * 60_000, b'{"days": 1' + b"0" * 60_000 + b"}"]
+)
 def test_deep_and_long_messages(service, body):
     url, _, bearer, *_ = service
     headers = {"authorization": f"Bearer {bearer}"}
@@ -243,7 +247,9 @@ HEADERS = ("authorization", "cookie", "origin", "content-type", "host", "x-forwa
 def test_headers(service):
     """As bytes on a connection: no client would send them."""
     url = service[0]
-    for name, value, path in itertools.product(HEADERS, NUMBERS + TEXTS, ("/v1/operator/clients", "/v1/campaigns", "/page/login")):
+    for name, value, path in itertools.product(
+        HEADERS, NUMBERS + TEXTS, ("/v1/operator/clients", "/v1/campaigns", "/page/login")
+    ):
         sent = re.sub(rb"[\0\r\n]", b"", raw(value))[:4000]
         for prefix in (b"Bearer ", b"Proxyset-Ed25519 ") if name == "authorization" else (b"",):
             with line(url) as connection:

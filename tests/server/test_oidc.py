@@ -39,7 +39,9 @@ def state(tmp_path):
 
 
 def known(issuer, page="https://cloud.example/page", **changes):
-    return Provider(Settings(**{"issuer": issuer, "client": CLIENT, "rights": RIGHTS} | changes), "secret", page)
+    return Provider(
+        Settings(**{"issuer": issuer, "client": CLIENT, "rights": RIGHTS} | changes), "secret", page
+    )
 
 
 @contextlib.contextmanager
@@ -79,7 +81,11 @@ def test_people_log_in_with_the_rights_of_their_groups(state, issuer, browser):
     with serving(state, issuer) as url:
         assert "your organisation" in httpx2.get(f"{url}/page/login").text
         ann, answer = browser(url, "ann")
-        assert answer.status_code == 200 and answer.headers["refresh"] == "0; url=/page/" and "oidc:ann" in answer.text
+        assert (
+            answer.status_code == 200
+            and answer.headers["refresh"] == "0; url=/page/"
+            and "oidc:ann" in answer.text
+        )
         assert ann.get("/page/clients").status_code == 200 and "two" in ann.get("/page/").text
         bob, _ = browser(url, "bob")
         home = bob.get("/page/")
@@ -98,7 +104,11 @@ def test_who_is_revoked_here_stays_out_until_he_is_readmitted(state, issuer, bro
     with serving(state, issuer) as url:
         old, _ = browser(url, "old")
         bearer = {"authorization": f"Bearer {id_token(issuer, 'old')}"}
-        assert old.get("/page/").status_code == httpx2.get(f"{url}/v1/operator/clients", headers=bearer).status_code == 200
+        assert (
+            old.get("/page/").status_code
+            == httpx2.get(f"{url}/v1/operator/clients", headers=bearer).status_code
+            == 200
+        )
         state.revoke_operator("oidc:old")
         assert old.get("/page/").status_code == 303  # to the login
         assert httpx2.get(f"{url}/v1/operator/clients", headers=bearer).status_code == 401
@@ -122,7 +132,12 @@ def test_logins_that_were_not_begun_in_this_browser(state, issuer):
         assert httpx2.get(back).status_code == 409  # another browser, without the cookie
         assert client.get(back.replace("state=", "state=x")).status_code == 409
         assert client.get("/page/oidc/back?error=access_denied").status_code == 409
-        assert client.get(back.partition("code=")[0] + "code=made-up&state=" + back.partition("state=")[2]).status_code == 502
+        assert (
+            client.get(
+                back.partition("code=")[0] + "code=made-up&state=" + back.partition("state=")[2]
+            ).status_code
+            == 502
+        )
         assert client.get(back).status_code == 200
         assert client.get(back).status_code == 502  # the provider takes a code once
         for path in ("/page/oidc/back", "/page/oidc/back?code=%00&state=%ff", "/page/oidc/back?state=&code="):
@@ -140,7 +155,7 @@ def test_tokens_that_are_not_the_provider_s_for_this_server_now(issuer):
     now = int(time.time())
     claims = {"iss": issuer, "aud": CLIENT, "sub": "ann", "iat": now, "exp": now + 600, "groups": ["admins"]}
     public = httpx2.get(f"{issuer}/jwks").json()["keys"][0]
-    head, body, signature = good.split(".")
+    head, body, _ = good.split(".")
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
     for name, token in {
         "another's key": forged(claims, mine),
@@ -209,7 +224,10 @@ def test_a_provider_that_is_away_is_503_and_another_name_is_told(state, issuer):
         ('issuer = "https://id.example"\nclient = "x"\nrights = {a = ["write"]}', "a scope is"),
         ('issuer = "https://id.example"\nclient = "x"\nrights = {a = ["clients:one"]}', "for all campaigns"),
         ('issuer = "https://id.example"\nclient = "x"\nrights = {}', "rights"),
-        ('issuer = "https://id.example"\nclient = "x"\nsecret_file = "none"\nrights = {a = ["read"]}', "secret"),
+        (
+            'issuer = "https://id.example"\nclient = "x"\nsecret_file = "none"\nrights = {a = ["read"]}',
+            "secret",
+        ),
     ],
 )
 def test_files_that_say_something_else(tmp_path, text, why):

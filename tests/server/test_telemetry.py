@@ -56,7 +56,12 @@ def test_what_a_collector_gets(tmp_path):
             thread.start()
             url = url_of(listener, "127.0.0.1", None)
             assert signed(key, "GET", f"{url}/v1/campaigns/one/probe").status_code == 200
-            assert httpx2.get(f"{url}/v1/campaigns", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}).status_code == 401
+            assert (
+                httpx2.get(
+                    f"{url}/v1/campaigns", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+                ).status_code
+                == 401
+            )
             server.should_exit = True
             thread.join(timeout=30)
         telemetry.close()
@@ -70,8 +75,14 @@ def test_what_a_collector_gets(tmp_path):
     ]
     assert {span.name for span in spans} == {"GET /v1/campaigns/{campaign}/probe", "GET /v1/campaigns"}
     for span in spans:
-        assert {each.key for each in span.attributes} == {"http.request.method", "http.route", "http.response.status_code"}
-        assert span.end_time_unix_nano > span.start_time_unix_nano and span.trace_id != bytes.fromhex("a" * 32)
+        assert {each.key for each in span.attributes} == {
+            "http.request.method",
+            "http.route",
+            "http.response.status_code",
+        }
+        assert span.end_time_unix_nano > span.start_time_unix_nano and span.trace_id != bytes.fromhex(
+            "a" * 32
+        )
     names = {
         metric.name
         for body in came["/v1/metrics"]

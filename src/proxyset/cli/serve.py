@@ -64,13 +64,15 @@ def serve(
     oidc: Annotated[
         Path | None,
         typer.Option(
-            help="With --state: TOML file of the OpenID Connect provider that vouches for operators.", show_default=False
+            help="With --state: TOML file of the OpenID Connect provider that vouches for operators.",
+            show_default=False,
         ),
     ] = None,
     otlp: Annotated[
         str | None,
         typer.Option(
-            help="Collector of OpenTelemetry's traces and metrics, as http://127.0.0.1:4318.", show_default=False
+            help="Collector of OpenTelemetry's traces and metrics, as http://127.0.0.1:4318.",
+            show_default=False,
         ),
     ] = None,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
@@ -124,7 +126,9 @@ def serve(
             from proxyset.server.oidc import Provider
 
             provider = Provider.open(oidc, public_url)
-        app = campaigns.create_app(book, public_url=public_url, limits=limits, provider=provider, telemetry=telemetry)
+        app = campaigns.create_app(
+            book, public_url=public_url, limits=limits, provider=provider, telemetry=telemetry
+        )
         desk = mount_page(app, book, public_url=public_url, watched=watch or (), provider=provider)
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"

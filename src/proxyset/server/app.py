@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from proxyset.server.telemetry import Telemetry
 
 
-def create_app(state: State, *, public_url: str = "", limits: Limits | None = None, provider: Provider | None = None,
-               telemetry: Telemetry | None = None) -> FastAPI:
+def create_app(
+    state: State,
+    *,
+    public_url: str = "",
+    limits: Limits | None = None,
+    provider: Provider | None = None,
+    telemetry: Telemetry | None = None,
+) -> FastAPI:
     """The application of one state.
 
     Args:

@@ -82,7 +82,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _no_provider(request: Request, error: Exception) -> Response:
     LOGGER.error("provider", exc_info=error)
-    return JSONResponse({"detail": "the provider of operators cannot be asked now"}, 503, {"retry-after": "10"})
+    return JSONResponse(
+        {"detail": "the provider of operators cannot be asked now"}, 503, {"retry-after": "10"}
+    )
 
 
 async def _state_error(request: Request, error: Exception) -> Response:

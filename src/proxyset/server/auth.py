@@ -110,7 +110,9 @@ def operator(scope: Scope, filters: bool = False) -> Callable[..., Awaitable[Ope
             )
         request.state.who = found.name
         act_as(found.name, "api")
-        if not (found.may(scope, request.path_params.get("campaign", "")) or (filters and found.somewhere(scope))):
+        if not (
+            found.may(scope, request.path_params.get("campaign", "")) or (filters and found.somewhere(scope))
+        ):
             raise HTTPException(403, f"this token lacks the scope {scope.value!r} here")
         return found
 

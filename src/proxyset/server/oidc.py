@@ -221,7 +221,9 @@ class Provider:
         told = self._ask("POST", str(self._facts()["token_endpoint"]), body, headers)
         who = self.operator(str(told.get("id_token", "")), nonce)
         if who is None:
-            raise Refused("the provider vouches for nobody with rights here: ask whoever runs this server for them")
+            raise Refused(
+                "the provider vouches for nobody with rights here: ask whoever runs this server for them"
+            )
         return who
 
     # What the provider says of itself
@@ -249,12 +251,16 @@ class Provider:
                 facts = self._ask("GET", issuer.rstrip("/") + "/.well-known/openid-configuration")
                 if facts.get("issuer") != issuer:
                     other = shortened(str(facts.get("issuer")), 100)
-                    raise TransportError(f"the provider calls itself {other!r}, not {issuer!r}: write that into the file")
+                    raise TransportError(
+                        f"the provider calls itself {other!r}, not {issuer!r}: write that into the file"
+                    )
                 keys = KeySet.import_key_set(self._ask("GET", str(facts.get("jwks_uri", ""))))  # type: ignore[arg-type]
                 self._known = _Known(facts, keys, time.monotonic())
             return self._known
 
-    def _ask(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         answer = request(method, url, most=_MOST, body=body, headers=headers, timeout=_TIMEOUT)
         try:
             told = json.loads(answer.accepted(f"the provider does not answer {method} {url}"))

@@ -233,9 +233,13 @@ def check_scope(text: str) -> str:
     """
     scope, colon, campaign = text.partition(":")
     if scope not in set(Scope) or (colon and not _CAMPAIGN.fullmatch(campaign)):
-        raise InvalidInput(f"a scope is {', '.join(Scope)}, or one of them in a campaign (read:lung-ct), not {text!r}")
+        raise InvalidInput(
+            f"a scope is {', '.join(Scope)}, or one of them in a campaign (read:lung-ct), not {text!r}"
+        )
     if colon and scope == Scope.clients:
-        raise InvalidInput(f"{text!r}: clients are enrolled for all campaigns, so there is no scope for those of one")
+        raise InvalidInput(
+            f"{text!r}: clients are enrolled for all campaigns, so there is no scope for those of one"
+        )
     return text
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from proxyset.server.limits import Limits
-    from proxyset.server.telemetry import Telemetry
 
 __all__ = ["check_release", "create_app"]
 

@@ -140,7 +140,9 @@ class Door(asyncio.Protocol):
                 plain, self, context, server_side=True, ssl_handshake_timeout=seconds, ssl_shutdown_timeout=seconds
             )  # fmt: skip
         except (OSError, EOFError) as error:  # no handshake, or none in time; ssl.SSLError is an OSError
-            clear_frames(error.__traceback__)  # one of them refers to the error: see `Patient.connection_lost`
+            clear_frames(
+                error.__traceback__
+            )  # one of them refers to the error: see `Patient.connection_lost`
             secure = None
         if secure is None:
             self._house.turned_away("no TLS handshake")
@@ -243,8 +245,8 @@ class Patient(HttpToolsProtocol):
             self._ended(exc)
             self._ended = None
         super().connection_lost(exc)
-        # uvicorn's cycle refers to this: with it, the quarter of a MiB that a TLS connection has would wait for the collector, which
-        # a server has collect seldom (`cli.serve`)
+        # uvicorn's cycle refers to this: with it, the quarter of a MiB that a TLS connection has would wait for the collector,
+        # which comes seldom in a server (`cli.serve`)
         self.cycle = None  # type: ignore[assignment]
 
     def _look(self) -> None:

@@ -464,7 +464,13 @@ class State:
             db.execute("DELETE FROM operators WHERE name = ?", (who.name,))
             db.execute(
                 f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, ?, ?)",
-                (who.name, held, text_of(who.created), text_of(who.until), who.name),  # no token has that hash
+                (
+                    who.name,
+                    held,
+                    text_of(who.created),
+                    text_of(who.until),
+                    who.name,
+                ),  # no token has that hash
             )
             _note(db, "vouch for", f"{who.name}: {held}")
         return True
@@ -476,7 +482,9 @@ class State:
                 "DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL AND until IS NOT NULL", (name,)
             )
             if found.rowcount == 0:
-                raise UnknownName(f"nobody called {shortened(name, 100)!r} came by a provider and was revoked")
+                raise UnknownName(
+                    f"nobody called {shortened(name, 100)!r} came by a provider and was revoked"
+                )
             _note(db, "readmit operator", name)
 
     def operators(self) -> list[Operator]:

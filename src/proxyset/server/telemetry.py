@@ -36,7 +36,9 @@ class Telemetry:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
             from opentelemetry.trace import SpanKind, StatusCode
         except ImportError as error:
-            raise MissingExtra(error.name or "opentelemetry", "telemetry", "Traces and metrics by OpenTelemetry") from None
+            raise MissingExtra(
+                error.name or "opentelemetry", "telemetry", "Traces and metrics by OpenTelemetry"
+            ) from None
         place, resource = collector.rstrip("/"), Resource.create({"service.name": "proxyset"})
         self._spans = TracerProvider(resource=resource)
         self._spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{place}/v1/traces")))
@@ -44,8 +46,12 @@ class Telemetry:
         self._meters = MeterProvider([reader], resource)
         self._tracer, meter = self._spans.get_tracer("proxyset"), self._meters.get_meter("proxyset")
         self._durations = meter.create_histogram("http.server.request.duration", "s")
-        self._outcomes = meter.create_counter("proxyset.releases", description="Releases by what became of them.")
-        self._commits = meter.create_histogram("proxyset.commit.releases", description="Releases in one commit.")
+        self._outcomes = meter.create_counter(
+            "proxyset.releases", description="Releases by what became of them."
+        )
+        self._commits = meter.create_histogram(
+            "proxyset.commit.releases", description="Releases in one commit."
+        )
         self._kind, self._failed = SpanKind.SERVER, StatusCode.ERROR
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -57,7 +63,9 @@ class Telemetry:
         }
         end = time.time_ns()
         begin = end - round(seconds * _NANO)
-        span = self._tracer.start_span(f"{method} {route}", kind=self._kind, start_time=begin, attributes=facts)
+        span = self._tracer.start_span(
+            f"{method} {route}", kind=self._kind, start_time=begin, attributes=facts
+        )
         if status >= 500:
             span.set_status(self._failed)
         span.end(end)

@@ -21,7 +21,10 @@ def load(
     campaigns: Annotated[int, typer.Option(help="New ones for every round.", min=1)] = 1,
     rounds: Annotated[int, typer.Option(help="Of ours and the echo, in turns.", min=1)] = 11,
     servers: Annotated[
-        int, typer.Option(help="More than one: behind nginx with TLS, on PostgreSQL, and one of them alone.", min=1)
+        int,
+        typer.Option(
+            help="More than one: behind nginx with TLS, on PostgreSQL, and one of them alone.", min=1
+        ),
     ] = 1,
     minutes: Annotated[
         float | None,
@@ -42,7 +45,8 @@ def kill(
     times: Annotated[int, typer.Option(help="How often something is killed.", min=1)] = 50,
     clients: Annotated[int, typer.Option(help="All at the same time.", min=1)] = 200,
     servers: Annotated[
-        int, typer.Option(help="More than one: behind nginx with TLS, on PostgreSQL, which is killed too.", min=1)
+        int,
+        typer.Option(help="More than one: behind nginx with TLS, on PostgreSQL, which is killed too.", min=1),
     ] = 1,
 ) -> None:
     """kill -9 under load: fails when an acknowledged release is lost, or one is stored twice.
@@ -78,11 +82,15 @@ def siege(
     times = sorted(found.times)
     early, late = growth([(at, mib) for at, mib, _ in found.samples])
     _say(", ".join(f"{count:,} x {name}" for name, count in found.attacks.items()))
-    _say(f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})")
+    _say(
+        f"resident: {early:.1f} MiB in the second quarter, {late:.1f} MiB in the last ({late / early - 1:+.1%})"
+    )
     most = max(mib for _, mib, _ in found.samples)
     _say(f"at most {most:.1f} MiB and {max(count for _, _, count in found.samples):,} descriptors")
     middle, last = times[len(times) // 2], times[int(0.99 * len(times))]
-    _say(f"the client: {len(times):,} requests, {found.failures} not answered, median {middle:.3f} s, p99 {last:.3f} s")
+    _say(
+        f"the client: {len(times):,} requests, {found.failures} not answered, median {middle:.3f} s, p99 {last:.3f} s"
+    )
 
 
 def combine(
@@ -131,7 +139,9 @@ def _rates(clients: int, campaigns: int, rounds: int, servers: int) -> None:
         for figure in ("rate", "core_rate", "p99"):
             ratios = [getattr(loads[ours], figure) / getattr(loads["echo"], figure) for loads in found]
             least, most = min(ratios), max(ratios)
-            _say(f"{ours}, {figure}: {statistics.median(ratios):.2f} of the echo's ({least:.2f} to {most:.2f})")
+            _say(
+                f"{ours}, {figure}: {statistics.median(ratios):.2f} of the echo's ({least:.2f} to {most:.2f})"
+            )
     _say(f"{sum(load.errors for loads in found for load in loads.values())} errors")
 
 

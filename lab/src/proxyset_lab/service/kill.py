@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -111,7 +112,7 @@ class _Stand:
                 return
             release, exchange = self.fleet.release(number), service.campaign(name)
             _insist(exchange.pull, tally)
-            _insist(lambda data=release.to_bytes(), to=exchange: to.push(data), tally)  # type: ignore[misc]
+            _insist(partial(exchange.push, release.to_bytes()), tally)
             tally.acknowledged.add((name, public_half(key), release.fingerprint))
 
 

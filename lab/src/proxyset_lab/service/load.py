@@ -83,9 +83,14 @@ def _targets(
     folder: Path, fleet: Fleet, servers: int, base: Postgres | None, stack: ExitStack
 ) -> dict[str, Target]:
     bare = stack.enter_context(running(echo(len(fleet.probe.data))))
-    ours = [stack.enter_context(running(server(fleet.place, 0, "--proxies", "127.0.0.1"))) for _ in range(servers)]
+    ours = [
+        stack.enter_context(running(server(fleet.place, 0, "--proxies", "127.0.0.1"))) for _ in range(servers)
+    ]
     if base is None:
-        return {"echo": Target(bare.url, None, (bare.pid,)), "ours": Target(ours[0].url, None, (ours[0].pid,))}
+        return {
+            "echo": Target(bare.url, None, (bare.pid,)),
+            "ours": Target(ours[0].url, None, (ours[0].pid,)),
+        }
     targets = {}
     for name, behind in {"echo": [bare], "one server": ours[:1], f"{servers} servers": ours}.items():
         ports = [int(each.url.rpartition(":")[2]) for each in behind]

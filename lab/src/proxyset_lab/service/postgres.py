@@ -42,9 +42,13 @@ class Postgres:
                 stdout=log, stderr=log, cwd="/", user=_user(),
             )  # fmt: skip
         deadline = time.monotonic() + _START_SECONDS
-        while subprocess.run(_command("pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port), check=False).returncode:
+        while subprocess.run(
+            _command("pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port), check=False
+        ).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise TransportError(f"PostgreSQL did not start: {(self.folder / 'log').read_text(encoding='utf-8')[-1000:]}")
+                raise TransportError(
+                    f"PostgreSQL did not start: {(self.folder / 'log').read_text(encoding='utf-8')[-1000:]}"
+                )
             time.sleep(0.05)
 
     @property

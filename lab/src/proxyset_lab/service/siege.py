@@ -1,4 +1,4 @@
-"""A server on SQLite, with TLS and its usual limits, under attack from this machine's other addresses, while one client is served."""
+"""A server on SQLite, with TLS and its usual limits, under attack from other addresses, while one client is served."""
 
 from __future__ import annotations
 
@@ -117,14 +117,25 @@ def besiege(minutes: float, share: float = 1.0) -> Siege:
     with tempfile.TemporaryDirectory() as folder:
         fleet = Fleet.enrolled(Path(folder) / "state", 1, 1)
         trust, key = certificate(Path(folder))
-        options = ("--tls-cert", str(trust), "--tls-key", str(key), "--address-rate", "100", "--client-rate", "10")
+        options = (
+            "--tls-cert",
+            str(trust),
+            "--tls-key",
+            str(key),
+            "--address-rate",
+            "100",
+            "--client-rate",
+            "10",
+        )
         with running(server(fleet.place, 0, *options)) as ours:
             service = Service(ours.url, fleet.keys[0], trust)
             asyncio.run(_fight(siege, fleet, service, ours.pid, 60 * minutes, share))
     return siege
 
 
-async def _fight(siege: Siege, fleet: Fleet, service: Service, pid: int, seconds: float, share: float) -> None:
+async def _fight(
+    siege: Siege, fleet: Fleet, service: Service, pid: int, seconds: float, share: float
+) -> None:
     port, end = int(service.url.rpartition(":")[2]), time.monotonic() + seconds
 
     async def attack(how: Callable[[_Attacker], Awaitable[None]], address: str) -> None:

@@ -24,9 +24,9 @@ from proxyset.page.pictures import picture
 from proxyset.page.site import Site, View, Visit
 from proxyset.page.wording import in_words
 from proxyset.page.work import Work
+from proxyset.printable import shortened
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
-from proxyset.printable import shortened
 from proxyset.server.oidc import Provider
 from proxyset.server.page.archive import pack
 from proxyset.server.page.gain import Gain, estimate
@@ -50,7 +50,9 @@ class Desk:
         provider: who vouches for operators without a token, or None.
     """
 
-    def __init__(self, site: Site, state: State, watched: Sequence[Path], provider: Provider | None = None) -> None:
+    def __init__(
+        self, site: Site, state: State, watched: Sequence[Path], provider: Provider | None = None
+    ) -> None:
         self._site, self._state, self._watched, self._provider = site, state, watched, provider
         self._library = Library(state)
         self._gains: dict[tuple[str, int], Gain] = {}
@@ -94,7 +96,9 @@ class Desk:
         """Back from it."""
         provider = self._asked()
         if not visit.text("code"):
-            raise Refused(f"the provider says no: {shortened(visit.text('error') or 'without a reason', 100)}")
+            raise Refused(
+                f"the provider says no: {shortened(visit.text('error') or 'without a reason', 100)}"
+            )
         who = provider.finish(self._site.left(visit), visit.text("state"), visit.text("code"))
         if not self._state.vouch(who):
             raise Refused(f"{who.name} was revoked here")
@@ -281,7 +285,9 @@ class Desk:
     def create(self, visit: Visit) -> Response:
         who = self._operator(visit)
         if who is None or not who.may(Scope.campaigns, visit.text("name")):
-            raise HTTPException(403, f"you lack the scope 'campaigns' for {shortened(visit.text('name'), 100)!r}")
+            raise HTTPException(
+                403, f"you lack the scope 'campaigns' for {shortened(visit.text('name'), 100)!r}"
+            )
         index = Index.open(self._state.index(visit.text("index")).folder)
         deadline = visit.text("deadline")
         try:
