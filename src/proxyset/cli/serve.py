@@ -95,6 +95,8 @@ def serve(
         raise typer.BadParameter("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
     if state and model:
         raise InvalidInput("--model goes with an INDEX; a campaign's model: proxyset campaign publish-model")
+    if index and oidc:
+        raise InvalidInput("--oidc goes with --state: a server of one INDEX has no operators")
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if log_level not in ("info", "warning", "error"):

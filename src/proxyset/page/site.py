@@ -212,8 +212,8 @@ class Site:
     def log_in(self, visit: Visit, name: str, shown: Response | None = None) -> Response:
         """Begin a session and go on to the first page, or show something else.
 
-        Over HTTPS the cookie is for HTTPS and for this very host only: neither a page without TLS nor a neighbour's subdomain can put
-        another in its place.
+        Over HTTPS the cookie is for HTTPS and for this very host only: neither a page without TLS nor a neighbour's subdomain can
+        put another in its place.
         """
         response = shown or self.redirect("/")
         response.set_cookie(
@@ -269,8 +269,8 @@ class Site:
         return self.sessions.find(cookie) if cookie else None
 
     def _cookie_of(self, request: Request, end: str = "") -> dict[str, Any]:
-        """Name and attributes of the session's cookie, or of another whose name has that end. The prefix __Host- has browsers demand
-        Secure and the path /."""
+        """Name and attributes of the session's cookie, or of another whose name has that end. The prefix __Host- has browsers
+        demand Secure and the path /."""
         if request.url.scheme == "https":
             return {"key": f"__Host-{self._cookie}{end}", "path": "/", "secure": True, "httponly": True}
         return {"key": self._cookie + end, "path": self.prefix or "/", "secure": False, "httponly": True}
