@@ -137,7 +137,7 @@ def test_the_page(service, method):
         statuses.add(answer.status_code)
 
     ask()
-    assert len(statuses) > 2
+    assert len(statuses) > 1
 
 
 @pytest.mark.parametrize(

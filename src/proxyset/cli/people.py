@@ -29,6 +29,8 @@ def create_token(
 
     Example: proxyset server tokens create "St. Mary" > token.txt
     """
+    if not days <= 365:  # nan is less than no minimum
+        raise InvalidInput(f"--days is a number from 0.001 to 365, not {days}")
     secret = State.open(state).create_token(name, timedelta(days=days))
     note(f"for {name!r}, once, within {days:g} days")
     emit({"token": secret, "name": name, "days": days}, secret, json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -99,6 +100,8 @@ def serve(
         raise InvalidInput("--oidc goes with --state: a server of one INDEX has no operators")
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("--tls-cert and --tls-key go together")
+    if not (isfinite(address_rate) and isfinite(client_rate)):
+        raise InvalidInput("--address-rate and --client-rate are numbers; 0 is no limit")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     if public_url and server_name(public_url) != origin_of(public_url):

@@ -57,8 +57,9 @@ def _campaign() -> "sa.Column[str]":
 
 def _take_over() -> None:
     connection = op.get_bind()
-    state = connection.exec_driver_sql("PRAGMA database_list").one()
-    before = Path(state[2]).parent / "two-party.sqlite"
+    databases = connection.exec_driver_sql("PRAGMA database_list")  # a temporary one may be beside it
+    (file,) = (row[2] for row in databases if row[1] == "main")
+    before = Path(file).parent / "two-party.sqlite"
     if not before.is_file():
         return
     old = sqlite3.connect(before)
