@@ -17,7 +17,8 @@ from proxyset.wire.model import Model
 from proxyset.wire.release import Release
 from proxyset.wire.signed_request import authorization
 from proxyset.wire.signing import public_half
-from tests.e2e.serving import POLICY, PROGRAM, blobs, certificate, enrolled, kill, proxyset, serving, until
+from proxyset_lab.service.certificate import certificate
+from tests.e2e.serving import POLICY, PROGRAM, blobs, enrolled, kill, proxyset, serving, until
 from tests.wire.models import PUBLIC, model
 
 STRICT = POLICY.replace("most_epsilon = 1.0", "most_epsilon = 0.1")

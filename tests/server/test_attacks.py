@@ -20,7 +20,7 @@ from proxyset.server.app import create_app
 from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.server.sockets import Tls, listen, server_of, url_of
-from tests.e2e.serving import certificate
+from proxyset_lab.service.certificate import certificate
 from tests.server.running import GENEROUS, begin
 
 HASTY = replace(GENEROUS, body_seconds=0.5, head_seconds=0.5)

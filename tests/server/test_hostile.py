@@ -260,3 +260,11 @@ def test_headers(service):
                 )
                 answer = answer_of(connection)
                 assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), (name, value, answer)
+
+
+def test_a_name_that_is_taken(service):
+    url, _, bearer, *_, index = service
+    headers = {"authorization": f"Bearer {bearer}"}
+    new = {"id": "one", "index": index, "budget": 5}
+    answer = httpx2.post(f"{url}/v1/operator/campaigns", json=new, headers=headers)
+    assert answer.status_code == 409 and "another name" in answer.text
