@@ -11,7 +11,8 @@ ProxysetError
 │   └── BudgetExceeded    the debit would pass the cap
 ├── LedgerError           the ledger cannot be trusted or written; nothing was sent
 ├── StateError            the server's state cannot be trusted or written, or does not allow that
-│   └── UnknownName       it holds no campaign, index, client or model of that name
+│   ├── UnknownName       it holds no campaign, index, client or model of that name
+│   └── NameTaken         it holds a campaign, client or operator of that name already
 ├── TransportError        the other side could not be reached or did not accept
 │   └── Rejected          it understood and said no: asking again changes nothing
 ├── DiskFull              there is no room for a file; it is as it was before
@@ -84,6 +85,10 @@ class StateError(ProxysetError):
 
 class UnknownName(StateError):
     """The server's state holds nothing of that name."""
+
+
+class NameTaken(StateError):
+    """The server's state holds something of that name already."""
 
 
 class TransportError(ProxysetError):

@@ -15,8 +15,9 @@ from proxyset.server import campaigns
 from proxyset.server.records import Scope
 from proxyset.server.state import State
 from proxyset.train.metrics_file import MetricsFile
+from proxyset_lab.service.certificate import certificate
 from tests.e2e.browser import CHROMIUM, chromium, violations
-from tests.e2e.serving import certificate, serving
+from tests.e2e.serving import serving
 from tests.e2e.worlds import operator_state
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")

@@ -27,7 +27,8 @@ from proxyset.server.two_party.sums import sums_of
 from proxyset.transport.service import Service
 from proxyset.wire.probe import Probe
 from proxyset.wire.signing import public_half
-from tests.e2e.serving import PROGRAM, blobs, certificate, kill, proxyset
+from proxyset_lab.service.certificate import certificate
+from tests.e2e.serving import PROGRAM, blobs, kill, proxyset
 
 AGENTS = int(os.environ.get("PROXYSET_AGENTS", "10"))
 POLICY = 'unit = "person"\nmax_records = 3\nencoders = "any"\naggregation = "two-party"\nhelpers = ["{}"]\nsmallest_sum = 10\n'

@@ -3,7 +3,7 @@
 import pytest
 
 from proxyset.server.state import State
-from tests.server.postgres import programs, running_postgres
+from proxyset_lab.service.postgres import programs, running_postgres
 from tests.server.running import tiny_index
 
 

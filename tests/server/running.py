@@ -17,6 +17,7 @@ from proxyset.cloud.index import Index
 from proxyset.server import campaigns
 from proxyset.server.app import create_app
 from proxyset.server.limits import Limits
+from proxyset.server.oidc import Provider
 from proxyset.server.sockets import listen, server_of, url_of
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
@@ -39,9 +40,11 @@ def begin(state: State, index: Index, *names: str) -> None:
 
 
 @contextmanager
-def running(state: State, limits: Limits = GENEROUS, public_url: str = "") -> Iterator[str]:
+def running(
+    state: State, limits: Limits = GENEROUS, public_url: str = "", provider: Provider | None = None
+) -> Iterator[str]:
     """The URL of a server of `state`."""
-    server = server_of(create_app(state, public_url=public_url, limits=limits), limits)
+    server = server_of(create_app(state, public_url=public_url, limits=limits, provider=provider), limits)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -63,7 +66,9 @@ def public(key: SigningKey) -> str:
     return public_half(key)
 
 
-def signed(key: SigningKey, method: str, url: str, body: bytes = b"", **headers: Any) -> httpx2.Response:
+def signed(
+    key: SigningKey, method: str, url: str, body: bytes = b"", verify: Any = True, **headers: Any
+) -> httpx2.Response:
     """One request as an agent makes it."""
     headers = {"authorization": authorization(key, method, url, body)} | headers
-    return httpx2.request(method, url, content=body, headers=headers)
+    return httpx2.request(method, url, content=body, headers=headers, verify=verify)

@@ -1,6 +1,7 @@
 """Strangers who want the server's memory, its connections or its time, and a healthy caller who is served all the while."""
 
 import contextlib
+import gc
 import json
 import re
 import socket
@@ -19,7 +20,7 @@ from proxyset.server.app import create_app
 from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.server.sockets import Tls, listen, server_of, url_of
-from tests.e2e.serving import certificate
+from proxyset_lab.service.certificate import certificate
 from tests.server.running import GENEROUS, begin
 
 HASTY = replace(GENEROUS, body_seconds=0.5, head_seconds=0.5)
@@ -154,6 +155,50 @@ def test_handshakes_that_never_begin_are_ended_and_counted(state, tmp_path, capl
         time.sleep(0.1)
         assert server.house.inside.total() <= 1
         assert "turned away" in caplog.text
+
+
+def held():
+    """TLS connections of this process that are still in memory; each has a quarter of a MiB."""
+    return sum(1 for each in gc.get_objects() if type(each).__name__ == "SSLProtocol")
+
+
+def test_what_a_connection_held_is_let_go_at_once(state, tmp_path):
+    """A server collects cycles seldom: what waits for the collector would be memory that anybody fills."""
+    trust, key = certificate(tmp_path)
+    with running(state, replace(GENEROUS, head_seconds=0.5), tls=Tls(trust, key)) as (url, _):
+        believed = ssl.create_default_context(cafile=trust)
+        parts = urlsplit(url)
+        gc.collect()
+        gc.disable()
+        try:
+            before = held()
+            for _ in range(5):
+                with line(url) as silent:
+                    answer_of(silent)
+                with line(url) as nonsense:
+                    nonsense.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    answer_of(nonsense)
+                with believed.wrap_socket(
+                    socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1"
+                ) as idle:
+                    answer_of(idle)
+                for path in ("/healthz", "/v1/campaigns", "/page/login"):
+                    assert httpx2.get(url + path, verify=believed).status_code in (200, 401)
+                with believed.wrap_socket(
+                    socket.create_connection((parts.hostname, parts.port)), server_hostname="127.0.0.1"
+                ) as large:
+                    large.sendall(
+                        b"POST /v1/operator/campaigns HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n"
+                    )
+                    with contextlib.suppress(OSError):  # the server ends it
+                        for _ in range(1500):
+                            large.sendall(b"x" * (1 << 16))
+            deadline = time.monotonic() + 10
+            while held() > before + 1 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert held() <= before + 1
+        finally:
+            gc.enable()
 
 
 def test_a_certificate_is_replaced_while_the_server_runs(state, tmp_path):

@@ -12,15 +12,17 @@ from nacl.signing import SigningKey
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.server.app import create_app
+from proxyset.server.oidc import Provider, Settings
 from proxyset.server.records import Scope
 from proxyset.server.state import State
+from tests.server.identity import CLIENT, id_token, provider
 from tests.server.running import begin, new_client, public, running, signed, tiny_index
 from tests.wire.models import model
 
 PAGE = Path(__file__).parents[2] / "docs" / "service.md"
 ROLES = (
     "anybody", "client", "revoked client", "operator: read", "operator: campaigns", "operator: clients",
-    "revoked operator",
+    "revoked operator", "operator of another campaign",
 )  # fmt: skip
 
 
@@ -46,6 +48,7 @@ class Server:
     state: State
     keys: dict[str, SigningKey]
     bearers: dict[str, str]
+    vouched: dict[str, str]
     tokens: dict[str, str]
     fingerprint: str
     index: str
@@ -64,18 +67,33 @@ def server(tmp_path_factory):
     keys = {role: SigningKey.generate() for role in tokens}
     for role, token in tokens.items():
         assert state.enroll(token, public(keys[role]))
-    bearers = {f"operator: {scope.value}": state.create_operator(scope.value, [scope]) for scope in Scope}
-    bearers["revoked operator"] = state.create_operator("gone", Scope)
-    state.revoke_operator("gone")
-    with running(state) as url:
+    held = {f"operator: {scope.value}": [scope.value] for scope in Scope}
+    held["operator of another campaign"] = ["read:elsewhere", "campaigns:elsewhere"]
+    held["revoked operator"] = list(Scope)
+    bearers = {role: state.create_operator(role, scopes) for role, scopes in held.items()}
+    state.revoke_operator("revoked operator")
+    people = {role.replace(" ", "-").replace(":", ""): role for role in held}
+    with provider({name: [role] for name, role in people.items()}) as issuer:
+        settings = Settings(issuer=issuer, client=CLIENT, rights=held)
+        known = Provider(settings, "", "https://cloud.example/page")
+        vouched = {role: id_token(issuer, name) for name, role in people.items()}
+        gone = known.operator(vouched["revoked operator"])
+        assert state.vouch(gone)
+        state.revoke_operator(gone.name)
+        yield from serve(folder, state, index, known, keys, tokens, bearers, vouched)
+    state.close()
+
+
+def serve(folder, state, index, known, keys, tokens, bearers, vouched):
+    with running(state, provider=known) as url:
         answers = {role: release_of(folder, role, key, state, index) for role, key in keys.items()}
         other = new_client(state, "other")
         data = release_of(folder, "other", other, state, index, "answered")
         posted = signed(other, "POST", f"{url}/v1/campaigns/answered/releases", data)
         assert posted.status_code == 201, posted.text
         state.revoke_client(public(keys["revoked client"]))
-        yield Server(url, state, keys, bearers, tokens, posted.json()["release"], index.fingerprint, answers)
-    state.close()
+        fingerprint = posted.json()["release"]
+        yield Server(url, state, keys, bearers, vouched, tokens, fingerprint, index.fingerprint, answers)
 
 
 def release_of(folder, name, key, state, index, campaign="one"):
@@ -111,17 +129,21 @@ def request_of(request, role, server):
     return method, server.url + path, body
 
 
+@pytest.mark.parametrize("by", ["token", "provider"])
 @pytest.mark.parametrize(
     ("request_line", "role", "status"), CELLS, ids=[f"{request} by {role}" for request, role, _ in CELLS]
 )
-def test_cell(server, request_line, role, status):
+def test_cell(server, request_line, role, status, by):
+    if by == "provider" and role not in server.bearers:
+        return  # neither a token nor a provider's word
     method, url, body = request_of(request_line, role, server)
     headers = {"content-type": "application/json"} if body[:1] == b"{" else {}
     if role in server.keys:
         response = signed(server.keys[role], method, url, body, **headers)
     else:
         if role in server.bearers:
-            headers["authorization"] = f"Bearer {server.bearers[role]}"
+            held = server.vouched if by == "provider" else server.bearers
+            headers["authorization"] = f"Bearer {held[role]}"
         response = httpx2.request(method, url, content=body, headers=headers)
     assert response.status_code == status, response.text
     for name in ("x-content-type-options", "content-security-policy", "referrer-policy", "cache-control"):

@@ -28,11 +28,10 @@ def test_a_campaign_there_and_back(purpose, low, budget, deadline, created, clos
     assert campaign_of(campaign_row(campaign)) == campaign
 
 
-@given(created=TIMES, revoked=st.none() | TIMES)
-def test_people(created, revoked):
+@given(created=TIMES, revoked=st.none() | TIMES, until=st.none() | TIMES)
+def test_people(created, revoked, until):
     client = client_of(("k" * 64, "north", text_of(created), text_of(revoked)))
     assert (client.enrolled, client.revoked) == (created, revoked)
     for held, scopes in (("", frozenset()), ("campaigns,read", frozenset({Scope.read, Scope.campaigns}))):
-        assert operator_of(("ann", held, text_of(created), text_of(revoked))) == Operator(
-            "ann", scopes, created, revoked
-        )
+        row = ("ann", held, text_of(created), text_of(revoked), text_of(until))
+        assert operator_of(row) == Operator("ann", scopes, created, revoked, until)

@@ -11,7 +11,6 @@ import typer
 from proxyset.cli.options import Json, StateFolder
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
-from proxyset.server.records import Scope
 from proxyset.server.state import State
 
 tokens = typer.Typer(no_args_is_help=True, help="One-time tokens with which clients enrol.")
@@ -30,6 +29,8 @@ def create_token(
 
     Example: proxyset server tokens create "St. Mary" > token.txt
     """
+    if not days <= 365:  # nan is less than no minimum
+        raise InvalidInput(f"--days is a number from 0.001 to 365, not {days}")
     secret = State.open(state).create_token(name, timedelta(days=days))
     note(f"for {name!r}, once, within {days:g} days")
     emit({"token": secret, "name": name, "days": days}, secret, json)
@@ -121,9 +122,13 @@ def revoke_client(
 @operators.command("create")
 def create_operator(
     name: Annotated[str, typer.Argument(help="Who or what it is for.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it is good for; several times for several.")] = [  # noqa: B006
-        Scope.read
-    ],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="read, campaigns or clients; or in one campaign alone: read:lung-ct. May be repeated.",
+            show_default="read",
+        ),
+    ] = ["read"],  # noqa: B006
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -167,3 +172,17 @@ def revoke_operator(
     """
     State.open(state, create=False).revoke_operator(name)
     emit({"name": name}, f"the token of {name} is of no use any more", json)
+
+
+@operators.command("readmit")
+def readmit_operator(
+    name: Annotated[str, typer.Argument(help="Who, as `server operators list` has it.")],
+    state: StateFolder = "state",
+    json: Json = False,
+) -> None:
+    """Let somebody whom you revoked log in by the provider again.
+
+    Example: proxyset server operators readmit oidc:ann@hospital.example
+    """
+    State.open(state, create=False).readmit_operator(name)
+    emit({"name": name}, f"{name} may log in by the provider again", json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,20 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    oidc: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --state: TOML file of the OpenID Connect provider that vouches for operators.",
+            show_default=False,
+        ),
+    ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="Collector of OpenTelemetry's traces and metrics, as http://127.0.0.1:4318.",
+            show_default=False,
+        ),
+    ] = None,
     releases: Annotated[Path, typer.Option(help="Folder for what clients send to an INDEX.")] = Path(
         "releases"
     ),
@@ -81,8 +96,12 @@ def serve(
         raise typer.BadParameter("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
     if state and model:
         raise InvalidInput("--model goes with an INDEX; a campaign's model: proxyset campaign publish-model")
+    if index and oidc:
+        raise InvalidInput("--oidc goes with --state: a server of one INDEX has no operators")
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("--tls-cert and --tls-key go together")
+    if not (isfinite(address_rate) and isfinite(client_rate)):
+        raise InvalidInput("--address-rate and --client-rate are numbers; 0 is no limit")
     if log_level not in ("info", "warning", "error"):
         raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     if public_url and server_name(public_url) != origin_of(public_url):
@@ -97,20 +116,32 @@ def serve(
     limits = replace(Limits(), address=address_rate, client=client_rate)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     log_to_stderr(log_level)
+    telemetry = None
+    if otlp is not None:
+        from proxyset.server.telemetry import Telemetry
+
+        telemetry = Telemetry(otlp)
     book = State.open(state, create=False) if state else None
     desk = None
     if book is not None:
         from proxyset.server.page.app import mount_page
 
-        app = campaigns.create_app(book, public_url=public_url, limits=limits)
-        desk = mount_page(app, book, public_url=public_url, watched=watch or ())
+        provider = None
+        if oidc is not None:
+            from proxyset.server.oidc import Provider
+
+            provider = Provider.open(oidc, public_url)
+        app = campaigns.create_app(
+            book, public_url=public_url, limits=limits, provider=provider, telemetry=telemetry
+        )
+        desk = mount_page(app, book, public_url=public_url, watched=watch or (), provider=provider)
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"
     elif index is not None:
         probe = Index.open(index).probe(
             dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
         )
-        app = server.create_app(probe, releases, limits)
+        app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
             add_model_route(app, model)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
@@ -125,6 +156,8 @@ def serve(
         gc.set_threshold(100_000, 20, 20)  # collecting takes hundreds of microseconds a request less
         reload_on_hangup(running.house)
         running.run(sockets=[listener])
+    if telemetry is not None:
+        telemetry.close()
     if desk is not None:
         desk.close()
     if book is not None:

@@ -52,6 +52,10 @@ class Body:
         if self._announced > most:
             raise self._too_large()
 
+    def let_go(self) -> None:
+        """Forget the server's end, when the request is over: it refers to the scope, where this is, and to all of a connection."""
+        self._receive = _over
+
     async def __call__(self) -> Message:
         if self.complete:
             return await self._receive()
@@ -77,6 +81,10 @@ class Body:
 
     def _too_large(self) -> HTTPException:
         return HTTPException(413, f"at most {self._most} bytes are accepted here")
+
+
+async def _over() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def allow(request: Request, most: int) -> None:

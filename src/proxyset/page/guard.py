@@ -60,7 +60,11 @@ class Guard:
         elif not _at_most(headers.get(b"content-length", "0"), self.most):
             await _refuse(with_headers, 413, f"a request may have at most {self.most} bytes")
         else:
-            await self.app(scope, Body.around(scope, receive), with_headers)
+            body = Body.around(scope, receive)
+            try:
+                await self.app(scope, body, with_headers)
+            finally:
+                body.let_go()
 
 
 def same_origin(origin: str, host: str, secure: bool = False) -> bool:

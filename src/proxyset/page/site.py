@@ -223,10 +223,13 @@ class Site:
         """On to another page of this site, with GET."""
         return RedirectResponse(self.prefix + path, 303)
 
-    def log_in(self, visit: Visit, name: str) -> Response:
-        """Begin a session and go on to the first page. Over HTTPS the cookie is for HTTPS and for this very host only: neither
-        a page without TLS nor a neighbour's subdomain can put another in its place."""
-        response = self.redirect("/")
+    def log_in(self, visit: Visit, name: str, shown: Response | None = None) -> Response:
+        """Begin a session and go on to the first page, or show something else.
+
+        Over HTTPS the cookie is for HTTPS and for this very host only: neither a page without TLS nor a neighbour's subdomain can
+        put another in its place.
+        """
+        response = shown or self.redirect("/")
         response.set_cookie(
             value=self.sessions.begin(name), samesite="strict", **self._cookie_of(visit.request)
         )
@@ -239,6 +242,16 @@ class Site:
         response = self.redirect("/login")
         response.delete_cookie(samesite="strict", **cookie)
         return response
+
+    def leave(self, place: str, visit: Visit, secret: str) -> Response:
+        """Send a browser to another site, from which it comes back within ten minutes with `secret` in a cookie."""
+        response, cookie = RedirectResponse(place, 303), self._cookie_of(visit.request, "-away")
+        response.set_cookie(value=secret, samesite="lax", max_age=600, **cookie)
+        return response
+
+    def left(self, visit: Visit) -> str:
+        """The secret of a browser that is back, or ""."""
+        return visit.request.cookies.get(self._cookie_of(visit.request, "-away")["key"], "")
 
     def app(self) -> ASGIApp:
         """The site as an ASGI application."""
@@ -269,11 +282,12 @@ class Site:
         cookie = request.cookies.get(self._cookie_of(request)["key"], "")
         return self.sessions.find(cookie) if cookie else None
 
-    def _cookie_of(self, request: Request) -> dict[str, Any]:
-        """Name and attributes of the session's cookie. The prefix __Host- has browsers demand Secure and the path /."""
+    def _cookie_of(self, request: Request, end: str = "") -> dict[str, Any]:
+        """Name and attributes of the session's cookie, or of another whose name has that end. The prefix __Host- has browsers
+        demand Secure and the path /."""
         if request.url.scheme == "https":
-            return {"key": f"__Host-{self._cookie}", "path": "/", "secure": True, "httponly": True}
-        return {"key": self._cookie, "path": self.prefix or "/", "secure": False, "httponly": True}
+            return {"key": f"__Host-{self._cookie}{end}", "path": "/", "secure": True, "httponly": True}
+        return {"key": self._cookie + end, "path": self.prefix or "/", "secure": False, "httponly": True}
 
     def _meaning(self, visit: Visit) -> Response:
         return self.render(visit, "meaning.html.j2")

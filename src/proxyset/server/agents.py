@@ -31,7 +31,12 @@ _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "
 
 
 def _responses(**described: str) -> dict[int | str, dict[str, Any]]:
-    usual = {"401": "not signed by an enrolled key", "403": "revoked", "429": "too many requests"}
+    usual = {
+        "401": "not signed by an enrolled key",
+        "403": "revoked",
+        "425": "a replay",
+        "429": "too many requests",
+    }
     both = usual | {name.strip("_"): text for name, text in described.items()}
     return {int(status): {"description": text} for status, text in both.items()}
 

@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from proxyset.server.limits import Limits
+    from proxyset.server.oidc import Provider
+    from proxyset.server.telemetry import Telemetry
 
 
-def create_app(state: State, *, public_url: str = "", limits: Limits | None = None) -> FastAPI:
+def create_app(
+    state: State,
+    *,
+    public_url: str = "",
+    limits: Limits | None = None,
+    provider: Provider | None = None,
+    telemetry: Telemetry | None = None,
+) -> FastAPI:
     """The application of one state.
 
     Args:
@@ -28,6 +37,8 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
         public_url: what clients call this server. With it, requests that were signed for another server are refused; without
             it, the Host header is believed, which any server between could have set.
         limits: None for the defaults.
+        provider: whose ID tokens are good beside operators' tokens, if any.
+        telemetry: where traces and metrics go, if anywhere; the caller closes it.
 
     Raises:
         MissingExtra: fastapi or prometheus-client is not installed.
@@ -37,7 +48,7 @@ def create_app(state: State, *, public_url: str = "", limits: Limits | None = No
     from proxyset.server.application import service
     from proxyset.server.limits import Limits
 
-    return service(state, public_url, limits or Limits())
+    return service(state, public_url, limits or Limits(), provider, telemetry)
 
 
 def require_extra() -> None:

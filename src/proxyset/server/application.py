@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from proxyset.errors import InvalidInput, StateError, UnknownName
+from proxyset.errors import InvalidInput, NameTaken, StateError, TransportError, UnknownName
 from proxyset.server import agents, operators
 from proxyset.server.auth import Reader
 from proxyset.server.context import Context, context_of
@@ -17,7 +17,9 @@ from proxyset.server.front import Front
 from proxyset.server.limits import Buckets, Limits
 from proxyset.server.logs import LOGGER, event
 from proxyset.server.metrics import Metrics
+from proxyset.server.oidc import Provider
 from proxyset.server.state import State
+from proxyset.server.telemetry import Telemetry
 from proxyset.server.two_party import routes
 from proxyset.wire.signed_request import audience_of
 
@@ -38,14 +40,17 @@ async def metrics(request: Request, who: Reader) -> Response:
     return Response(context_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def service(state: State, public_url: str, limits: Limits) -> FastAPI:
+def service(
+    state: State, public_url: str, limits: Limits, provider: Provider | None, telemetry: Telemetry | None
+) -> FastAPI:
     """Campaigns over one state (`cloud.app.create_app`)."""
-    metrics = Metrics()
+    metrics = Metrics(telemetry)
     context = Context(
         state=state,
         limits=limits,
         metrics=metrics,
         audience=audience_of(public_url) if public_url else "",
+        provider=provider,
     )
 
     @asynccontextmanager
@@ -60,6 +65,7 @@ def service(state: State, public_url: str, limits: Limits) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(StateError, _state_error)
     app.add_exception_handler(InvalidInput, _invalid)
+    app.add_exception_handler(TransportError, _no_provider)
     add_front(app, limits, metrics)
     return app
 
@@ -74,9 +80,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 422)
 
 
+async def _no_provider(request: Request, error: Exception) -> Response:
+    LOGGER.error("provider", exc_info=error)
+    return JSONResponse(
+        {"detail": "the provider of operators cannot be asked now"}, 503, {"retry-after": "10"}
+    )
+
+
 async def _state_error(request: Request, error: Exception) -> Response:
     if isinstance(error, UnknownName):
         return JSONResponse({"detail": str(error)}, 404)
+    if isinstance(error, NameTaken):
+        return JSONResponse({"detail": str(error)}, 409)
     LOGGER.error("state", exc_info=error)
     return JSONResponse(
         {"detail": "the state cannot be used now; try again later"}, 503, {"retry-after": "10"}

@@ -45,7 +45,7 @@ async def signer(request: Request, _: object = Depends(_agent_scheme)) -> Signer
     """Whoever signed this request, enrolled or not. Tried from one address, it is slowed down: this is for enrolling.
 
     Raises:
-        HTTPException: 401, not signed, not lately or not for this server, or a replay; 429.
+        HTTPException: 401, not signed, not lately or not for this server; 425, a replay; 429.
     """
     context = context_of(request)
     context.enrolments.take(address_of(request.client.host if request.client else ""))
@@ -65,7 +65,7 @@ async def agent(request: Request, _: object = Depends(_agent_scheme)) -> Agent:
     """The enrolled client that signed this request.
 
     Raises:
-        HTTPException: 401 for strangers and replays, 403 for the revoked, 429 for the hurried.
+        HTTPException: 401 for strangers, 403 for the revoked, 425 for replays, 429 for the hurried.
     """
     context = context_of(request)
     key = _parsed(request).key
@@ -92,30 +92,48 @@ async def signed_body(request: Request, who: Signer | Credential, most: int) -> 
     return body
 
 
-def operator(scope: Scope) -> Callable[..., Awaitable[Operator]]:
-    """A dependency: the operator whose token this is, if it has `scope`; 401 or 403 otherwise."""
+def operator(scope: Scope, filters: bool = False) -> Callable[..., Awaitable[Operator]]:
+    """A dependency: the operator whose token this is, if it has `scope`; 401 or 403 otherwise.
+
+    Args:
+        filters: the route lets operators of some campaigns in, and sees to it itself that they get nothing of others. Without it
+            they are let in where the path names one of theirs, and nowhere else.
+    """
 
     async def check(request: Request, _: object = Depends(_operator_scheme)) -> Operator:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        state = context_of(request).state
-        found = await run_in_threadpool(state.operator, token.strip()) if kind.lower() == "bearer" else None
+        context = context_of(request)
+        found = await run_in_threadpool(_bearer, context, token.strip()) if kind.lower() == "bearer" else None
         if found is None:
             raise _unauthorized(
                 "Bearer", "a token of an operator is needed: proxyset server operators create"
             )
         request.state.who = found.name
         act_as(found.name, "api")
-        if scope not in found.scopes:
-            raise HTTPException(403, f"this token lacks the scope {scope.value!r}")
+        if not (
+            found.may(scope, request.path_params.get("campaign", "")) or (filters and found.somewhere(scope))
+        ):
+            raise HTTPException(403, f"this token lacks the scope {scope.value!r} here")
         return found
 
     return check
 
 
+def _bearer(context: Context, token: str) -> Operator | None:
+    """Whose token this is: one of ours, or a provider's. Who was revoked here is nobody, whoever vouches."""
+    if context.provider is None or token.count(".") != 2:
+        return context.state.operator(token)
+    who = context.provider.operator(token)
+    known = context.state.operator_named(who.name) if who else None
+    return None if known and known.revoked else who
+
+
 Asker = Annotated[Signer, Depends(signer)]
 Enrolled = Annotated[Agent, Depends(agent)]
 Reader = Annotated[Operator, Depends(operator(Scope.read))]
+Lister = Annotated[Operator, Depends(operator(Scope.read, filters=True))]
 Campaigner = Annotated[Operator, Depends(operator(Scope.campaigns))]
+Beginner = Annotated[Operator, Depends(operator(Scope.campaigns, filters=True))]
 Registrar = Annotated[Operator, Depends(operator(Scope.clients))]
 
 
@@ -154,11 +172,14 @@ def verified(request: Request, audience: str) -> Credential:
 
 
 async def _use(credential: Credential, context: Context) -> None:
-    """Take a verified credential, once on all servers of this state."""
+    """Take a verified credential, once on all servers of this state.
+
+    A balancer may send again what a server began and did not answer. That is a replay too, and its sender may come again: so 425.
+    """
     context.clients.take(credential.key)
     # until its time is too old for any server's clock
     if not await context.nonces.ask(Nonce(credential.key, credential.nonce, credential.time + _SKEW_MS)):
-        raise _unauthorized(SCHEME, "this request came before: sign each one anew")
+        raise HTTPException(425, "this request came before: sign each one anew")
 
 
 def _unauthorized(scheme: str, detail: str) -> HTTPException:

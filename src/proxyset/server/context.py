@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from proxyset.server.batches import Batches
 from proxyset.server.limits import Buckets, Limits
 from proxyset.server.metrics import Metrics
+from proxyset.server.oidc import Provider
 from proxyset.server.records import Nonce, Outcome, Submission
 from proxyset.server.state import State
 
@@ -59,6 +60,7 @@ class Context:
     Attributes:
         audience: host and port that clients sign, or "" to take the Host header's word.
         clients, enrolments: what one client and one address may ask of this server.
+        provider: who vouches for operators without a token, or None.
         releases, nonces: on their way into the state.
     """
 
@@ -66,6 +68,7 @@ class Context:
     limits: Limits
     metrics: Metrics
     audience: str
+    provider: Provider | None = None
     probes: Probes = field(init=False)
     clients: Buckets = field(init=False)
     enrolments: Buckets = field(init=False)

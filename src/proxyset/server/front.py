@@ -58,6 +58,7 @@ class Front:
             else:
                 await self._app(scope, body, watch)
         finally:
+            body.let_go()
             seconds = time.perf_counter() - begin
             told = scope.get("state", {})
             route = told.get("route") or getattr(scope.get("route"), "path", "other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,8 +125,10 @@ class Lists:
         query = "SELECT count(*), sum(size), max(received) FROM sum_reports WHERE campaign = ?"
         return _arrived(*self._database.rows(query, campaign))
 
-    def campaigns(self, wanted: str = "", page: int = 1) -> Part[Asked]:
-        """Campaigns; searched by name and purpose."""
+    def campaigns(self, wanted: str = "", page: int = 1, among: Collection[str] | None = None) -> Part[Asked]:
+        """Campaigns, or some of them; searched by name and purpose."""
+        marks = ", ".join("?" * len(among or ()))
+        only = ("", []) if among is None else (f"c.id IN ({marks})", list[object](among))
         of = "FROM releases WHERE campaign = c.id"
         return self._part(
             f"(SELECT count(*) {of}), (SELECT sum(length(data)) {of}), c.*",
@@ -136,6 +138,7 @@ class Lists:
             lambda row: Asked(campaign_of(row[2:]), row[0], int(row[1] or 0)),
             wanted,
             page,
+            only,
             size=20,
         )
 
@@ -155,7 +158,7 @@ class Lists:
     def operators(self, wanted: str = "", page: int = 1) -> Part[Operator]:
         """Operators, revoked ones too; searched by name."""
         return self._part(
-            "o.name, o.scopes, o.created, o.revoked",
+            "o.name, o.scopes, o.created, o.revoked, o.until",
             "operators o",
             ("o.name",),
             "o.created DESC, o.name",

@@ -52,12 +52,13 @@ def log_to_stderr(level: str = "info") -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (LOGGER.name, "uvicorn.error"):
+    for name in (LOGGER.name, "uvicorn.error", "opentelemetry"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
-    logging.getLogger("uvicorn.error").setLevel("WARNING")
+    for name in ("uvicorn.error", "opentelemetry"):
+        logging.getLogger(name).setLevel("WARNING")
 
 
 def event(name: str, **facts: object) -> None:

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxyset.server.telemetry import Telemetry
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -18,9 +20,14 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 class Metrics(Collector):
     """The server's own registry. Requests are counted here, in the thread of the event loop, because the library's counters
-    take a lock for each of the numbers; it asks for them when it is scraped."""
+    take a lock for each of the numbers; it asks for them when it is scraped.
 
-    def __init__(self) -> None:
+    Args:
+        telemetry: told the same, if any.
+    """
+
+    def __init__(self, telemetry: Telemetry | None = None) -> None:
+        self._telemetry = telemetry
         self._registry = CollectorRegistry()
         self._answered: Counter[tuple[str, str, str]] = Counter()
         self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
@@ -34,16 +41,23 @@ class Metrics(Collector):
 
     def request(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
         """Count one answered request; `route` is a template or "other": strangers cannot make up labels."""
-        self._answered[method if method in _METHODS else "other", route, str(status)] += 1
+        method = method if method in _METHODS else "other"
+        self._answered[method, route, str(status)] += 1
         self._times[route][bisect_left(_SECONDS, seconds)] += 1
         self._spent[route] += seconds
         self._sent += sent
+        if self._telemetry is not None:
+            self._telemetry.request(method, route, status, seconds)
 
     def release(self, outcome: str) -> None:
         self._outcomes[outcome] += 1
+        if self._telemetry is not None:
+            self._telemetry.release(outcome)
 
     def commit(self, size: int) -> None:
         self._batches.observe(size)
+        if self._telemetry is not None:
+            self._telemetry.commit(size)
 
     def collect(self) -> Iterator[Metric]:
         """What the library asks for."""

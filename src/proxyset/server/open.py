@@ -16,6 +16,7 @@ from proxyset.server.application import add_front
 from proxyset.server.limits import Limits
 from proxyset.server.metrics import Metrics
 from proxyset.server.submission import check_release, size_limit
+from proxyset.server.telemetry import Telemetry
 from proxyset.transport.http import PROBE_PATH, RELEASES_PATH
 from proxyset.wire.campaign import Acknowledgement
 from proxyset.wire.probe import Probe
@@ -34,9 +35,9 @@ class Exchange:
     metrics: Metrics
 
 
-def open_service(probe: Probe, releases: Path, limits: Limits) -> FastAPI:
+def open_service(probe: Probe, releases: Path, limits: Limits, telemetry: Telemetry | None) -> FastAPI:
     """One probe for anybody (`cloud.server.create_app`)."""
-    metrics = Metrics()
+    metrics = Metrics(telemetry)
     app = FastAPI(title="proxyset", docs_url=None, redoc_url=None)
     app.state.exchange = Exchange(probe, releases, limits, metrics)
     app.include_router(router)

@@ -17,10 +17,10 @@ from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.page import bodies
 from proxyset.server import campaigns as commands
-from proxyset.server.auth import Campaigner, Reader, Registrar
+from proxyset.server.auth import Beginner, Campaigner, Lister, Reader, Registrar
 from proxyset.server.context import context_of
 from proxyset.server.model import check_model
-from proxyset.server.records import Campaign, Client
+from proxyset.server.records import Campaign, Client, Scope
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask, CampaignId, Sha256
 
@@ -120,11 +120,11 @@ def _takes(kind: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.get("/campaigns", responses=_REFUSED)
-def list_campaigns(request: Request, who: Reader) -> list[CampaignView]:
-    """All campaigns and how far they are."""
+def list_campaigns(request: Request, who: Lister) -> list[CampaignView]:
+    """All campaigns that the asker may see, and how far they are."""
     state = context_of(request).state
     counts = state.release_counts()
-    return [_view(state, campaign, counts) for campaign in state.campaigns()]
+    return [_view(state, each, counts) for each in state.campaigns() if who.may(Scope.read, each.id)]
 
 
 @router.post(
@@ -133,9 +133,11 @@ def list_campaigns(request: Request, who: Reader) -> list[CampaignView]:
     responses=_REFUSED | _NOT_FOUND | {409: {"description": "refused"}},
     openapi_extra=_takes(NewCampaign),
 )
-async def create_campaign(request: Request, who: Campaigner) -> CampaignView:
+async def create_campaign(request: Request, who: Beginner) -> CampaignView:
     """Begin a campaign over an index that was registered here (`proxyset campaign create` registers one)."""
     new = await _message(request, NewCampaign)
+    if not who.may(Scope.campaigns, new.id):
+        raise HTTPException(403, f"this token lacks the scope 'campaigns' for {new.id!r}")
     return await run_in_threadpool(_create, context_of(request).state, new)
 
 

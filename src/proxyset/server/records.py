@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,9 +12,14 @@ from proxyset.errors import InvalidInput
 from proxyset.printable import printable, shortened
 from proxyset.wire.campaign import Ask
 
+_CAMPAIGN = re.compile("[a-z0-9][a-z0-9-]{0,62}")  # as `wire.campaign.CampaignId`
+
+
+OIDC = "oidc:"  # how the names of those begin for whom a provider vouches
+
 
 class Scope(StrEnum):
-    """What an operator's token is good for. The table in docs/service.md says which request needs which."""
+    """What an operator may do. The table in docs/service.md says which request needs which."""
 
     read = "read"
     campaigns = "campaigns"
@@ -184,12 +190,36 @@ class Act:
 
 @dataclass(frozen=True)
 class Operator:
-    """A person or program that runs the server, known by a bearer token."""
+    """A person or program that runs the server, known by a bearer token or by a provider's word.
+
+    Attributes:
+        scopes: what they may do: "read" everywhere, "read:lung-ct" in that campaign.
+        until: when a provider must vouch for them again; None for a token, which is good until it is revoked.
+    """
 
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[str]
     created: datetime
     revoked: datetime | None
+    until: datetime | None = None
+
+    def may(self, scope: Scope, campaign: str = "") -> bool:
+        """Whether they have a scope everywhere, or in this campaign."""
+        return scope in self.scopes or f"{scope}:{campaign}" in self.scopes
+
+    def somewhere(self, scope: Scope) -> bool:
+        """Whether they have a scope in some campaign, or everywhere."""
+        return any(each.partition(":")[0] == scope for each in self.scopes)
+
+    def campaigns(self, scope: Scope) -> frozenset[str] | None:
+        """The campaigns in which they have a scope; None for everywhere."""
+        if scope in self.scopes:
+            return None
+        return frozenset(each.partition(":")[2] for each in self.scopes if each.startswith(f"{scope}:"))
+
+    def good(self) -> bool:
+        """Whether they are an operator now."""
+        return self.revoked is None and (self.until is None or now() < self.until)
 
 
 def check_name(name: str, what: str) -> str:
@@ -204,6 +234,24 @@ def check_name(name: str, what: str) -> str:
             f"{shortened(printable(name), 100)!r}"
         )
     return name
+
+
+def check_scope(text: str) -> str:
+    """A scope, or a scope and a campaign, as "read:lung-ct".
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    scope, colon, campaign = text.partition(":")
+    if scope not in set(Scope) or (colon and not _CAMPAIGN.fullmatch(campaign)):
+        raise InvalidInput(
+            f"a scope is {', '.join(Scope)}, or one of them in a campaign (read:lung-ct), not {text!r}"
+        )
+    if colon and scope == Scope.clients:
+        raise InvalidInput(
+            f"{text!r}: clients are enrolled for all campaigns, so there is no scope for those of one"
+        )
+    return text
 
 
 def now() -> datetime:

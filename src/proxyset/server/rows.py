@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from proxyset.server.records import Campaign, Client, Operator, Scope
+from proxyset.server.records import Campaign, Client, Operator
 from proxyset.wire.campaign import Ask
 
 Row = tuple[Any, ...]
@@ -42,10 +42,10 @@ def client_of(row: Row) -> Client:
 
 
 def operator_of(row: Row) -> Operator:
-    """From name, scopes, created, revoked."""
-    name, scopes, created, revoked = row
-    held = frozenset(map(Scope, filter(None, scopes.split(","))))
-    return Operator(name, held, time_of(created), maybe_time(revoked))
+    """From name, scopes, created, revoked, until."""
+    name, scopes, created, revoked, until = row
+    held = frozenset(filter(None, scopes.split(",")))
+    return Operator(name, held, time_of(created), maybe_time(revoked), maybe_time(until))
 
 
 def text_of(at: datetime | None) -> str | None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, cast
 
 import uvicorn
@@ -138,7 +139,10 @@ class Door(asyncio.Protocol):
             secure = await loop.start_tls(
                 plain, self, context, server_side=True, ssl_handshake_timeout=seconds, ssl_shutdown_timeout=seconds
             )  # fmt: skip
-        except (OSError, EOFError):  # no handshake, or none in time; ssl.SSLError is an OSError
+        except (OSError, EOFError) as error:  # no handshake, or none in time; ssl.SSLError is an OSError
+            clear_frames(
+                error.__traceback__
+            )  # one of them refers to the error: see `Patient.connection_lost`
             secure = None
         if secure is None:
             self._house.turned_away("no TLS handshake")
@@ -239,7 +243,11 @@ class Patient(HttpToolsProtocol):
             self._timer.cancel()
         if self._ended is not None:
             self._ended(exc)
+            self._ended = None
         super().connection_lost(exc)
+        # uvicorn's cycle refers to this: with it, the quarter of a MiB that a TLS connection has would wait for the collector,
+        # which comes seldom in a server (`cli.serve`)
+        self.cycle = None  # type: ignore[assignment]
 
     def _look(self) -> None:
         """Give up a connection that is past a deadline; look again when it might be."""

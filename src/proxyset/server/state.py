@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import MissingExtra, StateError, UnknownName
+from proxyset.errors import InvalidInput, MissingExtra, NameTaken, StateError, UnknownName
 from proxyset.page.sessions import IDLE_SECONDS
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
 from proxyset.server.acting import actor
 from proxyset.server.lists import ID_DIGITS, Lists
 from proxyset.server.records import (
+    OIDC,
     Act,
     Campaign,
     Client,
@@ -40,11 +41,11 @@ from proxyset.server.records import (
     Operator,
     Outcome,
     ReleaseRecord,
-    Scope,
     Selection,
     Submission,
     Token,
     check_name,
+    check_scope,
     now,
 )
 from proxyset.server.rows import (
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _CHUNK = 1 << 20
+_OPERATOR = "name, scopes, created, revoked, until, hash"
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
@@ -153,13 +155,13 @@ class State:
         """Begin a campaign and keep its probe.
 
         Raises:
-            StateError: the name is taken, or the index is not registered.
+            NameTaken: another has that name. StateError: the index is not registered.
         """
         if (probe.fingerprint, probe.index) != (campaign.probe, campaign.index):
             raise StateError(f"campaign {campaign.id!r} and its probe do not belong together")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM campaigns WHERE id = ?", (campaign.id,)).fetchone():
-                raise StateError(f"there is a campaign {campaign.id!r} already: choose another name")
+                raise NameTaken(f"there is a campaign {campaign.id!r} already: choose another name")
             db.execute(
                 "INSERT INTO probes VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (probe.fingerprint, probe.index, probe.clusters, probe.to_bytes()),
@@ -267,12 +269,12 @@ class State:
         """Pin a key that came by hand: clients that share no network with the server.
 
         Raises:
-            InvalidInput: no name. StateError: the key is pinned already.
+            InvalidInput: no name. NameTaken: the key is pinned already.
         """
         check_name(name, "a client's name")
         with self._database.writing() as db:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
-                raise StateError(f"the key {key[:12]} is enrolled already")
+                raise NameTaken(f"the key {key[:12]} is enrolled already")
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
             _note(db, "add client", key)
 
@@ -430,35 +432,81 @@ class State:
 
     # Operators
 
-    def create_operator(self, name: str, scopes: Iterable[Scope]) -> str:
+    def create_operator(self, name: str, scopes: Iterable[str]) -> str:
         """A bearer token for an operator. Only its hash is kept. Who was revoked can come again under the same name.
 
+        Args:
+            scopes: each a `Scope`, or one in a campaign, as "read:lung-ct".
+
         Raises:
-            InvalidInput: no name. StateError: the name is taken.
+            InvalidInput: no name, or no such scope. NameTaken: another has it.
         """
         check_name(name, "an operator's name")
-        secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(scopes)))
+        if name.startswith(OIDC):
+            raise InvalidInput(f"{name!r}: names that begin with {OIDC!r} are those of a provider's people")
+        secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(map(check_scope, scopes))))
         with self._database.writing() as db:
             db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
             if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
-                raise StateError(f"there is an operator {name!r} already: choose another name")
+                raise NameTaken(f"there is an operator {name!r} already: choose another name")
             db.execute(
-                "INSERT INTO operators VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, held, text_of(now()))
+                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, NULL, ?)",
+                (name, held, text_of(now()), _hash(secret)),
             )
             _note(db, "make operator", f"{name}: {held}")
         return secret
 
+    def vouch(self, who: Operator) -> bool:
+        """Remember for whom a provider vouches, until when. Whether he may come in: who was revoked here may not."""
+        held = ",".join(sorted(who.scopes))
+        with self._database.writing() as db:
+            row = db.execute("SELECT revoked FROM operators WHERE name = ?", (who.name,)).fetchone()
+            if row and row[0]:
+                return False
+            db.execute("DELETE FROM operators WHERE name = ?", (who.name,))
+            db.execute(
+                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, ?, ?)",
+                (
+                    who.name,
+                    held,
+                    text_of(who.created),
+                    text_of(who.until),
+                    who.name,
+                ),  # no token has that hash
+            )
+            _note(db, "vouch for", f"{who.name}: {held}")
+        return True
+
+    def readmit_operator(self, name: str) -> None:
+        """Let somebody who was revoked come again by his provider. Raises UnknownName: nobody such was revoked."""
+        with self._database.writing() as db:
+            found = db.execute(
+                "DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL AND until IS NOT NULL", (name,)
+            )
+            if found.rowcount == 0:
+                raise UnknownName(
+                    f"nobody called {shortened(name, 100)!r} came by a provider and was revoked"
+                )
+            _note(db, "readmit operator", name)
+
     def operators(self) -> list[Operator]:
         """All operators, oldest first, revoked ones too."""
         rows = self._database.rows(
-            "SELECT name, scopes, created, revoked FROM operators ORDER BY created, name"
+            "SELECT name, scopes, created, revoked, until FROM operators ORDER BY created, name"
         )
         return [operator_of(row) for row in rows]
+
+    def operator_named(self, name: str) -> Operator | None:
+        """Raises nothing: None where there is nobody of that name. Look whether he is `good`."""
+        rows = self._database.rows(
+            "SELECT name, scopes, created, revoked, until FROM operators WHERE name = ?", name
+        )
+        return operator_of(rows[0]) if rows else None
 
     def operator(self, token: str) -> Operator | None:
         """Whose token this is; None for a stranger's or a revoked one."""
         rows = self._database.rows(
-            "SELECT name, scopes, created, revoked FROM operators WHERE hash = ? AND revoked IS NULL",
+            "SELECT name, scopes, created, revoked, until FROM operators WHERE hash = ? AND revoked IS NULL",
             _hash(token),
         )
         return operator_of(rows[0]) if rows else None

@@ -21,7 +21,7 @@ for command in (
     experiments.list_, experiments.fetch, experiments.run, experiments.report,
     studies.fleets, studies.fixmatch, studies.persons, studies.ranked, studies.planner, studies.flower, studies.demo_page,
     measurements.speed, measurements.memory, measurements.encoding, measurements.client, measurements.vdaf,
-    server.load, server.kill, server.combine, server.look,
+    server.load, server.kill, server.siege, server.combine, server.look,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.command("reference", hidden=True)(reference.reference)

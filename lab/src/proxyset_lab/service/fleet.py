@@ -29,22 +29,22 @@ class Fleet:
     """Clients of the campaigns in a state. The counts of their releases are made up; all else is real.
 
     Attributes:
-        folder: of the state.
+        place: of the state.
         probe: what all campaigns ask.
         keys: the clients'.
     """
 
-    folder: Path
+    place: Path | str
     probe: Probe
     keys: list[SigningKey]
 
     @classmethod
-    def enrolled(cls, folder: Path, clients: int, campaigns: int, clusters: int = CLUSTERS) -> Fleet:
+    def enrolled(cls, place: Path | str, clients: int, campaigns: int, clusters: int = CLUSTERS) -> Fleet:
         """A new state with so many clients and campaigns, which all ask the same probe."""
-        state = State.open(folder)
+        state = State.open(place)
         C = np.random.default_rng(0).normal(size=(clusters, FEATURES)).astype(np.float32)
         probe = Probe.build(C, EncoderSpec(name="embeddings", dim=FEATURES), _INDEX, dtype="float16")
-        state.add_index(_INDEX, folder / "index", 1000, clusters)
+        state.add_index(_INDEX, state.folder / "index", 1000, clusters)
         for number in range(campaigns):
             name = f"campaign-{number}"
             made = Campaign(name, _INDEX, probe.fingerprint, "", Ask(), 1, "ecos", None, now(), None)
@@ -53,7 +53,7 @@ class Fleet:
         for number, key in enumerate(keys):
             state.add_client(public_half(key), f"client {number}")
         state.close()
-        return cls(folder, probe, keys)
+        return cls(place, probe, keys)
 
     def release(self, client: int) -> Release:
         """One answer of a client, with its receipt."""

@@ -1,26 +1,44 @@
-"""kill -9 the server under load, again and again: no acknowledged release may be lost, none stored twice."""
+"""kill -9 servers and their database under load, again and again: no acknowledged release may be lost, none stored twice."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import random
-import signal
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Protocol
 
-from proxyset.errors import TransportError
+from proxyset.errors import Rejected, TransportError
 from proxyset.server.state import FILE, State
-from proxyset.wire.release import Release
+from proxyset.transport.service import Service
 from proxyset.wire.signing import public_half
-from proxyset_lab.service.driver import Connection, serving
+from proxyset_lab.service.driver import free_port, running, server
 from proxyset_lab.service.fleet import Fleet
+from proxyset_lab.service.nginx import balancing
+from proxyset_lab.service.postgres import new_state
 
-_LINES = 16  # connections at once
+_CAMPAIGNS = 100
+_REST = 2.0  # seconds between two campaigns of one agent, at most
+_PAUSE = 0.2  # seconds before an agent tries again; a real one waits longer
+_PATIENCE = 60.0  # seconds that it tries for
+
+
+class Part(Protocol):
+    """A process, or a family of them."""
+
+    def start(self) -> None:
+        """Start it again."""
+
+    def kill(self) -> None:
+        """kill -9."""
 
 
 @dataclass
@@ -28,16 +46,16 @@ class Tally:
     """What happened.
 
     Attributes:
-        kills: how often the server was killed.
+        kills: how often each part was killed.
         acknowledged: releases that were answered with 200 or 201, as (campaign, client, fingerprint).
-        unanswered: requests that a kill cut off; each was sent again.
+        unanswered: requests without an answer, or told to come later; each was sent again.
         lost: acknowledged releases that are not in the state.
         doubled: clients with two releases in one campaign, or releases stored twice.
         stored: releases in the state.
-        integrity: SQLite's own verdict, "ok".
+        integrity: SQLite's own verdict, "ok"; "" of PostgreSQL, which has none.
     """
 
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
     acknowledged: set[tuple[str, str, str]] = field(default_factory=set)
     unanswered: int = 0
     lost: int = 0
@@ -46,88 +64,96 @@ class Tally:
     integrity: str = ""
 
 
-@dataclass(frozen=True)
-class _Sending:
-    client: int
-    campaign: int
-    release: Release
-
-    def request(self, fleet: Fleet, url: str) -> bytes:
-        return fleet.push(self.client, self.campaign, url, self.release.to_bytes())
-
-    def row(self, fleet: Fleet) -> tuple[str, str, str]:
-        key = public_half(fleet.keys[self.client])
-        return f"campaign-{self.campaign}", key, self.release.fingerprint
-
-
-def kill_again_and_again(times: int, seconds: float = 1.5, clients: int = 200) -> Tally:
-    """Post releases on 16 connections, kill the server after a moment, start it again, and so on.
+def kill_again_and_again(times: int, seconds: float = 1.5, clients: int = 200, servers: int = 1) -> Tally:
+    """Agents pull and push by the real transport while one part after another is killed and started again.
 
     Args:
-        times: how many kills.
-        seconds: the longest a server lives under load; its end is random.
-        clients: each answers one campaign after another.
+        times: how many kills; which part is chance.
+        seconds: the longest time between two; chance too.
+        clients: all at the same time; each answers one campaign after another.
+        servers: 1 is a server on SQLite, without TLS. More are behind nginx, with TLS, on one PostgreSQL, which is killed too.
     """
-    tally = Tally()
-    with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet.enrolled(Path(folder) / "state", clients, 1 + 10 * times)
-        work = ((client, campaign) for campaign in range(1 + 10 * times) for client in range(clients))
-        again: list[_Sending] = []
-        for _ in range(times):
-            with serving(fleet.folder) as (url, process):
-                asyncio.run(_under_load(fleet, url, work, again, tally, process.pid, seconds))
-            tally.kills += 1
-        with serving(fleet.folder) as (url, _):  # what was cut off is sent once more
-            asyncio.run(_under_load(fleet, url, iter(()), again, tally, None, seconds))
-        _judge(fleet.folder, tally)
+    tally, over = Tally(), Event()
+    with tempfile.TemporaryDirectory() as folder, _standing(Path(folder), clients, servers) as stand:
+        with ThreadPoolExecutor(clients) as threads:
+            agents = [threads.submit(stand.agent, number, tally, over) for number in range(clients)]
+            try:
+                for _ in range(times):
+                    time.sleep(random.uniform(0.05, seconds))
+                    name = random.choice(list(stand.parts))
+                    stand.parts[name].kill()
+                    tally.kills[name] += 1
+                    time.sleep(random.uniform(0, seconds / 2))
+                    stand.parts[name].start()
+                time.sleep(seconds)
+            finally:
+                over.set()
+        for agent in agents:
+            agent.result()
+        _judge(stand.fleet.place, tally)
     return tally
 
 
-async def _under_load(
-    fleet: Fleet,
-    url: str,
-    work: Iterator[tuple[int, int]],
-    again: list[_Sending],
-    tally: Tally,
-    pid: int | None,
-    seconds: float,
-) -> None:
-    """Send until the server is killed, or, without a `pid`, until all is sent. What had no answer ends up in `again`."""
+@dataclass(frozen=True)
+class _Stand:
+    """What agents meet, and who they are."""
 
-    async def line() -> None:
-        try:
-            connection = await Connection.to(url)
-        except OSError:
+    fleet: Fleet
+    url: str
+    trust: Path | None
+    parts: dict[str, Part]
+
+    def agent(self, number: int, tally: Tally, over: Event) -> None:
+        """Answer campaigns until it is over, or there are no more. What was begun is finished."""
+        key = self.fleet.keys[number]
+        service = Service(self.url, key, self.trust, timeout=10.0)
+        for name in (f"campaign-{each}" for each in range(_CAMPAIGNS)):
+            if over.wait(random.uniform(0, _REST)):
+                return
+            release, exchange = self.fleet.release(number), service.campaign(name)
+            _insist(exchange.pull, tally)
+            _insist(partial(exchange.push, release.to_bytes()), tally)
+            tally.acknowledged.add((name, public_half(key), release.fingerprint))
+
+
+@contextmanager
+def _standing(folder: Path, clients: int, servers: int) -> Iterator[_Stand]:
+    with ExitStack() as stack:
+        parts: dict[str, Part] = {}
+        if servers == 1:
+            fleet = Fleet.enrolled(folder / "state", clients, _CAMPAIGNS)
+            one = parts["server"] = stack.enter_context(running(server(fleet.place, free_port())))
+            yield _Stand(fleet, one.url, None, parts)
             return
-        while True:
-            sending = again.pop() if again else _next(fleet, work)
-            if sending is None:
-                break
-            try:
-                answer = await connection.send(sending.request(fleet, url))
-            except (OSError, EOFError):
-                again.append(sending)
-                tally.unanswered += 1
-                break
-            if answer.status not in (200, 201):
-                raise TransportError(f"the server answered {answer.status}")
-            tally.acknowledged.add(sending.row(fleet))
-        await connection.close()
-
-    lines = [asyncio.create_task(line()) for _ in range(_LINES)]
-    if pid is not None:
-        await asyncio.sleep(random.uniform(0.05, seconds))
-        os.kill(pid, signal.SIGKILL)
-    await asyncio.gather(*lines)
+        place, parts["database"] = stack.enter_context(new_state(folder / "files"))
+        fleet = Fleet.enrolled(place, clients, _CAMPAIGNS)
+        port, ports = free_port(), [free_port() for _ in range(servers)]
+        options = ("--proxies", "127.0.0.1", "--public-url", f"https://127.0.0.1:{port}")
+        for number, each in enumerate(ports, 1):
+            parts[f"server {number}"] = stack.enter_context(running(server(place, each, *options)))
+        front = stack.enter_context(balancing(folder / "nginx", port, ports))
+        yield _Stand(fleet, front.url, front.trust, parts)
 
 
-def _next(fleet: Fleet, work: Iterator[tuple[int, int]]) -> _Sending | None:
-    at = next(work, None)
-    return _Sending(*at, fleet.release(at[0])) if at else None
+def _insist(attempt: Callable[[], object], tally: Tally) -> None:
+    """Try until it works; what a server refuses for good is an error."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            attempt()
+        except Rejected:
+            raise
+        except TransportError:
+            if time.monotonic() > deadline:
+                raise
+            tally.unanswered += 1
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
-def _judge(folder: Path, tally: Tally) -> None:
-    state = State.open(folder)
+def _judge(place: Path | str, tally: Tally) -> None:
+    state = State.open(place)
     stored = [
         (release.campaign, release.client, release.fingerprint)
         for campaign in state.campaigns()
@@ -137,5 +163,6 @@ def _judge(folder: Path, tally: Tally) -> None:
     tally.stored = len(stored)
     tally.lost = len(tally.acknowledged - set(stored))
     tally.doubled = 2 * len(stored) - len({each[:2] for each in stored}) - len({each[::2] for each in stored})
-    with closing(sqlite3.connect(folder / FILE)) as db:
-        (tally.integrity,) = db.execute("PRAGMA integrity_check").fetchone()
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(place / FILE)) as db:
+            (tally.integrity,) = db.execute("PRAGMA integrity_check").fetchone()

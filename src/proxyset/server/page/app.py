@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from proxyset.page.site import Site
+from proxyset.server.oidc import BACK, Provider
 from proxyset.server.page.sessions import StoredSessions
 from proxyset.server.page.views import Desk
 from proxyset.server.records import Scope
@@ -30,7 +31,14 @@ _LINKS = (
 )
 
 
-def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Sequence[Path] = ()) -> Desk:
+def mount_page(
+    app: FastAPI,
+    state: State,
+    *,
+    public_url: str = "",
+    watched: Sequence[Path] = (),
+    provider: Provider | None = None,
+) -> Desk:
     """Mount the operator's page at /page, and send / there.
 
     Args:
@@ -38,6 +46,7 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         state: its state.
         public_url: what the server is called; with it, the page answers under no other name but loopback ones.
         watched: folders whose progress is shown.
+        provider: who else vouches for operators.
 
     Returns:
         The views; `close()` waits for what runs in the background.
@@ -58,15 +67,17 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         site="proxyset · operator",
         footer=_FOOTER,
     )
-    desk = Desk(site, state, watched)
+    desk = Desk(site, state, watched, provider)
     read, campaign, clients = Scope.read, Scope.campaigns, Scope.clients
     people, sets = desk.people, desk.sets
     site.get("/login", desk.login, public=True)
     site.post("/login", desk.enter, public=True)
     site.post("/logout", desk.logout)
+    site.get("/oidc", desk.go, public=True)
+    site.get(BACK, desk.back, public=True)
     at, cluster, drawn = "/campaigns/{campaign}", "/clusters/{cluster}", "/sets/{set}"
+    site.get("/", desk.needs(read, desk.home, filters=True))
     for path, view in {
-        "/": desk.home,
         "/indexes": desk.indexes,
         "/progress": desk.progress,
         "/progress/now": desk.building,
@@ -90,9 +101,10 @@ def mount_page(app: FastAPI, state: State, *, public_url: str = "", watched: Seq
         f"{at}{drawn}/file": sets.download,
     }.items():
         site.get(path, desk.needs(read, view))
+    site.get("/new", desk.needs(campaign, desk.new, filters=True))
+    site.post("/new", desk.needs(campaign, desk.create, filters=True))
     # what cannot be undone is asked for (GET) before it is done (POST)
     for path, scope, ask, act in (
-        ("/new", campaign, desk.new, desk.create),
         (f"{at}/close", campaign, desk.ask_close, desk.close_campaign),
         (f"{at}/open", campaign, desk.ask_open, desk.open_sum),
         ("/clients/{key}/revoke", clients, people.ask_revoke, people.revoke),

@@ -17,14 +17,16 @@ from starlette.responses import Response
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select import STRATEGIES
-from proxyset.errors import InvalidInput, UnknownName
+from proxyset.errors import InvalidInput, Refused, UnknownName
 from proxyset.page.part import ROWS, Part, part_of
 from proxyset.page.site import Confirmation, Site, View, Visit
 from proxyset.page.wording import in_words
 from proxyset.page.work import Say, Work
+from proxyset.printable import shortened
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
 from proxyset.server.lists import Answer, ReportSent
+from proxyset.server.oidc import Provider
 from proxyset.server.page.library import Library, Neighbour, Sight
 from proxyset.server.page.maps import draw_map, levels
 from proxyset.server.page.people import People, looked_for
@@ -45,10 +47,13 @@ class Desk:
         site: where they are shown.
         state: of the server.
         watched: folders where indexes are built or models trained; a finished index among them is registered.
+        provider: who vouches for operators without a token, or None.
     """
 
-    def __init__(self, site: Site, state: State, watched: Sequence[Path]) -> None:
-        self._site, self._state, self._watched = site, state, watched
+    def __init__(
+        self, site: Site, state: State, watched: Sequence[Path], provider: Provider | None = None
+    ) -> None:
+        self._site, self._state, self._watched, self._provider = site, state, watched, provider
         self._library = Library(state)
         self.work = Work()
         self.people = People(site, state, self._may)
@@ -59,17 +64,16 @@ class Desk:
         self.work.close()
         self._library.work.close()
 
-    def needs(self, scope: Scope, view: View) -> View:
-        """The view, for operators that have `scope` and were not revoked since they logged in."""
+    def needs(self, scope: Scope, view: View, filters: bool = False) -> View:
+        """The view, for operators that have `scope`, in the campaign of the path if there is one, and were not revoked since they
+        logged in. With `filters` also for those of some campaigns: the view itself keeps others from them."""
 
         def checked(visit: Visit) -> Response:
             who = self._operator(visit)
             if who is None:
                 return self._site.log_out(visit)
-            if scope not in who.scopes:
-                raise HTTPException(
-                    403, f"your token lacks the scope {scope.value!r}: ask for one that has it"
-                )
+            if not (who.may(scope, _place(visit)) or (filters and who.somewhere(scope))):
+                raise HTTPException(403, f"you lack the scope {scope.value!r} here: ask for it")
             with acting(who.name, "page"):
                 return view(visit)
 
@@ -80,14 +84,40 @@ class Desk:
     def login(self, visit: Visit) -> Response:
         if visit.session:
             return self._site.redirect("/")
-        return self._site.render(visit, "login.html.j2", failed=False)
+        return self._site.render(visit, "login.html.j2", failed=False, provider=bool(self._provider))
 
     def enter(self, visit: Visit) -> Response:
         who = self._state.operator(visit.text("token"))
         if who is None:
-            return self._site.render(visit, "login.html.j2", 403, failed=True)
+            return self._site.render(visit, "login.html.j2", 403, failed=True, provider=bool(self._provider))
         with acting(who.name, "page"):
             return self._site.log_in(visit, who.name)
+
+    def go(self, visit: Visit) -> Response:
+        """Off to the provider."""
+        place, secret = self._asked().begin()
+        return self._site.leave(place, visit, secret)
+
+    def back(self, visit: Visit) -> Response:
+        """Back from it."""
+        provider = self._asked()
+        if not visit.text("code"):
+            raise Refused(
+                f"the provider says no: {shortened(visit.text('error') or 'without a reason', 100)}"
+            )
+        who = provider.finish(self._site.left(visit), visit.text("state"), visit.text("code"))
+        if not self._state.vouch(who):
+            raise Refused(f"{who.name} was revoked here")
+        with acting(who.name, "page"):
+            # not a redirect: a browser that comes from elsewhere would not bring the new session's cookie along
+            shown = self._site.render(visit, "vouched.html.j2", name=who.name)
+            shown.headers["refresh"] = f"0; url={self._site.prefix}/"
+            return self._site.log_in(visit, who.name, shown)
+
+    def _asked(self) -> Provider:
+        if self._provider is None:
+            raise HTTPException(404, "operators come by their tokens here")
+        return self._provider
 
     def logout(self, visit: Visit) -> Response:
         return self._site.log_out(visit)
@@ -96,8 +126,9 @@ class Desk:
 
     def home(self, visit: Visit) -> Response:
         lists = self._state.lists
-        indexes = self._state.indexes()
-        part = lists.campaigns(*looked_for(visit))
+        indexes, who = self._state.indexes(), self._operator(visit)
+        among = who.campaigns(Scope.read) if who else frozenset()
+        part = lists.campaigns(*looked_for(visit), among)
         sums = sums_of(self._state)
         reports = {
             each.campaign.id: lists.arrived_reports(each.campaign.id).answers
@@ -109,7 +140,8 @@ class Desk:
             "home.html.j2",
             part=part,
             reports=reports,
-            campaigns=lists.campaigns().total,
+            all=among is None,
+            campaigns=lists.campaigns(among=among).total,
             open=lists.open_campaigns(),
             clients=lists.enrolled(),
             arrived=lists.arrived_in_all(),
@@ -245,6 +277,11 @@ class Desk:
     # Acting
 
     def create(self, visit: Visit) -> Response:
+        who = self._operator(visit)
+        if who is None or not who.may(Scope.campaigns, visit.text("name")):
+            raise HTTPException(
+                403, f"you lack the scope 'campaigns' for {shortened(visit.text('name'), 100)!r}"
+            )
         index = Index.open(self._state.index(visit.text("index")).folder)
         deadline = visit.text("deadline")
         try:
@@ -337,13 +374,15 @@ class Desk:
     # Parts
 
     def _operator(self, visit: Visit) -> Operator | None:
-        name = visit.session.name if visit.session else ""
-        found = [each for each in self._state.operators() if each.name == name and not each.revoked]
-        return found[0] if found else None
+        found = self._state.operator_named(visit.session.name) if visit.session else None
+        return found if found and found.good() else None
 
     def _may(self, visit: Visit) -> set[str]:
         who = self._operator(visit)
-        return {scope.value for scope in who.scopes} if who else set()
+        if who is None:
+            return set()
+        place = _place(visit)
+        return {scope.value for scope in Scope if (who.may(scope, place) if place else who.somewhere(scope))}
 
     def _campaign(self, visit: Visit) -> Campaign:
         try:
@@ -417,3 +456,8 @@ class Desk:
             if folder.absolute() not in known and (folder / "manifest.json").is_file():
                 index = Index.open(folder)
                 self._state.add_index(index.fingerprint, index.folder, len(index), index.manifest.clusters)
+
+
+def _place(visit: Visit) -> str:
+    """The campaign of the path, or ""."""
+    return str(visit.request.path_params.get("campaign", ""))

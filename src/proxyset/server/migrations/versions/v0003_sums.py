@@ -57,10 +57,9 @@ def _campaign() -> "sa.Column[str]":
 
 def _take_over() -> None:
     connection = op.get_bind()
-    files = {
-        name: file for _, name, file in connection.exec_driver_sql("PRAGMA database_list")
-    }  # "temp" may be one
-    before = Path(files["main"]).parent / "two-party.sqlite"
+    databases = connection.exec_driver_sql("PRAGMA database_list")  # a temporary one may be beside it
+    (file,) = (row[2] for row in databases if row[1] == "main")
+    before = Path(file).parent / "two-party.sqlite"
     if not before.is_file():
         return
     old = sqlite3.connect(before)
