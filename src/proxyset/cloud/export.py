@@ -27,6 +27,7 @@ from proxyset.sources.arrow import spelled
 from proxyset.sources.columns import ID, OURS
 from proxyset.sources.delimited import inert
 from proxyset.sources.files import LISTING
+from proxyset.sources.parquet import KIND
 from proxyset.sources.source import KEPT_COLUMNS
 
 _TAR_ITEMS = 10_000
@@ -111,8 +112,9 @@ def _parquet(proxy: ProxySet, out: Path) -> None:
         table = beside.append_column("embedding", values)
     else:
         table = beside.append_column(proxy.card.kind, pa.array(items))
+    about = (table.schema.metadata or {}) | {KIND: proxy.card.kind.encode()}
     with atomic.replacing(out) as path:
-        pq.write_table(table, path)
+        pq.write_table(table.replace_schema_metadata(about), path)
 
 
 def _csv(proxy: ProxySet, out: Path) -> None:

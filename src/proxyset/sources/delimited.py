@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proxyset.encoders.cells import number
 from proxyset.errors import InvalidData
-from proxyset.sources.columns import OURS, matched
+from proxyset.sources.columns import OURS, look_up
 from proxyset.sources.lines import MAX_LINE_BYTES, Lines, open_lines
 
 csv.field_size_limit(
@@ -51,10 +51,12 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         InvalidData: quotes do not balance, a row is too short or too long, or the file has another header.
     """
     found = _rows(lines, path)
-    if lines.offset == 0 and (own := _header(found, path, header)) != list(header):
-        raise InvalidData(
-            f"{path} has the columns {own}, the first file has {list(header)}; they must be the same"
-        )
+    if lines.offset == 0:
+        own = _header(found, path)
+        if [look_up(name, header) for name in own] != list(header):
+            raise InvalidData(
+                f"{path} has the columns {own}, the first file has {list(header)}; they must be the same"
+            )
     before = lines.number
     ours = _ours(header)
     for row in found:
@@ -67,14 +69,14 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         before = lines.number
 
 
-def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
-    """The column names of a CSV or TSV file, those looked for (and `wanted`) as they are called here (`columns.matched`).
+def read_header(path: Path) -> tuple[str, ...]:
+    """The column names of a CSV or TSV file.
 
     Raises:
         InvalidData: there is no header, or two columns have one name.
     """
     with open_lines(path) as lines:
-        return tuple(_header(_rows(lines, path), path, wanted))
+        return tuple(_header(_rows(lines, path), path))
 
 
 def _ours(header: Sequence[str]) -> bool:
@@ -87,8 +89,8 @@ def _is_number(cell: str) -> bool:
     return found is not None and found == found
 
 
-def _header(found: Iterator[list[str]], path: Path, wanted: Sequence[str] = ()) -> list[str]:
-    names = matched([name.strip() for name in next(found, [])], wanted)
+def _header(found: Iterator[list[str]], path: Path) -> list[str]:
+    names = [name.strip() for name in next(found, [])]
     if _ours(names):
         names = [live(name) for name in names]
     if not any(names):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from proxyset.errors import InvalidData, InvalidInput
-from proxyset.sources.columns import TEXT_COLUMNS
+from proxyset.sources.columns import TEXT_COLUMNS, look_up
 from proxyset.sources.source import Kind
 
 # Under which names a mapping may hold its item, in order of preference.
@@ -116,7 +116,8 @@ def parts(record: Any, kind: Kind | None = None) -> tuple[Any, Mapping[str, Any]
     if not isinstance(record, Mapping):
         return record, {}
     names = NAMES.get(kind, ()) if kind else [name for some in NAMES.values() for name in some]
-    found = next((name for name in names if record.get(name) is not None), None)
+    there = (look_up(name, record) for name in names)
+    found = next((name for name in there if name is not None and record[name] is not None), None)
     columns = {str(name): _scalar(value) for name, value in record.items() if name != found}
     return (columns if found is None else record[found]), columns
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, Sample, in_batches
-from proxyset.sources.columns import ID, OURS, carried, json_object, value
+from proxyset.sources.columns import ID, OURS, carried, json_object, values
 from proxyset.sources.files import locate_any
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 from proxyset.sources.tar import members
@@ -139,7 +139,7 @@ class WebDataset:
         return (
             (said if isinstance(said, str) else prefix + key),
             item,
-            [value(record, name) for name in names],
+            values(record, names),
         )
 
     def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:

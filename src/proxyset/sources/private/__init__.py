@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
+from proxyset.sources.columns import look_up
 from proxyset.sources.detect import KINDS, SUFFIXES, Format
 from proxyset.sources.files import counted, list_files, locate, reading
 from proxyset.sources.private import arrays, json_lines, parquet, pictures, rows
@@ -93,7 +94,7 @@ class PrivateFiles:
         """
         match self.files:
             case (("", "csv"),):
-                there = rows.header(locate(self.path, ""), self.wanted)
+                there = rows.header(locate(self.path, ""))
             case (("", "parquet"),):
                 there = parquet.header(locate(self.path, ""))
             case (("", "npy"),):
@@ -105,7 +106,8 @@ class PrivateFiles:
                 )
             case _:
                 return None
-        missing = [name for name in dict.fromkeys((*self.wanted.features, *needed)) if name not in there]
+        asked = dict.fromkeys((*self.wanted.features, *needed))
+        missing = [name for name in asked if look_up(name, there) is None]
         if not there or not missing:
             return None
         return (
