@@ -17,8 +17,8 @@ from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 from proxyset.sources.tar import members
 
 IMAGE_EXTENSIONS = (
-    "jpg", "jpeg", "jfif", "jpe", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm", "jp2",
-    "heic", "heif", "avif", "jxl", "dcm", "dicom",
+    "jpg", "jpeg", "jfif", "jpe", "jps", "pjpeg", "pjp", "mpo", "png", "apng", "webp", "bmp", "dib", "gif", "tif", "tiff",
+    "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "jpx", "jpf", "jpc", "j2c", "heic", "heif", "hif", "avif", "jxl", "dcm", "dicom",
 )  # fmt: skip
 
 _META = ("txt", "json", "cls")
