@@ -438,3 +438,19 @@ def test_the_matrix_in_the_docs_is_the_one_that_was_tried():
         for form, kinds in GIVES.items()
     ]
     assert "\n".join(lines) in DOCS.read_text(), "docs/data.md should have:\n" + "\n".join(lines)
+
+
+def test_nothing_is_written_into_the_pool(proxies, tmp_path):
+    pool = image_folder(tmp_path / "pool")
+    index = built(pool, tmp_path / "index")
+    proxy = chosen(index, tmp_path / "proxy")
+    within = pool / "class 0" / "out"
+    for write in (
+        lambda: built(pool, within),
+        lambda: chosen(index, within),
+        lambda: export(proxy, "imagefolder", within),
+    ):
+        with pytest.raises(InvalidInput, match=r"lies in the pool's folder .* choose another place"):
+            write()
+    assert not within.exists()
+    assert len(built(pool, pool / ".index")) == N  # hidden: no reader looks there

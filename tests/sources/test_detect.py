@@ -59,7 +59,13 @@ def picture(form):
 
 def test_pictures_without_a_suffix_are_known_by_how_they_begin(tmp_path):
     dicom = b"\0" * 128 + b"DICM"
-    names = {"IM000001": dicom, "1.2.840.113619.2.17": dicom, "DICOMDIR": dicom, "README": b"about", "x.": b""}
+    names = {
+        "IM000001": dicom,
+        "1.2.840.113619.2.17": dicom,
+        "DICOMDIR": dicom,
+        "README": b"about",
+        "x.": b"",
+    }
     names |= {form: picture(form) for form in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "JPEG2000", "AVIF")}
     (tmp_path / "study").mkdir()
     for name, data in names.items():

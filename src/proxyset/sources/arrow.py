@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from proxyset.errors import InvalidData
@@ -39,10 +41,25 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 def without_views(table: pa.Table) -> pa.Table:
     """A table whose texts and bytes are no views: Arrow takes no rows out of those."""
-    schema = pa.schema(
-        [field.with_type(_without_views(field.type)) for field in table.schema], table.schema.metadata
-    )
+    fields = [field.with_type(_without_views(field.type)) for field in table.schema]
+    schema = pa.schema(fields, table.schema.metadata)
     return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def check_kept(schema: pa.Schema) -> None:
+    """Whether rows can be kept, as Parquet.
+
+    Raises:
+        InvalidData: a column is of a type that Parquet does not have.
+    """
+    for field in schema:
+        try:
+            pq.ParquetWriter(io.BytesIO(), pa.schema([field])).close()
+        except pa.ArrowNotImplementedError as error:
+            raise InvalidData(
+                f"the column {field.name!r} is of the type {field.type}, which cannot be kept ({error}): cast it to another, "
+                "or leave it out"
+            ) from error
 
 
 def _without_views(kind: pa.DataType) -> pa.DataType:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from proxyset.encoders.cells import number
@@ -17,6 +19,7 @@ csv.field_size_limit(
 
 _LIVE = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs as a formula
 _INERT = "'"
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def inert(cell: str) -> str:
@@ -33,7 +36,8 @@ def delimiter_of(header: str, path: Path) -> str:
     """What stands between the cells of a file, by its name and its header line: a comma (a tab in .tsv), or, where the header has
     none of these, a semicolon, a tab, a comma or an upright line."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in header), usual)
+    bare = _QUOTED.sub("", header)
+    return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in bare), usual)
 
 
 def delimiter(path: Path) -> str:
@@ -84,6 +88,17 @@ def _ours(header: Sequence[str]) -> bool:
     return any(name.startswith(OURS) for name in header)
 
 
+def _count_up(names: Sequence[str]) -> bool:
+    """Whether columns may be called so: years, or numbers that count up one by one from 0 or 1."""
+    if not all(name.isascii() and name.isdigit() for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    steps = all(after == before + 1 for before, after in pairwise(numbers))
+    return all(1800 <= number < 2200 for number in numbers) or (
+        steps and (numbers[0] == 0 or numbers[:2] == [1, 2])
+    )
+
+
 def _is_number(cell: str) -> bool:
     found = number(cell)
     return found is not None and found == found
@@ -96,7 +111,7 @@ def _header(found: Iterator[list[str]], path: Path) -> list[str]:
     if not any(names):
         raise InvalidData(f"{path} is empty: it has no header line with the names of its columns")
     numbers = [name for name in names if _is_number(name)]
-    if numbers and (len(numbers) == len(names) or any(not name.isdigit() for name in numbers)):
+    if numbers and (len(numbers) == len(names) or not _count_up(numbers)):
         raise InvalidData(
             f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
             "it, or words into the names"
@@ -113,9 +128,12 @@ def _rows(lines: Lines, path: Path) -> Iterator[list[str]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise InvalidData(
-                f"{lines.at(first)}: not valid CSV ({error}); do the quotes balance?"
-            ) from error
+            why = (
+                "are its line ends carriage returns alone?"
+                if "new-line" in str(error)
+                else "do the quotes balance?"
+            )
+            raise InvalidData(f"{lines.at(first)}: not valid CSV ({error}); {why}") from error
         if row is None:
             return
         if row:

@@ -200,6 +200,7 @@ def _of_table(table: pa.Table, kind: Kind | None, asked: Sequence[str]) -> Memor
             items = arrow.vectors(_whole(table, str(content)), WHERE)
         case _:
             items = arrow.without_views(table.select(item_columns(schema, beside, WHERE)))
+            arrow.check_kept(items.schema)
     return MemorySource(kind or "table", checked_ids(ids, WHERE), items, columns)
 
 

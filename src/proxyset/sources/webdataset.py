@@ -105,10 +105,10 @@ class WebDataset:
 
         def whole() -> bool:
             if parts and parts.keys().isdisjoint(extensions):
-                passed[f"samples without one of .{', .'.join(extensions)}"] += 1
+                passed[f"samples without {'a picture' if self.kind == 'image' else 'a text'}"] += 1
             return not parts.keys().isdisjoint(extensions)
 
-        for name, read in members(locate_any(self.path, file)):
+        for name, read in members(locate_any(self.path, file), passed=passed):
             key, extension = split(name)
             if key != current:
                 if whole():
