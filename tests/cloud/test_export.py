@@ -454,3 +454,36 @@ def test_nothing_is_written_into_the_pool(proxies, tmp_path):
             write()
     assert not within.exists()
     assert len(built(pool, pool / ".index")) == N  # hidden: no reader looks there
+
+
+TYPED = {
+    "text views": pa.table({"n": [1, 2], "s": pa.array(["a", "b"], pa.string_view())}),
+    "views in lists": pa.table({"n": [1, 2], "s": pa.array([["a"], None]).cast(pa.list_(pa.string_view()))}),
+    "bytes of one length": pa.table({"n": [1, 2], "b": pa.array([b"\xff\x00", b"ab"], pa.binary(2))}),
+    "a table with a caption": pa.table({"caption": ["a", "b"], "n": [1, 2]}),
+    "names with points": pa.table({"a.b": [1, 2], "a": [{"b": 1}, {"b": 2}], "": ["x", "y"]}),
+}
+
+
+@pytest.mark.parametrize("what", TYPED)
+def test_rows_of_any_type_are_carried(tmp_path, what):
+    pool = parquet(tmp_path / "pool", TYPED[what])
+    index = build_index(pool, tmp_path / "index", clusters=2, kind="table")
+    proxy = chosen(index, tmp_path / "proxy")
+    export(proxy, "parquet", tmp_path / "out.parquet")
+    assert told(build_index(tmp_path / "out.parquet", tmp_path / "again", clusters=2)) == told(index)
+    if "" not in TYPED[what].column_names:
+        export(proxy, "csv", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i8", "<f2", "F", "both"])
+def test_vectors_of_any_layout_are_carried(tmp_path, dtype):
+    (tmp_path / "pool").mkdir()
+    dtypes = ["f4", "f8"] if dtype == "both" else ["f8" if dtype == "F" else dtype]
+    for part, each in enumerate(dtypes):
+        array = np.asarray(4 * X, each, order="F" if dtype == "F" else "C")
+        np.save(tmp_path / "pool" / f"{part}.npy", array)
+    index = built(tmp_path / "pool", tmp_path / "index")
+    proxy = select(index, [], tmp_path / "proxy", budget=100, strategy="random")
+    export(proxy, "parquet", tmp_path / "out.parquet")
+    assert told(built(tmp_path / "out.parquet", tmp_path / "again")) == told(index)
