@@ -20,6 +20,7 @@ from proxyset.cloud.export import FORMS, export, folder_names
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.jobs.label_studio.server import labeling_config
 
 N = 12
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
@@ -235,7 +236,12 @@ def test_what_is_exported_is_read_back_as_it_was(proxies, tmp_path, kind, pool, 
         assert [row["proxyset_rank"] for row in rows_of(out)] == list(map(str, range(N)))
         return
     if GIVES[form][kind] == "tasks":
-        assert {task["data"]["proxyset_id"] for task in json.loads(out.read_text())} == told(index).keys()
+        tasks = json.loads(out.read_text())
+        assert {task["data"]["proxyset_id"] for task in tasks} == told(index).keys()
+        asked = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface(
+            labeling_config(["a"], kind)
+        )
+        assert all(asked.validate_task(task) for task in tasks)  # tests/e2e really imports them
         return
     again, before = told(built(out, tmp_path / "index")), told(index)
     if (kind, form) == (
