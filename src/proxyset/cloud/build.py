@@ -381,6 +381,9 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
 def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
     names = [name for name in sorted(new) if old.get(name) != new[name]]
     changes = ", ".join(
-        f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "names, sizes or times of the pool's files" for n in names
+        f"{n} was {old.get(n)!r}, now {new[n]!r}"
+        if n != "files"
+        else "names, sizes or times of the pool's files"
+        for n in names
     )
     return f"{folder} holds an index built differently ({changes}): choose another folder or remove it"
