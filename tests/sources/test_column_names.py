@@ -112,3 +112,7 @@ def test_look_up():
     assert look_up("a", ["A", "a"]) == "a" and look_up("a", ["A"]) == "A"
     assert look_up("a", ["A", "Ａ"]) == "A" and look_up("ss", ["ß"]) == "ß"
     assert look_up("a", []) is look_up("aB", ["AB", "ab"]) is None
+
+
+def test_keys_that_are_no_texts():
+    assert everything(open_source([{5: "x", "TEXT": "a"}]))[1] == ["a"]

@@ -43,7 +43,7 @@ def look_up(name: str, names: Collection[str]) -> str | None:
     """The column that is called `name`: exactly, else the only one that differs from it in case alone; None if there is none."""
     if name in names:
         return name
-    alike = [each for each in names if each.casefold() == name.casefold()]
+    alike = [each for each in names if str(each).casefold() == name.casefold()]
     return alike[0] if len(alike) == 1 else None
 
 
