@@ -20,6 +20,7 @@ from proxyset.cloud.export import FORMS, export, folder_names
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.jobs.label_studio.server import labeling_config
 
 N = 12
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
@@ -235,7 +236,12 @@ def test_what_is_exported_is_read_back_as_it_was(proxies, tmp_path, kind, pool, 
         assert [row["proxyset_rank"] for row in rows_of(out)] == list(map(str, range(N)))
         return
     if GIVES[form][kind] == "tasks":
-        assert {task["data"]["proxyset_id"] for task in json.loads(out.read_text())} == told(index).keys()
+        tasks = json.loads(out.read_text())
+        assert {task["data"]["proxyset_id"] for task in tasks} == told(index).keys()
+        asked = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface(
+            labeling_config(["a"], kind)
+        )
+        assert all(asked.validate_task(task) for task in tasks)  # tests/e2e really imports them
         return
     again, before = told(built(out, tmp_path / "index")), told(index)
     if (kind, form) == (
@@ -438,3 +444,52 @@ def test_the_matrix_in_the_docs_is_the_one_that_was_tried():
         for form, kinds in GIVES.items()
     ]
     assert "\n".join(lines) in DOCS.read_text(), "docs/data.md should have:\n" + "\n".join(lines)
+
+
+def test_nothing_is_written_into_the_pool(proxies, tmp_path):
+    pool = image_folder(tmp_path / "pool")
+    index = built(pool, tmp_path / "index")
+    proxy = chosen(index, tmp_path / "proxy")
+    within = pool / "class 0" / "out"
+    for write in (
+        lambda: built(pool, within),
+        lambda: chosen(index, within),
+        lambda: export(proxy, "imagefolder", within),
+    ):
+        with pytest.raises(InvalidInput, match=r"lies in the pool's folder .* choose another place"):
+            write()
+    assert not within.exists()
+    assert len(built(pool, pool / ".index")) == N  # hidden: no reader looks there
+
+
+TYPED = {
+    "text views": pa.table({"n": [1, 2], "s": pa.array(["a", "b"], pa.string_view())}),
+    "views in lists": pa.table({"n": [1, 2], "s": pa.array([["a"], None]).cast(pa.list_(pa.string_view()))}),
+    "bytes of one length": pa.table({"n": [1, 2], "b": pa.array([b"\xff\x00", b"ab"], pa.binary(2))}),
+    "a table with a caption": pa.table({"caption": ["a", "b"], "n": [1, 2]}),
+    "names with points": pa.table({"a.b": [1, 2], "a": [{"b": 1}, {"b": 2}], "": ["x", "y"]}),
+}
+
+
+@pytest.mark.parametrize("what", TYPED)
+def test_rows_of_any_type_are_carried(tmp_path, what):
+    pool = parquet(tmp_path / "pool", TYPED[what])
+    index = build_index(pool, tmp_path / "index", clusters=2, kind="table")
+    proxy = chosen(index, tmp_path / "proxy")
+    export(proxy, "parquet", tmp_path / "out.parquet")
+    assert told(build_index(tmp_path / "out.parquet", tmp_path / "again", clusters=2)) == told(index)
+    if "" not in TYPED[what].column_names:
+        export(proxy, "csv", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i8", "<f2", "F", "both"])
+def test_vectors_of_any_layout_are_carried(tmp_path, dtype):
+    (tmp_path / "pool").mkdir()
+    dtypes = ["f4", "f8"] if dtype == "both" else ["f8" if dtype == "F" else dtype]
+    for part, each in enumerate(dtypes):
+        array = np.asarray(4 * X, each, order="F" if dtype == "F" else "C")
+        np.save(tmp_path / "pool" / f"{part}.npy", array)
+    index = built(tmp_path / "pool", tmp_path / "index")
+    proxy = select(index, [], tmp_path / "proxy", budget=100, strategy="random")
+    export(proxy, "parquet", tmp_path / "out.parquet")
+    assert told(built(tmp_path / "out.parquet", tmp_path / "again")) == told(index)

@@ -24,6 +24,7 @@ from proxyset.jobs.label_studio.pull import pull
 from proxyset.jobs.label_studio.push import push
 from proxyset.jobs.label_studio.server import Server
 from proxyset.jobs.labels import match_labels
+from tests.cloud.test_export import POOLS, built, chosen
 from tests.e2e import label_studio
 from tests.e2e.lossy import lossy
 
@@ -285,3 +286,19 @@ def test_tasks_carried_by_hand_are_known_again(digits, owner, tmp_path):
     assert is_export(tmp_path / "exported.json")
     (answer,) = read_export(tmp_path / "exported.json")
     assert (answer.id, answer.label, answer.hash) == (task.id, truth[task.id], task.hash)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool"), [(kind, pool) for kind in ("image", "text") for pool in POOLS[kind]]
+)
+def test_what_is_exported_is_imported(owner, tmp_path, kind, pool):
+    """The cells of the matrix in docs/data.md: Label Studio's own import, and what it has then."""
+    proxy = chosen(built(POOLS[kind][pool](tmp_path / "pool"), tmp_path / "index"), tmp_path / "proxy")
+    export(proxy, "label-studio", tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    project = owner.make_project(f"{kind}s of {pool}", CLASSES, kind, None)
+    owner.send(project, tasks)
+    there = [owner._client.tasks.get(id=str(task.number)) for task in owner.tasks(project)]
+    found = {task.data["proxyset_id"]: (task.data, task.meta) for task in there}
+    assert found == {task["data"]["proxyset_id"]: (task["data"], task["meta"]) for task in tasks}
+    assert len(found) == len(proxy)

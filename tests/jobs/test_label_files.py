@@ -71,3 +71,10 @@ def test_the_suffix_says_the_form(tmp_path):
         write_labels([Answer("1", "a")], tmp_path / "l.xlsx")
     with pytest.raises((InvalidData, OSError), match="missing"):
         read_labels(tmp_path / "missing.csv")
+
+
+def test_columns_of_labels_in_other_case(tmp_path):
+    (tmp_path / "x.csv").write_text("ID,Label\na,cat\n")
+    (tmp_path / "x.jsonl").write_text('{"Id": "a", "LABEL": "cat"}\n')
+    for name in ("x.csv", "x.jsonl"):
+        assert [(answer.id, answer.label) for answer in read_labels(tmp_path / name)] == [("a", "cat")]

@@ -1,10 +1,14 @@
+import io
 import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from proxyset.errors import InvalidData
 from proxyset.sources import open_source
+from proxyset.sources.private import open_private_files
+from proxyset.sources.private.records import Wanted
 
 
 def test_nothing_there(tmp_path):
@@ -45,3 +49,32 @@ def test_a_form_cannot_give_every_kind(tmp_path):
     np.save(tmp_path / "e.npy", np.ones((2, 2)))
     with pytest.raises(InvalidData, match="no data of kind text"):
         open_source(tmp_path / "e.npy", kind="text")
+
+
+def picture(form):
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(buffer, form)
+    return buffer.getvalue()
+
+
+def test_pictures_without_a_suffix_are_known_by_how_they_begin(tmp_path):
+    dicom = b"\0" * 128 + b"DICM"
+    names = {
+        "IM000001": dicom,
+        "1.2.840.113619.2.17": dicom,
+        "DICOMDIR": dicom,
+        "README": b"about",
+        "x.": b"",
+    }
+    names |= {form: picture(form) for form in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "JPEG2000", "AVIF")}
+    (tmp_path / "study").mkdir()
+    for name, data in names.items():
+        (tmp_path / "study" / name).write_bytes(data)
+    found = set(names) - {"DICOMDIR", "README", "x."}
+    source = open_source(tmp_path)
+    assert {file.removeprefix("study/") for file in source.files} == found
+    private = open_private_files(tmp_path, Wanted("image"))
+    assert [file for file, _ in private.files] == list(source.files)
+    assert private.passed_over == {"files without a suffix": 3}
+    (alone,) = open_private_files(tmp_path / "study" / "IM000001", Wanted("image")).batches()
+    assert len(alone.ids) == 1

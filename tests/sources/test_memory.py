@@ -14,6 +14,8 @@ from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources import open_source
 from proxyset.sources.source import Batch
 
+from .reading import everything
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(7, 3)).astype(np.float32)
 TEXTS = [f"text {number}" for number in range(7)]
@@ -192,3 +194,32 @@ def test_a_kind_that_is_not_there_is_said() -> None:
         open_source(pa.table({"text": TEXTS}), kind="image")
     with pytest.raises(InvalidData, match="no column 'who'"):
         open_source(X, columns=["who"])
+
+
+def test_arrays_that_hold_something_else_than_they_show():
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(np.eye(3))
+    for given in (sparse, torch_sparse()):
+        with pytest.raises(InvalidInput, match="a sparse array is not read: make it dense"):
+            open_source(given)
+    with pytest.raises(InvalidData, match="make them float64"):
+        open_source(np.eye(3, dtype=np.longdouble))
+    masked = np.ma.masked_equal([[1, 2], [3, 4]], 2)
+    np.testing.assert_array_equal(everything(open_source(masked))[1], [[1, np.nan], [3, 4]])
+
+
+def torch_sparse():
+    return pytest.importorskip("torch").eye(3).to_sparse()
+
+
+UNKEPT = {
+    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), pa.array([5, 6])),
+    "interval": pa.array([(1, 2, 3), (1, 2, 4)], pa.month_day_nano_interval()),
+    "union": pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]),
+    "nothing": pa.array([{}, {}], pa.struct([])),
+}
+
+
+@pytest.mark.parametrize("what", UNKEPT)
+def test_a_column_that_cannot_be_kept_is_named(what):
+    with pytest.raises(InvalidData, match=r"the column 'odd' is of the type .* which cannot be kept"):
+        open_source(pa.table({"n": [1, 2], "odd": UNKEPT[what]}))

@@ -154,3 +154,28 @@ def test_ways_of_writing_a_column_in_parquet(tmp_path, column, kind, items):
     (batch,) = open_private_files(tmp_path / "x.parquet", Wanted(kind, dim=3)).batches()
     assert not batch.unread
     assert np.array_equal(batch.items, items) if kind == "embedding" else batch.items == items
+
+
+def test_links_in_a_tar_are_counted_and_tars_that_were_joined_are_refused(tmp_path):
+    picture(tmp_path / "x.jpg")
+    data = (tmp_path / "x.jpg").read_bytes()
+    path = tmp_path / "x.tar"
+    path.write_bytes(tar_of({"a.jpg": data}))
+    with tarfile.open(path, "a") as archive:
+        for kind, name in (
+            (tarfile.LNKTYPE, "b.jpg"),
+            (tarfile.SYMTYPE, "c.jpg"),
+            (tarfile.FIFOTYPE, "d.jpg"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "a.jpg"
+            archive.addfile(info)
+    passed = {"links to other members": 2, "members that are no files": 1}
+    source = open_source(path)
+    assert [batch.passed_over for shard in source.shards() for batch in source.read(shard)] == [passed]
+    private = open_private(path, load_encoder("hog"))
+    assert sum(len(records.ids) for records in private.records()) == 1
+    assert any("2 links to other members" in line for line in private.tally.words())
+    path.write_bytes(tar_of({"a.jpg": data}) + tar_of({"b.jpg": data}))
+    with pytest.raises(InvalidData, match=r"goes on after its end .* several tar files joined"):
+        everything(open_source(path))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proxyset.errors import InvalidData
 from proxyset.sources import fetch, open_source
+from proxyset.sources.delimited import read_header
 from proxyset.sources.lines import MAX_LINE_BYTES
 
 from .reading import everything, fetched
@@ -205,3 +206,33 @@ def test_memory_is_that_of_a_batch(tmp_path):
     tracemalloc.stop()
     assert planned < 2e6
     assert read < 45e6
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("1,anna,30", None),
+        ("39,State-gov,77516,13", None),
+        ("5.1,3.5,setosa", None),
+        ("1,2,3", None),
+        ("id,2019,2020", ("id", "2019", "2020")),
+        ("label,0,1,2", ("label", "0", "1", "2")),
+        ("a,1,2,3", ("a", "1", "2", "3")),
+        ('"Price; net",b', ("Price; net", "b")),
+        ('"Price, net";b', ("Price, net", "b")),
+    ],
+)
+def test_what_is_a_header(tmp_path, header, names):
+    (tmp_path / "x.csv").write_text(header + "\n")
+    if names:
+        assert read_header(tmp_path / "x.csv") == names
+    else:
+        with pytest.raises(InvalidData, match="its first line has numbers"):
+            read_header(tmp_path / "x.csv")
+
+
+def test_encodings_and_line_ends_are_named(tmp_path):
+    for data, why in ((b"a,b\r1,2\r", "carriage returns alone"), ("a,b\n1,2\n".encode("utf-16"), "UTF-16")):
+        (tmp_path / "x.csv").write_bytes(data)
+        with pytest.raises(InvalidData, match=why):
+            open_source(tmp_path / "x.csv")

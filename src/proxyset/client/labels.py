@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from proxyset.client.private_data import FOLDER, Labels
 from proxyset.encoders.cells import canonical
 from proxyset.errors import InvalidData
+from proxyset.sources.columns import look_up
 from proxyset.sources.private import rows
 from proxyset.sources.private.records import Wanted
 from proxyset.sources.source import Batch
@@ -34,8 +35,8 @@ def read_labels(path: str | os.PathLike[str]) -> dict[str, str]:
         InvalidData: the header has no such columns. OSError: it cannot be read.
     """
     path, wanted = Path(path), Wanted("table", columns=("label",))
-    names = rows.header(path, wanted)
-    if not {"id", "label"} <= set(names):
+    names = rows.header(path)
+    if None in (look_up("id", names), look_up("label", names)):
         raise InvalidData(f"{path} has the columns {names}; it needs id and label")
     found: dict[str, str] = {}
     for batch in rows.read(path, "", wanted):

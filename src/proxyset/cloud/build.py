@@ -39,7 +39,7 @@ from proxyset.encoders.foreign import NAMES
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
-from proxyset.sources.files import passed_over, signature
+from proxyset.sources.files import check_apart, passed_over, signature
 from proxyset.sources.foreign import foreign_source
 from proxyset.sources.given import Given, is_path
 from proxyset.sources.memory import MemorySource
@@ -99,7 +99,7 @@ def build_index(
 
     Raises:
         InvalidData: an empty pool, too many corrupt items, an id twice.
-        InvalidInput: R or dim out of range; `out` belongs to another build.
+        InvalidInput: R or dim out of range; `out` belongs to another build, or lies in the pool's folder.
         MissingExtra: the encoder needs a library that is not installed.
     """
     if clusters is not None and clusters < 1:
@@ -108,6 +108,8 @@ def build_index(
         raise InvalidInput(f"dim must be at least 1, not {dim}")
     if max_corrupt is not None and not 0 <= max_corrupt <= 1:
         raise InvalidInput(f"max_corrupt is a share between 0 and 1, not {max_corrupt}")
+    if out is not None and is_path(pool):
+        check_apart(out, os.fspath(pool))
     source = pool if isinstance(pool, MemorySource) else open_source(pool, kind=kind)
     encoding = load_encoder(encoder, source=source)
     if dim is not None and dim > encoding.spec.dim:
@@ -379,6 +381,9 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
 def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
     names = [name for name in sorted(new) if old.get(name) != new[name]]
     changes = ", ".join(
-        f"{n} was {old.get(n)!r}, now {new[n]!r}" if n != "files" else "the pool's files" for n in names
+        f"{n} was {old.get(n)!r}, now {new[n]!r}"
+        if n != "files"
+        else "names, sizes or times of the pool's files"
+        for n in names
     )
     return f"{folder} holds an index built differently ({changes}): choose another folder or remove it"

@@ -209,9 +209,8 @@ def _check_address(address: str) -> None:
     else:
         if not asked.returncode:
             return
-        why = next(
-            iter(asked.stderr.strip().splitlines()[-1:]), f"`ray status` ended with {asked.returncode}"
-        )
+        said = asked.stderr.strip().splitlines()
+        why = said[-1] if said and asked.returncode > 0 else f"`ray status` ended with {asked.returncode}"
     raise ProxysetError(_NO_CLUSTER.format(address=address, why=why))
 
 

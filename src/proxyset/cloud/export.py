@@ -26,7 +26,8 @@ from proxyset.errors import InvalidInput
 from proxyset.sources.arrow import spelled
 from proxyset.sources.columns import ID, OURS
 from proxyset.sources.delimited import inert
-from proxyset.sources.files import LISTING
+from proxyset.sources.files import LISTING, check_apart
+from proxyset.sources.parquet import KIND
 from proxyset.sources.source import KEPT_COLUMNS
 
 _TAR_ITEMS = 10_000
@@ -49,11 +50,12 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
         out: new file or folder.
 
     Raises:
-        InvalidInput: an unknown form, or one that these items cannot take.
+        InvalidInput: an unknown form, or one that these items cannot take; `out` lies in the pool's folder.
         FileExistsError: `out` is already there.
     """
     if form not in FORMS:
         raise InvalidInput(f"unknown form {form!r}: choose one of {', '.join(sorted(FORMS))}")
+    check_apart(out, proxy.card.pool)
     if Path(out).exists() and not (Path(out).is_dir() and not any(Path(out).iterdir())):
         raise FileExistsError(f"{out} already exists; choose another name or remove it")
     FORMS[form](proxy, Path(out))
@@ -111,8 +113,9 @@ def _parquet(proxy: ProxySet, out: Path) -> None:
         table = beside.append_column("embedding", values)
     else:
         table = beside.append_column(proxy.card.kind, pa.array(items))
+    about = (table.schema.metadata or {}) | {KIND: proxy.card.kind.encode()}
     with atomic.replacing(out) as path:
-        pq.write_table(table, path)
+        pq.write_table(table.replace_schema_metadata(about), path)
 
 
 def _csv(proxy: ProxySet, out: Path) -> None:

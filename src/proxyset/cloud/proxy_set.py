@@ -45,6 +45,7 @@ from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
 from proxyset.sources.arrow import together
 from proxyset.sources.columns import OURS
+from proxyset.sources.files import check_apart
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.release import Release
@@ -296,10 +297,12 @@ def select(
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, or
-            none where one is needed; both releases and a reference; what `curation.curate` cannot do.
+            none where one is needed; both releases and a reference; what `curation.curate` cannot do; `out` lies in the pool.
         ArtifactError: the index is damaged, or a release's receipt is not its own.
         FileExistsError: `out` holds something else.
     """
+    if out is not None:
+        check_apart(out, index.manifest.pool)
     found = [releases] if isinstance(releases, Release) else releases
     if reference is not None and found:
         raise InvalidInput(
@@ -442,6 +445,7 @@ def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str 
         values = [rows.slice(row, 1) for row in range(len(rows))]
     elif index.manifest.kind == "embedding":
         buffer = io.BytesIO()  # np.save into a full disk says only how many values did not fit
+        values = list(np.stack(values))  # in the one type that they have together
         np.save(buffer, np.stack(values))
         (folder / "embeddings.npy").write_bytes(buffer.getbuffer())
     return files, hashes if index.manifest.kind == "image" else [_hash(value) for value in values]

@@ -210,14 +210,13 @@ def _write(path: Path, source: Source, encoder: Encoder, shard: Shard, value_typ
             X = encoded.embeddings[kept]
             if value_type == pa.float16():
                 X = _half(X)
-            columns = []
-            for name in KEPT_COLUMNS:
-                values = batch.columns.get(name)
-                columns.append([None if values is None else values[row] for row in kept])
+            take = pa.array(kept)
+            nothing = pa.nulls(len(batch.ids), pa.string())
+            beside = [pa.array(batch.columns.get(name, nothing), pa.string()) for name in KEPT_COLUMNS]
             embedding = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel(), value_type), dim)
-            ids = pa.array([batch.ids[row] for row in kept], pa.string())
-            content = pa.array(contents(source.kind, batch.items)[kept])
-            arrays = [ids, content, *(pa.array(column, pa.string()) for column in columns), embedding]
+            content = pa.array(contents(source.kind, batch.items))
+            named = [pa.array(batch.ids, pa.string()), content, *beside]
+            arrays = [*(column.take(take) for column in named), embedding]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             rows += len(kept)
             passed.update(batch.passed_over)

@@ -1,7 +1,7 @@
 """DICOM to pixels: the same steps on both sides, for every file by itself.
 
-Steps: the first frame; the modality's slope and intercept or table; the file's own first window or table of values of interest,
-else from the picture's least value to its greatest; "MONOCHROME1" inverted, so that more is brighter; colours as RGB.
+Steps: the first frame; the modality's slope and intercept or table; the file's own first window or table of values of interest, if
+it has one; from the least value that is left to the greatest; "MONOCHROME1" inverted, so that more is brighter; colours as RGB.
 """
 
 from __future__ import annotations

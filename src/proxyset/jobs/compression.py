@@ -10,6 +10,7 @@ OUT/report.json, .md     what was measured
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.quantise import quantise
 from proxyset.train.settings import Settings
 from proxyset.wire.lineage import PRIVATE, Lineage
-from proxyset.wire.model import CARD, ModelCard
+from proxyset.wire.model import CARD, MODEL, ModelCard
 
 AUTO = "auto"
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
@@ -189,26 +190,26 @@ def compress(
     run = replace(run, lineage=lineage)
     fitted = distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
     lineage = fitted.lineage
-    with atomic.new_folder(out) as folder:  # not before: a run that is killed while it trains leaves nothing
-        export_onnx(model, folder / "float32.onnx", about_images(classes, framing(side), lineage))
-        files = {"teacher": taught.data, "float32": (folder / "float32.onnx").read_bytes()}
-        (folder / "float32.onnx").unlink()
-        files["int8"] = quantise(files["float32"], images.pixels)
-        _check_bytes(files[budget.precision], budget)
-        counted = multiply_adds(model, model.shape)
-        counts = {"teacher": graph_multiply_adds(taught.data), "float32": counted, "int8": counted}
-        measured = _measured(files, counts, images, tested, truth)
-        report = Report(
-            student=name,
-            precision=budget.precision,
-            max_bytes=budget.max_bytes,
-            max_multiply_adds=budget.max_multiply_adds,
-            items=len(images.ids),
-            settings=asdict(settings) | asdict(rule),
-            lineage=lineage,
-            models=measured,
-            notes=notes,
-        )
+    with tempfile.TemporaryDirectory() as place:
+        export_onnx(model, Path(place) / MODEL, about_images(classes, framing(side), lineage))
+        files = {"teacher": taught.data, "float32": (Path(place) / MODEL).read_bytes()}
+    files["int8"] = quantise(files["float32"], images.pixels)
+    _check_bytes(files[budget.precision], budget)
+    counted = multiply_adds(model, model.shape)
+    counts = {"teacher": graph_multiply_adds(taught.data), "float32": counted, "int8": counted}
+    measured = _measured(files, counts, images, tested, truth)
+    report = Report(
+        student=name,
+        precision=budget.precision,
+        max_bytes=budget.max_bytes,
+        max_multiply_adds=budget.max_multiply_adds,
+        items=len(images.ids),
+        settings=asdict(settings) | asdict(rule),
+        lineage=lineage,
+        models=measured,
+        notes=notes,
+    )
+    with atomic.new_folder(out) as folder:  # not before: a run that is killed while it works leaves nothing
         for precision in PRECISIONS:
             (folder / precision).mkdir()
             pack(

@@ -20,7 +20,7 @@ from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.labels import Answer
-from proxyset.sources.columns import json_object
+from proxyset.sources.columns import json_object, look_up
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import reading
 from proxyset.sources.lines import open_lines
@@ -184,12 +184,15 @@ def _json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _answer(record: dict[str, Any], where: str) -> Answer:
-    if missing := [name for name in ("id", "label") if name not in record]:
+    there = {name: look_up(name, record) for name in _COLUMNS}
+    if missing := [name for name in ("id", "label") if there[name] is None]:
         raise InvalidData(
             f"{where}: no {' and no '.join(missing)}, only {', '.join(map(repr, record)) or 'nothing'}; a file of labels has "
             "the columns id and label, and may have annotator and hash"
         )
-    values = {name: _text(record.get(name), f"{where}, {name}") for name in _COLUMNS}
+    values = {
+        name: _text(None if key is None else record[key], f"{where}, {name}") for name, key in there.items()
+    }
     if not values["id"]:
         raise InvalidData(f"{where}: no id; it is that of selection.parquet")
     return Answer(values["id"], values["label"].strip(), values["annotator"].strip(), values["hash"])

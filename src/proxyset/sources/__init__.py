@@ -9,6 +9,7 @@ from typing import get_args
 from proxyset.errors import InvalidInput
 from proxyset.sources.batches import SHARD_ITEMS
 from proxyset.sources.clip_retrieval import ClipRetrieval
+from proxyset.sources.columns import look_up
 from proxyset.sources.delimited import read_header
 from proxyset.sources.detect import detect
 from proxyset.sources.embeddings import Embeddings
@@ -87,7 +88,9 @@ def open_source(
             return Parquet(where, files, asked, shard_size, kind)
         case "jsonl":
             return JsonLines(where, files, asked, sizes["text"])
-        case "csv" if kind == "text" or (kind is None and "text" in read_header(locate(where, files[0]))):
+        case "csv" if kind == "text" or (
+            kind is None and look_up("text", read_header(locate(where, files[0])))
+        ):
             return CsvText(where, files, asked, sizes["text"])
         case "csv":
             return CsvTable(where, files, asked, sizes["table"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from proxyset.errors import InvalidData
@@ -37,6 +39,47 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def without_views(table: pa.Table) -> pa.Table:
+    """A table whose texts and bytes are no views: Arrow takes no rows out of those."""
+    fields = [field.with_type(_without_views(field.type)) for field in table.schema]
+    schema = pa.schema(fields, table.schema.metadata)
+    return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def check_kept(schema: pa.Schema) -> None:
+    """Whether rows can be kept, as Parquet.
+
+    Raises:
+        InvalidData: a column is of a type that Parquet does not have.
+    """
+    for field in schema:
+        try:
+            pq.write_table(pa.schema([field]).empty_table(), io.BytesIO())
+        except pa.ArrowNotImplementedError as error:
+            raise InvalidData(
+                f"the column {field.name!r} is of the type {field.type}, which cannot be kept ({error}): cast it to another, "
+                "or leave it out"
+            ) from error
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    types, inner = pa.types, _without_views
+    if types.is_string_view(kind):
+        return pa.large_string()
+    if types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(inner(field.type)) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(inner(kind.key_type), inner(kind.item_type), kind.keys_sorted)
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(inner(kind.value_type)), kind.list_size)
+    for is_list, of in (types.is_list, pa.list_), (types.is_large_list, pa.large_list):
+        if is_list(kind):
+            return of(kind.value_field.with_type(inner(kind.value_type)))
+    return kind
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether this is a type of strings."""
     kind = plain_type(kind)
@@ -49,7 +92,13 @@ def is_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         place = kind.get_field_index("bytes")
         return place >= 0 and is_bytes(kind.field(place).type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+    some = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_fixed_size_binary,
+    )
+    return any(is_such(kind) for is_such in some)
 
 
 def is_vectors(kind: pa.DataType) -> bool:

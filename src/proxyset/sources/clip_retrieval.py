@@ -12,7 +12,7 @@ import numpy as np
 
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, rows_for
-from proxyset.sources.columns import ID, carried
+from proxyset.sources.columns import ID, carried, look_up
 from proxyset.sources.embeddings import Embeddings, open_npy
 from proxyset.sources.fetch import pick_by_reading
 from proxyset.sources.files import list_files, locate
@@ -88,7 +88,8 @@ class ClipRetrieval:
                         f"{locate(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has "
                         f"{rows}; they must be of the same items"
                     )
-                missing = set(self._used).difference(file.schema_arrow.names)
+                names = file.schema_arrow.names
+                missing = [name for name in self._used if name not in names]
                 if missing:
                     raise InvalidData(
                         f"{locate(self.path, metadata)} has no column {', '.join(sorted(missing))}"
@@ -123,7 +124,11 @@ class ClipRetrieval:
 
     @cached_property
     def _used(self) -> list[str]:
-        return list(dict.fromkeys((*self._carried.values(), *({ID} & set(self._names)))))
+        return list(dict.fromkeys((*self._carried.values(), *([self._id] if self._id else []))))
+
+    @cached_property
+    def _id(self) -> str | None:
+        return look_up(ID, self._names)
 
     def shards(self) -> list[Shard]:
         return self._embeddings.shards()
@@ -139,7 +144,7 @@ class ClipRetrieval:
         for rows in rows_between(path, self._used, shard.start, shard.stop, step):
             stop = start + rows.num_rows
             first = shard.first_row + start - shard.start
-            yield beside(rows, np.array(array[start:stop]), self._carried, first, path)
+            yield beside(rows, np.array(array[start:stop]), self._carried, self._id, first, path)
             start = stop
         if start != shard.stop:
             raise InvalidData(
@@ -147,4 +152,4 @@ class ClipRetrieval:
             )
 
     def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        return pick_by_reading(self, shard, ids) if ID in self._used else self._embeddings.pick(shard, ids)
+        return pick_by_reading(self, shard, ids) if self._id else self._embeddings.pick(shard, ids)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from proxyset.errors import InvalidData
@@ -19,7 +19,6 @@ TEXT_COLUMNS = ("text", "caption")
 # (image_path).
 _ALIASES = {"uri": ("uri", "url", "image_path"), "licence": ("licence", "license")}
 
-_LOOKED_FOR = (ID, *KEPT_COLUMNS, *TEXT_COLUMNS, *(name for names in _ALIASES.values() for name in names))
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 # An id becomes a file name or a CSV cell later: no control characters, and nothing that UTF-8 cannot write.
@@ -40,19 +39,17 @@ def carried(available: Collection[str], asked: Sequence[str], where: str) -> dic
     return {name: found for name, found in names.items() if found is not None}
 
 
-def matched(names: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
-    """The names of columns, with those that are looked for as they are looked for, where they differ in case alone.
-
-    "Text" is "text" if there is no "text", and no "TEXT" either.
-    """
-    known = {name.casefold(): name for name in (*reversed(wanted), *_LOOKED_FOR)}
-    alike = Counter(name.casefold() for name in names)
-    return [name if alike[name.casefold()] > 1 else known.get(name.casefold(), name) for name in names]
+def look_up(name: str, names: Collection[str]) -> str | None:
+    """The column that is called `name`: exactly, else the only one that differs from it in case alone; None if there is none."""
+    if name in names:
+        return name
+    alike = [each for each in names if str(each).casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def features(names: Sequence[str], beside: Mapping[str, str]) -> list[str]:
     """The columns of a table that make its items: all but the id, those that are carried `beside`, and what others wrote there."""
-    apart = {ID, *beside.values()}
+    apart = {look_up(ID, names), *beside.values()}
     return [
         name
         for name in names
@@ -61,13 +58,18 @@ def features(names: Sequence[str], beside: Mapping[str, str]) -> list[str]:
 
 
 def _found(name: str, available: Collection[str]) -> str | None:
-    return next((alias for alias in _ALIASES.get(name, (name,)) if alias in available), None)
+    places = (look_up(alias, available) for alias in _ALIASES.get(name, (name,)))
+    return next((place for place in places if place is not None), None)
 
 
-def value(record: Mapping[str, Any], name: str) -> str | None:
-    """The column `name` of a JSON record, which may have it under another name, or not at all."""
-    found = _found(name, record)
-    return None if found is None else as_text(record[found])
+def values(record: Mapping[str, Any], names: Sequence[str]) -> list[str | None]:
+    """The columns `names` of a JSON record, which may have them under other names, or not at all."""
+    return [None if key is None else as_text(record[key]) for key in _keys(tuple(record), tuple(names))]
+
+
+@lru_cache(maxsize=64)
+def _keys(there: tuple[str, ...], names: tuple[str, ...]) -> list[str | None]:
+    return [_found(name, there) for name in names]
 
 
 def as_text(scalar: Any) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from proxyset.encoders.cells import number
 from proxyset.errors import InvalidData
-from proxyset.sources.columns import OURS, matched
+from proxyset.sources.columns import OURS, look_up
 from proxyset.sources.lines import MAX_LINE_BYTES, Lines, open_lines
 
 csv.field_size_limit(
@@ -17,6 +19,7 @@ csv.field_size_limit(
 
 _LIVE = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs as a formula
 _INERT = "'"
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def inert(cell: str) -> str:
@@ -33,7 +36,8 @@ def delimiter_of(header: str, path: Path) -> str:
     """What stands between the cells of a file, by its name and its header line: a comma (a tab in .tsv), or, where the header has
     none of these, a semicolon, a tab, a comma or an upright line."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in header), usual)
+    bare = _QUOTED.sub("", header)
+    return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in bare), usual)
 
 
 def delimiter(path: Path) -> str:
@@ -51,10 +55,12 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         InvalidData: quotes do not balance, a row is too short or too long, or the file has another header.
     """
     found = _rows(lines, path)
-    if lines.offset == 0 and (own := _header(found, path, header)) != list(header):
-        raise InvalidData(
-            f"{path} has the columns {own}, the first file has {list(header)}; they must be the same"
-        )
+    if lines.offset == 0:
+        own = _header(found, path)
+        if [look_up(name, header) for name in own] != list(header):
+            raise InvalidData(
+                f"{path} has the columns {own}, the first file has {list(header)}; they must be the same"
+            )
     before = lines.number
     ours = _ours(header)
     for row in found:
@@ -67,14 +73,14 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         before = lines.number
 
 
-def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
-    """The column names of a CSV or TSV file, those looked for (and `wanted`) as they are called here (`columns.matched`).
+def read_header(path: Path) -> tuple[str, ...]:
+    """The column names of a CSV or TSV file.
 
     Raises:
         InvalidData: there is no header, or two columns have one name.
     """
     with open_lines(path) as lines:
-        return tuple(_header(_rows(lines, path), path, wanted))
+        return tuple(_header(_rows(lines, path), path))
 
 
 def _ours(header: Sequence[str]) -> bool:
@@ -82,19 +88,30 @@ def _ours(header: Sequence[str]) -> bool:
     return any(name.startswith(OURS) for name in header)
 
 
+def _count_up(names: Sequence[str]) -> bool:
+    """Whether columns may be called so: years, or numbers that count up one by one from 0 or 1."""
+    if not all(name.isascii() and name.isdigit() for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    steps = all(after == before + 1 for before, after in pairwise(numbers))
+    return all(1800 <= number < 2200 for number in numbers) or (
+        steps and (numbers[0] == 0 or numbers[:2] == [1, 2])
+    )
+
+
 def _is_number(cell: str) -> bool:
     found = number(cell)
     return found is not None and found == found
 
 
-def _header(found: Iterator[list[str]], path: Path, wanted: Sequence[str] = ()) -> list[str]:
-    names = matched([name.strip() for name in next(found, [])], wanted)
+def _header(found: Iterator[list[str]], path: Path) -> list[str]:
+    names = [name.strip() for name in next(found, [])]
     if _ours(names):
         names = [live(name) for name in names]
     if not any(names):
         raise InvalidData(f"{path} is empty: it has no header line with the names of its columns")
     numbers = [name for name in names if _is_number(name)]
-    if numbers and (len(numbers) == len(names) or any(not name.isdigit() for name in numbers)):
+    if numbers and (len(numbers) == len(names) or not _count_up(numbers)):
         raise InvalidData(
             f"{path}: its first line has numbers ({', '.join(numbers[:3])}), not the names of columns; write a header line above "
             "it, or words into the names"
@@ -111,9 +128,12 @@ def _rows(lines: Lines, path: Path) -> Iterator[list[str]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise InvalidData(
-                f"{lines.at(first)}: not valid CSV ({error}); do the quotes balance?"
-            ) from error
+            why = (
+                "are its line ends carriage returns alone?"
+                if "new-line" in str(error)
+                else "do the quotes balance?"
+            )
+            raise InvalidData(f"{lines.at(first)}: not valid CSV ({error}); {why}") from error
         if row is None:
             return
         if row:

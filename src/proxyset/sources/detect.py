@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
-from proxyset.sources.files import Place, list_files, reading
-from proxyset.sources.remote import RemotePath
+from proxyset.sources.files import Place, ReadFailed, list_files, locate, reading
+from proxyset.sources.remote import RemotePath, is_url
 from proxyset.sources.source import Kind
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS
 
@@ -39,6 +39,47 @@ KINDS: dict[Format, tuple[Kind, ...]] = {
 }
 
 
+# How the files of pictures begin that proxyset reads: JPEG, PNG, GIF, TIFF, JPEG XL, JPEG 2000, WebP, HEIC and AVIF, DICOM.
+_PICTURE = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|II\*\0|MM\0\*|\xff\x0a|\0\0\0\x0cJXL |\0\0\0\x0cjP  |RIFF....WEBP"
+    rb"|....ftyp(?:avi[fs]|he[iv][cxs]|mif1|msf1)|.{128}DICM",
+    re.DOTALL,
+)
+_NO_SUFFIX = re.compile(r"\.[0-9]*|")  # the names of DICOM files often are numbers with points
+_DIRECTORY = "DICOMDIR"  # a list of such files
+
+
+def form_of(folder: str, file: str, forms: Mapping[str, Format]) -> Format | None:
+    """The form of a file by the suffix of its name; one without a suffix is a picture if it begins as one.
+
+    Args:
+        folder, file: where it lies, as `files.locate_any` takes it.
+        forms: suffix → form, of those that are looked for.
+
+    Raises:
+        ReadFailed: a file without a suffix cannot be read now.
+    """
+    name = PurePosixPath(file)
+    if found := forms.get(name.suffix.lower()):
+        return found
+    if (
+        "images" not in forms.values()
+        or not _NO_SUFFIX.fullmatch(name.suffix)
+        or name.name == _DIRECTORY
+        or is_url(folder)
+    ):
+        return None
+    path = locate(folder, file)
+    try:
+        with reading(path), path.open("rb") as opened:
+            begins = opened.read(132)
+    except ReadFailed:
+        raise
+    except InvalidData:
+        return None  # not ours to read: it is passed over, and counted
+    return "images" if _PICTURE.match(begins) else None
+
+
 def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
     """The format, and the files that are in it, relative to `path` ("" if `path` is the file).
 
@@ -52,7 +93,7 @@ def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
             f"{path} does not exist" if not path.exists() else f"{path} is neither a file nor a folder"
         )
     files = list_files(path) if is_folder else [path.name]
-    found = _by_format(files, kind)
+    found = _by_format(str(path if is_folder else Path(str(path)).parent), files, kind)
     if is_file:
         found.pop("images", None)  # one image is not a folder of them
     if not found:
@@ -79,14 +120,14 @@ def _counted(file: str) -> list[tuple[int, str]]:
     return [(int(part), part) if part.isdecimal() else (0, part) for part in re.split("([0-9]+)", file)]
 
 
-def _by_format(files: Sequence[str], kind: Kind | None) -> dict[Format, list[str]]:
+def _by_format(folder: str, files: Sequence[str], kind: Kind | None) -> dict[Format, list[str]]:
     """The files of every format that can give the kind, without those that only accompany others."""
     if kind in (None, "embedding") and (arrays := embedding_files(files)):
         return {"clip-retrieval": arrays}
-    format_of = {suffix: name for name in _possible(kind) for suffix in SUFFIXES[name]}
+    forms = forms_of(kind)
     found: dict[Format, list[str]] = {}
     for file in files:
-        if name := format_of.get(PurePosixPath(file).suffix.lower()):
+        if name := form_of(folder, file, forms):
             found.setdefault(name, []).append(file)
     if "images" in found:  # lists and labels beside images; whoever means them can name the file
         found = {name: matching for name, matching in found.items() if name in ("images", "tar", "parquet")}
@@ -96,6 +137,11 @@ def _by_format(files: Sequence[str], kind: Kind | None) -> dict[Format, list[str
         if described.issuperset(str(PurePosixPath(file).with_suffix("")) for file in found["parquet"]):
             del found["parquet"]
     return found
+
+
+def forms_of(kind: Kind | None) -> dict[str, Format]:
+    """Suffix → form, of those that can give the kind."""
+    return {suffix: name for name in _possible(kind) for suffix in SUFFIXES[name]}
 
 
 def _possible(kind: Kind | None) -> list[Format]:

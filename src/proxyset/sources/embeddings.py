@@ -49,9 +49,9 @@ def open_npy(path: Path) -> NDArray[Any]:
         raise
     except _DAMAGE as error:
         raise InvalidData(f"{path} is cut short, damaged or not an array of numbers: {error}") from error
-    if array.dtype.kind not in "fiu" or array.ndim != 2 or not array.shape[1]:
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or array.ndim != 2 or not array.shape[1]:
         raise InvalidData(
-            f"{path} must hold real numbers of shape (n, d), d ≥ 1; it holds {array.dtype} of shape "
+            f"{path} must hold real numbers of at most 64 bits of shape (n, d), d ≥ 1; it holds {array.dtype} of shape "
             f"{array.shape}"
         )
     return array

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from proxyset.errors import InvalidData
+from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources.remote import RemotePath, is_url
 
@@ -100,6 +100,21 @@ def counted(names: Iterable[str]) -> dict[str, int]:
         f"{suffix} files" if suffix else "files without a suffix": count
         for suffix, count in kinds.most_common()
     }
+
+
+def check_apart(out: str | os.PathLike[str], pool: str) -> None:
+    """Whether what is written there will not be taken for the pool's own.
+
+    Raises:
+        InvalidInput: it would lie in the pool's folder, where whoever reads the pool next would find it (unless it is hidden).
+    """
+    inside, folder = Path(out).resolve(), Path(pool).resolve()
+    if not folder.is_dir() or not inside.is_relative_to(folder):
+        return
+    if not any(part.startswith(".") for part in inside.relative_to(folder).parts):
+        raise InvalidInput(
+            f"{out} lies in the pool's folder {pool}, and would be read as a part of it: choose another place"
+        )
 
 
 def signature(path: str, files: Sequence[str]) -> str:

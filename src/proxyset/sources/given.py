@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from proxyset.errors import InvalidData, InvalidInput
-from proxyset.sources.columns import TEXT_COLUMNS
+from proxyset.sources.columns import TEXT_COLUMNS, look_up
 from proxyset.sources.source import Kind
 
 # Under which names a mapping may hold its item, in order of preference.
@@ -33,6 +33,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "text": TEXT_COLUMNS,
     "embedding": ("embedding", "emb"),
 }
+_WIDEST = 8  # bytes of a number that Arrow and others have, too
 ACCEPTED = (
     "an array or tensor of shape (n, d), a pandas or polars frame, an Arrow table, a Hugging Face data set, a torch data set "
     "with a length, or a list of texts, pictures, vectors or mappings"
@@ -116,7 +117,8 @@ def parts(record: Any, kind: Kind | None = None) -> tuple[Any, Mapping[str, Any]
     if not isinstance(record, Mapping):
         return record, {}
     names = NAMES.get(kind, ()) if kind else [name for some in NAMES.values() for name in some]
-    found = next((name for name in names if record.get(name) is not None), None)
+    there = (look_up(name, record) for name in names)
+    found = next((name for name in there if name is not None and record[name] is not None), None)
     columns = {str(name): _scalar(value) for name, value in record.items() if name != found}
     return (columns if found is None else record[found]), columns
 
@@ -192,7 +194,15 @@ def vector(item: Any) -> NDArray[Any]:
 
 
 def _array(data: Any) -> NDArray[Any] | None:
+    if any(getattr(data, name, False) for name in ("is_sparse", "is_sparse_csr", "getnnz")):
+        raise InvalidInput(
+            "a sparse array is not read: make it dense, with data.toarray() or data.to_dense()"
+        )
+    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiu":
+        return np.asarray(data.astype(np.float64).filled(np.nan))
     if isinstance(data, np.ndarray):
+        if data.dtype.kind == "f" and data.dtype.itemsize > _WIDEST:
+            raise InvalidData(f"numbers of {data.dtype} have no counterpart elsewhere: make them float64")
         return data
     if hasattr(data, "detach") and hasattr(
         data, "numpy"

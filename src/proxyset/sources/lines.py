@@ -56,7 +56,9 @@ class Lines:
                 f"{self._path} has changed since it was planned: no line ends at byte {self._stop}"
             )
         if b"\0" in raw:
-            raise InvalidData(f"{self.at()}: a NUL byte; is this a text file in UTF-8?")
+            utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+            what = "UTF-16" if utf16 else "a NUL byte"
+            raise InvalidData(f"{self.at()}: {what}; is this a text file in UTF-8?")
         if self.offset == len(raw) and raw.startswith(_BOM):
             raw = raw[len(_BOM) :]
         try:

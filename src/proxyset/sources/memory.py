@@ -15,7 +15,7 @@ from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS
-from proxyset.sources.columns import ID, as_text, carried, checked_ids, row_numbers
+from proxyset.sources.columns import ID, as_text, carried, checked_ids, look_up, row_numbers
 from proxyset.sources.given import (
     ACCEPTED,
     NAMES,
@@ -158,7 +158,10 @@ def _of_items(
         name: [_as_text(columns.get(found)) for _, columns in rows]
         for name, found in carried(there, asked, WHERE).items()
     }
-    ids = [_as_text(columns.get(ID)) for _, columns in rows] if ID in there else row_numbers(0, len(rows))
+    named = look_up(ID, there)
+    ids = (
+        row_numbers(0, len(rows)) if named is None else [_as_text(columns.get(named)) for _, columns in rows]
+    )
     return MemorySource(
         kind, checked_ids(ids, WHERE), stacked(items) if kind == "embedding" else items, columns
     )
@@ -185,8 +188,8 @@ def _of_table(table: pa.Table, kind: Kind | None, asked: Sequence[str]) -> Memor
         name: arrow.strings(_whole(table, found), f"the column {found!r}") for name, found in beside.items()
     }
     ids: Sequence[str | None] = row_numbers(0, len(table))
-    if ID in schema.names:
-        ids = arrow.strings(_whole(table, ID), "the column 'id'")
+    if (named := look_up(ID, schema.names)) is not None:
+        ids = arrow.strings(_whole(table, named), f"the column {named!r}")
     items: Items
     match kind:
         case "image":
@@ -196,7 +199,8 @@ def _of_table(table: pa.Table, kind: Kind | None, asked: Sequence[str]) -> Memor
         case "embedding":
             items = arrow.vectors(_whole(table, str(content)), WHERE)
         case _:
-            items = table.select(item_columns(schema, beside, WHERE))
+            items = arrow.without_views(table.select(item_columns(schema, beside, WHERE)))
+            arrow.check_kept(items.schema)
     return MemorySource(kind or "table", checked_ids(ids, WHERE), items, columns)
 
 

@@ -12,10 +12,12 @@ from proxyset.encoders.columns import column_kind
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
-from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, features
+from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, features, look_up
 from proxyset.sources.files import Place, locate_any
 from proxyset.sources.parquet_rows import beside, open_parquet
 from proxyset.sources.source import Batch, Items, Kind, Shard
+
+KIND = b"proxyset.kind"  # metadata of an export: what its items are, whatever columns a table has
 
 # Which columns may hold the items, in order of preference, and of which types.
 CONTENT: dict[Kind, tuple[tuple[str, ...], Callable[[pa.DataType], bool]]] = {
@@ -65,6 +67,8 @@ class Parquet:
             )
         if self.wanted:
             return self.wanted
+        if (self._schema.metadata or {}).get(KIND) == b"table":
+            return "table"
         return next((kind for kind in CONTENT if self._content_of(kind)), "table")
 
     def shards(self) -> list[Shard]:
@@ -90,8 +94,10 @@ class Parquet:
             ours = groups[shard.start : shard.stop]
             row_bytes = sum(group.total_byte_size for group in ours) / sum(group.num_rows for group in ours)
             step = rows_for(row_bytes, IMAGE_BATCH if self.kind == "image" else ROW_BATCH)
-            for rows in file.iter_batches(step, list(range(shard.start, shard.stop)), self._used):
-                yield beside(rows, self._items(rows, path), self._carried, first, path)
+            own = {look_up(name, file.schema_arrow.names): name for name in self._used}
+            for rows in file.iter_batches(step, list(range(shard.start, shard.stop)), list(own)):
+                rows = rows.rename_columns([own[name] for name in rows.schema.names])
+                yield beside(rows, self._items(rows, path), self._carried, self._id, first, path)
                 first += rows.num_rows
 
     def _items(self, rows: pa.RecordBatch, path: Place) -> Items:
@@ -103,8 +109,7 @@ class Parquet:
             case "embedding":
                 return arrow.vectors(rows.column(self._content), str(path))
             case "table":
-                table: Items = pa.Table.from_batches([rows]).select(self._features)
-                return table
+                return arrow.without_views(pa.Table.from_batches([rows]).select(self._features))
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -130,7 +135,11 @@ class Parquet:
     @cached_property
     def _used(self) -> list[str]:
         items = [self._content] if self._content else self._features
-        return list(dict.fromkeys((*items, *self._carried.values(), *({ID} & set(self._schema.names)))))
+        return list(dict.fromkeys((*items, *self._carried.values(), *([self._id] if self._id else []))))
+
+    @cached_property
+    def _id(self) -> str | None:
+        return look_up(ID, self._schema.names)
 
     @cached_property
     def _row_groups(self) -> dict[str, list[int]]:
@@ -149,7 +158,7 @@ class Parquet:
 
     def _check(self, path: Place, schema: pa.Schema) -> None:
         for name in self._used:
-            places = schema.get_all_field_indices(name)
+            places = schema.get_all_field_indices(look_up(name, schema.names) or name)
             if len(places) != 1:
                 raise InvalidData(
                     f"{path} has {len(places)} columns named {name!r}, not one; rename or move the file"
@@ -168,10 +177,12 @@ class Parquet:
 
 
 def content_of(schema: pa.Schema, kind: Kind, names: Sequence[str]) -> str | None:
-    """The first of these columns that can hold items of this kind."""
-    there = {field.name: field.type for field in schema}
-    fits = CONTENT[kind][1] if kind in CONTENT else None
-    return next((name for name in names if fits and name in there and fits(there[name])), None)
+    """The first of these columns that can hold items of this kind, as the schema calls it."""
+    if kind not in CONTENT:
+        return None
+    types = {field.name: field.type for field in schema}
+    there = (look_up(name, schema.names) for name in names)
+    return next((name for name in there if name is not None and CONTENT[kind][1](types[name])), None)
 
 
 def item_columns(schema: pa.Schema, beside: Mapping[str, str], where: str) -> list[str]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
-from proxyset.sources.columns import ID, checked_ids, row_numbers
+from proxyset.sources.columns import checked_ids, row_numbers
 from proxyset.sources.files import Place, reading
 from proxyset.sources.remote import RemotePath
 from proxyset.sources.source import Batch, Items
@@ -63,12 +63,14 @@ def rows_between(
             position += length
 
 
-def beside(rows: pa.RecordBatch, items: Items, names: dict[str, str], first: int, path: Place) -> Batch:
-    """A batch of `items` with the ids and the columns `names` of `rows`; the first is row `first` of all."""
+def beside(
+    rows: pa.RecordBatch, items: Items, names: dict[str, str], named: str | None, first: int, path: Place
+) -> Batch:
+    """A batch of `items` with the ids (the column `named`) and the columns `names` of `rows`; the first is row `first` of all."""
     where = f"{path}, from row {first} on"
     ids = row_numbers(first, rows.num_rows)
-    if ID in rows.schema.names:
-        ids = checked_ids(arrow.strings(rows.column(ID), where), where)
+    if named is not None:
+        ids = checked_ids(arrow.strings(rows.column(named), where), where)
     columns = {
         name: arrow.strings(rows.column(found), f"{where}: the column {found!r}")
         for name, found in names.items()

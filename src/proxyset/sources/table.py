@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from proxyset.encoders.columns import WRITTEN
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH, SHARD_ITEMS
-from proxyset.sources.columns import ID, carried, checked_ids, features, row_numbers
+from proxyset.sources.columns import ID, carried, checked_ids, features, look_up, row_numbers
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import locate
 from proxyset.sources.lines import Lines, first_record, open_lines, plan
@@ -60,7 +60,7 @@ class CsvTable:
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]), self.columns)
+        return read_header(locate(self.path, self.files[0]))
 
     @cached_property
     def _carried(self) -> dict[str, str]:
@@ -94,8 +94,8 @@ class CsvTable:
 
     def _batch(self, chunk: list[list[str]], first: int, path: Path) -> Batch:
         ids = row_numbers(first, len(chunk))
-        if ID in self._header:
-            ids = checked_ids(self._cells(chunk, ID).to_pylist(), f"{path}, from row {first} on")
+        if (named := look_up(ID, self._header)) is not None:
+            ids = checked_ids(self._cells(chunk, named).to_pylist(), f"{path}, from row {first} on")
         columns = {
             name: [cell or None for cell in self._cells(chunk, found).to_pylist()]
             for name, found in self._carried.items()

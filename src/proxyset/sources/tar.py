@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import PurePosixPath
@@ -15,7 +16,9 @@ from proxyset.sources.files import MAX_ITEM_BYTES, Place, reading, too_large
 _DAMAGE = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError)
 
 
-def members(path: Place, any_name: bool = False) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def members(
+    path: Place, any_name: bool = False, passed: Counter[str] | None = None
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """(name, function that reads it) of every regular file in the tar; read it before asking for the next.
 
     Folders, links, devices and hidden files are passed over. Uses memory for one member, however many there
@@ -23,9 +26,10 @@ def members(path: Place, any_name: bool = False) -> Iterator[tuple[str, Callable
 
     Args:
         any_name: give members whose name leaves the archive, too; for readers to whom a name is but a name.
+        passed: where links and devices are counted.
 
     Raises:
-        InvalidData: it is not a plain tar file, is damaged or cut short, or a name leaves the archive.
+        InvalidData: it is not a plain tar file, is damaged or cut short, goes on after its end, or a name leaves the archive.
     """
     with reading(path), path.open("rb") as file:
         archive = _open(path, file)
@@ -37,13 +41,25 @@ def members(path: Place, any_name: bool = False) -> Iterator[tuple[str, Callable
             if info.isdir():  # "." among them, as `tar -C folder .` writes it
                 continue
             name = info.name if any_name else _safe(path, info.name)
-            if info.isfile() and not PurePosixPath(name).name.startswith("."):
+            if PurePosixPath(name).name.startswith("."):
+                continue
+            if info.isfile():
                 yield name, partial(_read, path, archive, info)
+            elif passed is not None:
+                passed[
+                    "links to other members" if info.islnk() or info.issym() else "members that are no files"
+                ] += 1
         # The standard library stops quietly at a damaged header or a missing end: only blocks of zeros are
         # the end.
         file.seek(archive.offset)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise _damaged(path, f"no end marker at byte {archive.offset}")
+        while block := file.read(1 << 20):
+            if block.count(0) < len(block):
+                raise _damaged(
+                    path,
+                    f"it goes on after its end at byte {archive.offset}: are these several tar files joined?",
+                )
 
 
 def _open(path: Place, file: BinaryIO) -> tarfile.TarFile:

@@ -11,7 +11,7 @@ from typing import Any
 
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, Sample, in_batches
-from proxyset.sources.columns import ID, TEXT_COLUMNS, as_text, carried, json_object, value
+from proxyset.sources.columns import ID, TEXT_COLUMNS, as_text, carried, json_object, look_up, values
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import locate
 from proxyset.sources.lines import Lines, first_record, open_lines, plan
@@ -86,13 +86,13 @@ class JsonLines(TextFiles):
         return tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
 
     def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
-        text, has_id, names = _text_column(self._keys, self.path), ID in self._keys, self._names
+        text, named, names = _text_column(self._keys, self.path), look_up(ID, self._keys), self._names
         for record in _records(lines):
             content = record.get(text, 0)
             if not isinstance(content, str | None):
                 raise InvalidData(f"{lines.at()}: {text!r} is missing or not a text")
-            name = _present(as_text(record.get(ID)), lines) if has_id else None
-            yield name, content or "", [value(record, name) for name in names]
+            name = None if named is None else _present(as_text(record.get(named)), lines)
+            yield name, content or "", values(record, names)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class CsvText(TextFiles):
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]), self.columns)
+        return read_header(locate(self.path, self.files[0]))
 
     @property
     def _names(self) -> Sequence[str]:
@@ -119,10 +119,10 @@ class CsvText(TextFiles):
 
     def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
         place = {name: number for number, name in enumerate(self._header)}
-        text = place[_text_column(self._header, self.path)]
+        text, named = place[_text_column(self._header, self.path)], look_up(ID, self._header)
         others = [place[column] for column in carried(self._header, self.columns, self.path).values()]
         for row in rows(lines, locate(self.path, file), self._header):
-            name = _present(row[place[ID]], lines) if ID in place else None
+            name = None if named is None else _present(row[place[named]], lines)
             yield name, row[text], [row[other] or None for other in others]
 
 
@@ -138,8 +138,14 @@ def _records(lines: Lines) -> Iterator[dict[str, Any]]:
         yield record
 
 
+def text_column(names: Sequence[str]) -> str | None:
+    """The column of the texts; None if there is none."""
+    found = (look_up(name, names) for name in TEXT_COLUMNS)
+    return next((name for name in found if name is not None), None)
+
+
 def _text_column(names: Sequence[str], where: str) -> str:
-    found = next((name for name in TEXT_COLUMNS if name in names), None)
+    found = text_column(names)
     if found is None:
         raise InvalidData(
             f"{where} has no column {' or '.join(map(repr, TEXT_COLUMNS))}; it has: {', '.join(names)}"

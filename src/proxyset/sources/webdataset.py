@@ -11,14 +11,14 @@ from typing import Any
 
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, Sample, in_batches
-from proxyset.sources.columns import ID, OURS, carried, json_object, value
+from proxyset.sources.columns import ID, OURS, carried, json_object, values
 from proxyset.sources.files import locate_any
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 from proxyset.sources.tar import members
 
 IMAGE_EXTENSIONS = (
-    "jpg", "jpeg", "jfif", "jpe", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm", "jp2",
-    "heic", "heif", "avif", "jxl", "dcm", "dicom",
+    "jpg", "jpeg", "jfif", "jpe", "jps", "pjpeg", "pjp", "mpo", "png", "apng", "webp", "bmp", "dib", "gif", "tif", "tiff",
+    "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "jpx", "jpf", "jpc", "j2c", "heic", "heif", "hif", "avif", "jxl", "dcm", "dicom",
 )  # fmt: skip
 
 _META = ("txt", "json", "cls")
@@ -105,10 +105,10 @@ class WebDataset:
 
         def whole() -> bool:
             if parts and parts.keys().isdisjoint(extensions):
-                passed[f"samples without one of .{', .'.join(extensions)}"] += 1
+                passed[f"samples without {'a picture' if self.kind == 'image' else 'a text'}"] += 1
             return not parts.keys().isdisjoint(extensions)
 
-        for name, read in members(locate_any(self.path, file)):
+        for name, read in members(locate_any(self.path, file), passed=passed):
             key, extension = split(name)
             if key != current:
                 if whole():
@@ -139,7 +139,7 @@ class WebDataset:
         return (
             (said if isinstance(said, str) else prefix + key),
             item,
-            [value(record, name) for name in names],
+            values(record, names),
         )
 
     def _record(self, file: str, key: str, parts: dict[str, bytes]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ protected by noise for one record; if one record could stop an answer, whether t
 * nothing is inferred from content: which kind of items there is, and which columns count, the question's encoder says; cells
   are given as the file has them;
 * a record that cannot be read is in its batch, marked in `Batch.unread`, and nothing else is touched;
-* a folder is the union of its files of a fitting form, each read by its own suffix, in order of name, as if it were alone.
+* a folder is the union of its files of a fitting form, each read by its own suffix (or, without one, as the picture that it
+  begins as), in order of name, as if it were alone.
 
 Assumes:
     The form of a file is its writer's, not a record's: its name and suffix, the header of a CSV file and the schema of a Parquet
@@ -22,11 +23,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
-from proxyset.sources.detect import KINDS, SUFFIXES, Format
+from proxyset.sources.columns import look_up
+from proxyset.sources.detect import Format, form_of, forms_of
 from proxyset.sources.files import counted, list_files, locate, reading
 from proxyset.sources.private import arrays, json_lines, parquet, pictures, rows
 from proxyset.sources.private.records import Wanted
@@ -93,7 +95,7 @@ class PrivateFiles:
         """
         match self.files:
             case (("", "csv"),):
-                there = rows.header(locate(self.path, ""), self.wanted)
+                there = rows.header(locate(self.path, ""))
             case (("", "parquet"),):
                 there = parquet.header(locate(self.path, ""))
             case (("", "npy"),):
@@ -105,7 +107,8 @@ class PrivateFiles:
                 )
             case _:
                 return None
-        missing = [name for name in dict.fromkeys((*self.wanted.features, *needed)) if name not in there]
+        asked = dict.fromkeys((*self.wanted.features, *needed))
+        missing = [name for name in asked if look_up(name, there) is None]
         if not there or not missing:
             return None
         return (
@@ -122,11 +125,9 @@ def open_private_files(path: str | os.PathLike[str], wanted: Wanted) -> PrivateF
     place = Path(path)
     with reading(place):
         is_folder, is_file = place.is_dir(), place.is_file()
-    forms: dict[str, Format] = {
-        suffix: form for form in SUFFIXES if wanted.kind in KINDS[form] for suffix in SUFFIXES[form]
-    }
+    forms = forms_of(wanted.kind)
     if is_file:
-        form = forms.get(place.suffix.lower())
+        form = form_of(str(place.parent), place.name, forms)
         if form is None:
             raise InvalidData(
                 f"{place} has no items of kind {wanted.kind}; looked for a file {', '.join(sorted(forms))}"
@@ -139,7 +140,7 @@ def open_private_files(path: str | os.PathLike[str], wanted: Wanted) -> PrivateF
     names = list_files(place)
     if wanted.kind == "embedding" and (found := embedding_files(names)):
         return PrivateFiles(os.fspath(path), tuple((name, "clip-retrieval") for name in found), wanted)
-    found_forms = ((name, forms.get(PurePosixPath(name).suffix.lower())) for name in names)
+    found_forms = ((name, form_of(str(place), name, forms)) for name in names)
     read = tuple((name, form) for name, form in found_forms if form)
     others = set(names) - {name for name, _ in read}
     return PrivateFiles(os.fspath(path), read, wanted, passed_over=counted(others))

@@ -11,7 +11,7 @@ from proxyset.sources.batches import ROW_BATCH
 from proxyset.sources.columns import ID, TEXT_COLUMNS, json_object
 from proxyset.sources.files import reading
 from proxyset.sources.lines import MAX_LINE_BYTES
-from proxyset.sources.private.records import Record, Wanted, gathered, row_name, spelled
+from proxyset.sources.private.records import Record, Wanted, cell, gathered, row_name, spelled
 from proxyset.sources.source import Batch
 
 _BOM = b"\xef\xbb\xbf"
@@ -44,8 +44,9 @@ def _record(line: bytes, name: str, wanted: Wanted) -> Record:
         values = None
     if values is None:
         return Record(name, "", unread="its line is not a JSON object")
-    text = next((values[column] for column in TEXT_COLUMNS if isinstance(values.get(column), str)), None)
-    name = canonical(values.get(ID)) or name
+    texts = (cell(values, column) for column in TEXT_COLUMNS)
+    text = next((text for text in texts if isinstance(text, str)), None)
+    name = canonical(cell(values, ID)) or name
     if text is None:
         return Record(name, "", unread="it has no 'text' or 'caption' that is a text")
     return Record(name, text, spelled(values, wanted))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from proxyset.encoders.cells import canonical
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH
-from proxyset.sources.columns import ID
+from proxyset.sources.columns import ID, look_up
 from proxyset.sources.given import (
     NAMES,
     InMemory,
@@ -31,7 +31,7 @@ from proxyset.sources.given import (
 )
 from proxyset.sources.parquet import content_of
 from proxyset.sources.private.parquet import batch_of
-from proxyset.sources.private.records import Record, Wanted, printable
+from proxyset.sources.private.records import Record, Wanted, cell, printable
 from proxyset.sources.source import Batch, Items, Kind
 
 _READ: dict[Kind, Callable[[Any], Any]] = {"image": picture, "text": text, "embedding": vector}
@@ -89,12 +89,16 @@ class PrivateMemory:
     def _of_frame(self, start: int, stop: int) -> Batch:
         frame, names, arrays = self.data.iloc[start:stop], list[str](), list[pa.Array]()
         unread: dict[int, str] = {}
-        for place, name in enumerate(map(str, frame.columns)):
-            if name in (*self.wanted.cells, *self.wanted.carried):
+        there = list(map(str, frame.columns))
+        cells, beside = (
+            {look_up(name, there) for name in some} for some in (self.wanted.cells, self.wanted.carried)
+        )
+        for place, name in enumerate(there):
+            if name in cells | beside:
                 array, problems = _column(frame.iloc[:, place])
                 names.append(name)
                 arrays.append(array)
-                unread |= problems if name in self.wanted.cells else {}
+                unread |= problems if name in cells else {}
         table = pa.Table.from_arrays(arrays, names) if arrays else pa.table({"": pa.nulls(stop - start)})
         batch = batch_of(table, None, "", start, self.wanted)
         return Batch(batch.ids, batch.items, batch.columns, batch.unread | unread)
@@ -113,8 +117,8 @@ class PrivateMemory:
                 self.data[row] if columns is None else {key: values[row] for key, values in columns.items()}
             )
             item, others = parts(record, self.kind)
-            beside = {column: _spelled(others.get(column)) for column in self.wanted.columns}
-            name = printable(_spelled(others.get(ID)) or name)
+            beside = {column: _spelled(cell(others, column)) for column in self.wanted.columns}
+            name = printable(_spelled(cell(others, ID)) or name)
             return Record(name, self._item(item, others), beside)
         except KeyboardInterrupt:
             raise
@@ -125,7 +129,7 @@ class PrivateMemory:
         if self.kind == "table":
             if not isinstance(item, Mapping):
                 raise InvalidData(f"it is no row of a table but {type(item).__name__}")
-            return {name: _cell(others.get(name)) for name in self.wanted.cells}
+            return {name: _cell(cell(others, name)) for name in self.wanted.cells}
         found = _READ[self.kind](item)
         if self.kind != "embedding":
             return found
@@ -188,19 +192,19 @@ def open_private_memory(data: InMemory, wanted: Wanted) -> PrivateMemory:
 
 def _of_columns(table: pa.Table, items: Set[str], wanted: Wanted) -> pa.Table:
     """The columns that are read: a name, a person or a label is no feature, whoever asks for it."""
-    read = items | {*wanted.carried}
+    read = {look_up(name, table.schema.names) for name in (*items, *wanted.carried)}
     places = [place for place, name in enumerate(table.schema.names) if name in read]
     return table.select(places) if places else pa.table({"": pa.nulls(len(table))})
 
 
 def _check_columns(names: list[str], wanted: Wanted) -> None:
     needed = list(dict.fromkeys((*wanted.features, *wanted.columns)))
-    if names and (missing := [name for name in needed if name not in names]):
+    if names and (missing := [name for name in needed if look_up(name, names) is None]):
         raise InvalidData(
             f"the data have no column {', '.join(map(repr, missing[:10]))}; their columns are: {', '.join(names[:50])}"
         )
     some = NAMES.get(wanted.kind)
-    if names and some and not set(some) & set(names):
+    if names and some and all(look_up(name, names) is None for name in some):
         raise InvalidData(
             f"the data have no column of {wanted.kind} items: it is called one of {', '.join(some)}; their columns are: "
             f"{', '.join(names[:50])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from proxyset.encoders.columns import texts
 from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, rows_for
-from proxyset.sources.columns import ID
+from proxyset.sources.columns import ID, look_up
 from proxyset.sources.files import ReadFailed
 from proxyset.sources.parquet import CONTENT
 from proxyset.sources.parquet_rows import open_parquet
@@ -40,8 +40,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
     try:
         with open_parquet(path) as opened:
             content = _content(opened.schema_arrow, wanted)
-            names = [*([content] if content else wanted.cells), *wanted.carried]
-            names = [name for name in dict.fromkeys(names) if name in opened.schema_arrow.names]
+            names = _there(opened.schema_arrow, [*([content] if content else wanted.cells), *wanted.carried])
             for group in range(opened.num_row_groups):
                 about = opened.metadata.row_group(group)
                 step = rows_for(
@@ -68,7 +67,7 @@ def columns_of(path: Path, wanted: Wanted) -> tuple[list[str | None], dict[str, 
     alone = Wanted("table", columns=wanted.columns)
     try:
         with open_parquet(path) as opened:
-            names = [name for name in alone.carried if name in opened.schema_arrow.names]
+            names = _there(opened.schema_arrow, alone.carried)
             for group in range(opened.num_row_groups):
                 for table in _tables(opened, group, names, ROW_BATCH):
                     if table is None:
@@ -97,12 +96,18 @@ def _tables(opened: pq.ParquetFile, group: int, names: list[str], step: int) -> 
         yield None
 
 
+def _there(schema: pa.Schema, names: Sequence[str]) -> list[str]:
+    """Those of the columns that are there, as they are called there."""
+    found = (look_up(name, schema.names) for name in names)
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
 def _content(schema: pa.Schema, wanted: Wanted) -> str | None:
     """The column of the items; None for tables, and where there is none."""
     if wanted.kind == "table":
         return None
     names, fits = CONTENT[wanted.kind]
-    for name in names:
+    for name in _there(schema, names):
         places = schema.get_all_field_indices(name)
         if len(places) == 1 and fits(schema.field(places[0]).type):
             return name
@@ -125,7 +130,7 @@ def batch_of(table: pa.Table, content: str | None, file: str, first: int, wanted
 
 def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items, dict[int, str]]:
     if wanted.kind == "table":
-        return table, {}  # the encoder takes its own columns
+        return _called(table, wanted.cells), {}
     if content is None:
         why = f"there is no column of {wanted.kind} items"
         return _nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
@@ -140,6 +145,19 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
             return vectors(column, wanted.dim)
         case _:
             return _texts(column)
+
+
+def _called(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The columns of a table's items as the encoder calls them; as many empty rows where there are none."""
+    there = table.schema.names
+    own = [
+        (name, place)
+        for name in names
+        for place in table.schema.get_all_field_indices(look_up(name, there) or name)
+    ]
+    if not own:
+        return pa.table({"": pa.nulls(len(table))})
+    return pa.Table.from_arrays([table.column(place) for _, place in own], [name for name, _ in own])
 
 
 def _texts(column: pa.Array) -> tuple[list[str], dict[int, str]]:
@@ -169,7 +187,7 @@ def vectors(column: pa.Array, dim: int) -> tuple[Items, dict[int, str]]:
 
 def _spelled(table: pa.Table, name: str) -> list[str | None]:
     """A further column in canonical spelling; nothing where it is not there once, and where it holds no text or number."""
-    places = table.schema.get_all_field_indices(name)
+    places = table.schema.get_all_field_indices(look_up(name, table.schema.names) or name)
     if len(places) != 1:
         return [None] * len(table)
     found: list[str | None] = texts(table.column(places[0]), name)[0].to_pylist()

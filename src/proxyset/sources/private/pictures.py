@@ -54,7 +54,7 @@ def _samples(path: Path, file: str, wanted: Wanted, passed: Counter[str]) -> Ite
             yield _sample(prefix + current, parts, of_items, wanted)
 
     try:
-        for name, read in members(path, any_name=True):
+        for name, read in members(path, any_name=True, passed=passed):
             key, extension = split(name)
             if key != current or extension in parts:
                 yield from sample()

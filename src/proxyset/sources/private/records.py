@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from proxyset.encoders.cells import canonical
 from proxyset.sources.batches import BATCH_BYTES
-from proxyset.sources.columns import ID
+from proxyset.sources.columns import ID, look_up
 from proxyset.sources.source import Batch, Items, Kind
 
 # What an item is called and where it is from is no feature, on the pool's side too (`columns.carried`).
@@ -35,7 +35,8 @@ class Wanted:
     @property
     def cells(self) -> tuple[str, ...]:
         """The columns of a table's items: a name, a person or a label is none, whoever asks for it."""
-        return tuple(name for name in self.features if name not in (*_NAMES, *self.columns))
+        others = {*_NAMES, *self.columns} | {name.casefold() for name in self.columns}
+        return tuple(name for name in self.features if not others & {name, name.casefold()})
 
     @property
     def carried(self) -> tuple[str, ...]:
@@ -90,4 +91,10 @@ def _batch(found: Sequence[Record], wanted: Wanted, passed: Counter[str]) -> Bat
 
 def spelled(values: Mapping[str, Any], wanted: Wanted) -> dict[str, str | None]:
     """The further columns of a record that is a mapping, in canonical spelling."""
-    return {name: canonical(values.get(name)) for name in wanted.columns}
+    return {name: canonical(cell(values, name)) for name in wanted.columns}
+
+
+def cell(values: Mapping[str, Any], name: str) -> Any:
+    """What a record that is a mapping has under a name (`columns.look_up`); None if nothing."""
+    there = look_up(name, values)
+    return None if there is None else values[there]

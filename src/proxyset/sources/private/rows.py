@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from proxyset.encoders.cells import canonical
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH
-from proxyset.sources.columns import ID, TEXT_COLUMNS, matched
+from proxyset.sources.columns import ID, look_up
 from proxyset.sources.delimited import delimiter_of
 from proxyset.sources.files import reading
 from proxyset.sources.lines import MAX_LINE_BYTES
 from proxyset.sources.private.records import Wanted, printable, row_name
 from proxyset.sources.source import Batch
+from proxyset.sources.text import text_column
 
 LONGEST_RECORD = (
     1 << 20
@@ -25,11 +26,11 @@ LONGEST_RECORD = (
 _BOM = b"\xef\xbb\xbf"
 
 
-def header(path: Path, wanted: Wanted) -> list[str]:
-    """The names of the columns, those that are wanted as they are called there; none if no first line can be read."""
+def header(path: Path) -> list[str]:
+    """The names of the columns; none if no first line can be read."""
     with reading(path), path.open("rb") as file:
         lines = _Lines(file)
-        return matched(_names(lines, _delimiter(lines, path)), (*wanted.features, *wanted.columns))
+        return _names(lines, _delimiter(lines, path))
 
 
 def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
@@ -42,7 +43,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
     with reading(path), path.open("rb") as opened:
         lines = _Lines(opened)
         mark = _delimiter(lines, path)
-        names = matched(_names(lines, mark), (*wanted.features, *wanted.columns))
+        names = _names(lines, mark)
         chunk: list[list[str] | str] = []
         first = size = 0
         for row in _records(lines, mark, len(names)):
@@ -157,19 +158,22 @@ def _batch(chunk: list[list[str] | str], names: list[str], file: str, first: int
     def column(place: int) -> list[str]:
         return ["" if isinstance(cells, str) else cells[place] for cells in chunk]
 
+    def places_of(name: str) -> list[int]:
+        return places.get(look_up(name, names) or name, [])
+
     def carried(name: str) -> list[str | None]:
-        found = places.get(name, [])
+        found = places_of(name)
         return [canonical(cell) for cell in column(found[0])] if len(found) == 1 else [None] * len(chunk)
 
     ids = [name or row_name(file, first + row) for row, name in enumerate(carried(ID))]
     columns = {name: carried(name) for name in wanted.columns}
     if wanted.kind == "text":
-        content = next((places[name][0] for name in TEXT_COLUMNS if len(places.get(name, [])) == 1), None)
-        if content is None:
+        content = places.get(text_column([name for name in names if len(places[name]) == 1]) or "", [])
+        if not content:
             unread = dict.fromkeys(range(len(chunk)), "there is no column 'text' or 'caption'") | unread
             return Batch(list(map(printable, ids)), [""] * len(chunk), columns, unread)
-        return Batch(list(map(printable, ids)), column(content), columns, unread)
-    cells = [(name, place) for name in wanted.cells for place in places.get(name, [])]
+        return Batch(list(map(printable, ids)), column(content[0]), columns, unread)
+    cells = [(name, place) for name in wanted.cells for place in places_of(name)]
     arrays = [pa.array(column(place), pa.large_string()) for _, place in cells] or [pa.nulls(len(chunk))]
     table = pa.Table.from_arrays(arrays, [name for name, _ in cells] or [""])
     return Batch(list(map(printable, ids)), table, columns, unread)
