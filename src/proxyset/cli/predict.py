@@ -176,21 +176,25 @@ def _before_and_after(found: Predictions) -> list[str]:
     fitted = found.fitted
     if fitted is None:
         return []
-    how = "as you stated them" if fitted.items == 0 else f"estimated; {fitted.strength:.0%} of the difference is applied"
+    how = (
+        "as you stated them"
+        if fitted.items == 0
+        else f"estimated; {fitted.strength:.0%} of the difference is applied"
+    )
     lines = [f"your classes, {how}; {found.changed:,} predictions changed:"]
     order = sorted(range(len(fitted.prior)), key=lambda at: -abs(fitted.prior[at] - fitted.training[at]))
     for at in order[:_SHOWN]:
         before, after = found.before.count(found.classes[at]), found.predicted.count(found.classes[at])
         lines.append(
-            f"  {found.classes[at]}: {fitted.training[at]:.1%} in training, {fitted.prior[at]:.1%} here; predicted {before:,} times "
-            f"before, {after:,} after"
+            f"  {found.classes[at]}: {fitted.training[at]:.1%} in training, {fitted.prior[at]:.1%} here; predicted "
+            f"{before:,} times before, {after:,} after"
         )
     if len(order) > _SHOWN:
         lines.append(f"  and {len(order) - _SHOWN:,} more classes")
     if found.labelled:
         lines.append(
-            f"of {found.labelled:,} labelled items {found.right_before:,} were right before ({found.right_before / found.labelled:.1%}), "
-            f"{found.right:,} after ({found.right / found.labelled:.1%})"
+            f"of {found.labelled:,} labelled items {found.right_before:,} were right before "
+            f"({found.right_before / found.labelled:.1%}), {found.right:,} after ({found.right / found.labelled:.1%})"
         )
     return lines
 

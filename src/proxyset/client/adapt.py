@@ -158,7 +158,8 @@ def _checked(log_probabilities: ArrayLike, classes: int) -> Array:
         scores = scores.reshape(0, classes)
     if scores.ndim != 2 or scores.shape[1] != classes:
         raise InvalidInput(
-            f"log-probabilities must have one row an item and one column for each of {classes} classes; their shape is {scores.shape}"
+            f"log-probabilities must have one row an item and one column for each of {classes} classes; their "
+            f"shape is {scores.shape}"
         )
     wrong = np.isnan(scores).any(axis=1) | np.isposinf(scores).any(axis=1)
     if wrong.any():
@@ -169,7 +170,8 @@ def _checked(log_probabilities: ArrayLike, classes: int) -> Array:
     nothing = np.isneginf(scores).all(axis=1)
     if nothing.any():
         raise InvalidInput(
-            f"{int(nothing.sum()):,} of {len(scores):,} items have no possible class (all −∞), the first in row {int(nothing.argmax())}"
+            f"{int(nothing.sum()):,} of {len(scores):,} items have no possible class (all −∞), the first in row "
+            f"{int(nothing.argmax())}"
         )
     scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
     scores -= _log_sum(scores)
@@ -191,7 +193,9 @@ def _shares(given: ArrayLike, what: str) -> Array:
     if shares.ndim != 1 or len(shares) == 0:
         raise InvalidInput(f"{what} must be one number a class; their shape is {shares.shape}")
     if not np.isfinite(shares).all() or (shares < 0).any() or not shares.any():
-        raise InvalidInput(f"{what} must be finite, not negative and not all zero; they are {shares[:20].tolist()}")
+        raise InvalidInput(
+            f"{what} must be finite, not negative and not all zero; they are {shares[:20].tolist()}"
+        )
     shares /= shares.max()
     total: Array = shares / shares.sum()
     return total

@@ -1,4 +1,4 @@
-"""A model that was fitted at home, as a folder of its own: what the mixture changes is part of its ONNX file, which says PRIVATE."""
+"""A model that was fitted at home, as a folder: what the mixture changes is part of its ONNX file, which says PRIVATE."""
 
 from __future__ import annotations
 

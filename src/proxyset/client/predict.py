@@ -249,7 +249,16 @@ def predict(
     predicted = _named(logits, predictor.classes, reasons)
     if labels is not None:
         given = [labels.get(item) for item in ids]
-        return Predictions(ids, predicted, confidence, given, reasons, fitted=fitted, before=before, classes=predictor.classes)
+        return Predictions(
+            ids,
+            predicted,
+            confidence,
+            given,
+            reasons,
+            fitted=fitted,
+            before=before,
+            classes=predictor.classes,
+        )
     numbers = class_numbers(own, predictor.classes)
     known = [
         predictor.classes[number] if number >= 0 else label or None
@@ -258,10 +267,14 @@ def predict(
     others = Counter(label for number, label in zip(numbers, own, strict=True) if label and number < 0)
     if (numbers < 0).all():
         known = [None] * len(ids)
-    return Predictions(ids, predicted, confidence, known, reasons, dict(others), fitted, before, predictor.classes)
+    return Predictions(
+        ids, predicted, confidence, known, reasons, dict(others), fitted, before, predictor.classes
+    )
 
 
-def fit_mixture(model: Model, logits: NDArray[np.float64], shares: Mapping[str, float] | None = None) -> Fitted:
+def fit_mixture(
+    model: Model, logits: NDArray[np.float64], shares: Mapping[str, float] | None = None
+) -> Fitted:
     """Fit a model to the owner's mixture, by what its card says of its training classes and of how far to believe it.
 
     Args:
@@ -295,7 +308,8 @@ def fit_mixture(model: Model, logits: NDArray[np.float64], shares: Mapping[str, 
         return adapt_to_client(logits / mixture.temperature + np.array(mixture.biases), mixture.shares)
     if unknown := sorted(set(shares) - set(classes)):
         raise InvalidInput(
-            f"{len(unknown)} shares are of no class of this model, such as {unknown[0]!r}; it knows {', '.join(sorted(classes)[:20])}"
+            f"{len(unknown)} shares are of no class of this model, such as {unknown[0]!r}; it knows "
+            f"{', '.join(sorted(classes)[:20])}"
         )
     return state_shares([shares.get(name, 0.0) for name in classes], mixture.shares)
 

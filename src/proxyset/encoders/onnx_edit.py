@@ -75,16 +75,24 @@ def shift_logits(
 
 
 def _shifted(
-    graph: memoryview, path: Path, scale: float, offsets: NDArray[np.float64], slopes: NDArray[np.float64] | None
+    graph: memoryview,
+    path: Path,
+    scale: float,
+    offsets: NDArray[np.float64],
+    slopes: NDArray[np.float64] | None,
 ) -> bytes:
     parts = list(fields(graph, path))
     tensors = {_text(value, path, 8) for number, value in parts if number == _TENSOR}
     inputs = [
-        name for number, value in parts if number == _INPUT and (name := _text(value, path, _NAME)) not in tensors
+        name
+        for number, value in parts
+        if number == _INPUT and (name := _text(value, path, _NAME)) not in tensors
     ]
     outputs = [value for number, value in parts if number == _OUTPUT]
     if len(outputs) != 1 or len(inputs) != 1:
-        raise InvalidData(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; it must have one of each")
+        raise InvalidData(
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; it must have one of each"
+        )
     logits = _text(outputs[0], path, _NAME)
     if logits.startswith(_OURS):
         raise InvalidData(f"{path} is fitted to one owner's items already: fit the model that was fetched")

@@ -227,7 +227,9 @@ class Model:
         """
         card, onnx = ModelCard.read(folder), read_message(folder / MODEL, "model", MODEL_LIMIT)
         if not card.lineage.private or (folder / SIGNATURE).exists():
-            raise ArtifactError(f"{folder} is no model that was fitted at home: proxyset client adapt makes one")
+            raise ArtifactError(
+                f"{folder} is no model that was fitted at home: proxyset client adapt makes one"
+            )
         model = cls(card, onnx, "", "")
         _whole(model)
         return model
