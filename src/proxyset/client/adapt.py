@@ -2,10 +2,12 @@
 
 A model gives p(k | x) for the class shares w of its training set. Where an owner's shares π differ and each class looks as it did,
 p(k | x) · π_k / w_k, renormalised, is right. π is found on unlabelled items by expectation maximisation (Saerens, Latinne and
-Decaestecker 2002), which believes the probabilities; but they are wrong where the owner's items look otherwise, and then an owner
-without any skew seems to have one. So two things hold it back: a Dirichlet prior, which pulls π to w as hard as `_PRIOR` times the
-items would, and `strength`: the log-odds move by D / (D + `_EVIDENCE`) of log(π / w), where D = KL(π ‖ w) is how far off the shares
-seem to be. Both constants were chosen on data that no reported figure is of.
+Decaestecker 2002), which believes the probabilities. They are wrong where a model is too sure of itself or the owner's items look
+otherwise, and then an owner without any skew seems to have one. So the estimate is a mean over explanations, weighed by how well each
+fits the shape of the scores (`_Shape`): a model that is too sure or not sure enough, shares near to w or far from it, no skew at all.
+What is applied is a part of the correction, `strength` = D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and
+c = `_EVIDENCE` + `_FEW` · (K − 1) / n how far they would seem to be by chance. All constants were chosen on data that no reported
+figure is of.
 """
 
 from __future__ import annotations
@@ -17,9 +19,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from proxyset.errors import InvalidInput
 
-_PRIOR = 0.3  # records of the training set's mixture that the prior is worth, for each of the owner's
-_EVIDENCE = 0.1  # nats of KL(π ‖ w) at which half of the correction is applied
-_STEPS, _STILL = 500, 1e-7  # of expectation maximisation: at most, and the change of a share that ends it
+_SLOPES = (
+    0.35,
+    0.5,
+    0.7,
+    1.0,
+    1.4,
+    2.0,
+)  # of the scores: a model may be too sure of itself, or not sure enough
+_SLOPE_SPREAD = 0.5  # standard deviation of log slope, before any item is seen
+_PULLS = (0.05, 0.3)  # items' worth of the training set's mixture that the prior is, for each of the owner's
+_NO_SKEW = 0.03  # probability that there is no skew, before any item is seen
+_BELIEF = 0.6  # of the likelihood: classes are not quite Gaussian
+_TIED = 0.3  # of the biases that would explain the scores without any skew
+_EVIDENCE, _FEW = (
+    0.03,
+    1.5,
+)  # nats of KL(π ‖ w) at which half of the correction is applied: for many items, and for few
+_EVEN = 0.1  # of the covariance that is taken to be alike in all directions
+_ALIKE = 1e-6  # nats between which all scores of a class tell nothing
+_FARTHEST = 15.0  # nats below an item's best class: lower scores tell no more
+_STEPS, _STILL = 25, 1e-4  # of expectation maximisation: at most, and the change of a share that ends it
 _LEAST = 1e-4  # share below which a class is not pushed further down
 _LOWEST = -700.0  # log-probability that stands for none at all: exp of it is still a number
 
@@ -35,7 +55,7 @@ class Fitted:
         training: (K,) those of the training set.
         offsets: (K,) what is added to log-probabilities before they are normalised again; 0 for a class that the training set
             has none of.
-        strength: how much of log(prior / training) that is, in [0, 1]; 1 for shares that were stated.
+        strength: how much of the correction that is, in [0, 1]; 1 for shares that were stated.
         items: how many the estimate is from; 0 for shares that were stated.
     """
 
@@ -88,11 +108,11 @@ def adapt_to_client(log_probabilities: ArrayLike, class_shares: ArrayLike) -> Fi
     """
     w = _shares(class_shares, "class shares of the training set")
     scores = _checked(log_probabilities, len(w))
-    prior = _estimate(scores, w)
-    ratio = _log_ratio(prior, w)
-    apart = float(prior @ ratio)
-    strength = apart / (apart + _EVIDENCE) if apart > 0 else 0.0
-    return Fitted(prior, w, strength * ratio, strength, len(scores))
+    prior, offsets = _estimate(scores, w)
+    apart = max(0.0, float(prior @ _log_ratio(prior, w)))
+    doubt = _EVIDENCE + _FEW * (len(w) - 1) / max(len(scores), 1)
+    strength = apart**2 / (apart**2 + doubt**2)
+    return Fitted(prior, w, strength * offsets, strength, len(scores))
 
 
 def state_shares(shares: ArrayLike, class_shares: ArrayLike) -> Fitted:
@@ -120,24 +140,90 @@ def state_shares(shares: ArrayLike, class_shares: ArrayLike) -> Fitted:
     return Fitted(prior, w, _log_ratio(prior, w), 1.0, 0)
 
 
-def _estimate(scores: Array, w: Array) -> Array:
-    """(K,) the most probable shares under a Dirichlet prior around w, by expectation maximisation from w."""
+def _estimate(scores: Array, w: Array) -> tuple[Array, Array]:
+    """(K,) the shares and (K,) the correction of scores: means over what could explain the items, by how well it does.
+
+    An explanation is a slope t of the scores (below 1 for a model that is too sure of itself) and a pull of the prior; one more for
+    each t says that there is no skew at all. Each is fitted by expectation maximisation, and weighed by its likelihood.
+    """
     known = w > 0
+    prior, offsets = w.copy(), np.zeros_like(w)
     if len(scores) == 0 or known.sum() < 2:
-        return w
-    likelihood = np.exp(scores[:, known] - scores[:, known].max(axis=1, keepdims=True)) / w[known]
-    pull = _PRIOR * len(scores) * w[known]
-    prior = w[known]
-    for _ in range(_STEPS):
-        joint = likelihood * prior
-        found = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0) + pull
-        found /= found.sum()
-        moved, prior = float(np.abs(found - prior).max()), found
-        if moved < _STILL:
-            break
-    full = np.zeros_like(w)
-    full[known] = prior
-    return full
+        return prior, offsets
+    Z = np.maximum(scores[:, known] - scores[:, known].max(axis=1, keepdims=True), -_FARTHEST)
+    Z -= Z.mean(axis=1, keepdims=True)
+    if np.ptp(Z, axis=0).max() < _ALIKE:
+        return prior, offsets
+    shape, v = _Shape(Z, w[known]), w[known]
+    found = []
+    for t in _SLOPES:
+        doubt = -0.5 * (np.log(t) / _SLOPE_SPREAD) ** 2
+        for pull in (*_PULLS, np.inf):
+            shares, fit = shape.explain(t, pull)
+            odds = doubt + np.log(_NO_SKEW if np.isinf(pull) else (1 - _NO_SKEW) / len(_PULLS))
+            found.append((_BELIEF * len(Z) * fit + odds, shares, _log_ratio(shares, v) / t))
+    logs = np.array([log for log, _, _ in found])
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    prior[known] = sum(weight * shares for weight, (_, shares, _) in zip(weights, found, strict=True))
+    offsets[known] = sum(weight * ratio for weight, (_, _, ratio) in zip(weights, found, strict=True))
+    return prior / prior.sum(), offsets
+
+
+class _Shape:
+    """Gaussian classes of one covariance Σ in the space of scores z, tied to the model's own answers.
+
+    If softmax(t z + b) is right for shares w, the classes are N(m + t Σ e_k, Σ) with b_k = log w_k − t m_k − t² Σ_kk / 2. So for
+    given t and shares π the items' mean and covariance C give m and Σ: Σ + t² Σ (diag π − π πᵀ) Σ = C, solved in the eigenbasis of
+    C^½ (diag π − π πᵀ) C^½.
+    """
+
+    def __init__(self, Z: Array, w: Array) -> None:
+        n, K = Z.shape
+        self.Z, self.w, self.mean = Z, w, Z.mean(axis=0)
+        C = (Z - self.mean).T @ (Z - self.mean) / n
+        even = np.eye(K) - 1 / K
+        C = (1 - _EVEN) * C + _EVEN * (np.trace(C) / (K - 1) + 1e-12) * even
+        values, vectors = np.linalg.eigh(C)
+        values, vectors = values[1:], vectors[:, 1:]  # scores of an item add up to 0: the first one is 0
+        self.root, self.white = vectors * np.sqrt(values), (Z - self.mean) @ (vectors / np.sqrt(values))
+
+    def explain(self, t: float, pull: float) -> tuple[Array, float]:
+        """Shares under a Dirichlet prior around w of `pull` · n items (∞: w itself), and the items' mean log-likelihood."""
+        n = len(self.Z)
+        w, shares = self.w, self.w
+        for _ in range(_STEPS):
+            inner, basis, centres, bias = self._tied(t, shares)
+            if np.isinf(pull):
+                break
+            joint = t * self.Z + _TIED * bias + np.log(shares) - np.log(w)
+            joint = np.exp(joint - joint.max(axis=1, keepdims=True))
+            found = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0) + pull * n * w
+            found = np.maximum(found / found.sum(), 1e-12)
+            moved, shares = float(np.abs(found - shares).max()), found / found.sum()
+            if moved < _STILL:
+                break
+        precision = (basis / inner) @ basis.T
+        scores = self.white @ precision @ centres.T - 0.5 * np.einsum(
+            "kd,de,ke->k", centres, precision, centres
+        )
+        scores += np.log(shares)
+        far = 0.5 * np.einsum("nd,de,ne->n", self.white, precision, self.white)
+        fit = float((_log_sum(scores)[:, 0] - far).mean() - 0.5 * np.log(inner).sum())
+        return shares, fit
+
+    def _tied(self, t: float, shares: Array) -> tuple[Array, Array, Array, Array]:
+        """Eigenvalues and -vectors of Σ and (K, d) class centres, both in the basis where C is 1; and (K,) the biases b."""
+        root, K = self.root, len(shares)
+        spread = (root.T * shares) @ root - np.outer(root.T @ shares, root.T @ shares)
+        values, basis = np.linalg.eigh(t * t * spread)
+        values = np.maximum(values, 1e-12)
+        inner = 2 / (1 + np.sqrt(1 + 4 * values))
+        centres = t * (np.eye(K) - shares) @ root @ (basis * inner) @ basis.T
+        corners = root @ basis * np.sqrt(inner)
+        sigma = corners @ corners.T
+        bias = np.log(self.w) - t * (self.mean - t * sigma @ shares) - 0.5 * t * t * np.diag(sigma)
+        return inner, basis, centres, bias - self.w @ bias
 
 
 def _log_ratio(prior: Array, w: Array) -> Array:
