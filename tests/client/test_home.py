@@ -44,7 +44,7 @@ def test_before_and_after(tmp_path: Path, command) -> None:  # type: ignore[no-u
     # stated shares: all of the correction
     (tmp_path / "shares.csv").write_text("label,share\na,9\nb,1\n")
     stated = predict(found, data, shares=read_shares(tmp_path / "shares.csv"))
-    assert stated.fitted is not None and stated.fitted.prior.tolist() == [0.9, 0.1]
+    assert stated.fitted is not None and stated.fitted.prior.tolist() == pytest.approx([0.9, 0.1])
 
 
 def test_the_fitted_model_is_the_prediction(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 A model gives p(k | x) for the class shares w of its training set. Where an owner's shares π differ and each class looks as it did,
 p(k | x) · π_k / w_k, renormalised, is right. π is found on unlabelled items by expectation maximisation (Saerens, Latinne and
 Decaestecker 2002), which believes the probabilities. They are wrong where a model is too sure of itself or the owner's items look
-otherwise, and then an owner without any skew seems to have one. So the estimate is a mean over explanations, weighed by how well each
-fits the shape of the scores (`_Shape`): a model that is too sure or not sure enough, shares near to w or far from it, no skew at all.
+otherwise, and then an owner without any skew seems to have one. So the estimate is a mean over explanations, weighed by how well
+each fits the shape of the scores (`_Shape`): a model too sure or not sure enough, shares near to w or far from it, no skew at all.
 What is applied is a part of the correction, `strength` = D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and
 c = `_EVIDENCE` + `_FEW` · (K − 1) / n how far they would seem to be by chance. All constants were chosen on data that no reported
 figure is of.
