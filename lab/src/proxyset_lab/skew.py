@@ -21,6 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from proxyset import adapt_to_client
 from proxyset.client.adapt import state_shares
+from proxyset.cloud.select import rank
+from proxyset.cloud.select.ratio_model import log_density_ratio
 from proxyset.demo.statistics import paired_gain
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import mak
@@ -28,9 +30,9 @@ from proxyset_lab.data.registry import find
 from proxyset_lab.features import Features
 from proxyset_lab.task import Task
 
-METHODS = ("random", "k-center", "ecos", "density-ratio", "mak", "local")
+METHODS = ("random", "k-center", "ecos", "density-ratio", "whole-pool", "pool-weighted", "mak", "local")
 OURS = "density-ratio"
-BUDGETS = {"digits": (300, 2500), "iconnet": (150, None), "sentiment": (300, 3000), "flights": (300, 3000)}
+BUDGETS = {"digits": (300, 1500), "iconnet": (150, None), "sentiment": (300, 1500), "flights": (300, 1500)}
 ALPHAS = (None, 1.0, 0.3, 0.1)
 RECORDS = (60, 200)
 EPSILON, CLUSTERS = 0.58, 100
@@ -117,23 +119,18 @@ def draw(
 
 
 def _scores(task: Task, method: str, budget: int, shares: dict[str, float]) -> dict[str, float]:
-    if method == "local":
-        rows = task.split.client
-    elif method == "mak":
-        rows = mak(task, budget)
-    else:
-        asks = method in ("ecos", OURS)
-        answers = [task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))] if asks else []
-        rows = task.picks(method, CLUSTERS, answers, budget)
+    rows, weights = _rows(task, method, budget)
     X, y = task.X, task.y
-    classes, counts = np.unique(y[rows], return_counts=True)
+    classes, numbers = np.unique(y[rows], return_inverse=True)
     client, test = task.split.client, task.split.test
     if len(classes) < 2:
         before, mine = np.zeros((len(test), 1)), np.zeros((len(client), 1))
     else:
-        model = task.training.model().fit(X[rows], y[rows])
+        model = task.training.model().fit(X[rows], y[rows], sample_weight=weights)
         before, mine = (model.predict_log_proba(X[of]) for of in (test, client))
-    training = np.ones(len(classes)) if task.training.balanced else counts
+    training = np.bincount(numbers, weights)  # as the loss weighed them
+    if task.training.balanced:
+        training = training / np.bincount(numbers)
     fitted = adapt_to_client(mine, training)
     true = state_shares([max(shares.get(name, 0.0), _FLOOR) for name in classes], training)
     found: dict[str, float] = {}
@@ -143,6 +140,30 @@ def _scores(task: Task, method: str, budget: int, shares: dict[str, float]) -> d
         found["accuracy" + name] = sum(share * per_class[of] for of, share in shares.items())
         found["balanced" + name] = float(np.mean(list(per_class.values())))
     return found
+
+
+def _rows(task: Task, method: str, budget: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows that a method trains on, and what each counts, 1 on average."""
+    weights = None
+    if method == "local":
+        rows = task.split.client
+    elif method == "mak":
+        rows = mak(task, budget)
+    elif method == "whole-pool":
+        rows = task.pool
+    elif method == "pool-weighted":
+        candidates = task.candidates(CLUSTERS)
+        ranked = rank(
+            candidates, [task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))], budget, OURS
+        )
+        assert ranked.coverage is not None
+        logs = np.concatenate(list(log_density_ratio(candidates, ranked.coverage)))
+        rows, weights = task.pool, np.exp(logs - logs.max())
+    else:
+        asks = method in ("ecos", OURS)
+        answers = [task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))] if asks else []
+        rows = task.picks(method, CLUSTERS, answers, budget)
+    return rows, np.ones(len(rows)) if weights is None else weights / weights.mean()
 
 
 def page(results: Sequence[tuple[Client, dict[str, dict[str, float]]]]) -> str:
@@ -156,7 +177,8 @@ def page(results: Sequence[tuple[Client, dict[str, dict[str, float]]]]) -> str:
         f"A client's classes are drawn from a Dirichlet of concentration α (none: as its domain has them), and it has N records. "
         f"ε = {EPSILON}, R = {CLUSTERS}; the classifier is a logistic regression on frozen features, the same for all. "
         "Accuracy is on the client's own mixture of classes, in percent. MAK sees private data in the clear, local trains on the "
-        "client's labels: neither is a rival.",
+        "client's labels: neither is a rival. whole-pool has all labels, and "
+        "pool-weighted counts them by the density ratio: for where labels cost nothing.",
         "",
         "## Methods",
         "",
