@@ -5,13 +5,20 @@ BIN := .venv/bin
 # pinned here, open in pyproject.toml: what the checks run with
 TORCH := torch==2.13.0
 
-.PHONY: demo test label-studio screenshots docs check bench fuzz fuzz-neighbours format clean
+.PHONY: demo test thorough label-studio screenshots docs check bench fuzz fuzz-neighbours format clean
 
 demo: .venv/demo
 	$(BIN)/proxyset demo --out demo
 
+# one test a core, so one thread a test: two libraries that each take all cores wait for each other
+test thorough: export OMP_NUM_THREADS = 1
+test thorough: export OPENBLAS_NUM_THREADS = 1
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# what needs minutes a test
+thorough: .venv/dev
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --timeout 3600 -m thorough
 
 # a real Label Studio, 1 GB, in an environment of its own
 label-studio: .venv/dev

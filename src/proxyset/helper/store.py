@@ -24,7 +24,7 @@ from sqlalchemy.engine import Row
 from proxyset.aggregation.noise import noised
 from proxyset.aggregation.party import answer
 from proxyset.errors import Refused
-from proxyset.server.two_party.engine import durable, writing
+from proxyset.helper.file import durable, writing
 from proxyset.wire.aggregation import Job, Opened, Opening, checksum, request_digest
 from proxyset.wire.task import Task
 

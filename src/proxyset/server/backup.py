@@ -16,12 +16,14 @@ from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.errors import ProxysetError, StateError
 from proxyset.server.state import State
+from proxyset.server.two_party.sums import KEY
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 
 # in the order in which they refer to each other; sessions are not copied, so that everybody logs in anew
 _TABLES = (
     "indexes", "probes", "campaigns", "clients", "tokens", "releases", "operators", "models", "selections", "nonces", "acts",
+    "sums", "sum_reports", "sum_jobs", "sum_totals",
 )  # fmt: skip
 _INDEXES, _PROXIES, _MODELS = "indexes", "proxies", "models"
 
@@ -67,6 +69,8 @@ def copy(source: State, target: State) -> Copied:
                 missing.append(f"proxy set {drawn.id} of {campaign.id} ({drawn.folder})")
     if (models := source.folder / _MODELS).is_dir():
         _copy_folder(models, target.folder / _MODELS)
+    if (key := source.folder / KEY).is_file():
+        shutil.copy2(key, target.folder / KEY)
     return Copied(rows, tuple(missing))
 
 

@@ -11,7 +11,7 @@ from proxyset.errors import StateError
 from proxyset.server.database import Database
 
 APPLICATION_ID = 0x50585356  # "PXSV"
-HEAD = "0002"
+HEAD = "0003"
 TABLES = 3  # the last version before Alembic's, which counted in SQLite's user_version
 
 

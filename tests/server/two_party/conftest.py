@@ -1,4 +1,4 @@
-"""A state in a folder: two-party sums are kept beside it, and refused where it is in PostgreSQL."""
+"""A state in a folder; `place` of the folder above has one in each database."""
 
 from collections.abc import Iterator
 from pathlib import Path

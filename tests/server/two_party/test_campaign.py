@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput, ProxysetError, Rejected, StateError, TransportError
 from proxyset.helper.app import create_app as helper_app
 from proxyset.server import campaigns
+from proxyset.server.backup import backup
 from proxyset.server.limits import Limits
 from proxyset.server.sockets import listen, server_of, url_of
 from proxyset.server.state import State
@@ -36,6 +37,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 from proxyset.wire.report import Report
 from proxyset.wire.signing import public_half
+from proxyset.wire.total import Total
 from tests.server.running import CLUSTERS, GENEROUS, begin, running, signed
 
 EPSILON = 40.0  # noise of σ < 0.2: sums are exact to one; a false alarm below 1e-5
@@ -85,16 +87,25 @@ def exact(state: State, agents: list[Agent]) -> np.ndarray:
 
 
 def waiting(state: State) -> list[Report]:
-    with sums_of(state)._engine.begin() as db:
-        found = db.exec_driver_sql("SELECT data FROM reports WHERE data IS NOT NULL").scalars().all()
-    return [Report.from_bytes(bytes(data)) for data in found]
+    found = state._database.rows("SELECT data FROM sum_reports WHERE data IS NOT NULL")
+    return [Report.from_bytes(bytes(data)) for (data,) in found]
 
 
 def leader(state: State) -> str:
     return public_half(sums_of(state).key())
 
 
-def test_from_offers_to_a_proxy_set(state: State, index: Index, tmp_path: Path) -> None:
+def test_from_offers_to_a_proxy_set(place: str | Path, index: Index, tmp_path: Path) -> None:
+    with closing(State.open(place)) as state:
+        total, key = one_sum(state, index, tmp_path), leader(state)
+        backup(state, tmp_path / "copy")
+    with closing(State.open(tmp_path / "copy", create=False)) as copied:
+        kept = sums_of(copied).total("wards")
+        assert kept is not None and kept.counts.tolist() == total.counts.tolist() and leader(copied) == key
+        assert campaigns.draw(copied, "wards", out=tmp_path / "again").card.items == 10
+
+
+def one_sum(state: State, index: Index, tmp_path: Path) -> Total:
     with helping(tmp_path / "helper", leader(state)) as helper, running(state) as url:
         begin_sum(state, index, helper)
         task = sums_of(state).find("wards").task  # type: ignore[union-attr]
@@ -119,6 +130,7 @@ def test_from_offers_to_a_proxy_set(state: State, index: Index, tmp_path: Path) 
     coverage = campaigns.coverage(state, "wards")
     assert coverage is not None and coverage.sigma == pytest.approx(total.noise)
     assert campaigns.draw(state, "wards", out=tmp_path / "proxy").card.items == 10
+    return total
 
 
 def test_the_leader_keeps_no_share_of_what_was_judged(state: State, index: Index, tmp_path: Path) -> None:
@@ -206,8 +218,8 @@ def test_a_helper_that_is_away_or_answers_nonsense(state: State, index: Index, t
 
 
 def _move(state: State, url: str) -> None:
-    with sums_of(state)._engine.begin() as db:
-        db.exec_driver_sql("UPDATE sums SET helper_url = ?", (url,))
+    with state._database.writing() as db:
+        db.execute("UPDATE sums SET helper_url = ?", (url,))
 
 
 def test_only_the_tasks_own_leader_asks(state: State, index: Index, tmp_path: Path) -> None:

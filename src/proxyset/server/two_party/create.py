@@ -68,7 +68,7 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
         options: as `campaigns.create` takes them.
 
     Raises:
-        InvalidInput: the state is in PostgreSQL, the helper has another key or a larger minimum, or the numbers do not go together.
+        InvalidInput: the helper has another key or a larger minimum, or the numbers do not go together.
         StateError: the name is taken. TransportError: the helper cannot be reached.
     """
     try:
@@ -77,11 +77,6 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
         pass
     else:
         raise StateError(f"there is a campaign {id!r} already: choose another name")
-    if "://" in state.name:
-        raise InvalidInput(
-            "two-party sums are kept in a file beside the state, and several servers of one database cannot share that yet: use "
-            "a state in a folder"
-        )
     said, sums = about(agreed.url, agreed.ca), sums_of(state)
     if agreed.key and said.key != agreed.key:
         raise InvalidInput(f"the helper at {agreed.url} has the key {said.key}, not {agreed.key}")

@@ -1,9 +1,9 @@
-"""What the leader keeps of its two-party sums, in `DIR/two-party.sqlite`, beside its key, `DIR/leader.key`.
+"""What the leader keeps of its two-party sums, in the tables of the server's state, and its key, `DIR/leader.key`.
 
-    sums      campaign: its task, and where the helper is
-    reports   campaign, client: one report each, first come; its shares until it was judged, then its verdict
-    jobs      campaign, number: the leader's share of what was accepted
-    totals    campaign: the leader's opened share, the helper's, and the sum
+    sums         campaign: its task, and where the helper is
+    sum_reports  campaign, client: one report each, first come; its shares until it was judged, then its verdict
+    sum_jobs     campaign, number: the leader's share of what was accepted
+    sum_totals   campaign: the leader's opened share, the helper's, and the sum
 
 What a method has returned is on the disk. A report belongs to one job, for good, before any job is sent; a job's share and the
 verdicts of its reports are one transaction, and with it the reports' shares are gone.
@@ -12,33 +12,17 @@ verdicts of its reports are one transaction, and with it the reports' shares are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    UniqueConstraint,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
 
 from proxyset.aggregation.party import Counted
 from proxyset.errors import InvalidInput, StateError
 from proxyset.server.records import Outcome, now
-from proxyset.server.two_party.engine import durable, writing
+from proxyset.server.rows import text_of
+from proxyset.server.two_party.sums import KEY
 from proxyset.wire.aggregation import Verdict
 from proxyset.wire.report import Report
 from proxyset.wire.signing import make_key, read_key
@@ -48,47 +32,9 @@ from proxyset.wire.total import Total
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
-FILE, KEY = "two-party.sqlite", "leader.key"
+    from proxyset.server.database import Database, Session
+
 JOB_REPORTS = 64
-_TABLES = MetaData()
-_SUMS = Table(
-    "sums",
-    _TABLES,
-    Column("campaign", String, primary_key=True),
-    Column("task", String, nullable=False),
-    Column("helper_url", String, nullable=False),
-    Column("helper_ca", String, nullable=False),
-)
-_REPORTS = Table(
-    "reports",
-    _TABLES,
-    Column("campaign", String, primary_key=True),
-    Column("client", String, primary_key=True),
-    Column("id", LargeBinary, nullable=False),
-    Column("fingerprint", String, nullable=False),
-    Column("received", String, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("data", LargeBinary),
-    Column("job", Integer, index=True),
-    Column("verdict", Integer),
-    UniqueConstraint("campaign", "id"),
-)
-_JOBS = Table(
-    "jobs",
-    _TABLES,
-    Column("campaign", String, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("share", LargeBinary),
-)
-_TOTALS = Table(
-    "totals",
-    _TABLES,
-    Column("campaign", String, primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("leader", LargeBinary, nullable=False),
-    Column("helper", LargeBinary),
-    Column("counts", LargeBinary),
-)
 
 
 @dataclass(frozen=True)
@@ -125,19 +71,14 @@ class Progress:
 
 
 class Sums:
-    """The two-party sums of one server's state; safe for many threads and processes at once."""
+    """The two-party sums of a state; safe for many threads, processes and servers at once.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        database, folder: of the state.
+    """
 
-    @cached_property
-    def _engine(self) -> Engine:
-        return durable(self._folder / FILE, _TABLES)
-
-    @property
-    def _none(self) -> bool:
-        """Whether no sum was ever begun here: then no file is."""
-        return not (self._folder / FILE).exists()
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database, self._folder = database, folder
 
     def key(self) -> SigningKey:
         """The leader's key, made at the first call. Raises StateError."""
@@ -155,66 +96,45 @@ class Sums:
         Raises:
             StateError: there are reports for one of that name.
         """
-        task = new.task
-        mine = _REPORTS.c.campaign == task.campaign
-        with writing(self._engine) as db:
-            if db.execute(select(_REPORTS.c.id).where(mine)).first() is not None:
-                raise StateError(f"there is a two-party sum {task.campaign!r} already: choose another name")
-            db.execute(delete(_SUMS).where(_SUMS.c.campaign == task.campaign))
-            row = {
-                "campaign": task.campaign,
-                "task": task.model_dump_json(),
-                "helper_url": new.helper_url,
-                "helper_ca": str(new.helper_ca or ""),
-            }
-            db.execute(insert(_SUMS), [row])
+        name = new.task.campaign
+        with self._database.writing() as db:
+            if db.execute("SELECT 1 FROM sum_reports WHERE campaign = ?", (name,)).first():
+                raise StateError(f"there is a two-party sum {name!r} already: choose another name")
+            db.execute("DELETE FROM sums WHERE campaign = ?", (name,))
+            row = (name, new.task.model_dump_json(), new.helper_url, str(new.helper_ca or ""))
+            db.execute("INSERT INTO sums VALUES (?, ?, ?, ?)", row)
 
     def find(self, campaign: str) -> Sum | None:
         """The sum of a campaign, or None where releases are asked for."""
-        if self._none:
-            return None
-        with writing(self._engine) as db:
-            row = db.execute(select(_SUMS).where(_SUMS.c.campaign == campaign)).first()
-        if row is None:
-            return None
-        return Sum(
-            Task.model_validate_json(row.task), row.helper_url, Path(row.helper_ca) if row.helper_ca else None
+        rows = self._database.rows(
+            "SELECT task, helper_url, helper_ca FROM sums WHERE campaign = ?", campaign
         )
+        if not rows:
+            return None
+        task, url, ca = rows[0]
+        return Sum(Task.model_validate_json(task), url, Path(ca) if ca else None)
 
     def take(self, report: Report, data: bytes, client: str) -> Outcome:
         """Keep a report; on the disk when this returns, and only then may it be acknowledged. The first of a client stands."""
         campaign = report.task.campaign
-        with writing(self._engine) as db:
-            mine = select(_REPORTS.c.fingerprint).where(
-                _REPORTS.c.campaign == campaign, _REPORTS.c.client == client
-            )
-            if (known := db.execute(mine).scalar()) is not None:
+        with self._database.writing() as db:
+            mine = "SELECT fingerprint FROM sum_reports WHERE campaign = ? AND client = ?"
+            if (known := db.execute(mine, (campaign, client)).scalar()) is not None:
                 return Outcome.known if known == report.fingerprint else Outcome.answered
             if _frozen(db, campaign):
                 return Outcome.closed
-            same = select(_REPORTS.c.client).where(
-                _REPORTS.c.campaign == campaign, _REPORTS.c.id == report.id
-            )
-            if db.execute(same).first() is not None:
+            if db.execute(
+                "SELECT 1 FROM sum_reports WHERE campaign = ? AND id = ?", (campaign, report.id)
+            ).first():
                 return Outcome.taken
-            row = {
-                "campaign": campaign,
-                "client": client,
-                "id": report.id,
-                "fingerprint": report.fingerprint,
-                "received": now().isoformat(),
-                "size": len(data),
-                "data": data,
-            }
-            db.execute(insert(_REPORTS), [row])
+            row = (campaign, client, report.id, report.fingerprint, text_of(now()), len(data), data)
+            db.execute("INSERT INTO sum_reports VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
         return Outcome.stored
 
     def answered(self, client: str) -> set[str]:
         """The campaigns that have a report of a client."""
-        if self._none:
-            return set()
-        with writing(self._engine) as db:
-            return set(db.execute(select(_REPORTS.c.campaign).where(_REPORTS.c.client == client)).scalars())
+        rows = self._database.rows("SELECT campaign FROM sum_reports WHERE client = ?", client)
+        return {campaign for (campaign,) in rows}
 
     def freeze(self, campaign: str, least: int) -> None:
         """Give every report its job, for good, and take no more.
@@ -222,116 +142,99 @@ class Sums:
         Raises:
             StateError: there are fewer reports than `least`; nothing is changed.
         """
-        with writing(self._engine) as db:
+        with self._database.writing() as db:
             if _frozen(db, campaign):
                 return
-            ids = db.execute(
-                select(_REPORTS.c.id).where(_REPORTS.c.campaign == campaign).order_by(_REPORTS.c.id)
+            found = (
+                db.execute("SELECT id FROM sum_reports WHERE campaign = ? ORDER BY id", (campaign,))
+                .scalars()
+                .all()
             )
-            found = list(ids.scalars())
             if len(found) < least:
                 raise StateError(
                     f"campaign {campaign!r} has {len(found)} reports, and its sum is opened with {least} or more: wait for them, "
                     "and aggregate then"
                 )
-            for start in range(0, len(found), JOB_REPORTS):
-                number = start // JOB_REPORTS
-                db.execute(insert(_JOBS), [{"campaign": campaign, "number": number}])
+            for place, id in enumerate(found):
+                number, first = divmod(place, JOB_REPORTS)
+                if first == 0:
+                    db.execute("INSERT INTO sum_jobs VALUES (?, ?, NULL)", (campaign, number))
                 db.execute(
-                    update(_REPORTS)
-                    .where(
-                        _REPORTS.c.campaign == campaign, _REPORTS.c.id.in_(found[start : start + JOB_REPORTS])
-                    )
-                    .values(job=number)
+                    "UPDATE sum_reports SET job = ? WHERE campaign = ? AND id = ?", (number, campaign, id)
                 )
 
     def unfinished(self, campaign: str) -> list[int]:
         """The jobs that are still to be done, in order."""
-        asked = select(_JOBS.c.number).where(_JOBS.c.campaign == campaign, _JOBS.c.share.is_(None))
-        with writing(self._engine) as db:
-            return list(db.execute(asked.order_by(_JOBS.c.number)).scalars())
+        asked = "SELECT number FROM sum_jobs WHERE campaign = ? AND share IS NULL ORDER BY number"
+        return [number for (number,) in self._database.rows(asked, campaign)]
 
     def reports(self, campaign: str, job: int) -> list[Report]:
         """The reports of an unfinished job, always in the same order."""
-        asked = select(_REPORTS.c.data).where(_REPORTS.c.campaign == campaign, _REPORTS.c.job == job)
-        with writing(self._engine) as db:
-            found = list(db.execute(asked.order_by(_REPORTS.c.id)).scalars())
-        return [Report.from_bytes(bytes(data)) for data in found]
+        asked = "SELECT data FROM sum_reports WHERE campaign = ? AND job = ? ORDER BY id"
+        return [Report.from_bytes(bytes(data)) for (data,) in self._database.rows(asked, campaign, job)]
 
     def finish(self, task: Task, job: int, counted: Counted) -> None:
         """Keep what a job came to. Finished twice, by two processes, it is the same."""
-        with writing(self._engine) as db:
+        with self._database.writing() as db:
+            share = task.vdaf.encode_agg_share(counted.share)
             db.execute(
-                update(_JOBS)
-                .where(_JOBS.c.campaign == task.campaign, _JOBS.c.number == job)
-                .values(share=task.vdaf.encode_agg_share(counted.share))
+                "UPDATE sum_jobs SET share = ? WHERE campaign = ? AND number = ?", (share, task.campaign, job)
             )
             for id, verdict in counted.verdicts.items():
                 db.execute(
-                    update(_REPORTS)
-                    .where(_REPORTS.c.campaign == task.campaign, _REPORTS.c.id == id)
-                    .values(verdict=int(verdict), data=None)
+                    "UPDATE sum_reports SET verdict = ?, data = NULL WHERE campaign = ? AND id = ?",
+                    (int(verdict), task.campaign, id),
                 )
 
     def counted(self, campaign: str) -> list[bytes]:
         """The ids of the reports that were accepted."""
-        asked = select(_REPORTS.c.id).where(
-            _REPORTS.c.campaign == campaign, _REPORTS.c.verdict == int(Verdict.accepted)
-        )
-        with writing(self._engine) as db:
-            return [bytes(id) for id in db.execute(asked).scalars()]
+        asked = "SELECT id FROM sum_reports WHERE campaign = ? AND verdict = ?"
+        return [bytes(id) for (id,) in self._database.rows(asked, campaign, int(Verdict.accepted))]
 
     def shares(self, campaign: str) -> list[bytes]:
         """The leader's share of every job."""
-        with writing(self._engine) as db:
-            return list(db.execute(select(_JOBS.c.share).where(_JOBS.c.campaign == campaign)).scalars())
+        return [
+            bytes(share)
+            for (share,) in self._database.rows("SELECT share FROM sum_jobs WHERE campaign = ?", campaign)
+        ]
 
     def open_own(self, campaign: str, count: int, share: bytes) -> bytes:
         """The leader's share with its noise: the one that was kept first, whoever asks with whatever."""
-        with writing(self._engine) as db:
-            kept = db.execute(select(_TOTALS.c.leader).where(_TOTALS.c.campaign == campaign)).scalar()
+        with self._database.writing() as db:
+            kept = db.execute("SELECT leader FROM sum_totals WHERE campaign = ?", (campaign,)).scalar()
             if kept is not None:
                 return bytes(kept)
-            db.execute(insert(_TOTALS), [{"campaign": campaign, "count": count, "leader": share}])
+            db.execute("INSERT INTO sum_totals VALUES (?, ?, ?, NULL, NULL)", (campaign, count, share))
         return share
 
     def keep_total(self, campaign: str, helper: bytes, counts: NDArray[np.int64]) -> None:
         """Keep the sum."""
-        with writing(self._engine) as db:
+        with self._database.writing() as db:
             db.execute(
-                update(_TOTALS)
-                .where(_TOTALS.c.campaign == campaign)
-                .values(helper=helper, counts=counts.astype("<i8").tobytes())
+                "UPDATE sum_totals SET helper = ?, counts = ? WHERE campaign = ?",
+                (helper, counts.astype("<i8").tobytes(), campaign),
             )
 
     def total(self, campaign: str) -> Total | None:
         """The noisy sum, once it is opened."""
-        if self._none:
-            return None
-        with writing(self._engine) as db:
-            kept = db.execute(select(_TOTALS.c.counts).where(_TOTALS.c.campaign == campaign)).scalar()
+        rows = self._database.rows(
+            "SELECT counts FROM sum_totals WHERE campaign = ? AND counts IS NOT NULL", campaign
+        )
         found = self.find(campaign)
-        if kept is None or found is None:
+        if not rows or found is None:
             return None
         task = found.task
-        return Total(np.frombuffer(kept, "<i8").astype(np.int64), task.probe, task.index, task.privacy)
+        return Total(np.frombuffer(rows[0][0], "<i8").astype(np.int64), task.probe, task.index, task.privacy)
 
     def progress(self, campaign: str) -> Progress:
         """How far it is."""
-        verdicts = select(_REPORTS.c.verdict, func.count()).where(_REPORTS.c.campaign == campaign)
-        with writing(self._engine) as db:
-            rows = db.execute(verdicts.group_by(_REPORTS.c.verdict)).all()
-            found: dict[int | None, int] = {row[0]: row[1] for row in rows}
+        asked = "SELECT verdict, count(*) FROM sum_reports WHERE campaign = ? GROUP BY verdict"
+        with self._database.snapshot() as db:
+            found = {row[0]: row[1] for row in db.execute(asked, (campaign,))}
             closed = _frozen(db, campaign)
-        judged = {
-            Verdict(int(key)): count for key, count in sorted(found.items(), key=str) if key is not None
-        }
+        judged = {Verdict(key): found[key] for key in sorted(key for key in found if key is not None)}
         return Progress(sum(found.values()), judged, closed, self.total(campaign) is not None)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
 
-
-def _frozen(db: Connection, campaign: str) -> bool:
-    return db.execute(select(_JOBS.c.number).where(_JOBS.c.campaign == campaign)).first() is not None
+def _frozen(db: Session, campaign: str) -> bool:
+    return db.execute("SELECT 1 FROM sum_jobs WHERE campaign = ?", (campaign,)).first() is not None
