@@ -19,23 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from proxyset.errors import InvalidInput
 
-_SLOPES = (
-    0.35,
-    0.5,
-    0.7,
-    1.0,
-    1.4,
-    2.0,
-)  # of the scores: a model may be too sure of itself, or not sure enough
+# of the scores: a model may be too sure of itself, or not sure enough
+_SLOPES = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 _SLOPE_SPREAD = 0.5  # standard deviation of log slope, before any item is seen
 _PULLS = (0.05, 0.3)  # items' worth of the training set's mixture that the prior is, for each of the owner's
 _NO_SKEW = 0.03  # probability that there is no skew, before any item is seen
 _BELIEF = 0.6  # of the likelihood: classes are not quite Gaussian
 _TIED = 0.3  # of the biases that would explain the scores without any skew
-_EVIDENCE, _FEW = (
-    0.03,
-    1.5,
-)  # nats of KL(π ‖ w) at which half of the correction is applied: for many items, and for few
+# nats of KL(π ‖ w) at which half of the correction is applied: for many items, and times (K − 1) / n for few
+_EVIDENCE, _FEW = 0.06, 1.5
 _EVEN = 0.1  # of the covariance that is taken to be alike in all directions
 _ALIKE = 1e-6  # nats between which all scores of a class tell nothing
 _FARTHEST = 15.0  # nats below an item's best class: lower scores tell no more
