@@ -32,6 +32,7 @@ from proxyset_lab.task import Task
 
 METHODS = ("random", "k-center", "ecos", "density-ratio", "whole-pool", "pool-weighted", "mak", "local")
 OURS = "density-ratio"
+ASK_NOBODY = ("random", "k-center", "whole-pool")
 BUDGETS = {"digits": (300, 1500), "iconnet": (150, None), "sentiment": (300, 1500), "flights": (300, 1500)}
 ALPHAS = (None, 1.0, 0.3, 0.1)
 RECORDS = (60, 200)
@@ -89,12 +90,12 @@ def _measure(features: Features, clients: Sequence[Client], out: Path) -> None:
         work = Path(folder)
         data = Data(name=first.data_set, budgets=(budget,), most=most)
         task = Task(Group(first.data_set, first.private, first.seed, "id+ood"), data, features, work, work)
-        split = task.split
+        split, models = task.split, dict[str, Any]()
         for number, client in enumerate(clients):
             shares, rows = draw(task.y, split.client, split.test, client)
             task.split, task.releases = replace(split, client=rows), work / f"{number}"
             task.releases.mkdir()
-            scores = {method: _scores(task, method, budget, shares) for method in METHODS}
+            scores = {method: _scores(task, method, budget, shares, models) for method in METHODS}
             with out.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps({"client": client, "scores": scores}) + "\n")
 
@@ -109,8 +110,8 @@ def draw(
     rng = np.random.default_rng([client.seed, client.records, round(1000 * (client.alpha or 0)), 15])
     names = np.intersect1d(np.unique(y[rows]), np.unique(y[test]))
     own = np.array([(y[rows] == name).sum() for name in names], float)
-    shares = own if client.alpha is None else rng.dirichlet(np.full(len(names), client.alpha))
-    shares = shares / shares.sum()
+    drawn = own if client.alpha is None else rng.dirichlet(np.full(len(names), client.alpha))
+    shares = drawn / drawn.sum()
     counts = rng.multinomial(client.records, shares)
     chosen = [
         rng.permutation(rows[y[rows] == name])[:count] for name, count in zip(names, counts, strict=True)
@@ -118,7 +119,10 @@ def draw(
     return dict(zip(names.tolist(), shares.tolist(), strict=True)), np.sort(np.concatenate(chosen))
 
 
-def _scores(task: Task, method: str, budget: int, shares: dict[str, float]) -> dict[str, float]:
+def _scores(
+    task: Task, method: str, budget: int, shares: dict[str, float], models: dict[str, Any]
+) -> dict[str, float]:
+    """Measure → value; `models` keeps those that no client has a part in."""
     rows, weights = _rows(task, method, budget)
     X, y = task.X, task.y
     classes, numbers = np.unique(y[rows], return_inverse=True)
@@ -126,9 +130,11 @@ def _scores(task: Task, method: str, budget: int, shares: dict[str, float]) -> d
     if len(classes) < 2:
         before, mine = np.zeros((len(test), 1)), np.zeros((len(client), 1))
     else:
-        model = task.training.model().fit(X[rows], y[rows], sample_weight=weights)
+        model = models.get(method) or task.training.model().fit(X[rows], y[rows], sample_weight=weights)
+        if method in ASK_NOBODY:
+            models[method] = model
         before, mine = (model.predict_log_proba(X[of]) for of in (test, client))
-    training = np.bincount(numbers, weights)  # as the loss weighed them
+    training: NDArray[np.float64] = np.bincount(numbers, weights)  # as the loss weighed them
     if task.training.balanced:
         training = training / np.bincount(numbers)
     fitted = adapt_to_client(mine, training)

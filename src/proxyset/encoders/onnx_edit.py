@@ -60,7 +60,7 @@ def shift_logits(
         if number == _GRAPH and isinstance(value, memoryview):
             value = memoryview(_shifted(value, path, scale, offsets, slopes))
         if number == _METADATA and isinstance(value, memoryview):
-            key = next(bytes(text) for of, text in fields(value, path) if of == _NAME).decode()  # type: ignore[arg-type]
+            key = next(bytes(text) for of, text in fields(value, path) if of == _NAME).decode()
             if key in metadata:
                 continue
         seen.add(number)

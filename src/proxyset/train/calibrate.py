@@ -38,9 +38,9 @@ def calibrate(
         scores = Z * slope.clamp(-3, 3).exp() + bias
         wrong = torch.nn.functional.cross_entropy(scores, y, reduction="none")
         total = (w * wrong).sum() + _PULL / 2 * (slope.square() + bias.square().sum())
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     found = bias.detach()
     return float((-slope.detach().clamp(-3, 3)).exp()), (found - found.mean()).tolist()
