@@ -227,7 +227,7 @@ def page(results: Sequence[tuple[Client, dict[str, dict[str, float]]]]) -> str:
         "| α | fitted | true shares |",
         "|---|---|---|",
     ]
-    for alpha in ALPHAS:
+    for alpha in (alpha for alpha in ALPHAS if any(client.alpha == alpha for client, _ in results)):
         found = [
             [
                 100
