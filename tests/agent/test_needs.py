@@ -11,7 +11,10 @@ from tests.e2e.worlds import table_probe
 
 
 def test_every_encoder_is_known():
-    assert set(KINDS) == set(NAMES) - {"auto"}
+    assert set(KINDS) == set(NAMES) - {"auto", "hf"}
+    for kind in ("text", "image"):  # what an encoder of the hub takes stands in its parameters
+        spec = EncoderSpec(name="hf", dim=3, params={"takes": kind, "weights_sha256": "a" * 64})
+        assert needs_of(spec).kind == kind and "a" * 64 in needs_of(spec).words
 
 
 def test_every_column_with_its_type_range_and_categories(tmp_path):

@@ -182,4 +182,4 @@ def test_parameters_are_plain_json():
 
 
 def test_every_name_is_known():
-    assert NAMES == ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
+    assert NAMES == ("auto", "embeddings", "hog", "onnx", "hf", "wordllama", "tabular")

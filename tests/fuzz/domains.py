@@ -20,6 +20,7 @@ from proxyset.client import vote
 from proxyset.encoders import FunctionEncoder, encoder_for
 from proxyset.encoders.encoder import Encoder
 from proxyset.encoders.hog import HogEncoder, HogParams
+from proxyset.encoders.hub import HubEncoder
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.ready import EmbeddingsEncoder
 from proxyset.encoders.tabular import Categories, Number, TabularEncoder, TabularParams
@@ -291,6 +292,22 @@ def wordllama(rng: Rng) -> Domain:
     return Domain("wordllama", "text", encoder, words, TEXTS, geometry, questions)
 
 
+@cache
+def _hub() -> tuple[Encoder, Any, Any]:
+    from tests.encoders.hub_folders import text_folder
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    encoder, rng = HubEncoder(text_folder(folder / "model"), threads=1), np.random.default_rng(0)
+    items = [words(rng) for _ in range(30)]
+    return encoder, _around(encoder, items), _asked(encoder, items)
+
+
+def hub(rng: Rng) -> Domain:
+    encoder, geometry, questions = _hub()
+    return Domain("hub", "text", encoder, words, TEXTS, geometry, questions)
+
+
 class _Pool:
     """What a function is tried with."""
 
@@ -481,5 +498,5 @@ def table(rng: Rng) -> Domain:
 
 DOMAINS: dict[str, Callable[[Rng], Domain]] = {
     "embedding": embedding, "orthogonal": orthogonal, "wordllama": wordllama, "function": function, "hog": hog, "onnx": onnx,
-    "table": table,
+    "hub": hub, "table": table,
 }  # fmt: skip

@@ -632,7 +632,7 @@ IN_FILES = {"half a pair", "a list", "not a text"}
 FORMS: dict[str, Form] = {
     "array": Form(("embedding", "orthogonal"), array, person=None, labels=("mapping",), weight=120),
     "memory": Form(
-        ("embedding", "orthogonal", "wordllama", "hog", "onnx", "table"), in_memory,
+        ("embedding", "orthogonal", "wordllama", "hub", "hog", "onnx", "table"), in_memory,
         lambda domain: {"id twice": twice}, labels=("label", "mapping"), weight=60, typed=True,
     ),
     "list": Form(("embedding", "wordllama", "function", "hog", "table"), listed, bad_records, weight=4),
@@ -642,7 +642,7 @@ FORMS: dict[str, Form] = {
     ),
     "csv": Form(("wordllama", "table"), delimited(".csv", ","), bad_rows, lambda name: name not in IN_FILES, weight=4),
     "tsv": Form(("wordllama", "table"), delimited(".tsv", "\t"), bad_rows, lambda name: name not in IN_FILES, weight=4),
-    "jsonl": Form(("wordllama",), json_lines, bad_objects, weight=4),
+    "jsonl": Form(("wordllama", "hub"), json_lines, bad_objects, weight=4),
     "parquet": Form(
         ("embedding", "wordllama", "hog", "onnx", "table"), parquet, bad_cells,
         lambda name: name not in IN_FILES, weight=4, typed=True,

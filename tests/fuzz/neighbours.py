@@ -356,7 +356,7 @@ def shares() -> dict[str, float]:
     return {kind: weight / total for kind, weight in weights.items()}
 
 
-_COST = {"orthogonal": 0.15, "hog": 0.1, "onnx": 0.1, "wordllama": 0.2, "table": 0.3}
+_COST = {"orthogonal": 0.15, "hog": 0.1, "onnx": 0.1, "wordllama": 0.2, "hub": 0.2, "table": 0.3}
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ def needs_of(encoder: EncoderSpec) -> Needs:
             f"{_PICTURES}, and the encoder's folder (onnx:FOLDER), whose weights have the SHA-256 {weights}."
         )
         return Needs(kind, words)
+    if encoder.name == "hf":
+        return _hub(encoder)
     if encoder.name == "wordllama":
         return Needs(kind, f"Texts. Of each, the first {MOST_CHARACTERS:,} characters are read.")
     if encoder.name == "embeddings":
@@ -79,6 +81,16 @@ def needs_of(encoder: EncoderSpec) -> Needs:
         )
         return Needs(kind, words)
     return Needs("", f"This proxyset does not know the encoder {encoder.name!r}, so it cannot answer.")
+
+
+def _hub(encoder: EncoderSpec) -> Needs:
+    weights = str(encoder.params.get("weights_sha256"))[:64]
+    folder = f"the encoder's folder (hf:FOLDER), whose weights have the SHA-256 {weights}."
+    if encoder.params.get("takes") == "image":
+        return Needs("image", f"{_PICTURES}, and {folder}")
+    return Needs(
+        "text", f"Texts, of which the first {MOST_CHARACTERS:,} characters are read at most, and {folder}"
+    )
 
 
 def _table(encoder: EncoderSpec) -> Needs:

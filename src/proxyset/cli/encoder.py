@@ -44,8 +44,28 @@ def export(
 
 
 @app.command()
+def fetch(
+    name: Annotated[
+        str, typer.Argument(help="Of the Hugging Face hub: sentence-transformers/all-MiniLM-L6-v2.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    network: Annotated[str, typer.Option(help="The ONNX file of it that is wanted.")] = "onnx/model.onnx",
+    revision: Annotated[str | None, typer.Option(help="A commit or a tag. [default: the newest]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch an encoder of texts or pictures from the Hugging Face hub. It runs by ONNX Runtime; nothing of it is executed.
+
+    Example: proxyset encoder fetch sentence-transformers/all-MiniLM-L6-v2 --out minilm
+    """
+    from proxyset.transport.hub import fetch_encoder
+
+    fetch_encoder(name, out, network, revision)
+    emit({"folder": str(out)}, f"{out}: use it on both sides as --encoder hf:{out}", as_json)
+
+
+@app.command()
 def info(
-    spec: Annotated[str, typer.Argument(help="hog, hog:size=32, wordllama or onnx:FOLDER.")],
+    spec: Annotated[str, typer.Argument(help="hog, hog:size=32, wordllama, onnx:FOLDER or hf:FOLDER.")],
     as_json: Json = False,
 ) -> None:
     """Show an encoder's dimension, fingerprint and parameters; its self-test runs on this machine.

@@ -56,7 +56,10 @@ def build(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     encoder: Annotated[
-        str, typer.Option(help="auto, embeddings, hog, onnx:FOLDER, wordllama, tabular or module:Class.")
+        str,
+        typer.Option(
+            help="auto, embeddings, hog, onnx:FOLDER, hf:FOLDER, wordllama, tabular or module:Class."
+        ),
     ] = "auto",
     clusters: Annotated[
         int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)

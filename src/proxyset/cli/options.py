@@ -36,7 +36,8 @@ Person = Annotated[
 ]
 AdjacencyOption = Annotated[Adjacency, typer.Option(help="Which data sets are neighbours.")]
 EncoderOption = Annotated[
-    str | None, typer.Option(help='Your copy of the encoder: "onnx:FOLDER".', show_default=False)
+    str | None,
+    typer.Option(help='Your copy of the encoder: "onnx:FOLDER" or "hf:FOLDER".', show_default=False),
 ]
 DatasetName = Annotated[
     str | None, typer.Option(help="Name of the data in the ledger; their path.", show_default=False)

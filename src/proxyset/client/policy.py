@@ -66,7 +66,7 @@ from proxyset.wire.server_name import recorded_name, server_name
 from proxyset.wire.task import Task
 
 # encoders that read whole records, so that no probe can choose what of one is looked at; a table's names columns
-WHOLE = ("embeddings", "hog", "onnx", "wordllama")
+WHOLE = ("embeddings", "hog", "onnx", "hf", "wordllama")
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 # what `client init` writes: every line commented, nothing in force until the owner adopts it
@@ -96,9 +96,9 @@ fewest_records = 0
 # Answer only probes of real items, out of an index that the server committed to (proxyset client look shows them).
 medoids = false
 
-# How records may be read. Pictures, texts and embeddings are read whole: allow those by their kind, "hog", "onnx", "wordllama",
-# "embeddings". A table's encoder chooses columns: look at it (proxyset client show PROBE), and put its fingerprint here if you
-# agree. Empty: every probe is refused. encoders = "any" allows all.
+# How records may be read. Pictures, texts and embeddings are read whole: allow those by their kind, "hog", "onnx", "hf",
+# "wordllama", "embeddings". A table's encoder chooses columns: look at it (proxyset client show PROBE), and put its fingerprint
+# here if you agree. Empty: every probe is refused. encoders = "any" allows all.
 encoders = []
 
 # Only these servers. Absent: any.

@@ -19,7 +19,7 @@ from proxyset.client.labels import class_numbers
 from proxyset.client.private_data import wanted_of
 from proxyset.encoders import encoder_for
 from proxyset.encoders.images import pixels
-from proxyset.encoders.onnx import open_session
+from proxyset.encoders.onnx_session import open_session
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.sources.private import open_private_files
 from proxyset.sources.private.records import Wanted

@@ -155,7 +155,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
     source, encoding, clusters, dim, seed = plan.source, plan.encoding, plan.clusters, plan.dim, plan.seed
     memory = source if isinstance(source, MemorySource) else None
     local = None
-    if isinstance(plan.encoder, str) and plan.encoder.partition(":")[0] not in set(NAMES) - {"onnx"}:
+    if isinstance(plan.encoder, str) and plan.encoder.partition(":")[0] not in set(NAMES) - {"onnx", "hf"}:
         local = plan.encoder
     foreign = memory is None and foreign_source(plan.place) is not None
     shards = source.shards()

@@ -25,7 +25,7 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
 
     Args:
         spec: "auto" (by the kind of `source`: embeddings, wordllama, tabular or hog), "embeddings", "hog" or
-            "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "wordllama",
+            "hog:size=28,orientations=8,cell=8,block=3,interpolation=bilinear", "onnx:FOLDER", "hf:FOLDER", "wordllama",
             "tabular" or "tabular:categories=32"; a name that an installed package offers; or "module:Class"; or a function with
             its name, or an object that encodes.
         source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
@@ -87,7 +87,7 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
     Args:
         spec: as it came in the probe; nothing in it is trusted.
         local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder,
-            since weights do not travel, and a function for a probe that was made with one.
+            since weights do not travel ("hf:FOLDER" likewise), and a function for a probe that was made with one.
 
     Returns:
         An encoder whose fingerprint is that of `spec`.
@@ -112,6 +112,11 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
             f"the probe was made with the encoder {spec.name!r} ({spec.fingerprint}), this machine is set to "
             f"{local!r}: set it to {spec.name!r}, or ask for a probe made with {wanted!r}"
         )
+    if wanted == "hf" and local is not None:
+        from proxyset.encoders.hub import HubEncoder, HubParams
+
+        params = _validated(HubParams, spec)
+        return HubEncoder(local.partition(":")[2], params.takes).agreeing(spec)
     own = local is not None and (foreign or (wanted in ("hog", "onnx") and ":" in local))
     encoder = load_encoder(local) if local and own else _rebuild(spec)
     ours = encoder.spec
@@ -135,6 +140,10 @@ def _load(name: str, rest: str, source: Readable | None) -> Encoder:
         if not rest:
             raise InvalidInput("an ONNX encoder is named by its folder: onnx:FOLDER")
         return OnnxEncoder(Path(rest).expanduser())
+    if name == "hf":
+        from proxyset.encoders.hub import HubEncoder
+
+        return HubEncoder(rest, None if source is None else source.kind)
     if name == "tabular" and source is not None:
         from proxyset.encoders.tabular_fit import FitOptions, fit
 
@@ -168,11 +177,11 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
 
         _validated(WordLlamaParams, spec)
         return WordLlamaEncoder()
-    if spec.name == "onnx":
+    if spec.name in ("onnx", "hf"):
         raise EncoderMismatch(
             f"the probe needs the ONNX encoder with the fingerprint {spec.fingerprint} (weights' SHA-256 "
             f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
-            "get its folder and name it as onnx:FOLDER"
+            f"get its folder and name it as {spec.name}:FOLDER"
         )
     if spec.name == FUNCTION:
         name = _validated(FunctionParams, spec).function

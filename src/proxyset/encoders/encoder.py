@@ -19,7 +19,7 @@ class EncoderSpec(BaseModel):
     """What both sides must agree on. It travels in the probe; weights do not, only their SHA-256 in `params`.
 
     Attributes:
-        name: the kind of encoder: "embeddings", "hog", "onnx", "wordllama", "tabular", "function".
+        name: the kind of encoder: "embeddings", "hog", "onnx", "hf", "wordllama", "tabular", "function".
         dim: number of features, d.
         params: all that changes a feature: preprocessing, weights' SHA-256, public statistics of the pool.
     """

@@ -17,7 +17,7 @@ from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.errors import InvalidInput
 from proxyset.registry import Registry
 
-NAMES = ("auto", "embeddings", "hog", "onnx", "wordllama", "tabular")
+NAMES = ("auto", "embeddings", "hog", "onnx", "hf", "wordllama", "tabular")
 KINDS = ("image", "text", "embedding")
 ENCODERS: Registry[Encoder] = Registry(
     "encoder", "proxyset.encoders", ("kind", "spec", "encode"), {}, known=NAMES

@@ -84,17 +84,7 @@ class WordLlamaEncoder:
 
     def encode(self, items: Sequence[Any]) -> Encoded:
         """`items`: str → (n, 256) float32 of norm 1. Only the first MOST_CHARACTERS of a text count."""
-        problems: dict[int, str] = {}
-        texts: dict[int, str] = {}
-        for row, text in enumerate(items):
-            if not isinstance(text, str):
-                problems[row] = f"expected a text, got {type(text).__name__}"
-            elif not (stripped := text.strip()):
-                problems[row] = "the text is empty"
-            else:
-                texts[row] = (
-                    stripped[:MOST_CHARACTERS].encode(errors="replace").decode()
-                )  # no lone surrogates
+        texts, problems = clean_texts(items, MOST_CHARACTERS)
         X = np.zeros((len(items), DIM), np.float32)
         rows = list(texts)
         for start in range(0, len(rows), _CHUNK):
@@ -112,6 +102,20 @@ class WordLlamaEncoder:
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
         features: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
         return features
+
+
+def clean_texts(items: Sequence[Any], characters: int) -> tuple[dict[int, str], dict[int, str]]:
+    """Row → its text, without white space around it and lone surrogates, cut off; and row → why it has none."""
+    problems: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    for row, text in enumerate(items):
+        if not isinstance(text, str):
+            problems[row] = f"expected a text, got {type(text).__name__}"
+        elif not (stripped := text.strip()):
+            problems[row] = "the text is empty"
+        else:
+            texts[row] = stripped[:characters].encode(errors="replace").decode()
+    return texts, problems
 
 
 def _read(name: str) -> bytes:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
-from proxyset.encoders.onnx import OnnxEncoder, open_session
+from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL
+from proxyset.encoders.onnx_session import open_session
 from proxyset.errors import InvalidData, InvalidInput, MissingExtra
 from proxyset.train.export import AGREEMENT, About
 from proxyset.train.models import Classifier

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from proxyset.encoders.onnx import LARGEST_MODEL, open_session
+from proxyset.encoders.onnx import LARGEST_MODEL
+from proxyset.encoders.onnx_session import open_session
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.train.export import SCHEMA, About

@@ -57,7 +57,7 @@ def _campaign() -> "sa.Column[str]":
 
 def _take_over() -> None:
     connection = op.get_bind()
-    state = connection.exec_driver_sql("PRAGMA database_list").first()
+    state = connection.exec_driver_sql("PRAGMA database_list").one()
     before = Path(state[2]).parent / "two-party.sqlite"
     if not before.is_file():
         return
