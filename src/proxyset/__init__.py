@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__: str
 
 if TYPE_CHECKING:
+    from proxyset.client.adapt import adapt_to_client as adapt_to_client
     from proxyset.client.answer import answer as answer
     from proxyset.client.labeling import answer_questions as answer_questions
     from proxyset.client.ledger import Ledger as Ledger
@@ -47,6 +48,7 @@ _HOMES = {
     "Refused": "errors",
     "Release": "wire.release",
     "Transport": "transport.transport",
+    "adapt_to_client": "client.adapt",
     "answer": "client.answer",
     "answer_questions": "client.labeling",
     "ask_labels": "cloud.label_questions",
@@ -71,6 +73,7 @@ __all__ = [
     "Refused",
     "Release",
     "Transport",
+    "adapt_to_client",
     "answer",
     "answer_questions",
     "ask_labels",

@@ -10,10 +10,12 @@ import pytest
 
 from proxyset.agent import models
 from proxyset.client import (
+    adapt,
     answer,
     audit,
     audit_bound,
     calibration,
+    home,
     knn,
     label_audit,
     label_plan,
@@ -52,7 +54,9 @@ PLAIN = {
     "plan": {"Plan"},
     "pins": {"pin", "pin_key"},
     "models": {"Fetched"},
-    "predict": {"Predictor", "Predictions", "read_labels"},
+    "predict": {"Predictor", "Predictions", "read_labels", "read_shares"},
+    "adapt": {"Fitted"},
+    "home": {"Home", "open_model"},
     "look": {"write_items"},
 }
 LEDGER_METHODS = {"debit"}
@@ -87,6 +91,8 @@ CASES = [
         audit_bound,
         models,
         predict,
+        adapt,
+        home,
     )
     for name in public(module)
     if name not in PLAIN[module.__name__.rpartition(".")[2]]

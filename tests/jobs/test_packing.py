@@ -9,7 +9,7 @@ from proxyset.client.answer import answer
 from proxyset.client.predict import predict
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
-from proxyset.errors import InvalidData
+from proxyset.errors import ArtifactError, InvalidData
 from proxyset.jobs.packing import pack
 from proxyset.train.export import About, export_onnx
 from proxyset.train.models import linear_model
@@ -76,4 +76,8 @@ def test_file_and_card_say_the_same(tmp_path: Path) -> None:
         card = pack((tmp_path / "m.onnx").read_bytes(), out, name="x", seen=seen, public_inputs=public)
         assert card.lineage == expected
         assert OnnxModel.read(out).about.lineage == expected
-        Model.sign(card, (out / "model.onnx").read_bytes(), KEY)
+        if expected.private:  # which nobody signs, and so nobody publishes
+            with pytest.raises(ArtifactError, match="stays with the owner"):
+                Model.sign(card, (out / "model.onnx").read_bytes(), KEY)
+        else:
+            Model.sign(card, (out / "model.onnx").read_bytes(), KEY)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from proxyset.client.answer import answer
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
@@ -20,6 +21,7 @@ from proxyset.train.dataset import load
 from proxyset.train.loop import Run
 from proxyset.train.metrics_file import MetricsFile
 from proxyset.train.settings import Settings
+from proxyset.wire.model import Mixture, ModelCard
 
 CPU = Run(device="cpu")
 
@@ -401,3 +403,40 @@ def test_metrics_of_a_run_that_was_killed_rise_and_keep_the_loss(drawn, tmp_path
     assert again.resumed_at == 9
     assert again.metrics["final_loss"] == trained.metrics["final_loss"] == lines[-1]["values"]["loss"]
     assert again.metrics == trained.metrics
+
+
+def test_a_set_that_is_the_whole_pool_counts_each_item_by_its_ratio(tmp_path, command):
+    """And the model says its training mixture, which is the weighted one, and how far its scores can be believed."""
+    rng = np.random.default_rng(0)
+    kinds = np.arange(400) % 4
+    pool = (4 * np.eye(4)[kinds] + rng.normal(size=(400, 4))).astype(np.float32)
+    table = {
+        "id": [str(row) for row in range(400)],
+        "embedding": list(pool),
+        "label": ["abcd"[k] for k in kinds],
+    }
+    pq.write_table(pa.table(table), tmp_path / "pool.parquet")
+    index = build_index(tmp_path / "pool.parquet", tmp_path / "index", clusters=4)
+    private = (4 * np.eye(4)[np.zeros(300, int)] + rng.normal(size=(300, 4))).astype(np.float32)
+    release = answer(index.probe(), private, epsilon=3, ledger=tmp_path / "l.sqlite", dataset="x")
+    select(index, release, tmp_path / "all", budget=1000)
+    ask = ("train", tmp_path / "all", "--device", "cpu", "--steps", 60, "--json", "--track", "none")
+    assert command(*ask, "--out", tmp_path / "plain")[0] == 0
+    status, told, _ = command(*ask, "--weighted", "--out", tmp_path / "weighted")
+    assert (status, told["labeled"]) == (0, 400)
+    plain, weighted = (
+        json.loads((tmp_path / name / "metrics.json").read_bytes())["mixture"]
+        for name in ("plain", "weighted")
+    )
+    assert plain["shares"] == pytest.approx([0.25] * 4)
+    assert weighted["shares"][0] > 0.5 and sum(weighted["shares"]) == pytest.approx(1)
+    assert command("model", "pack", tmp_path / "weighted" / "model.onnx", "--out", tmp_path / "card")[0] == 0
+    assert ModelCard.read(tmp_path / "card").mixture == Mixture(**weighted)
+    # a set without ratios
+    select(index, [], tmp_path / "random", budget=50, strategy="random")
+    for path, words in (
+        (tmp_path / "random", "no density ratios"),
+        (tmp_path / "pool.parquet", "not a proxy set"),
+    ):
+        status, _, told = command("train", path, "--weighted", "--out", tmp_path / "no")
+        assert status == 1 and words in told

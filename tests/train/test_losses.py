@@ -144,3 +144,18 @@ def test_huge_logits_stay_finite():
         losses.distillation(a, -a, 1.0),
     ):
         assert torch.isfinite(loss)
+
+
+def test_weights_count_as_repeated_items_do():
+    rng = torch.Generator().manual_seed(0)
+    a, b = torch.randn(4, 3, generator=rng), torch.randn(4, 3, generator=rng)
+    y, w = torch.tensor([0, 1, 2, 1]), torch.tensor([3.0, 1.0, 0.0, 2.0])
+    rows = torch.tensor([0, 0, 0, 1, 3, 3])
+    for loss, given in (
+        (losses.cross_entropy, (a, y)),
+        (losses.generalised_cross_entropy, (a, y)),
+        (lambda *of, **more: losses.distillation(*of, 2.0, **more), (a, b)),
+    ):
+        repeated = loss(*(part[rows] for part in given))
+        torch.testing.assert_close(loss(*given, weights=w / w.mean()), repeated)
+        torch.testing.assert_close(loss(*given, weights=torch.ones(4)), loss(*given))

@@ -85,7 +85,7 @@ def test_what_a_forger_may_try() -> None:
     with pytest.raises(ArtifactError, match="signature"):
         Model.from_bytes(header(fields | {"key": model(OTHER).key}, good.onnx))
     with pytest.raises(ArtifactError, match=r"proxyset\.model/3.*equal versions"):
-        newer = fields | {"card": fields["card"] | {"schema_version": "proxyset.model/3"}}
+        newer = fields | {"card": fields["card"] | {"schema_version": "proxyset.model/9"}}
         Model.from_bytes(header(newer, good.onnx))
     with pytest.raises(ArtifactError, match="classes"):
         Model.from_bytes(header(fields | {"card": fields["card"] | {"classes": ["a"]}}, good.onnx))

@@ -43,6 +43,7 @@ def distill(
     batch_size: Annotated[int, typer.Option(help="Images a step.", min=1)] = 64,
     temperature: Annotated[float, typer.Option(help="Softens both distributions.")] = 4.0,
     label_weight: Annotated[float, typer.Option(help="Of true labels beside the teacher's answers.")] = 0.0,
+    weighted: options.Weighted = False,
     flip: Annotated[
         bool, typer.Option(help="A mirror image shows the same thing (not so for digits).")
     ] = False,
@@ -79,6 +80,7 @@ def distill(
             settings=settings,
             rule=rule,
             test=test,
+            weighted=weighted,
             teacher_saw_private=teacher_saw_private,
             public_inputs=public_inputs,
             licence=licence,

@@ -76,6 +76,13 @@ Seed = Annotated[int, typer.Option(help="Of weights, batches and augmentation.",
 Unlabeled = Annotated[
     str | None, typer.Option(help="Images for FixMatch: the pool, or a wider proxy set.", show_default=False)
 ]
+Weighted = Annotated[
+    bool,
+    typer.Option(
+        "--weighted",
+        help="Each item counts by the density ratio it was chosen by: for a set that is the whole pool.",
+    ),
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled
+from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled, Weighted
 from proxyset.cli.output import emit, note, progress
 from proxyset.errors import InvalidInput
 
@@ -106,6 +106,7 @@ def train(
     seed: Seed = 0,
     flip: Annotated[bool, typer.Option("--flip", help="A mirror image shows the same thing.")] = False,
     loss: Annotated[Loss, typer.Option(help="The second one stands wrong labels.")] = Loss.cross_entropy,
+    weighted: Weighted = False,
     test: Annotated[
         str | None,
         typer.Option(help="Labeled items to measure on; the report shows some.", show_default=False),
@@ -143,6 +144,7 @@ def train(
         public_inputs=public_inputs,
         encoder=below.encoder,
         index=below.index,
+        weighted=weighted,
     )
     held_out = None if test is None else read_test_set(test, data, side)
     chosen = method or (Method.fixmatch if unlabeled is not None else Method.supervised)

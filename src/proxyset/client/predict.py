@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.client.adapt import Fitted, adapt_to_client, state_shares
 from proxyset.client.labels import class_numbers
 from proxyset.client.private_data import wanted_of
 from proxyset.encoders import encoder_for
@@ -121,6 +122,9 @@ class Predictions:
         labels: the known class of each item, None where there is none.
         reasons: row → why the item cannot be read.
         unknown: known classes that the model has not, and how many items are of them: none of these can be right.
+        fitted: how the model was fitted to these items; None where it was not.
+        before: what was predicted without that; empty where it was not fitted.
+        classes: of the model.
     """
 
     ids: list[str]
@@ -129,6 +133,14 @@ class Predictions:
     labels: list[str | None]
     reasons: dict[int, str]
     unknown: dict[str, int] = field(default_factory=dict)
+    fitted: Fitted | None = None
+    before: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> int:
+        """How many predictions are others than before the model was fitted."""
+        return sum(one != other for one, other in zip(self.before, self.predicted, strict=False))
 
     @property
     def labelled(self) -> int:
@@ -139,6 +151,11 @@ class Predictions:
     def right(self) -> int:
         """How many of them were predicted."""
         return sum(label == guess for label, guess in zip(self.labels, self.predicted, strict=True))
+
+    @property
+    def right_before(self) -> int:
+        """How many of them were predicted before the model was fitted."""
+        return sum(label == guess for label, guess in zip(self.labels, self.before, strict=True))
 
     def save(self, path: Path) -> None:
         """Write CSV with the columns id, predicted, confidence and, where there are any, label and reason (of no prediction)."""
@@ -162,6 +179,8 @@ def predict(
     encoder: str | None = None,
     labels: Mapping[str, str] | None = None,
     threads: int | None = None,
+    adapt: bool = False,
+    shares: Mapping[str, float] | None = None,
 ) -> Predictions:
     """Run a model over private data.
 
@@ -172,6 +191,8 @@ def predict(
         labels: id → class, to measure with; None takes the data's own (the folder of an image, the column `label`). Where none
             of those is a class of the model, they are something else, and there are no labels; else an item of another class
             is one that the model got wrong.
+        adapt: fit the model to the mixture of classes of these very items first (`client.adapt`).
+        shares: class → share, where the owner knows that mixture; a class that is not named has none.
 
     Returns:
         One prediction an item; an item that cannot be read has none, and a reason.
@@ -187,7 +208,8 @@ def predict(
 
     Raises:
         InvalidData: there are no such data, no items in them, or the model does not fit.
-        InvalidInput: a label is no class of the model, or of no item.
+        InvalidInput: a label or a share is of no class of the model, a label is of no item, or the model does not say what its
+            training classes were.
     """
     if is_url(data):
         raise InvalidInput(f"{data} is a URL; private data is read from its owner's machine: give a path")
@@ -215,13 +237,28 @@ def predict(
     if labels is not None and not set(labels).intersection(ids):
         raise InvalidInput(f"none of the {len(labels)} labels is of an item of {data}, such as {ids[0]!r}")
     logits = np.concatenate(scores).astype(np.float64)
+    fitted, before = None, list[str]()
+    if adapt or shares is not None:
+        before = _named(logits, predictor.classes, reasons)
+        fitted = fit_mixture(model, np.delete(logits, list(reasons), axis=0), shares)
+        assert model.card.mixture is not None
+        logits = fitted.apply(logits / model.card.mixture.temperature)
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     confidence = weights.max(axis=1) / weights.sum(axis=1)
-    predicted = [predictor.classes[row] for row in logits.argmax(axis=1)]
-    for row in reasons:
-        predicted[row], confidence[row] = "", np.nan
+    confidence[list(reasons)] = np.nan
+    predicted = _named(logits, predictor.classes, reasons)
     if labels is not None:
-        return Predictions(ids, predicted, confidence, [labels.get(item) for item in ids], reasons)
+        given = [labels.get(item) for item in ids]
+        return Predictions(
+            ids,
+            predicted,
+            confidence,
+            given,
+            reasons,
+            fitted=fitted,
+            before=before,
+            classes=predictor.classes,
+        )
     numbers = class_numbers(own, predictor.classes)
     known = [
         predictor.classes[number] if number >= 0 else label or None
@@ -230,7 +267,79 @@ def predict(
     others = Counter(label for number, label in zip(numbers, own, strict=True) if label and number < 0)
     if (numbers < 0).all():
         known = [None] * len(ids)
-    return Predictions(ids, predicted, confidence, known, reasons, dict(others))
+    return Predictions(
+        ids, predicted, confidence, known, reasons, dict(others), fitted, before, predictor.classes
+    )
+
+
+def fit_mixture(
+    model: Model, logits: NDArray[np.float64], shares: Mapping[str, float] | None = None
+) -> Fitted:
+    """Fit a model to the owner's mixture, by what its card says of its training classes and of how far to believe it.
+
+    Args:
+        model: a verified model.
+        logits: (n, K) of the owner's readable items.
+        shares: class → share, where the owner knows; None estimates.
+
+    Returns:
+        To be applied to logits / temperature. The card's biases serve the estimate alone: an owner without skew keeps what the
+        model predicts.
+
+    Sensitivity:
+        Unbounded, as `adapt_to_client`.
+    Unit:
+        None.
+    Guarantee:
+        None: it stays with the owner.
+    Assumes:
+        As `adapt_to_client`.
+
+    Raises:
+        InvalidInput: the model does not say its mixture, or a share is of no class of it.
+    """
+    mixture, classes = model.card.mixture, model.card.classes
+    if mixture is None:
+        raise InvalidInput(
+            f"the model {model.card.name!r} does not say what classes it was trained on in which shares, so it cannot be fitted to "
+            "yours: ask its maker to train and sign it anew"
+        )
+    if shares is None:
+        return adapt_to_client(logits / mixture.temperature + np.array(mixture.biases), mixture.shares)
+    if unknown := sorted(set(shares) - set(classes)):
+        raise InvalidInput(
+            f"{len(unknown)} shares are of no class of this model, such as {unknown[0]!r}; it knows "
+            f"{', '.join(sorted(classes)[:20])}"
+        )
+    return state_shares([shares.get(name, 0.0) for name in classes], mixture.shares)
+
+
+def _named(scores: NDArray[np.float64], classes: tuple[str, ...], unread: Mapping[int, str]) -> list[str]:
+    """The class of the largest score; "" for what cannot be read."""
+    return ["" if row in unread else classes[at] for row, at in enumerate(scores.argmax(axis=1))]
+
+
+def read_shares(path: Path) -> dict[str, float]:
+    """Class shares from a CSV file with the columns `label` and `share` (counts do as well).
+
+    Raises:
+        InvalidData: it cannot be read, lacks a column, names a class twice, or a share is no finite number of at least 0.
+    """
+    found: dict[str, float] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"label", "share"} <= set(reader.fieldnames or ()):
+                raise InvalidData(f"{path} needs the columns label and share; it has {reader.fieldnames}")
+            for row in reader:
+                if row["label"] in found:
+                    raise InvalidData(f"{path} names the class {row['label']!r} twice")
+                found[row["label"]] = float(row["share"] or "")
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        if isinstance(error, InvalidData):
+            raise
+        raise InvalidData(f"cannot read the class shares {path}: {error}") from None
+    return found
 
 
 def read_labels(path: Path) -> dict[str, str]:

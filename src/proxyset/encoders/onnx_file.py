@@ -83,6 +83,18 @@ def _parts(model: bytes, path: Path) -> Iterator[tuple[str, int, memoryview | in
             raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
 
 
+def fields(data: memoryview, path: Path) -> Iterator[tuple[int, memoryview | int]]:
+    """The fields of one message: number and value (bytes for strings and messages).
+
+    Raises:
+        InvalidData: it is cut off or no protocol buffer.
+    """
+    try:
+        yield from _fields(data)
+    except _Malformed as error:
+        raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
+
+
 class _Malformed(Exception):
     """Not a protocol buffer."""
 

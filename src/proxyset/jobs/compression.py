@@ -25,7 +25,7 @@ from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.packing import pack
-from proxyset.jobs.training_set import shared
+from proxyset.jobs.training_set import ratios, shared
 from proxyset.sources import open_source
 from proxyset.train import torch
 from proxyset.train.dataset import Images, decode, framing, load
@@ -122,6 +122,7 @@ def compress(
     settings: Settings | None = None,
     rule: Teaching | None = None,
     test: str | os.PathLike[str] | None = None,
+    weighted: bool = False,
     teacher_saw_private: bool = False,
     public_inputs: bool = False,
     licence: str = "",
@@ -137,6 +138,7 @@ def compress(
         budget: what the student may weigh.
         settings, rule, run: as `distillation.distil` takes them.
         test: labeled public images to measure with; never the client's.
+        weighted: each item counts by the density ratio that it was chosen by (`training_set.ratios`).
         teacher_saw_private: the teacher was trained on private items without a guarantee.
         public_inputs: the caller states that what says nothing of itself, such as a teacher from elsewhere, saw public data
             alone.
@@ -178,6 +180,7 @@ def compress(
     name = _student(student, classes, side, budget, lineage)
     images = _proxy_images(proxy, side)
     labels = _numbers(images, classes, f"the proxy set {proxy.folder}") if rule.label_weight else None
+    weights = ratios(proxy, images.ids) if weighted else None
     tested = None if test is None else load(open_source(Path(test), kind="image"), side)
     truth = None if tested is None else _numbers(tested, classes, str(test))
     notes = shared(images.pixels, tested.pixels, tested.ids, "proxy items") if tested else ()
@@ -188,10 +191,13 @@ def compress(
         torch.manual_seed(settings.seed)
         model = build_model(name, len(classes), taught.shape[0], side)
     run = replace(run, lineage=lineage)
-    fitted = distil(model, taught.teacher(), images.pixels, settings, rule, labels=labels, run=run)
+    fitted = distil(
+        model, taught.teacher(), images.pixels, settings, rule, labels=labels, weights=weights, run=run
+    )
     lineage = fitted.lineage
     with tempfile.TemporaryDirectory() as place:
-        export_onnx(model, Path(place) / MODEL, about_images(classes, framing(side), lineage))
+        about = about_images(classes, framing(side), lineage, taught.about.mixture)  # whose answers it gives
+        export_onnx(model, Path(place) / MODEL, about)
         files = {"teacher": taught.data, "float32": (Path(place) / MODEL).read_bytes()}
     files["int8"] = quantise(files["float32"], images.pixels)
     _check_bytes(files[budget.precision], budget)

@@ -14,7 +14,7 @@ from proxyset.fingerprint import fingerprint
 from proxyset.train.export import with_lineage
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.wire.lineage import Lineage
-from proxyset.wire.model import CARD, MODEL, Features, ModelCard, Pictures, check_onnx
+from proxyset.wire.model import CARD, MODEL, Features, Mixture, ModelCard, Pictures, check_onnx
 
 
 def pack(
@@ -56,10 +56,19 @@ def pack(
         licence=licence,
         origin=origin,
         multiply_adds=multiply_adds,
+        mixture=_mixture(model),
     )
     (folder / MODEL).write_bytes(data)
     (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
+
+
+def _mixture(model: OnnxModel) -> Mixture | None:
+    said = model.about.mixture
+    try:
+        return None if said is None else Mixture.model_validate(said)
+    except ValidationError as error:
+        raise InvalidData(f"the model's metadata is damaged: mixture: {error.errors()[0]['msg']}") from None
 
 
 def _input(model: OnnxModel) -> Pictures | Features:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from proxyset import atomic
 from proxyset.encoders.images import Framing
 from proxyset.encoders.multiply_adds import graph_multiply_adds
@@ -23,6 +25,7 @@ from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.errors import InvalidInput
 from proxyset.jobs.training_set import TrainingSet, left_out, shared
 from proxyset.train import torch
+from proxyset.train.calibrate import calibrate
 from proxyset.train.dataset import Images, framing
 from proxyset.train.evaluate import Evaluation, evaluate, predict
 from proxyset.train.export import About, about_images, export_onnx
@@ -36,6 +39,8 @@ from proxyset.train.supervised import Loss, supervised
 from proxyset.wire.lineage import Lineage
 
 Method = Literal["supervised", "fixmatch"]
+_FOLDS = 3  # in which a head is calibrated
+_FEW = 5  # items a class, below which it is not
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,8 @@ def train_model(
         fitted = _fit(model, data, plan, unlabeled, run)
     found = fitted.model
     assert isinstance(found, Classifier)
-    difference = _export(found, data, out / "model.onnx", fitted.lineage)
+    mixture = _mixture(data, plan, fitted)
+    difference = _export(found, data, out / "model.onnx", fitted.lineage, mixture)
     probabilities = None if test is None else predict(found, test.items, fitted.device)
     evaluation = None if probabilities is None or test is None else evaluate(probabilities, test.labels)
     notes = _notes(data, unlabeled, test, fitted)
@@ -132,6 +138,8 @@ def train_model(
         "final_loss": fitted.loss,
         "onnx_difference": difference,
         "test": None if evaluation is None else evaluation.summary(data.classes),
+        "weighted": data.weights is not None,
+        "mixture": mixture,
         "lineage": fitted.lineage.model_dump(mode="json"),
         "saw": fitted.lineage.words(),
         "notes": list(notes),
@@ -179,23 +187,63 @@ def _model(data: TrainingSet, plan: Plan) -> Classifier:
 
 def _fit(model: Classifier, data: TrainingSet, plan: Plan, unlabeled: Images | None, run: Run) -> Fitted:
     if plan.method == "supervised":
-        return supervised(model, data.items, data.labels, plan.settings, loss=plan.loss, run=run)
+        return supervised(
+            model, data.items, data.labels, plan.settings, loss=plan.loss, weights=data.weights, run=run
+        )
+    if data.weights is not None:
+        raise InvalidInput("FixMatch takes no weights: train supervised, or leave the weights out")
     if unlabeled is None:
         raise InvalidInput("FixMatch needs unlabeled images: give the pool (unlabeled)")
     return fixmatch(model, data.items, data.labels, unlabeled.pixels, plan.settings, plan.rule, run=run)
 
 
-def _export(model: Classifier, data: TrainingSet, path: Path, lineage: Lineage) -> float:
+def _mixture(data: TrainingSet, plan: Plan, fitted: Fitted) -> dict[str, Any]:
+    """What an owner's own mixture is found with (`wire.model.Mixture`): class shares, and for a head how far to believe it.
+
+    A head is trained again without each third of the items, and calibrated on what it says of these. Networks would take too long:
+    theirs is left at a temperature of 1.
+    """
+    n, K = len(data.items), len(data.classes)
+    weights = np.ones(n) if data.weights is None else data.weights
+    shares = np.bincount(data.labels, weights, K) / weights.sum()
+    found: dict[str, Any] = {"shares": shares.tolist(), "temperature": 1.0, "biases": [0.0] * K}
+    if data.encoder is None or n < _FEW * K:
+        return found
+    fold = np.random.default_rng(plan.settings.seed).permutation(n) % _FOLDS
+    logits = np.zeros((n, K), np.float32)
+    for out in range(_FOLDS):
+        kept = fold != out
+        if len(np.unique(data.labels[kept])) < 2:
+            return found
+        part = dataclasses.replace(
+            data,
+            items=data.items[kept],
+            labels=data.labels[kept],
+            weights=None if data.weights is None else data.weights[kept],
+        )
+        with _few_threads(data):
+            model = _fit(_model(part, plan), part, plan, None, Run(device=str(fitted.device))).model
+        assert isinstance(model, Classifier)
+        probabilities = predict(model, data.items[~kept], fitted.device)
+        logits[~kept] = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    found["temperature"], found["biases"] = calibrate(logits, data.labels, np.sqrt(weights))
+    return found
+
+
+def _export(
+    model: Classifier, data: TrainingSet, path: Path, lineage: Lineage, mixture: dict[str, Any]
+) -> float:
     """One file: of pixels where that can be, else of the features that the client's own encoder makes."""
     if data.encoder is None:
-        return export_onnx(model, path, about_images(data.classes, framing(data.items.shape[-1]), lineage))
+        about = about_images(data.classes, framing(data.items.shape[-1]), lineage, mixture)
+        return export_onnx(model, path, about)
     if isinstance(data.encoder, OnnxEncoder):
         given = Framing.model_validate(
             data.encoder.recipe.input.model_dump(include=set(Framing.model_fields))
         )
-        return export_frozen(model, data.encoder, path, about_images(data.classes, given, lineage))
+        return export_frozen(model, data.encoder, path, about_images(data.classes, given, lineage, mixture))
     spec = data.encoder.spec.model_dump(mode="json")
-    return export_onnx(model, path, About(data.classes, "embedding", encoder=spec, lineage=lineage))
+    return export_onnx(model, path, About(data.classes, "embedding", None, spec, lineage, mixture))
 
 
 def _began_with(data: TrainingSet, plan: Plan) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.label_files import origin_of, read_labels
@@ -38,6 +39,7 @@ class TrainingSet:
         proxy: the proxy set, None for a plain folder.
         lineage: what items and labels have seen of private data.
         notes: what was left out, in sentences.
+        weights: (n,) what each item counts in the loss; None for all alike.
     """
 
     items: NDArray[Any]
@@ -48,6 +50,7 @@ class TrainingSet:
     proxy: ProxySet | None = None
     lineage: Lineage = UNKNOWN
     notes: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
 
 def read_training_set(
@@ -59,6 +62,7 @@ def read_training_set(
     public_inputs: bool = False,
     encoder: Encoder | None = None,
     index: Index | None = None,
+    weighted: bool = False,
 ) -> TrainingSet:
     """Read a proxy set, or any labeled images (a folder of folders, Parquet with a column `label`, WebDataset).
 
@@ -71,10 +75,12 @@ def read_training_set(
             has seen is unknown.
         encoder: takes the items' features, for a head on it. None takes the pixels of images, and the features of all else by an
             encoder that needs no files.
+        weighted: each item counts by the density ratio that it was chosen by (`ratios`).
         index: that a proxy set was drawn from, made with `encoder`: its embeddings are taken instead of encoding again.
 
     Raises:
-        InvalidInput: an encoder for other items, or an index of another proxy set or without its encoder.
+        InvalidInput: an encoder for other items, an index of another proxy set or without its encoder, or weights of a set that
+            has none.
         InvalidData: no labels, one class only, an unknown class, labels of another project or of other items with the same
             ids, or too many corrupt images.
         ArtifactError: the proxy set is damaged, or the labels were changed since their lineage was written.
@@ -86,7 +92,10 @@ def read_training_set(
         _check_features(proxy, encoder, index)
         if encoder is None and proxy.card.kind != "image":
             encoder = _encoder(proxy)
-        return _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder, index)
+        found = _of_proxy_set(proxy, labels, classes, size, public_inputs, encoder, index)
+        return replace(found, weights=ratios(proxy, found.ids)) if weighted else found
+    if weighted:
+        raise InvalidInput(f"{path} is not a proxy set, so its items have no weights")
     if index is not None:
         raise InvalidInput(f"{path} is not a proxy set, so it has no rows in the index {index.folder}")
     if labels is not None:
@@ -106,6 +115,26 @@ def read_training_set(
     known, codes = _codes(images.ids, images.labels, classes, str(path))
     lineage = _unstated(public_inputs)
     return TrainingSet(images.pixels, codes, known, images.ids, lineage=lineage, notes=left_out(images))
+
+
+def ratios(proxy: ProxySet, ids: Sequence[str]) -> NDArray[np.float64]:
+    """(n,) density ratios of client to pool of some items of a proxy set, the largest 1.
+
+    Where labels cost nothing, a set can be the whole pool: each item counts as often as the owner has its like.
+
+    Raises:
+        InvalidInput: the set was chosen by a strategy whose scores are no log density ratios.
+    """
+    if proxy.card.strategy != DensityRatio.name:
+        raise InvalidInput(
+            f"{proxy.folder} was chosen by {proxy.card.strategy}, whose scores are no density ratios: choose with "
+            f"{DensityRatio.name}, or train without weights"
+        )
+    selection = proxy.selection()
+    score = dict(zip(selection.column("id").to_pylist(), selection.column("score").to_pylist(), strict=True))
+    logs = np.array([score[item] for item in ids], np.float64)
+    found: NDArray[np.float64] = np.exp(logs - logs.max(initial=-np.inf))
+    return found
 
 
 def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:

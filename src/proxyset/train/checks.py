@@ -50,3 +50,18 @@ def check_labels(items: NDArray[Any], labels: NDArray[np.int64]) -> None:
         raise InvalidInput(
             f"all {len(labels)} labels are of class {classes[0]}: a classifier needs at least two classes"
         )
+
+
+def check_weights(items: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) float64, scaled to mean 1, so that a learning rate means the same with and without.
+
+    Raises:
+        InvalidInput: not one an item, negative, not finite, or all zero.
+    """
+    found = np.asarray(weights, np.float64)
+    if found.shape != (len(items),):
+        raise InvalidInput(f"weights must be ({len(items)},), one an item; they are {found.shape}")
+    if not np.isfinite(found).all() or (found < 0).any() or not found.any():
+        raise InvalidInput("weights of items must be finite, not negative and not all zero")
+    scaled: NDArray[np.float64] = found / found.mean()
+    return scaled

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from proxyset.errors import InvalidInput
 from proxyset.train import batches, losses
-from proxyset.train.checks import check_items, check_labels
+from proxyset.train.checks import check_items, check_labels, check_weights
 from proxyset.train.loop import Fitted, Run, fit
 from proxyset.train.models import Classifier
 from proxyset.train.settings import Settings
@@ -49,6 +49,7 @@ def distil(
     rule: Teaching | None = None,
     *,
     labels: NDArray[np.int64] | None = None,
+    weights: NDArray[np.float64] | None = None,
     run: Run | None = None,
 ) -> Fitted:
     """Train a student on a teacher's answers. Both see the same augmented items.
@@ -58,6 +59,7 @@ def distil(
         teacher: left as it is, but moved to the device and to evaluation mode.
         items: (n, 3, S, S) uint8 pixels or (n, d) float32 embeddings.
         labels: (n,) int64, needed where `rule.label_weight` is above 0.
+        weights: (n,) what each item counts in the losses of its answer and label, of which only the proportions matter.
 
     Raises:
         InvalidInput: nothing to train on, labels missing or wrong, models of different classes, or as `loop.fit`.
@@ -69,7 +71,8 @@ def distil(
     elif rule.label_weight:
         raise InvalidInput(f"label_weight is {rule.label_weight:g}, but there are no labels")
     known = labels if labels is not None else np.zeros(len(items), np.int64)
-    return fit(student, Distillation(teacher.eval(), items, known, settings, rule), settings, run)
+    weights = None if weights is None else check_weights(items, weights)
+    return fit(student, Distillation(teacher.eval(), items, known, settings, rule, weights), settings, run)
 
 
 @dataclass(frozen=True)
@@ -81,20 +84,25 @@ class Distillation:
     labels: NDArray[np.int64]
     settings: Settings
     rule: Teaching
+    weights: NDArray[np.float64] | None = None  # of mean 1
 
     def identity(self) -> object:
         weights = [digest(tensor.cpu().numpy()) for tensor in self.teacher.state_dict().values()]
-        arrays = [digest(array) for array in (self.items, self.labels)]
+        arrays = [digest(array) for array in (self.items, self.labels, self.weights) if array is not None]
         return ["distillation", dataclasses.asdict(self.rule), weights, arrays]
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
         chosen = batches.rows(len(self.items), self.settings.batch_size, step, self.settings.seed).numpy()
         x = batches.as_input(batches.as_tensor(self.items[chosen]), device)
-        return changed(x, step, self.settings), batches.as_tensor(self.labels[chosen]).to(device)
+        x, y = changed(x, step, self.settings), batches.as_tensor(self.labels[chosen]).to(device)
+        if self.weights is None:
+            return x, y
+        return x, y, batches.as_tensor(self.weights[chosen].astype(np.float32)).to(device)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(model, Classifier)
-        x, y = batch
+        x, y, *given = batch
+        w = given[0] if given else None
         with torch.no_grad():
             taught = self.teacher.to(x.device).features(x)
             target = self.teacher.head(taught)
@@ -105,9 +113,9 @@ class Distillation:
                 f"the student has {logits.shape[1]} classes, the teacher {target.shape[1]}: they must be the same"
             )
         hard = self.rule.label_weight
-        loss = (1 - hard) * losses.distillation(logits, target, self.rule.temperature)
+        loss = (1 - hard) * losses.distillation(logits, target, self.rule.temperature, weights=w)
         if hard:
-            loss = loss + hard * losses.cross_entropy(logits, y)
+            loss = loss + hard * losses.cross_entropy(logits, y, weights=w)
         if self.rule.feature_weight:
             loss = loss + self.rule.feature_weight * losses.similarity(learned, taught)
         return loss, {"agreement": (logits.argmax(dim=1) == target.argmax(dim=1)).float().mean()}

@@ -35,6 +35,7 @@ class About:
         framing: of images (see `encoders.images.Framing`); None for embeddings.
         encoder: what embeddings come from (see `encoders.EncoderSpec`); None for images.
         lineage: what the weights have seen of private data; unknown in a file that does not say.
+        mixture: of the training classes, as `wire.model.Mixture` dumps it; None in a file that does not say.
         schema: of this record.
     """
 
@@ -43,6 +44,7 @@ class About:
     framing: dict[str, Any] | None = None
     encoder: dict[str, Any] | None = None
     lineage: Lineage = UNKNOWN
+    mixture: dict[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> str:
@@ -57,9 +59,14 @@ class About:
         return cls(**(fields | {"classes": tuple(fields["classes"]), "lineage": lineage}))
 
 
-def about_images(classes: Sequence[str], framing: Framing, lineage: Lineage = UNKNOWN) -> About:
+def about_images(
+    classes: Sequence[str],
+    framing: Framing,
+    lineage: Lineage = UNKNOWN,
+    mixture: dict[str, Any] | None = None,
+) -> About:
     """The record of an image classifier."""
-    return About(tuple(classes), "image", framing.model_dump(mode="json"), lineage=lineage)
+    return About(tuple(classes), "image", framing.model_dump(mode="json"), None, lineage, mixture)
 
 
 def with_lineage(data: bytes, about: About, lineage: Lineage) -> bytes:

@@ -8,17 +8,22 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None) -> Tensor:
     """Mean of −log p(target).
 
     Args:
         logits: (n, K) float.
         targets: (n,) int64 classes, or (n, K) probabilities (soft labels).
+        weights: (n,) factors of the items; None for 1.
     """
-    return functional.cross_entropy(logits, targets)
+    if weights is None:
+        return functional.cross_entropy(logits, targets)
+    return (weights * functional.cross_entropy(logits, targets, reduction="none")).mean()
 
 
-def generalised_cross_entropy(logits: Tensor, targets: Tensor, q: float = 0.7) -> Tensor:
+def generalised_cross_entropy(
+    logits: Tensor, targets: Tensor, q: float = 0.7, *, weights: Tensor | None = None
+) -> Tensor:
     """Mean of (1 − p(target)^q) / q: between cross-entropy (q → 0) and mean absolute error (q = 1), so that a wrong label
     cannot pull without bound.
 
@@ -29,9 +34,11 @@ def generalised_cross_entropy(logits: Tensor, targets: Tensor, q: float = 0.7) -
         logits: (n, K) float.
         targets: (n,) int64.
         q: in (0, 1].
+        weights: (n,) factors of the items; None for 1.
     """
     log_p = functional.log_softmax(logits, dim=1).gather(1, targets[:, None]).squeeze(1)
-    return -torch.expm1(q * log_p).mean() / q
+    values = -torch.expm1(q * log_p) / q
+    return (values if weights is None else weights * values).mean()
 
 
 def consistency(weak: Tensor, strong: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
@@ -52,7 +59,9 @@ def consistency(weak: Tensor, strong: Tensor, threshold: float) -> tuple[Tensor,
     return (losses * counted).mean(), counted.mean()
 
 
-def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+def distillation(
+    student: Tensor, teacher: Tensor, temperature: float, *, weights: Tensor | None = None
+) -> Tensor:
     """T² · KL(teacher ‖ student) of the distributions softened by T, so that gradients keep their size as T varies.
 
     Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015, section 2.
@@ -60,10 +69,14 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
     Args:
         student, teacher: (n, K) logits; none flows back into the teacher.
         temperature: T > 0.
+        weights: (n,) factors of the items; None for 1.
     """
     softened = functional.log_softmax(student / temperature, dim=1)
     target = functional.log_softmax(teacher.detach() / temperature, dim=1)
-    return temperature**2 * functional.kl_div(softened, target, reduction="batchmean", log_target=True)
+    if weights is None:
+        return temperature**2 * functional.kl_div(softened, target, reduction="batchmean", log_target=True)
+    each = functional.kl_div(softened, target, reduction="none", log_target=True).sum(dim=1)
+    return temperature**2 * (weights * each).mean()
 
 
 def similarity(student: Tensor, teacher: Tensor) -> Tensor:

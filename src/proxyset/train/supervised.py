@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from proxyset.fingerprint import fingerprint
 from proxyset.train import augment, batches, losses
-from proxyset.train.checks import check_items, check_labels
+from proxyset.train.checks import check_items, check_labels, check_weights
 from proxyset.train.loop import Fitted, Run, fit
 from proxyset.train.settings import Settings
 
@@ -26,6 +26,7 @@ def supervised(
     settings: Settings | None = None,
     *,
     loss: Loss = "cross-entropy",
+    weights: NDArray[np.float64] | None = None,
     run: Run | None = None,
 ) -> Fitted:
     """Train a model on labeled items.
@@ -35,13 +36,17 @@ def supervised(
         items: (n, 3, S, S) uint8 pixels or (n, d) float32 embeddings.
         labels: (n,) int64 classes, 0 … K − 1.
         loss: "generalised-cross-entropy" where labels may be wrong.
+        weights: (n,) what each item counts in the loss, of which only the proportions matter; None for all alike.
 
     Raises:
-        InvalidInput: nothing to train on, an unlabeled row (< 0), one class only, or as `loop.fit`.
+        InvalidInput: nothing to train on, an unlabeled row (< 0), one class only, weights that are no such numbers, or as
+            `loop.fit`.
     """
     settings, run = settings or Settings(), run or Run()
     check_labels(items, labels)
-    return fit(model, Supervised(items, labels, settings, loss), settings, run)
+    if weights is not None:
+        weights = check_weights(items, weights)
+    return fit(model, Supervised(items, labels, settings, loss, weights), settings, run)
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,31 @@ class Supervised:
     labels: NDArray[np.int64]
     settings: Settings
     kind: Loss = "cross-entropy"
+    weights: NDArray[np.float64] | None = None  # of mean 1
 
     def __post_init__(self) -> None:
         check_items(self.items)
 
     def identity(self) -> object:
-        return ["supervised", self.kind, *(digest(array) for array in (self.items, self.labels))]
+        weights = [] if self.weights is None else [digest(self.weights)]
+        return ["supervised", self.kind, *(digest(array) for array in (self.items, self.labels)), *weights]
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
         chosen = batches.rows(len(self.items), self.settings.batch_size, step, self.settings.seed).numpy()
         x = batches.as_input(batches.as_tensor(self.items[chosen]), device)
         y = batches.as_tensor(self.labels[chosen]).to(device)
-        return changed(x, step, self.settings), y
+        if self.weights is None:
+            return changed(x, step, self.settings), y
+        w = batches.as_tensor(self.weights[chosen].astype(np.float32)).to(device)
+        return changed(x, step, self.settings), y, w
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        x, y = batch
+        x, y, *w = batch
         logits = model(x)
         robust = self.kind == "generalised-cross-entropy"
-        found = (losses.generalised_cross_entropy if robust else losses.cross_entropy)(logits, y)
+        found = (losses.generalised_cross_entropy if robust else losses.cross_entropy)(
+            logits, y, weights=w[0] if w else None
+        )
         return found, {"accuracy": (logits.detach().argmax(dim=1) == y).float().mean()}
 
 

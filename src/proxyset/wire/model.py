@@ -4,11 +4,15 @@ As one file (`to_bytes`): 8 bytes little-endian length of the header; the header
 the ONNX file. As a folder (`save`), ready for any program: model.onnx, card.json, signature.json. The card holds the
 SHA-256 of the ONNX file and the signature covers the card, so it covers everything. Whoever reads a model back has
 verified all of it, and has seen that the ONNX file reads no other file and runs nothing but standard operators.
+
+A model that has seen private data without a guarantee has no such form: it cannot be signed, and a signed one is not accepted, so
+nothing that publishes models can publish it. One that its owner fitted at home is a folder without a signature (`at_home`).
 """
 
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeVar
@@ -54,6 +58,30 @@ class Features(BaseModel):
     encoder: EncoderSpec
 
 
+class Mixture(BaseModel):
+    """The classes that a model was trained on, and how far its scores can be believed: what an owner's own mixture is found with.
+
+    Attributes:
+        shares: of the K classes in the training set, by weight.
+        temperature, biases: softmax(logits / temperature + biases) was right on labelled public items that the model had not seen,
+            as often as it says; 1 and zeros where that was not measured.
+    """
+
+    model_config = _STRICT
+
+    shares: list[Annotated[float, Field(ge=0, le=1)]] = Field(min_length=2, max_length=100_000)
+    temperature: float = Field(default=1.0, gt=0, le=1000)
+    biases: list[Annotated[float, Field(ge=-50, le=50)]]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Mixture:
+        if len(self.biases) != len(self.shares):
+            raise ValueError("as many biases as shares are needed")
+        if abs(math.fsum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"class shares must add up to 1; these add up to {math.fsum(self.shares):.6g}")
+        return self
+
+
 class ModelCard(BaseModel):
     """What a model is.
 
@@ -66,11 +94,12 @@ class ModelCard(BaseModel):
         licence: terms of the weights.
         origin: how it was made; for people.
         multiply_adds: of one item, None when they were not counted.
+        mixture: of its training classes; None in a model that does not say.
     """
 
     model_config = _STRICT
 
-    schema_version: Literal["proxyset.model/2"] = "proxyset.model/2"
+    schema_version: Literal["proxyset.model/3"] = "proxyset.model/3"
     name: str = Field(max_length=200)
     classes: list[Annotated[str, Field(max_length=500)]] = Field(min_length=2, max_length=100_000)
     input: Annotated[Pictures | Features, Field(discriminator="kind")]
@@ -80,9 +109,12 @@ class ModelCard(BaseModel):
     licence: str = Field(default="", max_length=2000)
     origin: str = Field(default="", max_length=10_000)
     multiply_adds: int | None = Field(default=None, ge=0)
+    mixture: Mixture | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> ModelCard:
+        if self.mixture is not None and len(self.mixture.shares) != len(self.classes):
+            raise ValueError(f"{len(self.mixture.shares)} class shares for {len(self.classes)} classes")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")
         return self
@@ -185,6 +217,23 @@ class Model:
         onnx = read_message(path / MODEL, "model", MODEL_LIMIT)
         return _checked(cls(ModelCard.read(path), onnx, seal.key, seal.signature))
 
+    @classmethod
+    def at_home(cls, folder: Path) -> Model:
+        """Read a model that was fitted here to private items: a folder without a signature, whose card says PRIVATE.
+
+        Raises:
+            TransportError: a file cannot be read.
+            ArtifactError: it is damaged, or no such model.
+        """
+        card, onnx = ModelCard.read(folder), read_message(folder / MODEL, "model", MODEL_LIMIT)
+        if not card.lineage.private or (folder / SIGNATURE).exists():
+            raise ArtifactError(
+                f"{folder} is no model that was fitted at home: proxyset client adapt makes one"
+            )
+        model = cls(card, onnx, "", "")
+        _whole(model)
+        return model
+
     def _seal(self) -> dict[str, str]:
         return {"key": self.key, "signature": self.signature}
 
@@ -209,6 +258,17 @@ def _message(card: ModelCard) -> bytes:
 
 
 def _checked(model: Model) -> Model:
+    if model.card.lineage.private:
+        raise ArtifactError(
+            f"the model {model.card.name!r} saw private data without a guarantee: it may not be signed, published or fetched. "
+            "It stays with the owner of these data"
+        )
+    verify(model.key, model.signature, _message(model.card), "model")
+    _whole(model)
+    return model
+
+
+def _whole(model: Model) -> None:
     if len(model.onnx) != model.card.bytes:
         raise ArtifactError(
             f"this model was cut off or added to: {len(model.onnx)} bytes where its card says {model.card.bytes}; fetch it again"
@@ -217,9 +277,7 @@ def _checked(model: Model) -> Model:
         raise ArtifactError(
             "this model was changed after it was made (its SHA-256 is not the card's): fetch it again"
         )
-    verify(model.key, model.signature, _message(model.card), "model")
     check_onnx(model.onnx)
-    return model
 
 
 def _parsed(form: type[Part], data: bytes) -> Part:
@@ -230,7 +288,7 @@ def _parsed(form: type[Part], data: bytes) -> Part:
         where = ".".join(map(str, first["loc"]))
         if first["loc"][-1:] == ("schema_version",):
             raise ArtifactError(
-                f"this model has schema {first['input']!r}, this proxyset reads 'proxyset.model/2': use equal versions"
+                f"this model has schema {first['input']!r}, this proxyset reads 'proxyset.model/3': use equal versions"
             ) from None
         raise ArtifactError(
             f"this is not a model, or it is damaged: {where or 'its header'}: {first['msg']}"

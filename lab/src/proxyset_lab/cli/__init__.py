@@ -19,7 +19,8 @@ app = typer.Typer(
 )
 for command in (
     experiments.list_, experiments.fetch, experiments.run, experiments.report,
-    studies.fleets, studies.fixmatch, studies.persons, studies.ranked, studies.planner, studies.flower, studies.demo_page,
+    studies.fleets, studies.skew, studies.fixmatch, studies.persons,
+    studies.ranked, studies.planner, studies.flower, studies.demo_page,
     measurements.speed, measurements.memory, measurements.encoding, measurements.client, measurements.vdaf,
     server.load, server.kill, server.siege, server.combine, server.look,
 ):  # fmt: skip

@@ -41,6 +41,30 @@ def fleets(
         write_page(asked, read(out), page)
 
 
+def skew(
+    out: Annotated[Path, typer.Option(help="Results, a JSON line a client.")] = Path("skew.jsonl"),
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set; may be repeated. Without one, only the page is written.", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 3,
+    domains: Annotated[
+        int, typer.Option(help="Private domains of each data set, the first ones.", min=1)
+    ] = 2,
+    to: To = None,
+) -> None:
+    """Clients whose classes are skewed and few, and what fitting the model at home gives. Stopped, it continues.
+
+    Example: proxyset-lab skew --data digits --data sentiment --to docs/results/skew.md
+    """
+    from proxyset_lab.skew import page, read, run
+
+    run(out, data or [], range(seeds), domains)
+    _write(page(read(out)), to)
+
+
 def fixmatch(to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 

@@ -1,0 +1,279 @@
+"""A model fitted at home: the class shares of the owner's own items, and what they change in its predictions.
+
+A model gives p(k | x) for the class shares w of its training set. Where an owner's shares π differ and each class looks as it did,
+p(k | x) · π_k / w_k, renormalised, is right. π is found on unlabelled items by expectation maximisation (Saerens, Latinne and
+Decaestecker 2002), which believes the probabilities. They are wrong where a model is too sure of itself or the owner's items look
+otherwise, and then an owner without any skew seems to have one. So the estimate is a mean over explanations, weighed by how well
+each fits the shape of the scores (`_Shape`): a model too sure or not sure enough, shares near to w or far from it, no skew at all.
+What is applied is a part of the correction, `strength` = D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and
+c = `_EVIDENCE` + `_FEW` · (K − 1) / n how far they would seem to be by chance. All constants were chosen on data that no reported
+figure is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from proxyset.errors import InvalidInput
+
+# of the scores: a model may be too sure of itself, or not sure enough
+_SLOPES = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
+_SLOPE_SPREAD = 0.5  # standard deviation of log slope, before any item is seen
+_PULLS = (0.05, 0.3)  # items' worth of the training set's mixture that the prior is, for each of the owner's
+_NO_SKEW = 0.03  # probability that there is no skew, before any item is seen
+_BELIEF = 0.6  # of the likelihood: classes are not quite Gaussian
+_TIED = 0.3  # of the biases that would explain the scores without any skew
+# nats of KL(π ‖ w) at which half of the correction is applied: for many items, and times (K − 1) / n for few
+_EVIDENCE, _FEW = 0.06, 1.5
+_EVEN = 0.1  # of the covariance that is taken to be alike in all directions
+_ALIKE = 1e-6  # nats between which all scores of a class tell nothing
+_FARTHEST = 15.0  # nats below an item's best class: lower scores tell no more
+_STEPS, _STILL = 25, 1e-4  # of expectation maximisation: at most, and the change of a share that ends it
+_LEAST = 1e-4  # share below which a class is not pushed further down
+_LOWEST = -700.0  # log-probability that stands for none at all: exp of it is still a number
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a model needs to fit an owner's own mixture. It is private: it was made of private items.
+
+    Attributes:
+        prior: (K,) the owner's class shares, as estimated or stated; they add up to 1.
+        training: (K,) those of the training set.
+        offsets: (K,) what is added to log-probabilities before they are normalised again; 0 for a class that the training set
+            has none of.
+        strength: how much of the correction that is, in [0, 1]; 1 for shares that were stated.
+        items: how many the estimate is from; 0 for shares that were stated.
+    """
+
+    prior: Array
+    training: Array
+    offsets: Array
+    strength: float
+    items: int
+
+    def apply(self, log_probabilities: ArrayLike) -> Array:
+        """The model's log-probabilities of any items, as they are for this owner's mixture.
+
+        Args:
+            log_probabilities: (n, K), as `adapt_to_client` takes them.
+
+        Returns:
+            (n, K) float64, normalised.
+
+        Raises:
+            InvalidInput: as `adapt_to_client`.
+        """
+        found = _checked(log_probabilities, len(self.prior)) + self.offsets
+        normalised: Array = found - _log_sum(found)
+        return normalised
+
+
+def adapt_to_client(log_probabilities: ArrayLike, class_shares: ArrayLike) -> Fitted:
+    """Estimate the class shares of an owner's items, without labels, and fit the model to them.
+
+    Args:
+        log_probabilities: (n, K) the model's log p(k | x) of the owner's items; −inf for none. Rows are normalised, so logits do
+            as well. With n = 0 nothing changes.
+        class_shares: (K,) of the training set, as the loss weighted them; counts do as well.
+
+    Returns:
+        Shares (`prior`) and the correction (`apply`). The order of items changes nothing; that of classes changes theirs alone.
+
+    Sensitivity:
+        Unbounded: shares are a function of all private items.
+    Unit:
+        None.
+    Guarantee:
+        None: the result is as private as the items, and stays with them.
+    Assumes:
+        Classes look as they do in the training set, and differ in how many there are. What breaks that is held back, not undone.
+
+    Raises:
+        InvalidInput: a score that is NaN or +∞, an item without any possible class, shapes that do not fit, or shares that are
+            negative, not finite or all zero.
+    """
+    w = _shares(class_shares, "class shares of the training set")
+    scores = _checked(log_probabilities, len(w))
+    prior, offsets = _estimate(scores, w)
+    apart = max(0.0, float(prior @ _log_ratio(prior, w)))
+    doubt = _EVIDENCE + _FEW * (len(w) - 1) / max(len(scores), 1)
+    strength = apart**2 / (apart**2 + doubt**2)
+    return Fitted(prior, w, strength * offsets, strength, len(scores))
+
+
+def state_shares(shares: ArrayLike, class_shares: ArrayLike) -> Fitted:
+    """The correction for shares that the owner knows and states: all of it is applied.
+
+    Args:
+        shares: (K,) the owner's; counts do as well.
+        class_shares: as `adapt_to_client`.
+
+    Sensitivity:
+        Unbounded.
+    Unit:
+        None.
+    Guarantee:
+        None: the result is as private as the shares.
+    Assumes:
+        As `adapt_to_client`.
+
+    Raises:
+        InvalidInput: as `adapt_to_client`.
+    """
+    w, prior = _shares(class_shares, "class shares of the training set"), _shares(shares, "class shares")
+    if len(prior) != len(w):
+        raise InvalidInput(f"there are {len(prior)} class shares; the model has {len(w)} classes")
+    return Fitted(prior, w, _log_ratio(prior, w), 1.0, 0)
+
+
+def _estimate(scores: Array, w: Array) -> tuple[Array, Array]:
+    """(K,) the shares and (K,) the correction of scores: means over what could explain the items, by how well it does.
+
+    An explanation is a slope t of the scores (below 1 for a model that is too sure of itself) and a pull of the prior; one more for
+    each t says that there is no skew at all. Each is fitted by expectation maximisation, and weighed by its likelihood.
+    """
+    known = w > 0
+    prior, offsets = w.copy(), np.zeros_like(w)
+    if len(scores) == 0 or known.sum() < 2:
+        return prior, offsets
+    Z = np.maximum(scores[:, known] - scores[:, known].max(axis=1, keepdims=True), -_FARTHEST)
+    Z -= Z.mean(axis=1, keepdims=True)
+    if np.ptp(Z, axis=0).max() < _ALIKE:
+        return prior, offsets
+    shape, v = _Shape(Z, w[known]), w[known]
+    found = []
+    for t in _SLOPES:
+        doubt = -0.5 * (np.log(t) / _SLOPE_SPREAD) ** 2
+        for pull in (*_PULLS, np.inf):
+            shares, fit = shape.explain(t, pull)
+            odds = doubt + np.log(_NO_SKEW if np.isinf(pull) else (1 - _NO_SKEW) / len(_PULLS))
+            found.append((_BELIEF * len(Z) * fit + odds, shares, _log_ratio(shares, v) / t))
+    logs = np.array([log for log, _, _ in found])
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    prior[known] = sum(weight * shares for weight, (_, shares, _) in zip(weights, found, strict=True))
+    offsets[known] = sum(weight * ratio for weight, (_, _, ratio) in zip(weights, found, strict=True))
+    return prior / prior.sum(), offsets
+
+
+class _Shape:
+    """Gaussian classes of one covariance Σ in the space of scores z, tied to the model's own answers.
+
+    If softmax(t z + b) is right for shares w, the classes are N(m + t Σ e_k, Σ) with b_k = log w_k − t m_k − t² Σ_kk / 2. So for
+    given t and shares π the items' mean and covariance C give m and Σ: Σ + t² Σ (diag π − π πᵀ) Σ = C, solved in the eigenbasis of
+    C^½ (diag π − π πᵀ) C^½.
+    """
+
+    def __init__(self, Z: Array, w: Array) -> None:
+        n, K = Z.shape
+        self.Z, self.w, self.mean = Z, w, Z.mean(axis=0)
+        C = (Z - self.mean).T @ (Z - self.mean) / n
+        even = np.eye(K) - 1 / K
+        C = (1 - _EVEN) * C + _EVEN * (np.trace(C) / (K - 1) + 1e-12) * even
+        values, vectors = np.linalg.eigh(C)
+        values, vectors = values[1:], vectors[:, 1:]  # scores of an item add up to 0: the first one is 0
+        self.root, self.white = vectors * np.sqrt(values), (Z - self.mean) @ (vectors / np.sqrt(values))
+
+    def explain(self, t: float, pull: float) -> tuple[Array, float]:
+        """Shares under a Dirichlet prior around w of `pull` · n items (∞: w itself), and the items' mean log-likelihood."""
+        n = len(self.Z)
+        w, shares = self.w, self.w
+        for _ in range(_STEPS):
+            inner, basis, centres, bias = self._tied(t, shares)
+            if np.isinf(pull):
+                break
+            joint = t * self.Z + _TIED * bias + np.log(shares) - np.log(w)
+            joint = np.exp(joint - joint.max(axis=1, keepdims=True))
+            found = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0) + pull * n * w
+            found = np.maximum(found / found.sum(), 1e-12)
+            moved, shares = float(np.abs(found - shares).max()), found / found.sum()
+            if moved < _STILL:
+                break
+        precision = (basis / inner) @ basis.T
+        scores = self.white @ precision @ centres.T - 0.5 * np.einsum(
+            "kd,de,ke->k", centres, precision, centres
+        )
+        scores += np.log(shares)
+        far = 0.5 * np.einsum("nd,de,ne->n", self.white, precision, self.white)
+        fit = float((_log_sum(scores)[:, 0] - far).mean() - 0.5 * np.log(inner).sum())
+        return shares, fit
+
+    def _tied(self, t: float, shares: Array) -> tuple[Array, Array, Array, Array]:
+        """Eigenvalues and -vectors of Σ and (K, d) class centres, both in the basis where C is 1; and (K,) the biases b."""
+        root, K = self.root, len(shares)
+        spread = (root.T * shares) @ root - np.outer(root.T @ shares, root.T @ shares)
+        values, basis = np.linalg.eigh(t * t * spread)
+        values = np.maximum(values, 1e-12)
+        inner = 2 / (1 + np.sqrt(1 + 4 * values))
+        centres = t * (np.eye(K) - shares) @ root @ (basis * inner) @ basis.T
+        corners = root @ basis * np.sqrt(inner)
+        sigma = corners @ corners.T
+        bias = np.log(self.w) - t * (self.mean - t * sigma @ shares) - 0.5 * t * t * np.diag(sigma)
+        return inner, basis, centres, bias - self.w @ bias
+
+
+def _log_ratio(prior: Array, w: Array) -> Array:
+    """(K,) log(prior / w), no lower than for a share of `_LEAST`; 0 where w is 0, of which the model can know nothing."""
+    known = w > 0
+    ratio = np.zeros_like(w)
+    ratio[known] = np.log(np.maximum(prior[known], np.minimum(_LEAST, w[known]))) - np.log(w[known])
+    return ratio
+
+
+def _checked(log_probabilities: ArrayLike, classes: int) -> Array:
+    """(n, K) normalised and finite. Raises InvalidInput as `adapt_to_client`."""
+    try:
+        scores = np.array(log_probabilities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"log-probabilities must be numbers, one row an item: {error}") from None
+    if scores.size == 0 and scores.ndim <= 1:
+        scores = scores.reshape(0, classes)
+    if scores.ndim != 2 or scores.shape[1] != classes:
+        raise InvalidInput(
+            f"log-probabilities must have one row an item and one column for each of {classes} classes; their "
+            f"shape is {scores.shape}"
+        )
+    wrong = np.isnan(scores).any(axis=1) | np.isposinf(scores).any(axis=1)
+    if wrong.any():
+        raise InvalidInput(
+            f"{int(wrong.sum()):,} of {len(scores):,} items have a log-probability that is NaN or +∞, the first in row "
+            f"{int(wrong.argmax())}: leave out items that the model could not score"
+        )
+    nothing = np.isneginf(scores).all(axis=1)
+    if nothing.any():
+        raise InvalidInput(
+            f"{int(nothing.sum()):,} of {len(scores):,} items have no possible class (all −∞), the first in row "
+            f"{int(nothing.argmax())}"
+        )
+    scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
+    scores -= _log_sum(scores)
+    return np.maximum(scores, _LOWEST)
+
+
+def _log_sum(scores: Array) -> Array:
+    """(n, 1) log Σ exp of each row."""
+    most = scores.max(axis=1, keepdims=True)
+    total: Array = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
+    return total
+
+
+def _shares(given: ArrayLike, what: str) -> Array:
+    try:
+        shares = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{what} must be numbers: {error}") from None
+    if shares.ndim != 1 or len(shares) == 0:
+        raise InvalidInput(f"{what} must be one number a class; their shape is {shares.shape}")
+    if not np.isfinite(shares).all() or (shares < 0).any() or not shares.any():
+        raise InvalidInput(
+            f"{what} must be finite, not negative and not all zero; they are {shares[:20].tolist()}"
+        )
+    shares /= shares.max()
+    total: Array = shares / shares.sum()
+    return total
