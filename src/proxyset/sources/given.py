@@ -199,7 +199,7 @@ def _array(data: Any) -> NDArray[Any] | None:
             "a sparse array is not read: make it dense, with data.toarray() or data.to_dense()"
         )
     if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiu":
-        return np.where(np.ma.getmaskarray(data), np.nan, np.ma.getdata(data))
+        return np.where(np.asarray(data.mask), np.nan, np.asarray(data.data))
     if isinstance(data, np.ndarray):
         if data.dtype.kind == "f" and data.dtype.itemsize > _WIDEST:
             raise InvalidData(f"numbers of {data.dtype} have no counterpart elsewhere: make them float64")
