@@ -110,7 +110,9 @@ class Provider:
     def open(cls, file: Path, public_url: str) -> Provider:
         """The provider that a file names. Raises InvalidInput, MissingExtra; the provider itself is not asked yet."""
         if not public_url:
-            raise InvalidInput("a provider of operators needs the public URL of this server: it sends browsers back there")
+            raise InvalidInput(
+                "a provider of operators needs the public URL of this server: it sends browsers back there"
+            )
         settings = Settings.read(file)
         try:
             path = file.parent / settings.secret_file
