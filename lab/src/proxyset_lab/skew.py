@@ -134,9 +134,7 @@ def _scores(
         if method in ASK_NOBODY:
             models[method] = model
         before, mine = (model.predict_log_proba(X[of]) for of in (test, client))
-    training: NDArray[np.float64] = np.bincount(numbers, weights).astype(
-        np.float64
-    )  # as the loss weighed them
+    training = np.bincount(numbers, weights).astype(np.float64)  # as the loss weighed them
     if task.training.balanced:
         training = training / np.bincount(numbers)
     fitted = adapt_to_client(mine, training)
