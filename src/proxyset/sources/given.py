@@ -199,7 +199,8 @@ def _array(data: Any) -> NDArray[Any] | None:
             "a sparse array is not read: make it dense, with data.toarray() or data.to_dense()"
         )
     if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "fiu":
-        return np.asarray(data.astype(np.float64).filled(np.nan))
+        filled: NDArray[Any] = np.ma.filled(data.astype(np.float64), np.nan)
+        return filled
     if isinstance(data, np.ndarray):
         if data.dtype.kind == "f" and data.dtype.itemsize > _WIDEST:
             raise InvalidData(f"numbers of {data.dtype} have no counterpart elsewhere: make them float64")

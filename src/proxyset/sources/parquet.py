@@ -109,7 +109,8 @@ class Parquet:
             case "embedding":
                 return arrow.vectors(rows.column(self._content), str(path))
             case "table":
-                return arrow.without_views(pa.Table.from_batches([rows]).select(self._features))
+                table: Items = arrow.without_views(pa.Table.from_batches([rows]).select(self._features))
+                return table
 
     @cached_property
     def _schema(self) -> pa.Schema:
