@@ -199,9 +199,9 @@ def _of_table(table: pa.Table, kind: Kind | None, asked: Sequence[str]) -> Memor
         case "embedding":
             items = arrow.vectors(_whole(table, str(content)), WHERE)
         case _:
-            rows = arrow.without_views(table.select(item_columns(schema, beside, WHERE)))
-            arrow.check_kept(rows.schema)
-            items = rows
+            chosen = table.select(item_columns(schema, beside, WHERE))
+            arrow.check_kept(chosen.schema)
+            items = arrow.without_views(chosen)
     return MemorySource(kind or "table", checked_ids(ids, WHERE), items, columns)
 
 
