@@ -2,6 +2,7 @@ import json
 import signal
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -11,6 +12,9 @@ from proxyset.demo.digits import DIGITS_SMALL
 
 # A shell starts what it puts into the background with SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# how long an example takes says something of the machine that day, and nothing of the code
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
