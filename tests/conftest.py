@@ -12,6 +12,7 @@ from proxyset.demo.digits import DIGITS_SMALL
 
 # A shell starts what it puts into the background with SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup does the same with SIGHUP
 # how long an example takes says something of the machine that day, and nothing of the code
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

@@ -23,7 +23,7 @@ RULES: tuple[Rule, Rule] = ("bounded-votes", "private-knn")
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_the_shipped_labels_are_not_contradicted(rule: Rule) -> None:
-    found = audit_labels(rule, trials=60_000, confidence=0.9999)
+    found = audit_labels(rule, trials=60_000 if rule == "bounded-votes" else 20_000, confidence=0.9999)
     sys.stdout.write(f"{rule}: {found}\n")
     assert found.passed, found
     assert found.proven_epsilon > 0.5  # and the attack has teeth

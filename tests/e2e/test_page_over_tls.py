@@ -80,7 +80,7 @@ def test_an_operator_works_over_tls(cloud, tmp_path):
         tab.get_by_label("Name").fill("shapes")
         tab.get_by_label("Budget").fill("12")
         tab.get_by_role("button", name="Begin").click()
-        tab.get_by_text("0 of 3 clients").wait_for()
+        tab.get_by_text("0 of 3 enrolled clients").wait_for()
         # a client answers, told by another process; the open page says so by itself
         other = State.open(cloud.folder / "state")
         ledger = Ledger.open(cloud.folder / "client-1" / "ledger")
@@ -89,7 +89,7 @@ def test_an_operator_works_over_tls(cloud, tmp_path):
         release = answer(probe, data, epsilon=1, ledger=ledger, server="https://cloud.example", dataset="X")
         campaigns.take_in(other, "shapes", [release.to_bytes()])
         other.close()
-        tab.get_by_text("1 of 3 clients").wait_for()
+        tab.get_by_text("1 of 3 enrolled clients").wait_for()
 
         tab.goto(cloud.url + "/page/campaigns/shapes")
         tab.locator(".map a").first.focus()

@@ -49,7 +49,7 @@ def balancing(folder: Path, port: int, ports: Sequence[int]) -> Iterator[Balance
     config = folder / "nginx.conf"
     config.write_text(_placed(folder, port, ports), encoding="utf-8")
     command = [nginx, "-c", str(config), "-e", str(folder / "log")]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, encoding="utf-8", check=False)
     if checked.returncode:
         raise InvalidInput(f"nginx does not take {SHIPPED.name}: {checked.stderr}")
     with (folder / "log").open("a", encoding="utf-8") as log:

@@ -102,7 +102,7 @@ def running_postgres() -> Iterator[Postgres]:
     server = Postgres(folder, free_port())
     made = subprocess.run(
         _command("initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
-        capture_output=True, text=True, check=False, cwd="/", user=_user(),
+        capture_output=True, text=True, encoding="utf-8", check=False, cwd="/", user=_user(),
     )  # fmt: skip
     try:
         if made.returncode:
