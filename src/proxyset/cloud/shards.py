@@ -60,6 +60,10 @@ class ShardRecord(BaseModel):
     problems: list[tuple[str, str]] = []
     passed_over: dict[str, int] = {}
 
+    def named(self) -> ShardRecord:
+        """Without what was said of items that are not in it."""
+        return self.model_copy(update={"problems": [], "passed_over": {}})
+
 
 @dataclass(frozen=True)
 class EncodeTask:
@@ -234,3 +238,9 @@ def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
     if not error <= _HALF_TOLERANCE * spread:
         raise _NeedsSingle
     return half
+
+
+def verify(path: Path, sha256: str) -> None:
+    """ArtifactError when a file of an index is missing or is not the one that was made."""
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise ArtifactError(f"{path} is missing or was changed after it was made: build the index again")
