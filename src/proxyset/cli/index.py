@@ -354,6 +354,7 @@ def _facts(index: Index) -> dict[str, object]:
         "features": manifest.encoder.dim,
         "dim": manifest.dim,
         "clusters": manifest.clusters,
+        "fitted_on": manifest.fitted_on,
         "seed": manifest.seed,
         "commitment": manifest.commitment,
     }
@@ -361,7 +362,9 @@ def _facts(index: Index) -> dict[str, object]:
 
 def _words(index: Index) -> str:
     manifest = index.manifest
+    share = 100 * manifest.fitted_on / manifest.items
     return (
         f"{index.folder}: {manifest.items:,} {manifest.kind} items, {manifest.encoder.dim} features by {manifest.encoder.name}, "
-        f"{manifest.clusters} clusters in {manifest.dim} dimensions\nfingerprint {index.fingerprint}"
+        f"{manifest.clusters} clusters in {manifest.dim} dimensions, found on {share:.3g} % of the items\n"
+        f"fingerprint {index.fingerprint}"
     )

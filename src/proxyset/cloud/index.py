@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
 from proxyset.bars import bars, shown
-from proxyset.cloud import shard_parts
+from proxyset.cloud import sample, shard_parts
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.pca import Projection
@@ -87,6 +87,11 @@ class Manifest(BaseModel):
     shards: list[ShardRecord]
     assignments: list[ShardRecord]
     model_sha256: str
+
+    @property
+    def fitted_on(self) -> int:
+        """Items that projection and K-means were fitted on: a sample, drawn evenly."""
+        return sample.rows(self.items, self.encoder.dim, self.dim, self.clusters)
 
     @property
     def fingerprint(self) -> str:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 GROUPINGS = ("source", "label")  # columns of the shards that may say what kind of item it is
 MOST_GROUPS = 64  # the largest ones; the rest are one group
 _MOST_VALUES = 10_000  # a column with more values is an identifier, not a grouping
-ValueCounts: TypeAlias = dict[str, Counter[str]]  # column → value → items; without the columns of too many values
+ValueCounts: TypeAlias = dict[
+    str, Counter[str]
+]  # column → value → items; without the columns of too many values
 
 
 def value_counts(batches: Iterable[pa.RecordBatch]) -> ValueCounts:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
@@ -171,15 +172,13 @@ class ShardCandidates(Candidates):
         ordered = np.asarray(rows)[order]
         bounds = np.searchsorted(ordered, [*(part.start for part in self._shards), len(self)])
         given = {
-            number: ordered[low:high]
-            for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
-            if low < high
+            number: ordered[low:high] for number, (low, high) in enumerate(pairwise(bounds)) if low < high
         }
         found = dict(self.each(function, given))
         return [found[number] for number in sorted(found)], np.argsort(order)
 
     @cached_property
-    def Z(self) -> NDArray[np.float32]:
+    def Z(self) -> NDArray[np.float32]:  # noqa: N802
         return self._arrays.Z
 
     @cached_property

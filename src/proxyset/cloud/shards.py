@@ -161,6 +161,17 @@ def read_embeddings(path: Path) -> Iterator[NDArray[np.float32]]:
         yield as_matrix(batch.column("embedding"))
 
 
+def take_rows(task: tuple[int, Path, NDArray[np.intp]]) -> tuple[int, NDArray[np.float32]]:
+    """Rows (sorted) of a shard's embeddings; a task is (the shard's number, its file, the rows)."""
+    number, path, rows = task
+    parts, start = [], 0
+    for X in read_embeddings(path):
+        low, high = np.searchsorted(rows, [start, start + len(X)])
+        parts.append(X[rows[low:high] - start])
+        start += len(X)
+    return number, np.concatenate(parts)
+
+
 def as_matrix(column: Any) -> NDArray[np.float32]:
     """A fixed-size-list column as (m, d) float32."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), -1)

@@ -25,7 +25,10 @@ def pool(logs, *splits):
 def test_the_first_draw_has_its_probability():
     """Chi-square with 3 degrees of freedom against its 1e-4 point, 21.1; seeded."""
     rng, weights = np.random.default_rng(0), np.array([1.0, 2.0, 3.0, 4.0])
-    draws = [draw(pool(np.log(weights)), OfZ(), 2, np.random.default_rng(rng.integers(1 << 60))).rows for _ in range(4000)]
+    draws = [
+        draw(pool(np.log(weights)), OfZ(), 2, np.random.default_rng(rng.integers(1 << 60))).rows
+        for _ in range(4000)
+    ]
     assert all(len(set(rows)) == 2 for rows in draws)
     expected = 4000 * weights / 10
     observed = np.bincount([rows[0] for rows in draws], minlength=4)

@@ -64,7 +64,9 @@ def draw(candidates: Candidates, log_weight: Weighing, count: int, rng: np.rando
             low, high = np.searchsorted(rows, [part.start, part.start + len(part)])
             if low < high:
                 given[number] = (rows[low:high], int(low))
-    function = partial(_of_part, log_weight=log_weight, count=count, dim=candidates.centroids.shape[1], rng=rng)
+    function = partial(
+        _of_part, log_weight=log_weight, count=count, dim=candidates.centroids.shape[1], rng=rng
+    )
     best = _Best(count, candidates.centroids.shape[1])
     for _, found in whole.each(function, given):
         best.add(found)

@@ -93,9 +93,7 @@ class Rows:
     codes: Mapping[str, NDArray[np.uint8]]
 
 
-def spread(
-    part: Part, before: NDArray[np.int64], sizes: NDArray[np.int64], each: int
-) -> NDArray[np.intp]:
+def spread(part: Part, before: NDArray[np.int64], sizes: NDArray[np.int64], each: int) -> NDArray[np.intp]:
     """The rows of a part that are among at most `each` of every cluster, evenly over the pool's order.
 
     Args:

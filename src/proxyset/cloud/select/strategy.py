@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -72,10 +73,7 @@ class Candidates:
     @cached_property
     def parts(self) -> Sequence[Part]:
         bounds = [0, *self.splits, len(self)]
-        return [
-            Slice(self.Z, self.clusters, self.groupings, start, stop)
-            for start, stop in zip(bounds, bounds[1:], strict=False)
-        ]
+        return [Slice(self.Z, self.clusters, self.groupings, start, stop) for start, stop in pairwise(bounds)]
 
     @property
     def executor(self) -> Executor:
@@ -187,7 +185,7 @@ class _Some(Candidates):
         return None if before is None or not len(before) else self.whole.take(before).Z
 
     @cached_property
-    def Z(self) -> NDArray[np.float32]:
+    def Z(self) -> NDArray[np.float32]:  # noqa: N802
         return self._taken.Z
 
     @cached_property
