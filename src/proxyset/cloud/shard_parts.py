@@ -92,7 +92,7 @@ def _projection(index: Path, model: str, scale: float) -> Projection:
 class _Arrays(NamedTuple):
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
-    groupings: dict[str, NDArray[np.uint8]]
+    groupings: Mapping[str, NDArray[np.uint8]]
 
 
 class ShardCandidates(Candidates):

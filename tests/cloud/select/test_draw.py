@@ -27,10 +27,10 @@ def test_the_first_draw_has_its_probability():
     rng, weights = np.random.default_rng(0), np.array([1.0, 2.0, 3.0, 4.0])
     draws = [
         draw(pool(np.log(weights)), OfZ(), 2, np.random.default_rng(rng.integers(1 << 60))).rows
-        for _ in range(4000)
+        for _ in range(1000)
     ]
     assert all(len(set(rows)) == 2 for rows in draws)
-    expected = 4000 * weights / 10
+    expected = 1000 * weights / 10
     observed = np.bincount([rows[0] for rows in draws], minlength=4)
     assert (np.square(observed - expected) / expected).sum() < 21.1
 

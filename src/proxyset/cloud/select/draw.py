@@ -56,7 +56,7 @@ def draw(candidates: Candidates, log_weight: Weighing, count: int, rng: np.rando
         that a part on an engine returns.
     """
     whole, rows = candidates.whole, candidates.rows
-    given = {}
+    given: dict[int, tuple[NDArray[np.intp] | None, int]] = {}
     for number, part in enumerate(whole.parts):
         if rows is None:
             given[number] = (None, part.start)
@@ -123,7 +123,8 @@ def _of_part(
 
 def draw_evenly(rows: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """(count,) of `rows` row numbers drawn without replacement, all alike; a smaller count gives the first of them."""
-    keys, numbers = np.empty(0), np.empty(0, np.intp)
+    keys: NDArray[np.float64] = np.empty(0)
+    numbers: NDArray[np.intp] = np.empty(0, np.intp)
     for start in range(0, rows, BLOCK):
         stop = min(start + BLOCK, rows)
         keys = np.concatenate([keys, rng.random(stop - start)])
@@ -131,7 +132,8 @@ def draw_evenly(rows: int, count: int, rng: np.random.Generator) -> NDArray[np.i
         if len(keys) > count:
             kept = np.argpartition(keys, count - 1)[:count]
             keys, numbers = keys[kept], numbers[kept]
-    return numbers[np.lexsort((numbers, keys))]
+    drawn: NDArray[np.intp] = numbers[np.lexsort((numbers, keys))]
+    return drawn
 
 
 def _advanced(rng: np.random.Generator, numbers: int) -> np.random.Generator:
