@@ -84,7 +84,8 @@ def figure(named: str, docs: Path) -> str:
 def tables(text: str) -> list[tuple[str, _Rows]]:
     """Title and rows (column → cell) of every table on a page, each below its title in bold."""
     found: list[tuple[str, _Rows]] = []
-    title, columns = "", []
+    title = ""
+    columns: list[str] = []
     for line in text.splitlines():
         if bold := re.fullmatch(r"\*\*(.+)\*\*", line):
             title, columns = bold[1], []

@@ -45,8 +45,8 @@ class Line:
     Attributes:
         budget: that the gain refers to; a method without a budget has a line at each.
         accuracy: the metric; mean over domains and seeds, standard deviation over seeds of the mean over domains.
-        gain, over_center, over_default: over random, k-center, the default rule, at the same budget and over pairs of equal domain and seed, with
-            their interval over sites; None where there is nothing to compare.
+        gain, over_center, over_default: over random, k-center, the default rule, at the same budget and over pairs of equal
+            domain and seed, with their interval over sites; None where there is nothing to compare.
         of_all_id, of_mak: share of the gap from random to each ceiling; None where it means nothing.
         own_share: part of the training items that is of the private domain; None when nothing was picked.
         epsilon: as spent, None when nothing was.
