@@ -66,7 +66,7 @@ class ShardPart:
         for batch in self._columns("shards", self.shard, ["embedding", *self.known]):
             codes = {name: coded(batch.column(name), known) for name, known in self.known.items()}
             Z = projection(as_matrix(batch.column("embedding")))
-            yield Block(Z, labels[start : start + len(Z)], codes)
+            yield Block(self.start + start, Z, labels[start : start + len(Z)], codes)
             start += len(Z)
 
     def value_counts(self) -> ValueCounts:
@@ -200,9 +200,8 @@ class ShardCandidates(Candidates):
             tempfile.TemporaryFile() if large else nullcontext() as file,
         ):
             Z = np.empty((n, D), np.float32) if file is None else _mapped(file, (n, D))
-            start = 0
             for block in (block for part in self.parts for block in part.blocks()):
-                rows = slice(start, start + len(block))
+                rows = slice(block.start, block.start + len(block))
                 clusters[rows] = block.clusters
                 for name, codes in block.codes.items():
                     groups[name][rows] = codes
@@ -210,7 +209,6 @@ class ShardCandidates(Candidates):
                     Z[rows] = block.Z
                 else:  # a page written through the map would stay in memory
                     file.write(block.Z.data)
-                start += len(block)
             if file is not None:
                 file.flush()
             return _Arrays(Z, clusters, groups)
@@ -227,13 +225,12 @@ def _clusters_of(part: Part, rows: NDArray[np.intp]) -> NDArray[np.int32]:
 
 def _take(part: Part, rows: NDArray[np.intp]) -> Rows:
     """Rows of a part, by their numbers in the pool, in order."""
-    found, start = [], part.start
+    found = []
     for block in part.blocks():
-        low, high = np.searchsorted(rows, [start, start + len(block)])
-        some = rows[low:high] - start
+        low, high = np.searchsorted(rows, [block.start, block.start + len(block)])
+        some = rows[low:high] - block.start
         codes = {name: codes[some] for name, codes in block.codes.items()}
         found.append(Rows(rows[low:high], block.Z[some], block.clusters[some], codes))
-        start += len(block)
     return Rows(
         rows,
         np.concatenate([some.Z for some in found]),

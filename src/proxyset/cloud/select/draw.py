@@ -107,14 +107,13 @@ def _of_part(
     """The best `count` of a part: of the rows given, of which the first is number `number` of all that may be drawn."""
     rows, number = given
     stream = _advanced(rng, number)
-    best, start = _Best(count, dim), part.start
+    best = _Best(count, dim)
     for block in part.blocks():
         weights, Z = log_weight(block), block.Z
         if rows is not None:
-            low, high = np.searchsorted(rows, [start, start + len(block)])
-            some = rows[low:high] - start
+            low, high = np.searchsorted(rows, [block.start, block.start + len(block)])
+            some = rows[low:high] - block.start
             weights, Z = weights[some], Z[some]
-        start += len(block)
         keys = weights + stream.gumbel(size=len(weights))
         best.add(Drawn(number + np.arange(len(weights)), keys, weights, Z))
         number += len(weights)

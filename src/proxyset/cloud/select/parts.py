@@ -23,11 +23,13 @@ class Block:
     """Consecutive rows of a part.
 
     Attributes:
+        start: row number of the first in the pool.
         Z: (m, D) float32 components.
         clusters: (m,) int32.
         codes: column of the pool → (m,) uint8 group codes (`cloud.metadata`).
     """
 
+    start: int
     Z: NDArray[np.float32]
     clusters: NDArray[np.int32]
     codes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Slice:
         for start in range(self.start, self.stop, BLOCK):
             rows = slice(start, min(start + BLOCK, self.stop))
             codes = {name: codes[rows] for name, codes in self.codes.items()}
-            yield Block(rows_of(self.Z, rows), self.labels[rows], codes)
+            yield Block(start, rows_of(self.Z, rows), self.labels[rows], codes)
 
 
 @dataclass(frozen=True)
