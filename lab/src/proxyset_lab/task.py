@@ -18,12 +18,13 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, rank
 from proxyset.demo.classifier import Labels
-from proxyset.demo.splits import Rows, Split, split
+from proxyset.demo.splits import Rows
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.release import Release
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.features import Features
+from proxyset_lab.sides import Sides, sides
 from proxyset_lab.training import Training, training_of
 
 _DEFAULT_CLUSTERS = 100
@@ -49,16 +50,17 @@ class Task:
     work: Path
     releases: Path
     delta: float = 1e-5
-    split: Split = field(init=False)
+    split: Sides = field(init=False)
     pool: Rows = field(init=False)
 
     def __post_init__(self) -> None:
         groups = self.features.groups
-        self.split = split(
+        self.split = sides(
             [str(domain) for domain in self.features.domains],
             self.group.private,
             self.group.seed,
             groups=None if groups is None else [str(group) for group in groups],
+            twins=self.features.twins,
             most=self.data.most,
         )
         if self.data.records is not None:
