@@ -17,7 +17,7 @@ from proxyset_lab.figures import figures
 from proxyset_lab.savings import savings
 from proxyset_lab.store import SCHEMA, Store, row
 from proxyset_lab.summary import summarise
-from proxyset_lab.tables import Table, assumptions, latex, markdown, published, tables
+from proxyset_lab.tables import Table, assumptions, by_share, latex, markdown, published, tables
 
 
 def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Path]:
@@ -29,7 +29,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     lines = summarise(experiment, store)
     if not lines:
         raise InvalidInput(f"no cell of {experiment.name} has finished: run it with `proxyset-lab run` first")
-    shown = tables(experiment, lines)
+    shown = by_share(experiment, lines) + tables(experiment, lines)
     shown += details_table(experiment, store)
     if assumed := assumptions(lines):
         shown.append(assumed)
