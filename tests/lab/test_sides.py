@@ -28,7 +28,9 @@ def parents(features):
         return features.groups
     table = features._table
     if "month" in table.column_names:
-        return np.array([f"{m:g}/{d:g}" for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist())])
+        return np.array(
+            [f"{m:g}/{d:g}" for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist(), strict=True)]
+        )
     return np.array([name.partition("_")[0] for name in table["id"].to_pylist()])
 
 

@@ -13,7 +13,9 @@ def test_the_threshold_is_what_items_of_two_labels_reach():
     """Against a slow reference: every pair, one by one."""
     rng = np.random.default_rng(0)
     labels = rng.choice(["x", "y", "z"], 300)
-    X = (rng.normal(size=(300, 6)) + 2 * np.eye(6)[np.unique(labels, return_inverse=True)[1]]).astype(np.float32)
+    X = (rng.normal(size=(300, 6)) + 2 * np.eye(6)[np.unique(labels, return_inverse=True)[1]]).astype(
+        np.float32
+    )
     X[7], X[200], labels[7], labels[200] = X[250] * 1.001, X[100] + 1e-3, labels[250], labels[100]
     found = find_twins(range(300), X, labels.tolist())
     Z = X / np.linalg.norm(X, axis=1, keepdims=True)

@@ -25,7 +25,9 @@ def own_share(pool: PoolKind) -> float | None:
         return None
     share = float(pool[:-1]) / 100
     if share > MOST_SHARE:
-        raise InvalidInput(f"a pool of {pool} of the client's kind: at most {MOST_SHARE:.0%} can be asked for")
+        raise InvalidInput(
+            f"a pool of {pool} of the client's kind: at most {MOST_SHARE:.0%} can be asked for"
+        )
     return share
 
 

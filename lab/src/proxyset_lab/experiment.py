@@ -91,7 +91,9 @@ class Experiment(BaseModel):
             needs(method)
         shares = [own_share(pool) for pool in self.pools]
         if self.axis == "own-share" and None in shares:
-            raise ValueError(f"pools over an axis of own-share are shares such as 2.4%, not {', '.join(self.pools)}")
+            raise ValueError(
+                f"pools over an axis of own-share are shares such as 2.4%, not {', '.join(self.pools)}"
+            )
         for data in self.data:
             known = [domain.name for domain in find(data.name).domains]
             if unknown := set(data.domains) - set(known):

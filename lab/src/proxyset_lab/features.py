@@ -159,7 +159,9 @@ def _contents(table: pa.Table) -> Sequence[Hashable]:
         return [re.sub(r"[\W_]+", "", text).casefold() for text in table.column(_TEXT).to_pylist()]
     if {_IMAGES, _FILES} & set(table.column_names):
         return [hashlib.sha256(item).digest() for item in _items(table)]
-    return list(zip(*(table.column(n).to_pylist() for n in table.column_names if n not in _KEYS), strict=True))
+    return list(
+        zip(*(table.column(n).to_pylist() for n in table.column_names if n not in _KEYS), strict=True)
+    )
 
 
 def lite0_folder() -> Path:

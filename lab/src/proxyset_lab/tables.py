@@ -147,7 +147,9 @@ def by_share(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
         return []
     ours = [line for line in lines if line.setting.method == DEFAULT_STRATEGY and line.gain]
     sets = tuple(dict.fromkeys((line.setting.data_set, line.setting.designed, line.budget) for line in ours))
-    found = {(line.setting.pool, line.setting.data_set, line.setting.designed, line.budget): line for line in ours}
+    found = {
+        (line.setting.pool, line.setting.data_set, line.setting.designed, line.budget): line for line in ours
+    }
     rows = tuple(
         (own_kind(pool), *(line.gain or "" if (line := found.get((pool, *of))) else "" for of in sets))
         for pool in experiment.pools

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from proxyset.demo.dataset import Content, DataSet, Domain
-from proxyset.demo.drawing import SIZE, Pixels, enlarge, pen_digit, photo_patch, printed_digit
+from proxyset.demo.drawing import SIZE, Pixels, enlarge, pen_digit, photo_patch, printed
 from proxyset.demo.packages import installed_file, read_wheel
 
 CLASSES = 10
+_DIGITS = "0123456789"
 PER_CLASS = 250  # images of each digit in each domain
 _SEED = 20_221_128
 
@@ -191,7 +192,7 @@ def printed_digits(fonts: Sequence[Path], per_class: int) -> Printed:
     images, chosen = [], []
     for label in labels:
         chosen.append(fonts[int(rng.integers(len(fonts)))])
-        images.append(printed_digit(int(label), chosen[-1], rng))
+        images.append(printed(str(label), _DIGITS, chosen[-1], rng))
     return np.stack(images), labels, [font.stem for font in chosen]
 
 
