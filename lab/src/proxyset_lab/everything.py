@@ -42,7 +42,8 @@ class Step(BaseModel):
 
     Attributes:
         name: of the step and its log.
-        run, page: command lines, `run` empty where a page is of other steps' rows; {rows} stands for the folder of rows, {docs} for that of the pages.
+        run, page: command lines, `run` empty where a page is of other steps' rows. {rows} stands for the folder of rows, {docs}
+            for that of the pages.
         rows: pattern of the files below {rows} that are there once something was measured.
         writes: pages below {docs} that say so when nothing was.
     """

@@ -1,7 +1,7 @@
 """Where the default helps and where it does not: its gain over random by the pool's own kind, the client's records and its skew.
 
-The rows are those of four steps of the run: pools with a share of the client's kind, clients with all records, clients with few, and
-clients with skewed classes. Not every combination was measured: a row says what its clients and pools were.
+The rows are those of four steps of the run: pools with a share of the client's kind, clients with all records, clients with few,
+and clients with skewed classes. Not every combination was measured: a row says what its clients and pools were.
 """
 
 from __future__ import annotations

