@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import arithmetic, mak
 from proxyset_lab.data.registry import find
 from proxyset_lab.experiment import Experiment
