@@ -18,24 +18,28 @@ Scores = dict[Cell, list[float]]
 BEGIN, END = "<!-- generated: proxyset-lab fleets -->", "<!-- end of the generated part -->"
 
 
-def write_page(plan: Plan, scores: Scores, page: Path) -> None:
+def write_page(plan: Plan, scores: Scores, page: Path, origin: str) -> None:
     """Replace the generated part of a page, and write its figures beside it in `results/`.
 
     Raises:
-        InvalidInput: the page has no generated part, or no pair of domain and seed is measured in full.
+        InvalidInput: the page has no generated part.
     """
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InvalidInput(f"{page} has no part between {BEGIN!r} and {END!r}")
-    runs = len(measured(plan, scores))
-    parts = [f"{runs} of {len(plan.splits())} pairs of private domain and seed are measured.\n"]
+    parts = [f"{origin}\n"]
+    runs, wanted = len(measured(plan, scores)), len(plan.splits())
+    if runs < wanted:
+        parts.append(f"Unfinished: {runs} of {wanted} pairs of private domain and seed are measured.\n")
+    for old in (page.parent / "results").glob(f"fleets-{plan.data}-*.svg"):
+        old.unlink()  # pictures of an earlier run
     for designed in (False, True):
         here = {
             cell: found for cell, found in scores.items() if designed_on(plan.data, cell.private) == designed
         }
-        if not here or not any(all(c in here for c in plan.cells(*split)) for split in plan.splits()):
+        if not measured(plan, here):
             continue
         for number, budget in enumerate(plan.budgets):
             name = f"fleets-{plan.data}{'-designed' * designed}-{budget}.svg"
@@ -47,15 +51,8 @@ def write_page(plan: Plan, scores: Scores, page: Path) -> None:
 
 
 def measured(plan: Plan, scores: Scores) -> list[tuple[str, int]]:
-    """The (private domain, seed) pairs of which every fleet is there; means are over these.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    found = [split for split in plan.splits() if all(cell in scores for cell in plan.cells(*split))]
-    if not found:
-        raise InvalidInput("no pair of domain and seed is measured in full yet: run the plan on")
-    return found
+    """The (private domain, seed) pairs of which every fleet is there; means are over these."""
+    return [split for split in plan.splits() if all(cell in scores for cell in plan.cells(*split))]
 
 
 def figure(plan: Plan, scores: Scores, budget: int) -> str:
