@@ -1,5 +1,6 @@
 """The one command: all pages from the rows of one state of the code, by the small list that CI runs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 
 from proxyset.errors import InvalidInput
 from proxyset_lab import origin as origins
+from proxyset_lab import where
 from proxyset_lab.everything import Everything
-from proxyset_lab.origin import Origin, origin, rows_folder, rows_of, stamp
+from proxyset_lab.origin import Origin, origin, refuse_others, rows_folder, rows_of, stamp
 from proxyset_lab.quoted import figure, filled, tables, unmarked
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,10 @@ def test_rows_of_other_code_have_another_folder(tmp_path, monkeypatch):
     assert stamp(theirs).endswith(f"The page was written by {origin()}.")
     with pytest.raises(InvalidInput, match="0 folders"):
         rows_of(tmp_path, "eeee")
+    refuse_others(ours)
+    refuse_others(tmp_path)
+    with pytest.raises(InvalidInput, match="not mixed"):
+        refuse_others(theirs)
 
 
 def test_every_step_names_a_command_an_experiment_and_its_page():
@@ -78,10 +84,9 @@ def test_every_step_names_a_command_an_experiment_and_its_page():
     wanted = {path.stem for path in (ROOT / "lab" / "benchmarks").glob("*.toml")}
     assert wanted <= set(names), "an experiment without a step has no page of the run"
     for step in everything.step:
+        first = step.run or step.page
         assert (
-            step.run.startswith(("proxyset-lab ", "proxyset "))
-            and "{rows}" in step.run
-            and "{docs}" in step.page
+            first.startswith(("proxyset-lab ", "proxyset ")) and "{rows}" in first and "{docs}" in step.page
         )
         for file in re.findall(r"lab/benchmarks/\S+", step.run + step.page):
             assert (ROOT / file).exists()
@@ -118,3 +123,52 @@ def test_figures_come_from_their_cell(tmp_path):
             figure(named, tmp_path)
     (tmp_path / "results" / "p.md").write_text(PAGE + "\nUnfinished: 4 cells are missing.\n")
     assert figure("p.md :: digits :: budget=5 :: gain", tmp_path) == "not measured"
+
+
+def test_where_it_helps(tmp_path):
+    """Rows of skewed clients alone; the experiments are said to be missing."""
+    scores = {
+        method: {"accuracy": 0.5 + 0.1 * (method == "density-ratio")}
+        for method in ("random", "density-ratio")
+    }
+    rows = [
+        json.dumps({"client": ["sentiment", domain, 0, 0.3, 60], "scores": scores})
+        for domain in ("tweets", "amazon")
+    ]
+    (tmp_path / "skew.jsonl").write_text("\n".join(rows) + "\n")
+    text = where.page(ROOT / "lab" / "benchmarks", tmp_path)
+    assert "Unfinished: sites, own-share, main, few had no turn." in text
+    assert "| sentiment | as it is | 60 | 0.3 | 300 | 0.58 | +10.0 ± 0.0* | 0.0 | skew |" in text
+
+
+def prose():
+    everything = Everything.read(LISTS / "all.toml")
+    return sorted(
+        {path for pattern in everything.prose for path in ROOT.glob(pattern)} - {ROOT / "docs" / "results.md"}
+    )
+
+
+@pytest.mark.parametrize("path", prose(), ids=lambda path: path.name)
+def test_every_figure_in_prose_is_that_of_its_page(path):
+    text = path.read_text(encoding="utf-8")
+    assert filled(text, ROOT / "docs") == text, "run: proxyset-lab figures"
+    typed = re.findall(r"[^\n]*[+−\d.]+ ± \d[^\n]*", unmarked(text))
+    assert not [line for line in typed if "10⁻" not in line], (
+        "a measured figure stands in a marker (proxyset_lab/quoted.py)"
+    )
+
+
+def test_every_page_of_results_says_where_its_rows_come_from():
+    known = {page for step in Everything.read(LISTS / "all.toml").step for page in step.writes} | {
+        "results/run.md"
+    }
+    pages = {f"results/{path.name}" for path in (ROOT / "docs" / "results").glob("*.md")} - {
+        "results/README.md"
+    }
+    assert pages <= known, "a page that no step of the run writes"
+    for page in known:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert "Rows of commit " in text, page
+        assert "WITH CHANGES" not in text, page
+    commits = {re.search(r"Rows of commit (\w+)", (ROOT / "docs" / page).read_text())[1] for page in known}
+    assert len(commits) == 1, f"pages of several commits: {commits}"
