@@ -19,6 +19,9 @@ REAL = [
     "flights",
     pytest.param("digits", marks=pytest.mark.slow),
     pytest.param("iconnet", marks=pytest.mark.slow),
+    pytest.param("letters", marks=pytest.mark.slow),
+    pytest.param("options", marks=pytest.mark.slow),
+    pytest.param("flights-to", marks=pytest.mark.slow),
 ]
 
 
@@ -29,7 +32,10 @@ def parents(features):
     table = features._table
     if "month" in table.column_names:
         return np.array(
-            [f"{m:g}/{d:g}" for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist(), strict=True)]
+            [
+                f"{m:g}/{d:g}"
+                for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist(), strict=True)
+            ]
         )
     return np.array([name.partition("_")[0] for name in table["id"].to_pylist()])
 

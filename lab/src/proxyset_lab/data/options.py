@@ -28,7 +28,7 @@ _VENDORS = {
     for name in (
         "amazon/aws", "arista/eos", "awx/awx", "azure/azcollection", "check_point/mgmt", "cisco/ios", "containers/podman",
         "community/docker", "community/proxmox", "community/vmware", "community/windows", "community/zabbix",
-        "dellemc/openmanage", "f5networks/f5_modules", "google/cloud", 
+        "dellemc/openmanage", "f5networks/f5_modules", "google/cloud",
         "ibm/storage_virtualize", "infoblox/nios_modules", "junipernetworks/junos", "netapp/ontap", "netbox/netbox",
         "ngine_io/cloudstack", "openstack/cloud", "ovirt/ovirt", "purestorage/flasharray", "theforeman/foreman", "vyos/vyos",
     )
