@@ -1,7 +1,7 @@
 """Where the default helps and where it does not: its gain over random by the pool's own kind, the client's records and its skew.
 
-The rows are those of four steps of the run: pools with a share of the client's kind, clients with all records, clients with few,
-and clients with skewed classes. Not every combination was measured: a row says what its clients and pools were.
+The rows are those of five steps of the run: pools with a share of the own kind (many sites, and few), clients with all records,
+clients with few, and clients with skewed classes. Not every combination was measured: a row says what its clients and pools were.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from proxyset_lab.store import Store
 from proxyset_lab.summary import Line, summarise
 from proxyset_lab.tables import Entry, Table, harm, markdown
 
-EXPERIMENTS = ("own-share", "main", "few")
+EXPERIMENTS = ("sites", "own-share", "main", "few")
 _COLUMNS = (
     "data",
     "pool's own kind",
