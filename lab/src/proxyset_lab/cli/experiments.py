@@ -139,7 +139,7 @@ def run(
     """
     from proxyset_lab.experiment import Experiment
     from proxyset_lab.frozen import freeze
-    from proxyset_lab.origin import rows_folder
+    from proxyset_lab.origin import refuse_others, rows_folder
     from proxyset_lab.runner import run_experiment
     from proxyset_lab.store import Store
 
@@ -148,9 +148,11 @@ def run(
         raise InvalidInput(
             f"{unknown.pop()!r} is not a method of {file}: choose {', '.join(experiment.methods)}"
         )
+    folder = results or rows_folder(RESULTS)
+    refuse_others(folder)
     if experiment.frozen:
         freeze(file)
-    store = Store((results or rows_folder(RESULTS)) / experiment.name)
+    store = Store(folder / experiment.name)
     with _progress() as on_result:
         elsewhere = run_experiment(experiment, store, on_result, again=again or ())
     words = f"{experiment.title}: done, in {store.folder}"
