@@ -1,6 +1,6 @@
 """The rule that an experiment's data first met: written down by its first run, so that a page can say whether it was changed since.
 
-BENCHMARKS/NAME.rule.json     commit, date and hash of proxyset.cloud at the first run of NAME.toml; it belongs into the repository
+BENCHMARKS/NAME.rule.json     commit and date of proxyset.cloud and hash of its selection at the first run of NAME.toml; it belongs into the repository
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-import proxyset.cloud
+import proxyset.cloud.select
 from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset_lab.origin import git
 
-_RULE = Path(proxyset.cloud.__file__).parent
+_RULE = Path(proxyset.cloud.select.__file__).parent
+_CLOUD = _RULE.parent
 
 
 class Frozen(BaseModel):
@@ -23,7 +24,7 @@ class Frozen(BaseModel):
 
     Attributes:
         commit, date: when the code of proxyset.cloud was last changed before that run; empty where it is unknown.
-        code: SHA-256 of that code.
+        code: SHA-256 of proxyset.cloud.select, the part of it that chooses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,11 +43,11 @@ def freeze(experiment: Path) -> None:
     path = _path(experiment)
     if path.exists():
         return
-    if git("status", "--porcelain", "--", str(_RULE)):
+    if git("status", "--porcelain", "--", str(_CLOUD)):
         raise InvalidInput(
-            f"{_RULE} has changes that are in no commit: commit them before the first run of {experiment}"
+            f"{_CLOUD} has changes that are in no commit: commit them before the first run of {experiment}"
         )
-    commit, _, date = git("log", "-1", "--format=%H %cs", "--", str(_RULE)).partition(" ")
+    commit, _, date = git("log", "-1", "--format=%H %cs", "--", str(_CLOUD)).partition(" ")
     atomic.write_bytes(
         path, Frozen(commit=commit, date=date, code=_code()).model_dump_json(indent=1).encode() + b"\n"
     )
