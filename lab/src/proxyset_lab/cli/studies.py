@@ -24,7 +24,8 @@ def fleets(
     plan: Annotated[Path, typer.Argument(help="TOML file that says which fleets.")],
     out: Annotated[Path, typer.Option(help="Results, a JSON line each.")] = Path("fleets.jsonl"),
     page: Annotated[
-        Path | None, typer.Option(help="Markdown page whose generated part is replaced.", show_default=False)
+        Path | None,
+        typer.Option(help="Markdown page whose part of this plan is replaced.", show_default=False),
     ] = None,
 ) -> None:
     """What many clients' releases are worth together, liars included. Stopped, it continues.
@@ -38,7 +39,7 @@ def fleets(
     asked = Plan.read(plan)
     run(asked, out)
     if page:
-        write_page(asked, read(out), page)
+        write_page(asked, plan.stem, read(out), page)
 
 
 def skew(

@@ -56,20 +56,29 @@ class Run:
         return [Release(counts, probe.fingerprint, probe.index, privacy) for counts in [*lies, *noisy]]
 
     def _total(self, cell: Cell) -> Total:
-        """A two-party sum: the exact votes of all who are honest, what a liar's proof lets through, and the noise of both.
-
-        Every client may send as many votes as the largest honest one has.
-        """
+        """A two-party sum: of what the aggregators accept, and the noise of both. Its shares and proofs are left out: two shares
+        add up to what was split, which is what a test has the real ones do."""
         probe = self.task.probe(cell.clusters, None, "float16")
         privacy = privacy_statement(self.plan.epsilon)
-        votes = self._votes(cell, probe)
-        liars, most = round(cell.liars * cell.clients), int(votes.sum(axis=1).max())
-        counts = votes[liars:].sum(axis=0)
-        if cell.lies == "in bound":
-            wrong = np.flatnonzero(_wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes))
-            counts[wrong] += liars * most // len(wrong)
+        counts = self.accepted(cell, probe).sum(axis=0)
         noise = discrete_gaussian(privacy.sigma, (2, *counts.shape)).sum(axis=0)
         return Total(counts + noise, probe.fingerprint, probe.index, privacy)
+
+    def accepted(self, cell: Cell, probe: Probe) -> Counts:
+        """(reports, R) the votes of every report whose proof holds, liars' last.
+
+        Every client may send as many votes as the largest honest one has. Invalid reports are dropped; a liar within the bound
+        spends all of it.
+        """
+        votes = self._votes(cell, probe)
+        liars, most = round(cell.liars * cell.clients), int(votes.sum(axis=1).max())
+        if cell.lies != "in bound":
+            return votes[liars:]
+        wrong = np.flatnonzero(_wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes))
+        lies = np.zeros((liars, probe.clusters), np.int64)
+        spent = np.arange(liars * most)
+        np.add.at(lies, (spent // most, wrong[spent % len(wrong)]), 1)
+        return np.concatenate([votes[liars:], lies])
 
     def _votes(self, cell: Cell, probe: Probe) -> Counts:
         """(n, R) counts without noise: they go into noise, and to liars who know everything."""
