@@ -42,7 +42,7 @@ def copy(source: State, target: State) -> Copied:
     Raises:
         StateError: the target holds something, or one of them cannot be read or written.
     """
-    if target.campaigns() or target.clients() or target.operators():
+    if target.campaigns() or target.clients() or target.accounts.all():
         raise StateError(f"{target.name} is a state that is in use: copy into a new one")
     rows: dict[str, int] = {}
     with source._database.snapshot() as reading, target._database.writing() as writing:
