@@ -19,7 +19,7 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.errors import InvalidInput, StateError
-from proxyset.server import campaigns
+from proxyset.server import campaigns, encoders
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.state import State
 from proxyset.server.two_party import create as two_party
@@ -27,6 +27,7 @@ from proxyset.server.two_party.create import Agreement
 from proxyset.server.two_party.job import aggregate as run_aggregation
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
+from proxyset.wire.encoder_package import PACKAGE_LIMIT, EncoderPackage
 from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
@@ -348,6 +349,24 @@ def publish_model(
     published = book.publish_model(name, io.BytesIO(Model.open(model).to_bytes()), model.name)
     facts = {"campaign": name, "sha256": published.sha256, "bytes": published.bytes}
     emit(facts, f"{model}: {published.bytes:,} bytes, SHA-256 {published.sha256}", json)
+
+
+@app.command("publish-encoder")
+def publish_encoder(
+    name: Name,
+    encoder: Annotated[Path, typer.Argument(help="Signed encoder (proxyset encoder pack).")],
+    state: StateFolder = "state",
+    json: Json = False,
+) -> None:
+    """Let the clients of a campaign, and of all others that ask with the same encoder, fetch it.
+
+    Example: proxyset campaign publish-encoder lung-ct minilm.encoder
+    """
+    book = State.open(state, create=False)
+    package = EncoderPackage.from_bytes(read_message(encoder, "encoder", PACKAGE_LIMIT))
+    file = encoders.publish_encoder(book, name, package)
+    facts = {"campaign": name, "fingerprint": file.name, "bytes": file.stat().st_size, "key": package.key}
+    emit(facts, f"{encoder}: offered to clients, {facts['bytes']:,} bytes", json)
 
 
 def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:

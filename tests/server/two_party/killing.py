@@ -1,5 +1,5 @@
-"""kill -9 of leader and helper while they aggregate; run as a program: killing.py FOLDER KILLS. Tells each kill in a line, and prints
-what was found, as JSON.
+"""kill -9 of leader and helper while they aggregate; run as a program: killing.py FOLDER KILLS. Tells each kill in a line, and
+prints what was found, as JSON.
 
 This process has loaded everything and has no threads, so that both parties are forks of it: they begin in milliseconds, and the
 kills hit the work instead of Python's start.
