@@ -10,8 +10,7 @@ from html import escape
 from proxyset.demo.statistics import Spread
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.summary import Line
-from proxyset_lab.tables import method_name
-from proxyset_lab.training import training_of
+from proxyset_lab.tables import caption, method_name
 
 _WIDTH, _HEIGHT = 520, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
@@ -46,22 +45,18 @@ def figures(experiment: Experiment, lines: Sequence[Line]) -> dict[str, str]:
     out = {}
     for data in experiment.data:
         for pool in experiment.pools:
-            for budget in (None,) if experiment.axis == "budget" else data.budgets:
-                here = [
-                    line
-                    for line in lines
-                    if (line.setting.data_set, line.setting.pool) == (data.name, pool)
-                    and budget in (None, line.budget)
-                ]
-                if here:
-                    name = f"{data.name}-{pool.replace('+', '-')}" + (f"-{budget}" if budget else "")
-                    title = f"{data.name}, {training_of(data.name).metric} in %" + (
-                        f", budget {budget:,}" if budget else ""
-                    )
-                    title += (
-                        f", pool {pool.upper().replace('OOD', 'OoD')}" if len(experiment.pools) > 1 else ""
-                    )
-                    out[name] = curve(title, experiment.axis, here)
+            for designed in (False, True):
+                for budget in (None,) if experiment.axis == "budget" else data.budgets:
+                    here = [
+                        line
+                        for line in lines
+                        if line.setting[:3] == (data.name, pool, designed) and budget in (None, line.budget)
+                    ]
+                    if here:
+                        name = f"{data.name}{'-designed' * designed}-{pool.replace('+', '-')}"
+                        name += f"-{budget}" if budget else ""
+                        title = caption(experiment, here[0]) + (f", budget {budget:,}" if budget else "")
+                        out[name] = curve(title, experiment.axis, here)
     return out
 
 
@@ -97,7 +92,7 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
     spreads += [one.level for one in curves if one.level and not one.points]
     low = math.floor(100 * min(s.mean - s.sd for s in spreads))
     high = math.ceil(100 * max(s.mean + s.sd for s in spreads))
-    step = next(s for s in (1, 2, 5, 10, 20) if (high - low) / s <= 8)
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if (high - low) / s <= 8)
     low, high = low // step * step, -(-high // step) * step
     height = _HEIGHT + 16 * math.ceil(len(curves) / 2)
 

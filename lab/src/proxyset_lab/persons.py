@@ -19,12 +19,14 @@ from threadpoolctl import threadpool_limits
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.vote import clipped
 from proxyset.cloud.select import DEFAULT_STRATEGY, Coverage
+from proxyset.demo.statistics import paired_gain
 from proxyset.wire.probe import Probe
 from proxyset_lab.cell import Group
 from proxyset_lab.data.registry import find
+from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.features import Features
-from proxyset_lab.intervals import interval
+from proxyset_lab.tables import Entry, Table
 from proxyset_lab.task import Task
 
 CLUSTERS = 100
@@ -103,22 +105,25 @@ def _score(
     return task.score(rows), float(np.mean(task.features.domains[rows] == task.group.private))
 
 
-def table(found: list[Pair]) -> str:
-    """Markdown: a row for each data set and way of dealing, intervals (95 %) over domains."""
-    lines = [
-        "| data set | persons' records | noise for m | scaled to √m | gain | own kind |",
-        "|---|---|---|---|---|---|",
-    ]
-    names = list(dict.fromkeys(pair.data_set for pair in found))
-    for name in [*names, "all"]:
-        for dealt in DEALT:
-            of = [pair for pair in found if name in ("all", pair.data_set) and pair.dealt == dealt]
-            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
-            gain = interval([100 * (pair.length[0] - pair.records[0]) for pair in of], domains)
-            kind = interval([100 * (pair.length[1] - pair.records[1]) for pair in of], domains)
-            before, after = (
-                100 * float(np.mean(scores))
-                for scores in zip(*((p.records[0], p.length[0]) for p in of), strict=True)
-            )
-            lines.append(f"| {name} | {dealt} | {before:.1f} | {after:.1f} | {gain} | {kind} |")
-    return "\n".join(lines)
+def tables(found: list[Pair]) -> list[Table]:
+    """A row for each data set and way of dealing; domains that the rule was designed on in a table of their own."""
+    out = []
+    for designed in (False, True):
+        here = [pair for pair in found if designed_on(pair.data_set, pair.domain) == designed]
+        names = list(dict.fromkeys(pair.data_set for pair in here))
+        rows: list[tuple[Entry, ...]] = []
+        for name in [*names, "all"] if len(names) > 1 else names:
+            for dealt in DEALT:
+                of = [pair for pair in here if name in ("all", pair.data_set) and pair.dealt == dealt]
+                sites = [f"{pair.data_set} {pair.domain}" for pair in of]
+                before, after = ([p.records for p in of], [p.length for p in of])
+                gain, kind = (
+                    paired_gain([b[at] - a[at] for a, b in zip(before, after, strict=True)], sites)
+                    for at in (0, 1)
+                )
+                means = (f"{100 * float(np.mean([s[0] for s in scores])):.1f}" for scores in (before, after))
+                rows.append((name, dealt, gain, kind, *means))
+        columns = ("data set", "persons' records", "gain", "own kind", "noise for m", "scaled to √m")
+        if rows:
+            out.append(Table(titled("Votes scaled to √m over noise for m", designed), columns, tuple(rows)))
+    return out

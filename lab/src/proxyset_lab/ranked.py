@@ -21,10 +21,12 @@ from threadpoolctl import threadpool_limits
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.select import DEFAULT_STRATEGY, Candidates, Coverage, ratio_model
 from proxyset.cloud.select.rows import rows_of
+from proxyset.demo.statistics import paired_gain
 from proxyset_lab.data.registry import find
+from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.features import Features
-from proxyset_lab.intervals import interval
+from proxyset_lab.tables import Entry, Table
 from proxyset_lab.task import Task
 
 WEIGHTS = np.array([23, 16, 11, 8, 5, 4, 3, 2]) / 32  # of the nearest, the next …; their squares add up to 1
@@ -118,30 +120,25 @@ def pairs(
                     yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
 
 
-def table(found: list[Pair]) -> str:
-    """Markdown: a row for each ε, number of records and data set, intervals (95 %) over domains."""
-    lines = [
-        "| ε | records | data set | one vote | ranked votes | gain | own kind |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    names = list(dict.fromkeys(pair.data_set for pair in found))
-    for epsilon, records in dict.fromkeys((pair.epsilon, pair.records) for pair in found):
-        for name in [*names, "all"]:
-            of = [
-                p
-                for p in found
-                if (p.epsilon, p.records) == (epsilon, records) and name in ("all", p.data_set)
-            ]
-            if not of:
-                continue
-            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
-            gain = interval([100 * (pair.ranked[0] - pair.one[0]) for pair in of], domains)
-            kind = interval([100 * (pair.ranked[1] - pair.one[1]) for pair in of], domains)
-            one, ranked = (
-                100 * float(np.mean([score[0] for score in scores]))
-                for scores in ([p.one for p in of], [p.ranked for p in of])
-            )
-            lines.append(
-                f"| {epsilon} | {records or 'all'} | {name} | {one:.1f} | {ranked:.1f} | {gain} | {kind} |"
-            )
-    return "\n".join(lines)
+def tables(found: list[Pair]) -> list[Table]:
+    """A row for each ε, number of records and data set; domains that the rule was designed on in a table of their own."""
+    out = []
+    for designed in (False, True):
+        here = [pair for pair in found if designed_on(pair.data_set, pair.domain) == designed]
+        names = list(dict.fromkeys(pair.data_set for pair in here))
+        rows: list[tuple[Entry, ...]] = []
+        for wanted in dict.fromkeys((pair.epsilon, pair.records) for pair in here):
+            for name in [*names, "all"] if len(names) > 1 else names:
+                of = [p for p in here if (p.epsilon, p.records) == wanted and name in ("all", p.data_set)]
+                sites = [f"{pair.data_set} {pair.domain}" for pair in of]
+                one, ranked = ([pair.one for pair in of], [pair.ranked for pair in of])
+                gain, kind = (
+                    paired_gain([b[at] - a[at] for a, b in zip(one, ranked, strict=True)], sites)
+                    for at in (0, 1)
+                )
+                means = (f"{100 * float(np.mean([s[0] for s in scores])):.1f}" for scores in (one, ranked))
+                rows.append((f"{wanted[0]:g}", str(wanted[1] or "all"), name, gain, kind, *means))
+        columns = ("ε", "records", "data set", "gain", "own kind", "one vote", "ranked votes")
+        if rows:
+            out.append(Table(titled("Ranked votes over one vote", designed), columns, tuple(rows)))
+    return out

@@ -30,8 +30,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     if not lines:
         raise InvalidInput(f"no cell of {experiment.name} has finished: run it with `proxyset-lab run` first")
     shown = tables(experiment, lines)
-    if job := details_table(experiment, store):
-        shown.append(job)
+    shown += details_table(experiment, store)
     if assumed := assumptions(lines):
         shown.append(assumed)
     if experiment.job:
@@ -57,11 +56,14 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
 def _facts(experiment: Experiment) -> str:
     seeds = len(experiment.seeds)
     return (
-        f"{seeds} seed{'s' if seeds > 1 else ''}; δ = {experiment.delta:g}; unit one record, add/remove. Mean over private "
-        "domains and seeds; sd over seeds of the mean over domains; the interval is Student's, over pairs of domain and "
-        "seed. “Gap closed”: where a method stands between random (0 %) and the ceiling (100 %), the better of MAK with the "
-        "private data in the clear and the paper's rule without noise. “Own kind”: training items of the private domain. "
-        "“Time”: processor time of selection and training on both sides, without encoding and clustering."
+        f"{seeds} seed{'s' if seeds > 1 else ''}; δ = {experiment.delta:g}; unit one record, add/remove. A gain is the mean over "
+        "private domains (sites) of the mean over seeds of paired differences, and its interval is over sites: seeds of one site "
+        "are not independent. “Harm seen from”: the smallest loss against random that a test over as many sites would have seen "
+        "with a chance of 80 %; “no harm” says no more than that. “Of the gap”: where a method stands between random (0 %) and a "
+        "ceiling (100 %), with its 95 % interval by bootstrap over sites, and empty where that means nothing (fewer than five "
+        "sites, no gap, or an interval wider than the gap). Two ceilings: all-id, the paper's, labels every public item of the "
+        "client's kind; MAK sees the private data in the clear and has the same budget. “Own kind”: training items of the "
+        "private domain. “Time”: processor time of selection and training on both sides, without encoding and clustering."
     )
 
 
@@ -104,8 +106,8 @@ def _html(experiment: Experiment, shown: list[Table], drawn: dict[str, str]) -> 
 
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    caption = f"<b>{escape(table.title)}</b> {escape(table.note)}"
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.text)
+    caption = f"<b>{escape(table.title)}</b> {escape(table.remarks)}"
     label = escape(table.title)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><caption>{caption}</caption>'

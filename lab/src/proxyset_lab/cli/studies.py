@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.tables import Table
 
 Found = TypeVar("Found")
 
@@ -52,7 +53,10 @@ def skew(
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 3,
     domains: Annotated[
-        int, typer.Option(help="Private domains of each data set, the first ones.", min=1)
+        int,
+        typer.Option(
+            help="Private domains of each data set, those first that the rule was not designed on.", min=1
+        ),
     ] = 2,
     to: To = None,
 ) -> None:
@@ -109,9 +113,9 @@ def persons(
 
     Example: proxyset-lab persons lab/benchmarks/main.toml
     """
-    from proxyset_lab.persons import pairs, table
+    from proxyset_lab.persons import pairs, tables
 
-    _write(table(_told(pairs(_some(file, seeds, data), epsilon, records, draws))) + "\n", to)
+    _write_tables(tables(_told(pairs(_some(file, seeds, data), epsilon, records, draws))), to)
 
 
 def ranked(
@@ -129,10 +133,10 @@ def ranked(
 
     Example: proxyset-lab ranked lab/benchmarks/main.toml --data digits
     """
-    from proxyset_lab.ranked import pairs, table
+    from proxyset_lab.ranked import pairs, tables
 
     sizes = tuple(number or None for number in records or (60, 200, 0))
-    _write(table(_told(pairs(_some(file, seeds, data), epsilon, sizes, draws))) + "\n", to)
+    _write_tables(tables(_told(pairs(_some(file, seeds, data), epsilon, sizes, draws))), to)
 
 
 def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
@@ -176,6 +180,12 @@ def demo_page(
     from proxyset_lab.demo_page import page
 
     _write(page(json.loads(results.read_text(encoding="utf-8"))), to)
+
+
+def _write_tables(tables: Sequence[Table], to: Path | None) -> None:
+    from proxyset_lab.tables import markdown
+
+    _write("\n\n".join(markdown(table) for table in tables) + "\n", to)
 
 
 def _write(text: str, to: Path | None) -> None:
