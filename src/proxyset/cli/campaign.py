@@ -92,6 +92,12 @@ def create(
             min=1,
         ),
     ] = None,
+    floor: Annotated[
+        float,
+        typer.Option(
+            help="ε of one vote if server and helper work together: randomised at home. 0: none.", min=0
+        ),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Begin a campaign; a state is begun with the first. A running server offers it at once.
@@ -123,12 +129,14 @@ def create(
     }
     if (aggregate is Aggregation.two_party) != bool(helper):
         raise InvalidInput("--aggregate two-party and --helper URL go together")
+    if floor and not helper:
+        raise InvalidInput("--floor is for two-party sums: with local noise every answer has its own")
     if aggregate is Aggregation.two_party:
         most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
         privacy = privacy_statement(
             epsilon_high, delta, unit.value, adjacency.value, max_records, whole_records=True
         )
-        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
+        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy, floor)
         made = two_party.create(book, name, opened, ask, agreed, **options)
     else:
         made = campaigns.create(book, name, opened, ask, **options)

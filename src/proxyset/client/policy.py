@@ -111,6 +111,7 @@ encoders = []
 # aggregation = "two-party"
 # helpers = ["..."]
 # smallest_sum = 100
+# vote_floor = 4.0               # only sums of which each vote keeps this epsilon if they do
 
 # Fetch only models and encoders that one of these keys has signed. Absent: any key, and the first of a server is pinned.
 # model_keys = ["..."]
@@ -173,6 +174,7 @@ class Policy(BaseModel):
     aggregation: Literal["local", "two-party"] = "local"
     helpers: tuple[str, ...] = ()
     smallest_sum: int = Field(default=100, ge=2)
+    vote_floor: float | None = Field(default=None, gt=0)
     cap: Limit | None = None
     caps: dict[str, Limit] = {}
 
@@ -218,6 +220,12 @@ class Policy(BaseModel):
             raise Refused(
                 f"the policy does not name the helper {task.helper}. If you know whose it is, and trust that it does not work "
                 "with the server, put it into `helpers`"
+            )
+        if self.vote_floor is not None and not 0 < task.floor <= self.vote_floor:
+            kept = f"ε = {task.floor:g} a vote" if task.floor else "nothing"
+            raise Refused(
+                f"the policy demands that a vote keeps ε = {self.vote_floor:g} or less if leader and helper work together "
+                f"(vote_floor), this sum keeps {kept}"
             )
         if task.minimum < self.smallest_sum:
             raise Refused(

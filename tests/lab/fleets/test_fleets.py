@@ -105,6 +105,15 @@ def test_the_table_of_two_party_sums_has_what_real_shares_add_up_to(run, lies):
     assert np.abs(total.counts - accepted.sum(axis=0)).max() < 7 * sigma
 
 
+def test_votes_with_a_floor_are_estimated_as_the_real_total_is(run):
+    probe = run.task.probe(10, None, "float16")
+    cell = Cell("mnist", 0, "fleet", "iid", 3000, 1, 10, 0.0, "two-party, floor 4")
+    exact = run.accepted(cell, probe).sum(axis=0)
+    (total,) = run.releases(cell)  # a false alarm in 10⁹ runs
+    assert np.abs(total.counts - exact).max() < 7 * total.noise
+    assert total.noise > np.sqrt(2) * privacy_statement(0.58).sigma * 1.1
+
+
 def test_liars_within_the_bound_spend_all_of_it(run):
     probe = run.task.probe(10, None, "float16")
     cell = Cell("mnist", 0, "fleet", "iid", 8, 0, 10, 0.25, "two-party", "in bound")

@@ -49,7 +49,9 @@ def write_page(plan: Plan, name: str, scores: Scores, page: Path) -> None:
         for number, budget in enumerate(plan.budgets):
             picture = f"fleets-{name}{'-designed' * designed}-{budget}.svg"
             atomic.write_bytes(page.parent / "results" / picture, figure(plan, here, number).encode())
-            parts.append(f"![Gain over random by the number of clients, budget {budget:,}](results/{picture})\n")
+            parts.append(
+                f"![Gain over random by the number of clients, budget {budget:,}](results/{picture})\n"
+            )
         parts += [markdown(table(plan, part, here, designed)) + "\n" for part in plan.parts]
     body = "\n".join(parts)
     atomic.write_bytes(page, f"{before}{found}\n\n{body}\n{end}{after}".encode())
