@@ -13,7 +13,7 @@ from proxyset_lab.tables import Entry, Table, markdown
 _METHODS = ("density-ratio", "ecos", "random", "k-center", "all in-distribution", "whole pool")
 
 
-def page(summary: dict[str, Any]) -> str:
+def page(summary: dict[str, Any], origin: str) -> str:
     """docs/results.md from the summary that `proxyset demo` writes as results.json."""
     runs, averages = summary["runs"], summary["averages"]
     exchange = runs[0]["exchange"]
@@ -21,8 +21,8 @@ def page(summary: dict[str, Any]) -> str:
     lines = [
         "# Results",
         "",
-        "Written by `make demo` and `proxyset-lab demo-page demo/results.json`. Five kinds of digit images (`proxyset-lab "
-        "list`); each is the private one in turn. The client holds "
+        f"{origin} Written by `proxyset demo` and `proxyset-lab demo-page demo/results.json`. Five kinds of digit images "
+        "(`proxyset-lab list`); each is the private one in turn. The client holds "
         f"{runs[0]['records']:,} images of its kind, the public pool {runs[0]['pool']:,}, of which {runs[0]['own']:,} are of that "
         f"kind. Cloud and client are two processes over HTTP. R = {summary['clusters']}, ε = {exchange['epsilon']:g}, "
         f"δ = {exchange['delta']:g}, σ = {exchange['sigma']:.2f}; {exchange['bytes_down']:,} bytes down, "

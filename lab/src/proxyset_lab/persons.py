@@ -21,12 +21,14 @@ from proxyset.client.vote import clipped
 from proxyset.cloud.select import DEFAULT_STRATEGY, Coverage
 from proxyset.demo.statistics import paired_gain
 from proxyset.wire.probe import Probe
+from proxyset_lab import kept
 from proxyset_lab.cell import Group
 from proxyset_lab.data.registry import find
 from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.features import Features
-from proxyset_lab.tables import Entry, Table
+from proxyset_lab.kept import keep
+from proxyset_lab.tables import Entry, Table, markdown
 from proxyset_lab.task import Task
 
 CLUSTERS = 100
@@ -68,29 +70,36 @@ def by_length(
     return counts
 
 
-def pairs(experiment: Experiment, epsilon: float, most: int, draws: int) -> Iterator[Pair]:
-    """Every pair of an experiment's data sets, domains and seeds."""
+def run(experiment: Experiment, epsilon: float, most: int, draws: int, out: Path) -> None:
+    """Every group of an experiment that `out` does not hold yet."""
+    keep(out, experiment.groups(), lambda group: pairs(experiment, group, epsilon, most, draws))
+
+
+def read(out: Path) -> list[Pair]:
+    """What was measured so far."""
+    return [Pair(*row) for _, rows in kept.read(out) for row in rows]
+
+
+def pairs(experiment: Experiment, group: Group, epsilon: float, most: int, draws: int) -> Iterator[Pair]:
+    """Of one data set, domain and seed."""
     whole = privacy_statement(epsilon, experiment.delta, "person", max_records=most, whole_records=True)
     scaled = privacy_statement(epsilon, experiment.delta, "person", max_records=most)
-    features: dict[str, Features] = {}
-    for group in experiment.groups():
-        if group.data_set not in features:
-            features = {group.data_set: Features.of(find(group.data_set))}
-        with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
-            task = _task(experiment, group, features[group.data_set], Path(work))
-            probe = task.probe(CLUSTERS, None, "float16")
-            votes = task.votes(probe)
-            today = np.bincount(votes, minlength=CLUSTERS).astype(np.float64)
-            counts = {
-                dealt: by_length(votes, deal(task, probe, most, dealt), most, scaled.grid) for dealt in DEALT
-            }
-            for draw in range(draws):
-                noise = task.rng(12, draw).standard_normal(CLUSTERS)
-                for budget in experiment.of(group.data_set).budgets:
-                    before = _score(task, today, whole.noise, noise, budget)
-                    for dealt in DEALT:
-                        after = _score(task, counts[dealt], scaled.noise, noise, budget)
-                        yield Pair(group.data_set, group.private, dealt, budget, before, after)
+    features = Features.of(find(group.data_set))
+    with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
+        task = _task(experiment, group, features, Path(work))
+        probe = task.probe(CLUSTERS, None, "float16")
+        votes = task.votes(probe)
+        today = np.bincount(votes, minlength=CLUSTERS).astype(np.float64)
+        counts = {
+            dealt: by_length(votes, deal(task, probe, most, dealt), most, scaled.grid) for dealt in DEALT
+        }
+        for draw in range(draws):
+            noise = task.rng(12, draw).standard_normal(CLUSTERS)
+            for budget in experiment.of(group.data_set).budgets:
+                before = _score(task, today, whole.noise, noise, budget)
+                for dealt in DEALT:
+                    after = _score(task, counts[dealt], scaled.noise, noise, budget)
+                    yield Pair(group.data_set, group.private, dealt, budget, before, after)
 
 
 def _task(experiment: Experiment, group: Group, features: Features, work: Path) -> Task:
@@ -103,6 +112,23 @@ def _score(
     coverage = Coverage(counts + sigma * noise, sigma)
     rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, budget)
     return task.score(rows), float(np.mean(task.features.domains[rows] == task.group.private))
+
+
+def page(found: list[Pair], origin: str) -> str:
+    """What was measured, as Markdown."""
+    about = (
+        "A person's votes, scaled to a length of √m, against at most m votes of each person and noise for m, which was the rule "
+        "before: the same persons, ε, budgets and standard noise. Persons are dealt their records at random, or alike "
+        "(neighbours along the first component of the probe's space), of the clients as the benchmark has them. “Own kind”: of "
+        "the picked items."
+    )
+    shown = [markdown(table) for table in tables(found)]
+    return (
+        "\n\n".join(
+            ["# Persons with several records", f"{origin} Written by `proxyset-lab persons`.", about, *shown]
+        )
+        + "\n"
+    )
 
 
 def tables(found: list[Pair]) -> list[Table]:

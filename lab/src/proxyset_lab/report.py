@@ -14,10 +14,11 @@ from proxyset_lab.data.registry import find
 from proxyset_lab.details import details_table
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.figures import figures
+from proxyset_lab.origin import stamp
 from proxyset_lab.savings import savings
 from proxyset_lab.store import SCHEMA, Store, row
 from proxyset_lab.summary import summarise
-from proxyset_lab.tables import Table, assumptions, latex, markdown, published, tables
+from proxyset_lab.tables import Table, assumptions, firsts, latex, markdown, published, tables
 
 
 def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Path]:
@@ -31,6 +32,8 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
         raise InvalidInput(f"no cell of {experiment.name} has finished: run it with `proxyset-lab run` first")
     shown = tables(experiment, lines)
     shown += details_table(experiment, store)
+    if experiment.axis is None and (first := firsts(lines)):
+        shown.append(first)
     if assumed := assumptions(lines):
         shown.append(assumed)
     if experiment.job:
@@ -38,11 +41,14 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     if quoted := published(experiment):
         shown.append(quoted)
     shown.append(_terms(experiment))
-    drawn = figures(experiment, lines)
+    drawn, origin = figures(experiment, lines), stamp(store.folder.parent)
+    for data in experiment.data:  # pictures of an earlier run that this one has not
+        for old in folder.glob(f"{experiment.name}-{data.name}-*.svg"):
+            old.unlink()
     files = {
-        f"{experiment.name}.md": _markdown(experiment, shown, list(drawn)),
+        f"{experiment.name}.md": _markdown(experiment, shown, list(drawn), origin),
         f"{experiment.name}.tex": "\n\n".join(latex(table) for table in shown) + "\n",
-        f"{experiment.name}.html": _html(experiment, shown, drawn),
+        f"{experiment.name}.html": _html(experiment, shown, drawn, origin),
         **{f"{experiment.name}-{name}.svg": svg for name, svg in drawn.items()},
     }
     for name, text in files.items():
@@ -76,8 +82,8 @@ def _terms(experiment: Experiment) -> Table:
     return Table("The data and their terms", ("data set", "domain", "source", "licence"), rows)
 
 
-def _markdown(experiment: Experiment, shown: list[Table], drawn: list[str]) -> str:
-    parts = [f"# {experiment.title}", _written(experiment)]
+def _markdown(experiment: Experiment, shown: list[Table], drawn: list[str], origin: str) -> str:
+    parts = [f"# {experiment.title}", f"{origin} {_written(experiment)}"]
     parts += [part for part in (experiment.notes.strip(), _facts(experiment)) if part]
     parts += [f"![{name}]({experiment.name}-{name}.svg)" for name in drawn]
     parts += [markdown(table) for table in shown]
@@ -88,7 +94,7 @@ def _written(experiment: Experiment) -> str:
     return f"Written by `proxyset-lab report lab/benchmarks/{experiment.name}.toml`; do not edit."
 
 
-def _html(experiment: Experiment, shown: list[Table], drawn: dict[str, str]) -> str:
+def _html(experiment: Experiment, shown: list[Table], drawn: dict[str, str], origin: str) -> str:
     css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     body = [f"<h1>{escape(experiment.title)}</h1>"]
     body += [f"<p>{escape(text)}</p>" for text in (experiment.notes.strip(), _facts(experiment)) if text]
@@ -97,7 +103,7 @@ def _html(experiment: Experiment, shown: list[Table], drawn: dict[str, str]) -> 
             f'<div class="figures">{"".join(f"<figure>{svg}</figure>" for svg in drawn.values())}</div>'
         )
     body += [_table(table) for table in shown]
-    body.append(f'<p class="small">{escape(_written(experiment).replace("`", ""))}</p>')
+    body.append(f'<p class="small">{escape(f"{origin} {_written(experiment)}".replace("`", ""))}</p>')
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(experiment.title)}</title><style>{css}</style></head><body><main>{''.join(body)}</main></body></html>"

@@ -179,13 +179,13 @@ Results = Sequence[tuple[Client, dict[str, dict[str, float]]]]
 _Of = list[tuple[Client, dict[str, dict[str, float]]]]
 
 
-def page(results: Results) -> str:
+def page(results: Results, origin: str) -> str:
     """What was measured, as Markdown."""
     seeds = len({client.seed for client, _ in results})
     pairs = len({(client.data_set, client.private) for client, _ in results})
     parts = [
         "# Skewed and small clients",
-        f"Made by `proxyset-lab skew --to docs/results/skew.md`: {len(results):,} clients of {pairs} domains, {seeds} seeds. "
+        f"{origin} Written by `proxyset-lab skew`: {len(results):,} clients of {pairs} domains, {seeds} seeds. "
         f"A client's classes are drawn from a Dirichlet of concentration α (none: as its domain has them), and it has N records. "
         f"ε = {EPSILON}, R = {CLUSTERS}; the classifier is a logistic regression on frozen features, the same for all. "
         "Accuracy is on the client's own mixture of classes, in percent. MAK sees private data in the clear, local trains on the "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.demo.statistics import Gain, Spread, paired_gain, spread
 from proxyset.wire.probe import Dtype
 from proxyset_lab.cell import Cell, PoolKind
@@ -44,8 +45,8 @@ class Line:
     Attributes:
         budget: that the gain refers to; a method without a budget has a line at each.
         accuracy: the metric; mean over domains and seeds, standard deviation over seeds of the mean over domains.
-        gain, over_center: over random, over k-center, at the same budget and over pairs of equal domain and seed, with
-            their interval over sites; None where there is nothing to compare.
+        gain, over_center, over_default: over random, k-center, the default rule, at the same budget and over pairs of equal
+            domain and seed, with their interval over sites; None where there is nothing to compare.
         of_all_id, of_mak: share of the gap from random to each ceiling; None where it means nothing.
         own_share: part of the training items that is of the private domain; None when nothing was picked.
         epsilon: as spent, None when nothing was.
@@ -58,6 +59,7 @@ class Line:
     accuracy: Spread
     gain: Gain | None
     over_center: Gain | None
+    over_default: Gain | None
     of_all_id: Closed | None
     of_mak: Closed | None
     own_share: float | None
@@ -101,9 +103,9 @@ def summarise(experiment: Experiment, store: Store) -> list[Line]:
 
 def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[Setting, int]) -> list[Line]:
     at = {s: runs for s, runs in here.items() if s.budget in (budget, None)}
-    random, center, all_id, oracle = (
+    random, center, default, all_id, oracle = (
         next((runs for s, runs in at.items() if s.method == name), {})
-        for name in ("random", "k-center", ALL_ID, MAK)
+        for name in ("random", "k-center", DEFAULT_STRATEGY, ALL_ID, MAK)
     )
     lines = []
     for setting, runs in at.items():
@@ -118,7 +120,9 @@ def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[
                 Spread(mean, _over_seeds(runs)),
                 _gain(runs, random),
                 _gain(runs, center),
-                *(closed(_by_site(runs), _by_site(random), _by_site(top)) for top in (all_id, oracle)),
+                _gain(runs, default),
+                closed(_by_site(runs), _by_site(random), _by_site(all_id)),
+                closed(_by_site(runs), _by_site(random), _by_site(oracle)),
                 float(np.mean(own)) if own else None,
                 max(spent) if spent else None,
                 float(np.mean([c.bytes_down for c in costs])),

@@ -19,6 +19,7 @@ from proxyset_lab.summary import Line
 from proxyset_lab.training import training_of
 
 MINUS = "−"
+_FIRST = 3
 STAYS = "*"
 _CENTER, _RANDOM, _HARM = "over k-center", "over random (95 %)", "harm seen from"
 _OF_ALL_ID, _OF_MAK = "of the gap to all-id", "of the gap to MAK"
@@ -134,6 +135,43 @@ def caption(experiment: Experiment, line: Line) -> str:
     return title
 
 
+def firsts(lines: Sequence[Line]) -> Table | None:
+    """Which private method has the highest mean in each cell, and what it is ahead of the default rule; None without that rule.
+
+    Ceilings do not count: oracles, what takes private data in the clear, and all items of the client's kind.
+    """
+    rows: list[tuple[Entry, ...]] = []
+    cells: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        cells.setdefault((line.setting[:3], line.budget), []).append(line)
+    for here in cells.values():
+        ours = next((line for line in here if line.setting.method == DEFAULT_STRATEGY), None)
+        rivals = [line for line in here if line.private and line.setting.method != "all-id"]
+        if ours is None:
+            continue
+        for rank, line in enumerate(sorted(rivals, key=lambda line: -line.accuracy.mean)[:_FIRST], 1):
+            of = line.setting
+            name = titled(of.data_set, of.designed) + (f", {of.pool}" if of.pool != "id+ood" else "")
+            ahead: Entry = line.over_default or ""
+            rows.append(
+                (
+                    name,
+                    f"{line.budget:,}",
+                    str(rank),
+                    method_name(of.method),
+                    ahead,
+                    f"{100 * line.accuracy.mean:.1f}",
+                )
+            )
+    columns = ("data", "budget", "place", "method", f"over {DEFAULT_STRATEGY} (95 %)", "mean")
+    note = "What a method needs of the client, and how many labels, differs: see what each assumes."
+    return (
+        Table(f"The first {_FIRST} methods of each cell, by their mean", columns, tuple(rows), note)
+        if rows
+        else None
+    )
+
+
 def assumptions(lines: Sequence[Line]) -> Table | None:
     """What each method takes for granted; None when none takes anything."""
     methods = dict.fromkeys(line.setting.method for line in lines)
@@ -159,7 +197,7 @@ def markdown(table: Table) -> str:
         "",
         "| " + " | ".join(table.columns) + " |",
         "|" + "---|" * len(table.columns),
-        *("| " + " | ".join(row) + " |" for row in table.text),
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.text),
     ]
     return "\n".join([*lines, *(["", table.remarks] if table.remarks else [])])
 

@@ -137,12 +137,12 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, command):
     first = out.read_text().splitlines()
     assert len(first) == 5 * 4
     out.write_text("\n".join(first[:-3]) + "\n")
-    write_page(Plan.read(plan), "plan", read(out), page)
-    assert "4 of 5 pairs" in page.read_text()
-    with pytest.raises(InvalidInput, match="no pair"):
-        write_page(Plan.read(plan), "plan", {}, page)
+    write_page(Plan.read(plan), "plan", read(out), page, "Rows of nobody.")
+    assert "Rows of nobody." in page.read_text() and "4 of 5 pairs" in page.read_text()
+    write_page(Plan.read(plan), "plan", {}, page, "")
+    assert "0 of 5 pairs" in page.read_text() and "|" not in page.read_text()
     assert command(*fleets)[0] == 0
-    assert "5 of 5 pairs" in page.read_text()
+    assert "Unfinished" not in page.read_text()
     second = out.read_text().splitlines()
     assert second[:-3] == first[:-3]
     assert set(read(out)) == {Cell(**json.loads(line)["cell"]) for line in first}

@@ -24,27 +24,30 @@ def begin(name: str) -> str:
     return f"<!-- generated: proxyset-lab fleets, {name} -->"
 
 
-def write_page(plan: Plan, name: str, scores: Scores, page: Path) -> None:
+def write_page(plan: Plan, name: str, scores: Scores, page: Path, origin: str) -> None:
     """Replace the generated part of a plan in a page, and write its figures beside it in `results/`.
 
     Args:
         name: of the plan: its file's, without the suffix.
+        origin: of which run and commit the rows are, for people.
 
     Raises:
-        InvalidInput: the page has no such part, or no pair of domain and seed is measured in full.
+        InvalidInput: the page has no such part.
     """
     text = page.read_text(encoding="utf-8")
     before, found, rest = text.partition(begin(name))
     _, end, after = rest.partition(END)
     if not found or not end:
         raise InvalidInput(f"{page} has no part between {begin(name)!r} and {END!r}")
-    runs = len(measured(plan, scores))
-    parts = [f"{runs} of {len(plan.splits())} pairs of private domain and seed are measured.\n"]
+    parts = [f"{origin}\n"]
+    runs, wanted = len(measured(plan, scores)), len(plan.splits())
+    if runs < wanted:
+        parts.append(f"Unfinished: {runs} of {wanted} pairs of private domain and seed are measured.\n")
     for designed in (False, True):
         here = {
             cell: found for cell, found in scores.items() if designed_on(plan.data, cell.private) == designed
         }
-        if not here or not any(all(c in here for c in plan.cells(*split)) for split in plan.splits()):
+        if not measured(plan, here):
             continue
         for number, budget in enumerate(plan.budgets):
             picture = f"fleets-{name}{'-designed' * designed}-{budget}.svg"
@@ -58,15 +61,8 @@ def write_page(plan: Plan, name: str, scores: Scores, page: Path) -> None:
 
 
 def measured(plan: Plan, scores: Scores) -> list[tuple[str, int]]:
-    """The (private domain, seed) pairs of which every fleet is there; means are over these.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    found = [split for split in plan.splits() if all(cell in scores for cell in plan.cells(*split))]
-    if not found:
-        raise InvalidInput("no pair of domain and seed is measured in full yet: run the plan on")
-    return found
+    """The (private domain, seed) pairs of which every fleet is there; means are over these."""
+    return [split for split in plan.splits() if all(cell in scores for cell in plan.cells(*split))]
 
 
 def figure(plan: Plan, scores: Scores, budget: int) -> str:
