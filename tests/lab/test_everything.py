@@ -78,11 +78,8 @@ def test_every_step_names_a_command_an_experiment_and_its_page():
     wanted = {path.stem for path in (ROOT / "lab" / "benchmarks").glob("*.toml")}
     assert wanted <= set(names), "an experiment without a step has no page of the run"
     for step in everything.step:
-        assert (
-            step.run.startswith(("proxyset-lab ", "proxyset "))
-            and "{rows}" in step.run
-            and "{docs}" in step.page
-        )
+        first = step.run or step.page
+        assert first.startswith(("proxyset-lab ", "proxyset ")) and "{rows}" in first and "{docs}" in step.page
         for file in re.findall(r"lab/benchmarks/\S+", step.run + step.page):
             assert (ROOT / file).exists()
 
@@ -118,3 +115,36 @@ def test_figures_come_from_their_cell(tmp_path):
             figure(named, tmp_path)
     (tmp_path / "results" / "p.md").write_text(PAGE + "\nUnfinished: 4 cells are missing.\n")
     assert figure("p.md :: digits :: budget=5 :: gain", tmp_path) == "not measured"
+
+
+def prose():
+    everything = Everything.read(LISTS / "all.toml")
+    return sorted(
+        {path for pattern in everything.prose for path in ROOT.glob(pattern)} - {ROOT / "docs" / "results.md"}
+    )
+
+
+@pytest.mark.parametrize("path", prose(), ids=lambda path: path.name)
+def test_every_figure_in_prose_is_that_of_its_page(path):
+    text = path.read_text(encoding="utf-8")
+    assert filled(text, ROOT / "docs") == text, "run: proxyset-lab figures"
+    typed = re.findall(r"[^\n]*[+−\d.]+ ± \d[^\n]*", unmarked(text))
+    assert not [line for line in typed if "10⁻" not in line], (
+        "a measured figure stands in a marker (proxyset_lab/quoted.py)"
+    )
+
+
+def test_every_page_of_results_says_where_its_rows_come_from():
+    known = {page for step in Everything.read(LISTS / "all.toml").step for page in step.writes} | {
+        "results/run.md"
+    }
+    pages = {f"results/{path.name}" for path in (ROOT / "docs" / "results").glob("*.md")} - {
+        "results/README.md"
+    }
+    assert pages <= known, "a page that no step of the run writes"
+    for page in known:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert "Rows of commit " in text, page
+        assert "WITH CHANGES" not in text, page
+    commits = {re.search(r"Rows of commit (\w+)", (ROOT / "docs" / page).read_text())[1] for page in known}
+    assert len(commits) == 1, f"pages of several commits: {commits}"

@@ -42,7 +42,8 @@ class Step(BaseModel):
 
     Attributes:
         name: of the step and its log.
-        run, page: command lines; {rows} stands for the folder of rows, {docs} for that of the pages.
+        run, page: command lines, `run` empty where a page is of other steps' rows. {rows} stands for the folder of rows, {docs}
+            for that of the pages.
         rows: pattern of the files below {rows} that are there once something was measured.
         writes: pages below {docs} that say so when nothing was.
     """
@@ -50,7 +51,7 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    run: str
+    run: str = ""
     page: str
     rows: str
     writes: tuple[str, ...] = ()
@@ -103,7 +104,9 @@ def measure(
         mine: set[str] = set()
         while (left := end - time.monotonic()) > 0:
             with lock:
-                free = (s for s in everything.step if s.name not in (mine if s.shared else mine | taken))
+                free = (
+                    s for s in everything.step if s.run and s.name not in (mine if s.shared else mine | taken)
+                )
                 step = next(free, None)
                 if step is None:
                     return
@@ -159,9 +162,16 @@ def summary(everything: Everything, rows: Path) -> str:
     lines = []
     for step in everything.step:
         own = [record for record in spent if record["step"] == step.name]
-        ended = bool(own) and own[-1]["status"] == 0
+        ended = own[-1]["status"] == 0 if own else not step.run and step.measured(rows)
         state = "done" if ended else "begun" if step.measured(rows) else "not measured"
-        lines.append((step.name, state, f"{sum(record['cpu'] for record in own) / 60:.1f}", f"`{step.run}`"))
+        lines.append(
+            (
+                step.name,
+                state,
+                f"{sum(record['cpu'] for record in own) / 60:.1f}",
+                f"`{step.run or step.page}`",
+            )
+        )
     table = Table(
         "Steps, most important first", ("step", "state", "processor minutes", "command"), tuple(lines)
     )
@@ -174,7 +184,7 @@ def _not_measured(page: Path, step: Step, rows: Path) -> None:
     if page.exists():
         for picture in re.findall(r"\]\(([^)\s]+\.svg)\)", page.read_text(encoding="utf-8")):
             (page.parent / picture).unlink(missing_ok=True)
-    text = f"# {step.name}\n\nNot measured. {stamp(rows)}\n\nThe run ended before this had its turn: `{step.run}`.\n"
+    text = f"# {step.name}\n\nNot measured. {stamp(rows)}\n\nThe run ended before this had its turn: `{step.run or step.page}`.\n"
     atomic.write_bytes(page, text.encode())
 
 

@@ -18,7 +18,7 @@ from proxyset_lab.origin import stamp
 from proxyset_lab.savings import savings
 from proxyset_lab.store import SCHEMA, Store, row
 from proxyset_lab.summary import summarise
-from proxyset_lab.tables import Table, assumptions, firsts, latex, markdown, published, tables
+from proxyset_lab.tables import Table, assumptions, by_share, firsts, latex, markdown, published, tables
 
 
 def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Path]:
@@ -30,7 +30,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     lines = summarise(experiment, store)
     if not lines:
         raise InvalidInput(f"no cell of {experiment.name} has finished: run it with `proxyset-lab run` first")
-    shown = tables(experiment, lines)
+    shown = by_share(experiment, lines) + tables(experiment, lines)
     shown += details_table(experiment, store)
     if experiment.axis is None and (first := firsts(lines)):
         shown.append(first)

@@ -207,13 +207,13 @@ def tables(results: Results, designed: bool) -> list[Table]:
     gains: list[tuple[Entry, ...]] = []
     fits: list[tuple[Entry, ...]] = []
     means: list[tuple[Entry, ...]] = []
-    for name, alpha, records, of in _cells(results):
-        first = (name, _alpha(alpha), str(records))
-        base = _gain(of, (OURS, "accuracy"), ("random", "accuracy"))
-        home = _gain(of, (OURS, "accuracy fitted"), ("random", "accuracy"))
+    for name, alpha, records, of in cells(results):
+        first = (name, alpha_text(alpha), str(records))
+        base = gain_of(of, (OURS, "accuracy"), ("random", "accuracy"))
+        home = gain_of(of, (OURS, "accuracy fitted"), ("random", "accuracy"))
         gains.append((*first, base, home))
         fitted, true = (
-            _gain(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true")
+            gain_of(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true")
         )
         balanced = (f"{_mean(of, OURS, measure):.1f}" for measure in ("balanced", "balanced fitted"))
         fits.append((*first, fitted, true, *balanced))
@@ -222,8 +222,8 @@ def tables(results: Results, designed: bool) -> list[Table]:
     over: list[tuple[Entry, ...]] = []
     for alpha in (alpha for alpha in ALPHAS if any(client.alpha == alpha for client, _ in results)):
         of = [(client, scores) for client, scores in results if client.alpha == alpha]
-        both = (_gain(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true"))
-        over.append((_alpha(alpha), *both))
+        both = (gain_of(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true"))
+        over.append((alpha_text(alpha), *both))
     keys = ("data", "α", "N")
     return [
         Table(titled("Gain over random", designed), (*keys, OURS, f"{OURS}, fitted at home"), tuple(gains)),
@@ -237,7 +237,8 @@ def tables(results: Results, designed: bool) -> list[Table]:
     ]
 
 
-def _cells(results: Results) -> Iterator[tuple[str, float | None, int, _Of]]:
+def cells(results: Results) -> Iterator[tuple[str, float | None, int, _Of]]:
+    """Data set, α, number of records, and the clients that have them."""
     for name in dict.fromkeys(client.data_set for client, _ in results):
         for alpha in ALPHAS:
             for records in RECORDS:
@@ -247,7 +248,8 @@ def _cells(results: Results) -> Iterator[tuple[str, float | None, int, _Of]]:
                     yield name, alpha, records, group
 
 
-def _alpha(alpha: float | None) -> str:
+def alpha_text(alpha: float | None) -> str:
+    """α as tables print it."""
     return "none" if alpha is None else f"{alpha:g}"
 
 
@@ -255,7 +257,7 @@ def _mean(group: _Of, method: str, measure: str) -> float:
     return 100 * float(np.mean([scores[method][measure] for _, scores in group]))
 
 
-def _gain(group: _Of, ours: tuple[str, str], other: tuple[str, str]) -> Gain:
+def gain_of(group: _Of, ours: tuple[str, str], other: tuple[str, str]) -> Gain:
     """Of one method and measure over another, with its interval over sites."""
     differences = [scores[ours[0]][ours[1]] - scores[other[0]][other[1]] for _, scores in group]
     return paired_gain(differences, [f"{client.data_set} {client.private}" for client, _ in group])

@@ -69,6 +69,7 @@ class Table:
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Line], Entry]], ...] = (
+    ("pool's own kind", lambda line: own_kind(line.setting.pool)),
     ("budget", lambda line: f"{line.budget:,}"),
     ("method", lambda line: method_name(line.setting.method)),
     ("R", lambda line: "" if line.setting.clusters is None else str(line.setting.clusters)),
@@ -97,6 +98,7 @@ _SOMETIMES: dict[str, Callable[[Line], object]] = {
     _OF_MAK: lambda line: line.of_mak,
 }
 _VARYING: dict[str, Callable[[Line], object]] = {
+    "pool's own kind": lambda line: line.setting.pool,
     "R": lambda line: line.setting.clusters,
     "message": lambda line: (line.setting.dim, line.setting.dtype),
 }
@@ -106,10 +108,10 @@ def tables(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
     """One table a data set and pool, and one more for sites that the rule was designed on; idle columns are left out."""
     out = []
     for data in experiment.data:
-        for pool in experiment.pools:
+        for pools in experiment.pools_together:
             for designed in (False, True):
-                wanted = (data.name, pool, designed)
-                if here := [line for line in lines if line.setting[:3] == wanted]:
+                wanted = [(data.name, pool, designed) for pool in pools]
+                if here := [line for line in lines if line.setting[:3] in wanted]:
                     out.append(_table(experiment, here))
     return out
 
@@ -130,7 +132,7 @@ def caption(experiment: Experiment, line: Line) -> str:
     """What a line's table and figure are about."""
     of = line.setting
     title = f"{titled(of.data_set, of.designed)}, {training_of(of.data_set).metric} in %"
-    if len(experiment.pools) > 1:
+    if len(experiment.pools_together) > 1:
         title += f", pool {of.pool.upper().replace('+', ' + ').replace('OOD', 'OoD')}"
     return title
 
@@ -170,6 +172,29 @@ def firsts(lines: Sequence[Line]) -> Table | None:
         if rows
         else None
     )
+
+
+def own_kind(pool: str) -> str:
+    """A share as tables print it: "2.4 %"."""
+    return pool.replace("%", " %")
+
+
+def by_share(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
+    """What the default is worth over random by how much of the pool is of the client's kind, all data sets side by side."""
+    if experiment.axis != "own-share":
+        return []
+    ours = [line for line in lines if line.setting.method == DEFAULT_STRATEGY and line.gain]
+    sets = tuple(dict.fromkeys((line.setting.data_set, line.setting.designed, line.budget) for line in ours))
+    found = {
+        (line.setting.pool, line.setting.data_set, line.setting.designed, line.budget): line for line in ours
+    }
+    rows = tuple(
+        (own_kind(pool), *(line.gain or "" if (line := found.get((pool, *of))) else "" for of in sets))
+        for pool in experiment.pools
+    )
+    heads = (f"{titled(name, designed)}, {budget:,} items" for name, designed, budget in sets)
+    title = "What the default is worth over random, by the pool's share of the client's kind"
+    return [Table(title, ("pool's own kind", *heads), rows, "Pools of all shares are equally large.")]
 
 
 def assumptions(lines: Sequence[Line]) -> Table | None:

@@ -55,6 +55,25 @@ def all_(
     emit({"rows": str(folder), "docs": str(docs)}, f"all pages are written, from {folder}", json)
 
 
+def where(
+    folder: Annotated[Path, typer.Argument(help="Folder of the experiments.")] = Path("lab/benchmarks"),
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the rows; bench-results/KEY by default.", show_default=False),
+    ] = None,
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("docs/results/where.md"),
+) -> None:
+    """Where the default helps and where not: by the pool's own kind, the client's records, and its skew.
+
+    Example: proxyset-lab where
+    """
+    from proxyset import atomic
+    from proxyset_lab.origin import rows_folder
+    from proxyset_lab.where import page
+
+    atomic.write_bytes(to, page(folder, results or rows_folder(Path("bench-results"))).encode())
+
+
 def figures(
     files: Annotated[
         list[Path] | None,

@@ -43,6 +43,8 @@ def write_page(plan: Plan, name: str, scores: Scores, page: Path, origin: str) -
     runs, wanted = len(measured(plan, scores)), len(plan.splits())
     if runs < wanted:
         parts.append(f"Unfinished: {runs} of {wanted} pairs of private domain and seed are measured.\n")
+    for old in (page.parent / "results").glob(f"fleets-{plan.data}-*.svg"):
+        old.unlink()  # pictures of an earlier run
     for designed in (False, True):
         here = {
             cell: found for cell, found in scores.items() if designed_on(plan.data, cell.private) == designed
