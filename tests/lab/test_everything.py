@@ -79,7 +79,9 @@ def test_every_step_names_a_command_an_experiment_and_its_page():
     assert wanted <= set(names), "an experiment without a step has no page of the run"
     for step in everything.step:
         first = step.run or step.page
-        assert first.startswith(("proxyset-lab ", "proxyset ")) and "{rows}" in first and "{docs}" in step.page
+        assert (
+            first.startswith(("proxyset-lab ", "proxyset ")) and "{rows}" in first and "{docs}" in step.page
+        )
         for file in re.findall(r"lab/benchmarks/\S+", step.run + step.page):
             assert (ROOT / file).exists()
 

@@ -29,7 +29,10 @@ def parents(features):
     table = features._table
     if "month" in table.column_names:
         return np.array(
-            [f"{m:g}/{d:g}" for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist(), strict=True)]
+            [
+                f"{m:g}/{d:g}"
+                for m, d in zip(table["month"].to_pylist(), table["day"].to_pylist(), strict=True)
+            ]
         )
     return np.array([name.partition("_")[0] for name in table["id"].to_pylist()])
 

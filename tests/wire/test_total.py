@@ -65,3 +65,11 @@ def test_a_floor_is_for_clients_who_are_one_person() -> None:
     for changes in ({"privacy": record, "most": 1023}, {"most": 9, "privacy": make_task(most=7).privacy}):
         with pytest.raises(ValidationError, match="one person"):
             make_task(floor=1.0, **changes)
+
+
+def test_a_task_without_a_floor_is_what_it_was() -> None:
+    bare, floored = make_task(most=1), make_task(most=1, floor=2.0)
+    assert "floor" not in bare.model_dump(mode="json") and '"floor"' not in bare.model_dump_json()
+    for task in (bare, floored):
+        assert type(task).model_validate_json(task.model_dump_json()) == task
+    assert floored.fingerprint != floored.model_copy(update={"floor": 3.0}).fingerprint

@@ -10,9 +10,16 @@ import hashlib
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
@@ -90,6 +97,11 @@ class Task(BaseModel):
         except ArtifactError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A task without a floor is, byte for byte, what it was before there were floors."""
+        return {key: value for key, value in fields(self).items() if key != "floor" or value}
 
     @property
     def fingerprint(self) -> str:
