@@ -1,5 +1,6 @@
 """The one command: all pages from the rows of one state of the code, by the small list that CI runs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 
 from proxyset.errors import InvalidInput
 from proxyset_lab import origin as origins
+from proxyset_lab import where
 from proxyset_lab.everything import Everything
-from proxyset_lab.origin import Origin, origin, rows_folder, rows_of, stamp
+from proxyset_lab.origin import Origin, origin, refuse_others, rows_folder, rows_of, stamp
 from proxyset_lab.quoted import figure, filled, tables, unmarked
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,10 @@ def test_rows_of_other_code_have_another_folder(tmp_path, monkeypatch):
     assert stamp(theirs).endswith(f"The page was written by {origin()}.")
     with pytest.raises(InvalidInput, match="0 folders"):
         rows_of(tmp_path, "eeee")
+    refuse_others(ours)
+    refuse_others(tmp_path)
+    with pytest.raises(InvalidInput, match="not mixed"):
+        refuse_others(theirs)
 
 
 def test_every_step_names_a_command_an_experiment_and_its_page():
@@ -117,6 +123,22 @@ def test_figures_come_from_their_cell(tmp_path):
             figure(named, tmp_path)
     (tmp_path / "results" / "p.md").write_text(PAGE + "\nUnfinished: 4 cells are missing.\n")
     assert figure("p.md :: digits :: budget=5 :: gain", tmp_path) == "not measured"
+
+
+def test_where_it_helps(tmp_path):
+    """Rows of skewed clients alone; the experiments are said to be missing."""
+    scores = {
+        method: {"accuracy": 0.5 + 0.1 * (method == "density-ratio")}
+        for method in ("random", "density-ratio")
+    }
+    rows = [
+        json.dumps({"client": ["sentiment", domain, 0, 0.3, 60], "scores": scores})
+        for domain in ("tweets", "amazon")
+    ]
+    (tmp_path / "skew.jsonl").write_text("\n".join(rows) + "\n")
+    text = where.page(ROOT / "lab" / "benchmarks", tmp_path)
+    assert "Unfinished: sites, own-share, main, few had no turn." in text
+    assert "| sentiment | as it is | 60 | 0.3 | 300 | 0.58 | +10.0 ± 0.0* | 0.0 | skew |" in text
 
 
 def prose():

@@ -75,6 +75,19 @@ def rows_folder(results: Path) -> Path:
     return folder
 
 
+def refuse_others(folder: Path) -> None:
+    """Before anything is added to a folder: its rows must be this code's.
+
+    Raises:
+        InvalidInput: they are another's.
+    """
+    if (folder / _FILE).exists() and (made := read(folder)).key != origin().key:
+        raise InvalidInput(
+            f"{folder} holds rows of {made} (key {made.key}), and this is {origin()} (key {origin().key}): rows of different "
+            "code are not mixed. Choose another folder, or go back to that commit"
+        )
+
+
 def rows_of(results: Path, key: str) -> Path:
     """The folder of the rows of another code, by how its key or its commit begins.
 

@@ -269,7 +269,7 @@ def points(gain: Gain) -> str:
 
 def harm(gain: Gain | None) -> str:
     """The smallest harm that would have been seen, in points."""
-    return "" if gain is None or gain.harm is None else f"{MINUS}{100 * gain.harm:.1f}"
+    return "" if gain is None or gain.harm is None else signed(-100 * gain.harm)
 
 
 def _closed(share: Closed | None) -> str:

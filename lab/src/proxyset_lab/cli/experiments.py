@@ -138,7 +138,7 @@ def run(
     Example: proxyset-lab run lab/benchmarks/main.toml
     """
     from proxyset_lab.experiment import Experiment
-    from proxyset_lab.origin import rows_folder
+    from proxyset_lab.origin import refuse_others, rows_folder
     from proxyset_lab.runner import run_experiment
     from proxyset_lab.store import Store
 
@@ -147,7 +147,9 @@ def run(
         raise InvalidInput(
             f"{unknown.pop()!r} is not a method of {file}: choose {', '.join(experiment.methods)}"
         )
-    store = Store((results or rows_folder(RESULTS)) / experiment.name)
+    folder = results or rows_folder(RESULTS)
+    refuse_others(folder)
+    store = Store(folder / experiment.name)
     with _progress() as on_result:
         elsewhere = run_experiment(experiment, store, on_result, again=again or ())
     words = f"{experiment.title}: done, in {store.folder}"

@@ -43,10 +43,11 @@ def fleets(
     from proxyset_lab.fleets.plan import Plan
     from proxyset_lab.fleets.report import write_page
     from proxyset_lab.fleets.run import read, run
-    from proxyset_lab.origin import stamp
+    from proxyset_lab.origin import refuse_others, stamp
 
-    asked, out = Plan.read(plan), out or _rows("fleets")
+    asked, out = Plan.read(plan), _rows(out, "fleets")
     if measured:
+        refuse_others(out.parent)
         run(asked, out)
     if page:
         write_page(asked, plan.stem, read(out), page, stamp(out.parent))
@@ -72,11 +73,12 @@ def skew(
 
     Example: proxyset-lab skew --data digits --data sentiment --to docs/results/skew.md
     """
-    from proxyset_lab.origin import stamp
+    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.skew import BUDGETS, page, read, run
 
-    out = out or _rows("skew")
+    out = _rows(out, "skew")
     if measured:
+        refuse_others(out.parent)
         run(out, data or list(BUDGETS), range(seeds), domains)
     _write(page(read(out), stamp(out.parent)), to)
 
@@ -87,10 +89,11 @@ def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     Example: proxyset-lab fixmatch --to docs/results/fixmatch.md
     """
     from proxyset_lab.fixmatch import measure, page
-    from proxyset_lab.origin import stamp
+    from proxyset_lab.origin import refuse_others, stamp
 
-    out = out or _rows("fixmatch")
+    out = _rows(out, "fixmatch")
     if measured:
+        refuse_others(out.parent)
         measure(out)
     _write(page(out, stamp(out.parent)), to)
 
@@ -130,11 +133,12 @@ def persons(
 
     Example: proxyset-lab persons lab/benchmarks/main.toml
     """
-    from proxyset_lab.origin import stamp
+    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.persons import page, read, run
 
-    out = out or _rows("persons")
+    out = _rows(out, "persons")
     if measured:
+        refuse_others(out.parent)
         run(_some(file, seeds, data), epsilon, records, draws, out)
     _write(page(read(out), stamp(out.parent)), to)
 
@@ -156,11 +160,12 @@ def ranked(
 
     Example: proxyset-lab ranked lab/benchmarks/main.toml --data digits
     """
-    from proxyset_lab.origin import stamp
+    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.ranked import page, read, run
 
-    out, sizes = out or _rows("ranked"), tuple(number or None for number in records or (60, 200, 0))
+    out, sizes = _rows(out, "ranked"), tuple(number or None for number in records or (60, 200, 0))
     if measured:
+        refuse_others(out.parent)
         run(_some(file, seeds, data), epsilon, sizes, draws, out)
     _write(page(read(out), stamp(out.parent)), to)
 
@@ -174,12 +179,12 @@ def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
     return experiment.model_copy(update={"seeds": tuple(range(seeds)), "data": data})
 
 
-def _rows(name: str) -> Path:
-    """Where the rows of a study lie by default."""
+def _rows(out: Path | None, name: str) -> Path:
+    """Where the rows of a study lie: as asked, or by default."""
     from proxyset_lab.cli.experiments import RESULTS
     from proxyset_lab.origin import rows_folder
 
-    return rows_folder(RESULTS) / f"{name}.jsonl"
+    return out or rows_folder(RESULTS) / f"{name}.jsonl"
 
 
 def flower(
