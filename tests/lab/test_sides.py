@@ -19,6 +19,9 @@ REAL = [
     "flights",
     pytest.param("digits", marks=pytest.mark.slow),
     pytest.param("iconnet", marks=pytest.mark.slow),
+    pytest.param("letters", marks=pytest.mark.slow),
+    pytest.param("options", marks=pytest.mark.slow),
+    pytest.param("flights-to", marks=pytest.mark.slow),
 ]
 
 

@@ -41,6 +41,7 @@ class Experiment(BaseModel):
             uses unless told otherwise.
         axis: what the figure has on its horizontal axis; None for tables alone.
         job: what is done with the picked items, as in `jobs.JOBS`; "" for a logistic regression on frozen features.
+        frozen: whether the first run writes down the rule, and the page says if it was changed since (see `frozen`).
         paper: published numbers to print beside ours: label → method → value in percent.
     """
 
@@ -59,6 +60,7 @@ class Experiment(BaseModel):
     messages: tuple[Message, ...] = (Message(),)
     axis: Literal["epsilon", "budget", "clusters", "bytes", "own-share"] | None = None
     job: str = ""
+    frozen: bool = False
     paper: dict[str, dict[str, float]] = {}
 
     @classmethod

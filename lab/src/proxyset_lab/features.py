@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -158,7 +157,7 @@ def _contents(table: pa.Table) -> Sequence[Hashable]:
     if _TEXT in table.column_names:
         return [re.sub(r"[\W_]+", "", text).casefold() for text in table.column(_TEXT).to_pylist()]
     if {_IMAGES, _FILES} & set(table.column_names):
-        return [hashlib.sha256(item).digest() for item in _items(table)]
+        return _items(table)
     return list(
         zip(*(table.column(n).to_pylist() for n in table.column_names if n not in _KEYS), strict=True)
     )

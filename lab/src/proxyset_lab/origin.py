@@ -57,11 +57,11 @@ def origin() -> Origin:
             digest.update(
                 f"{package.name}/{file.relative_to(package)}\0".encode() + file.read_bytes() + b"\0"
             )
-    commit = _git("rev-parse", "HEAD")
+    commit = git("rev-parse", "HEAD")
     if not commit:
         return Origin(key=digest.hexdigest()[:12], commit="unknown", date="", changed=False)
-    when = datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), UTC)
-    changed = _git("status", "--porcelain", "--", *(f"{package}/*.py" for package in _PACKAGES))
+    when = datetime.fromtimestamp(int(git("log", "-1", "--format=%ct")), UTC)
+    changed = git("status", "--porcelain", "--", *(f"{package}/*.py" for package in _PACKAGES))
     return Origin(
         key=digest.hexdigest()[:12], commit=commit, date=f"{when:%Y-%m-%d %H:%M} UTC", changed=bool(changed)
     )
@@ -127,7 +127,7 @@ def stamp(folder: Path) -> str:
     return text if made.key == origin().key else f"{text} The page was written by {origin()}."
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
     """What git says about the lab's checkout; empty where there is no git or no checkout."""
     try:
         done = subprocess.run(

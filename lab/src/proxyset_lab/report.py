@@ -21,8 +21,11 @@ from proxyset_lab.summary import summarise
 from proxyset_lab.tables import Table, assumptions, by_share, firsts, latex, markdown, published, tables
 
 
-def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Path]:
+def write_report(experiment: Experiment, store: Store, folder: Path, rule: str = "") -> list[Path]:
     """Write NAME.md, NAME.tex, NAME.html, NAME.parquet and NAME-….svg from what has finished so far.
+
+    Args:
+        rule: what is to be said of the rule (see `frozen.rule_of`).
 
     Raises:
         InvalidInput: nothing has.
@@ -41,7 +44,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path) -> list[Pat
     if quoted := published(experiment):
         shown.append(quoted)
     shown.append(_terms(experiment))
-    drawn, origin = figures(experiment, lines), stamp(store.folder.parent)
+    drawn, origin = figures(experiment, lines), f"{stamp(store.folder.parent)} {rule}".strip()
     for data in experiment.data:  # pictures of an earlier run that this one has not
         for old in folder.glob(f"{experiment.name}-{data.name}-*.svg"):
             old.unlink()

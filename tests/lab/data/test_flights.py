@@ -1,4 +1,7 @@
+from collections import Counter
+
 import numpy as np
+import pytest
 
 from proxyset.demo.cache import load
 from proxyset_lab.data import flights
@@ -19,3 +22,12 @@ def test_a_second_build_is_the_same():
     again = flights.build()
     assert again.fingerprint == flights.FLIGHTS.fingerprint
     assert again.table.equals(load(flights.FLIGHTS).replace_schema_metadata(None))
+
+
+@pytest.mark.slow
+def test_many_destinations_without_what_tells_them():
+    table = load(flights.FLIGHTS_TO)
+    assert {"distance", "dest", "origin"}.isdisjoint(table.column_names)
+    counts = Counter(table["domain"].to_pylist())
+    assert len(counts) == len(flights.FLIGHTS_TO.domains) == 29
+    assert set(counts.values()) == {flights.PER_DESTINATION}

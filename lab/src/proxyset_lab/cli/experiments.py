@@ -138,6 +138,7 @@ def run(
     Example: proxyset-lab run lab/benchmarks/main.toml
     """
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.frozen import freeze
     from proxyset_lab.origin import refuse_others, rows_folder
     from proxyset_lab.runner import run_experiment
     from proxyset_lab.store import Store
@@ -149,6 +150,8 @@ def run(
         )
     folder = results or rows_folder(RESULTS)
     refuse_others(folder)
+    if experiment.frozen:
+        freeze(file)
     store = Store(folder / experiment.name)
     with _progress() as on_result:
         elsewhere = run_experiment(experiment, store, on_result, again=again or ())
@@ -169,13 +172,15 @@ def report(
     Example: proxyset-lab report lab/benchmarks/main.toml
     """
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.frozen import rule_of
     from proxyset_lab.origin import rows_folder
     from proxyset_lab.report import write_report
     from proxyset_lab.store import Store
 
     experiment = Experiment.read(file)
     store = Store((results or rows_folder(RESULTS)) / experiment.name)
-    files = [str(path) for path in write_report(experiment, store, to)]
+    rule = rule_of(file) if experiment.frozen else ""
+    files = [str(path) for path in write_report(experiment, store, to, rule)]
     emit({"files": files}, "\n".join(files), json)
 
 

@@ -88,7 +88,7 @@ def build() -> Content:
                     image = io.BytesIO()
                     Image.fromarray(picture).save(image, "PNG")
                     name = f"{family.name}/{letter}/{drawing:02d}"
-                    row = (name, family.name, letter, face.stem, image.getvalue())
+                    row: tuple[str | bytes, ...] = (name, family.name, letter, face.stem, image.getvalue())
                     for column, value in zip(columns, row, strict=True):
                         columns[column].append(value)
     return Content(pa.table(columns), digest.hexdigest())
