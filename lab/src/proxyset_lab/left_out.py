@@ -27,7 +27,7 @@ def page(names: Sequence[str]) -> str:
         "film review a sentence is of, the data do not say: there each item is its own group."
     )
     text = markdown(Table("Items of each side, and items that are on none", _COLUMNS, rows, note))
-    told = f"Split by {origin()}. Written by `proxyset-lab left-out`; do not edit."
+    told = f"Rows of {origin()}. Written by `proxyset-lab left-out`; do not edit."
     return f"# What splits by group leave out\n\n{told}\n\n{text}\n"
 
 
