@@ -2,6 +2,7 @@
 
     DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit. Or PostgreSQL holds it
     DIR/models/SHA256      model files that clients may fetch
+    DIR/encoders/SHA256    packages of encoders that clients may fetch, by fingerprint
     DIR/proxies/           proxy sets drawn from campaigns
     DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 

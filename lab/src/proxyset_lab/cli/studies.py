@@ -31,7 +31,8 @@ def fleets(
     plan: Annotated[Path, typer.Argument(help="TOML file that says which fleets.")],
     out: Out = None,
     page: Annotated[
-        Path | None, typer.Option(help="Markdown page whose generated part is replaced.", show_default=False)
+        Path | None,
+        typer.Option(help="Markdown page whose part of this plan is replaced.", show_default=False),
     ] = None,
     measured: Measure = True,
 ) -> None:
@@ -49,7 +50,7 @@ def fleets(
         refuse_others(out.parent)
         run(asked, out)
     if page:
-        write_page(asked, read(out), page, stamp(out.parent))
+        write_page(asked, plan.stem, read(out), page, stamp(out.parent))
 
 
 def skew(

@@ -1,7 +1,8 @@
-"""Tables and the figure of a run with fleets, written into the generated part of a page."""
+"""Tables and the figure of a run with fleets, written into the part of a page that names the plan."""
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,29 @@ from proxyset_lab.fleets.plan import BASELINES, Cell, Part, Plan
 from proxyset_lab.tables import Entry, Table, markdown
 
 Scores = dict[Cell, list[float]]
-BEGIN, END = "<!-- generated: proxyset-lab fleets -->", "<!-- end of the generated part -->"
+END = "<!-- end of the generated part -->"
 
 
-def write_page(plan: Plan, scores: Scores, page: Path, origin: str) -> None:
-    """Replace the generated part of a page, and write its figures beside it in `results/`.
+def begin(name: str) -> str:
+    """The line above what is generated from a plan."""
+    return f"<!-- generated: proxyset-lab fleets, {name} -->"
+
+
+def write_page(plan: Plan, name: str, scores: Scores, page: Path, origin: str) -> None:
+    """Replace the generated part of a plan in a page, and write its figures beside it in `results/`.
+
+    Args:
+        name: of the plan: its file's, without the suffix.
+        origin: of which run and commit the rows are, for people.
 
     Raises:
-        InvalidInput: the page has no generated part.
+        InvalidInput: the page has no such part.
     """
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
+    before, found, rest = text.partition(begin(name))
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InvalidInput(f"{page} has no part between {BEGIN!r} and {END!r}")
+    if not found or not end:
+        raise InvalidInput(f"{page} has no part between {begin(name)!r} and {END!r}")
     parts = [f"{origin}\n"]
     runs, wanted = len(measured(plan, scores)), len(plan.splits())
     if runs < wanted:
@@ -42,12 +52,14 @@ def write_page(plan: Plan, scores: Scores, page: Path, origin: str) -> None:
         if not measured(plan, here):
             continue
         for number, budget in enumerate(plan.budgets):
-            name = f"fleets-{plan.data}{'-designed' * designed}-{budget}.svg"
-            atomic.write_bytes(page.parent / "results" / name, figure(plan, here, number).encode())
-            parts.append(f"![Gain over random by the number of clients, budget {budget:,}](results/{name})\n")
+            picture = f"fleets-{name}{'-designed' * designed}-{budget}.svg"
+            atomic.write_bytes(page.parent / "results" / picture, figure(plan, here, number).encode())
+            parts.append(
+                f"![Gain over random by the number of clients, budget {budget:,}](results/{picture})\n"
+            )
         parts += [markdown(table(plan, part, here, designed)) + "\n" for part in plan.parts]
     body = "\n".join(parts)
-    atomic.write_bytes(page, f"{before}{begin}\n\n{body}\n{end}{after}".encode())
+    atomic.write_bytes(page, f"{before}{found}\n\n{body}\n{end}{after}".encode())
 
 
 def measured(plan: Plan, scores: Scores) -> list[tuple[str, int]]:
@@ -67,13 +79,14 @@ def figure(plan: Plan, scores: Scores, budget: int) -> str:
         if part.liars != (0.0,):
             continue
         R = part.clusters[len(part.clusters) // 2]
-        for dealt in part.dealt:
+        for dealt, rule in product(part.dealt, part.rules):
             points = []
             for n in part.clients:
                 first = dealt if n > 1 else part.dealt[0]
-                fleet = (first, n, part.records, R, 0.0, part.rules[0], "together")
+                fleet = (first, n, part.records, R, 0.0, rule, "together")
                 points.append((float(n), over_random(fleet)))
-            curves.append(Curve(f"{part.name}, {dealt}", points))
+            by_rule = f", {rule}" if len(part.rules) > 1 else ""
+            curves.append(Curve(f"{part.name}, {dealt}{by_rule}", points))
     curves.append(Curve("k-center", [], over_random((), "k-center")))
     title = f"{plan.data}, {plan.budgets[budget]:,} items: points over random (95 %)"
     return draw(title, f"clients, ε = {plan.epsilon:g} each", curves)
@@ -81,7 +94,7 @@ def figure(plan: Plan, scores: Scores, budget: int) -> str:
 
 def table(plan: Plan, part: Part, scores: Scores, designed: bool) -> Table:
     """One row a fleet: accuracy and its paired gain over random, for each budget."""
-    columns = [("clients", 1), ("dealt", 0), ("liars", 4), ("lies", 6), ("combined", 5), ("R", 3)]
+    columns = [("clients", 1), ("dealt", 0), ("liars", 4), ("combined", 5), ("R", 3)]
     fleets = list(part.fleets())
     columns = [(name, at) for name, at in columns if len({fleet[at] for fleet in fleets}) > 1]
     head = [name for name, _ in columns]
