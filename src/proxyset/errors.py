@@ -4,6 +4,7 @@ ProxysetError
 ├── InvalidInput          an option or a value that cannot work: ε ≤ 0, R > n, an unknown strategy
 │   ├── InvalidData       data that cannot be read or encoded: empty pool, corrupt image, NaN embedding
 │   └── EncoderMismatch   the two sides would not compute the same features
+│       └── EncoderMissing    its files are not on this machine: they can be fetched
 ├── ArtifactError         a file or message of ours is damaged, tampered with or of another version
 │   └── InvalidReport     a report of a verifiable sum does not verify: drop it, the sum goes on without it
 ├── Refused               the owner's policy or budget says no; nothing was sent
@@ -49,6 +50,10 @@ class InvalidData(InvalidInput):
 
 class EncoderMismatch(InvalidInput):
     """The two sides would not compute the same features."""
+
+
+class EncoderMissing(EncoderMismatch):
+    """The encoder's files are not on this machine. They can be fetched from whoever asks, or be carried here."""
 
 
 class ArtifactError(ProxysetError):

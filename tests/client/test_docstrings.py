@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from proxyset.agent import models
+from proxyset.agent import encoders, models
 from proxyset.client import (
     adapt,
     answer,
@@ -53,7 +53,8 @@ PLAIN = {
     "audit": {"Audit"},
     "plan": {"Plan"},
     "pins": {"pin", "pin_key"},
-    "models": {"Fetched"},
+    "models": {"Fetched", "maker", "pulled", "check_signer"},
+    "encoders": {"Kept", "fetch_unattended", "keep", "words"},
     "predict": {"Predictor", "Predictions", "read_labels", "read_shares"},
     "adapt": {"Fitted"},
     "home": {"Home", "open_model"},
@@ -90,6 +91,7 @@ CASES = [
         labeling,
         audit_bound,
         models,
+        encoders,
         predict,
         adapt,
         home,

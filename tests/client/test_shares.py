@@ -218,3 +218,18 @@ def test_a_policy_that_names_no_helper_or_no_key(ledger: Ledger) -> None:
         with pytest.raises(InvalidInput, match=why):
             adopt(ledger, b'unit = "record"\naggregation = "two-party"' + helpers)
     assert Policy.from_toml(b'unit = "record"').aggregation == "local"
+
+
+def test_a_floor_is_in_the_ledger_and_a_policy_may_demand_it(
+    probe: Probe, X: np.ndarray, ledger: Ledger
+) -> None:
+    task = task_for(probe, m=3, unit="person", most=3, floor=2.0)
+    bare, weak = (task.model_copy(update={"floor": floor}) for floor in (0, 5.0))
+    accept(ledger, task, more="vote_floor = 2.0")
+    terms = Terms(1.0, unit="person", max_records=3, person="me")
+    for other, kept in ((bare, "keeps nothing"), (weak, "keeps ε = 5")):
+        with pytest.raises(Refused, match=kept):
+            share_votes(probe, other, X, terms, Gate(ledger), "X")
+    report = share_votes(probe, task, X, terms, Gate(ledger), "X")
+    assert sum(opened(task, report)) <= 3
+    assert "each vote keeps ε = 2" in ledger.entries()[2].note

@@ -223,8 +223,8 @@ def test_components_in_a_scratch_file_give_the_same_selection(blobs, monkeypatch
 
 def test_many_clusters_are_assigned_in_two_levels(blobs, monkeypatch):
     exact = build_index(blobs / "pool.npy", blobs / "exact", clusters=150)
-    for name in ("build", "assign"):
-        monkeypatch.setattr(f"proxyset.cloud.{name}.EXACT_CLUSTERS", 100)
+    monkeypatch.setattr("proxyset.cloud.build.FLAT", 100)
+    monkeypatch.setattr("proxyset.cloud.assign.EXACT_CLUSTERS", 100)
     index = build_index(blobs / "pool.npy", blobs / "index", clusters=150)
     candidates = index.candidates()
     assert (candidates.clusters == nearest_centroid(candidates.Z, index.centroids)).mean() > 0.99

@@ -54,7 +54,18 @@ def test_cluster_sums_equal_a_loop():
 
 def test_seeds_are_distinct_rows():
     X = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
-    assert len(np.unique(plus_plus(X, 100, np.random.default_rng(1)), axis=0)) == 100
+    assert len(np.unique(plus_plus(X, 100, np.random.default_rng(1)))) == 100
+
+
+def test_seeds_sought_in_a_projection_serve_as_well(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(60, 300))[rng.integers(60, size=4000)] * 2 + rng.normal(size=(4000, 300))).astype(
+        np.float32
+    )
+    narrow = np.mean([inertia(X, kmeans(X, 80, np.random.default_rng(seed))) for seed in range(3)])
+    monkeypatch.setattr("proxyset.cloud.kmeans._SEEDING_WIDTH", 300)
+    wide = np.mean([inertia(X, kmeans(X, 80, np.random.default_rng(seed))) for seed in range(3)])
+    assert narrow < 1.01 * wide
 
 
 @pytest.mark.parametrize("R", [0, 11])

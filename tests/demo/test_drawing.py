@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyset.demo.drawing import SIZE, enlarge, pen_digit, photo_patch, printed_digit
+from proxyset.demo.drawing import SIZE, enlarge, pen_digit, photo_patch, printed
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
@@ -21,15 +21,15 @@ def test_the_pen_passes_every_point(points):
 
 @settings(max_examples=20)
 @given(st.integers(0, 9), st.integers(0, 2**32 - 1))
-def test_printed_digits_can_be_read_without_colour(digit, seed):
-    image = printed_digit(digit, [FONT], np.random.default_rng(seed))
+def test_printed_characters_can_be_read_without_colour(digit, seed):
+    image = printed(str(digit), "0123456789", FONT, np.random.default_rng(seed))
     grey = image @ (0.299, 0.587, 0.114)
     assert image.shape == (SIZE, SIZE, 3) and image.dtype == np.uint8
     assert np.ptp(grey) >= 30
 
 
-def test_printed_digits_follow_the_generator():
-    one, same, other = (printed_digit(3, [FONT], np.random.default_rng(seed)) for seed in (1, 1, 2))
+def test_printed_characters_follow_the_generator():
+    one, same, other = (printed("3", "0123456789", FONT, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 

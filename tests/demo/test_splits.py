@@ -1,5 +1,3 @@
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,23 +38,3 @@ def test_what_cannot_be_split():
         split(["a", "b"], "c", 0)
     with pytest.raises(InvalidInput, match="2 items of 'a'"):
         split(["a", "a", "b"], "a", 0)
-
-
-def test_a_group_lies_on_one_side_and_test_groups_leave_the_pool():
-    rng = np.random.default_rng(0)
-    domains = rng.choice(["flat", "mono", "photo"], 600)
-    groups = rng.integers(0, 80, 600).astype(str)
-    found = split(list(domains), "flat", 3, groups=list(groups))
-    parts = [set(groups[rows]) for rows in (found.test, found.client, found.in_distribution)]
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
-    assert not parts[0] & set(groups[found.pool])
-    assert abs(len(found.test) / (domains == "flat").sum() - 0.2) < 0.1
-
-
-def test_at_most_so_many_of_each_domain():
-    domains = ["a"] * 500 + ["b"] * 30 + ["c"] * 200
-    found = split(domains, "a", 0, most=100)
-    rows = np.concatenate([found.test, found.client, found.pool])
-    assert len(np.unique(rows)) == len(rows)
-    assert Counter(np.asarray(domains)[rows]) == {"a": 100, "b": 30, "c": 100}
-    assert not np.array_equal(found.pool, split(domains, "a", 1, most=100).pool)

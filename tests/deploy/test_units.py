@@ -68,7 +68,7 @@ def test_server_and_agent_run_a_campaign_under_their_units_filters(tmp_path):
     proxyset("campaign", "create", "one", "--index", index, "--budget", 5, "--state", state)
     with serving("--state", state) as url:
         book = State.open(state)
-        token = book.create_operator("ann", list(Scope))
+        token = book.accounts.create("ann", list(Scope))
         ledger = enrolled(tmp_path, "north", state, url)
         run = confined(
             AGENT,

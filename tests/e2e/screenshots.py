@@ -153,7 +153,7 @@ def logged_in(tab: Any, state: State, name: str = "ada") -> Iterator[str]:
     site = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
     with listening(app, listener):
         tab.goto(f"{site}/login")
-        tab.get_by_label("Operator’s token").fill(state.create_operator(name, list(Scope)))
+        tab.get_by_label("Operator’s token").fill(state.accounts.create(name, list(Scope)))
         tab.get_by_role("button", name="Log in").click()
         tab.get_by_role("heading", name="Campaigns", exact=True).wait_for()
         yield site
@@ -295,7 +295,7 @@ def operator(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
     with listening(app, listener):
         tab.goto(f"{site}/login")
         shoot("login")
-        tab.get_by_label("Operator’s token").fill(state.create_operator("ada", list(Scope)))
+        tab.get_by_label("Operator’s token").fill(state.accounts.create("ada", list(Scope)))
         tab.get_by_role("button", name="Log in").click()
         tab.get_by_role("link", name="Begin a campaign").click()
         shoot("new")

@@ -44,7 +44,7 @@ def cloud(tmp_path_factory):
     desk = mount_page(app, state, watched=[folder / "index", folder / "run", folder / "later"])
     with listening(app, listener):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield Cloud(folder, state, url, state.create_operator("ada", list(Scope)))
+        yield Cloud(folder, state, url, state.accounts.create("ada", list(Scope)))
     desk.close()
     state.close()
 
@@ -252,10 +252,10 @@ def test_the_command_serves_the_page(cloud, tmp_path):
 
 def visitor(cloud, scopes=tuple(Scope)):
     """A client that is logged in as an operator with these scopes, and the token of its session."""
-    name = f"operator {len(cloud.state.operators())}"
+    name = f"operator {len(cloud.state.accounts.all())}"
     client = httpx2.Client(base_url=cloud.url + "/page")
     entered = client.post(
-        "/login", data={"token": cloud.state.create_operator(name, scopes)}, headers=origin(cloud)
+        "/login", data={"token": cloud.state.accounts.create(name, scopes)}, headers=origin(cloud)
     )
     assert entered.status_code == 303
     return client, re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)[1], name
@@ -321,7 +321,7 @@ def test_an_operator_does_only_what_the_token_is_good_for(cloud, method, path, s
 def test_a_revoked_operator_is_out_at_once(cloud):
     client, _, name = visitor(cloud)
     with closing(client):
-        cloud.state.revoke_operator(name)
+        cloud.state.accounts.revoke(name)
         assert client.get("/").headers["location"] == "/page/login"
 
 

@@ -44,7 +44,7 @@ def operating(state):
     site = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with listening(app, listener), closing(httpx2.Client(base_url=f"{site}/page", timeout=60)) as client:
         client.post(
-            "/login", data={"token": state.create_operator("ada", list(Scope))}, headers={"origin": site}
+            "/login", data={"token": state.accounts.create("ada", list(Scope))}, headers={"origin": site}
         )
         yield Operator(state, client, re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)[1])
     desk.close()

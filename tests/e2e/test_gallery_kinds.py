@@ -106,7 +106,7 @@ def cloud(indexes, tmp_path_factory):
     desk = mount_page(app, state)
     with listening(app, listener):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
-        yield url, state.create_operator("ada", list(Scope)), state
+        yield url, state.accounts.create("ada", list(Scope)), state
     desk.close()
     state.close()
 

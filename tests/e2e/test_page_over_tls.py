@@ -49,7 +49,7 @@ def cloud(tmp_path_factory):
     )
     with serving(*arguments) as (facts, _):
         believed = ssl.create_default_context(cafile=trust)
-        yield Cloud(folder, state, facts["url"], believed, state.create_operator("ada", list(Scope)))
+        yield Cloud(folder, state, facts["url"], believed, state.accounts.create("ada", list(Scope)))
     state.close()
 
 

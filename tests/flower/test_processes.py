@@ -17,10 +17,14 @@ import pytest
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import adopt
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.server.state import State
 from proxyset.wire.release import Release
+from tests.flower.summing import assert_summed, begin_flower_sum, helper_public
+from tests.server.two_party.parties import helping, leader
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "examples" / "flower"
+TWO_PARTY = ROOT / "examples" / "flower-two-party"
 PAGE = (ROOT / "docs" / "fleets.md").read_text(encoding="utf-8").partition("## With Flower")[2]
 BIN = Path(sys.executable).parent
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -28,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 def said(beginning, *changes):
     """A command of the page, for a shell, with other places and numbers: (what the page says, what we take)."""
-    (line,) = [line for line in PAGE.splitlines() if line.startswith(beginning)]
+    (line,) = [line.strip() for line in PAGE.splitlines() if line.strip().startswith(beginning)]
     for there, here in changes:
         assert line.count(there) == 1, (there, line)
         line = line.replace(there, str(here))
@@ -127,13 +131,18 @@ def listens(port):
 
 def run_campaign(folder, environment, nodes, *options):
     """`flwr run` of the example, until its proxy set is there."""
+    changes = [("/srv/index", folder / "index"), ("budget=1000", "budget=60 timeout=90.0")]
+    return run_app("flwr run examples/flower ", changes, folder, environment, nodes, *options)
+
+
+def run_app(beginning, changes, folder, environment, nodes, *options):
+    """A `flwr run` of the page, until its proxy set is there."""
     command = said(
-        "flwr run",
+        beginning,
         (" campaigns ", " ".join([" campaigns", *options, ""])),
-        ("/srv/index", folder / "index"),
         ("/srv/proxy", folder / "proxy"),
-        ("budget=1000", "budget=60 timeout=90.0"),
         ("nodes=2", f"nodes={nodes}"),
+        *changes,
     )
     started = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -189,10 +198,32 @@ def test_simulation(fleet, environment):
     assert share_of_the_wanted(proxy) > 0.6
 
 
+def test_two_parties_in_simulation(fleet, environment):
+    """Flower's engine carries the reports of three nodes that accept two-party sums; the fourth does not."""
+    folder, index = fleet
+    state = State.open(folder / "state")
+    environment["PROXYSET_FLOWER_SETTINGS"] = str(folder / "node-{partition}.toml")
+    with helping(folder / "helper", leader(state)) as url:
+        exact = begin_flower_sum(state, folder, index, url, helper_public(folder), accepting=3)
+        with superlink(folder, environment, "--simulation"):
+            simulated = "num-supernodes=4 init-args-num-cpus=2 client-resources-num-cpus=1"
+            changes = [("/srv/state", folder / "state"), ('phones"', 'phones" timeout=90.0')]
+            options = ("--federation-config", f"'{simulated}'")
+            beginning = "flwr run examples/flower-two-party "
+            proxy = run_app(beginning, changes, folder, environment, 4, *options)
+    assert_summed(state, exact, 3)
+    assert proxy.card.items == 10
+    assert not Ledger.open(folder / "ledger-3.sqlite").spent()
+
+
 def test_the_example_asks_for_what_a_campaign_has():
     from proxyset.flower.server_app import Campaign
+    from proxyset.flower.two_party import Carried
 
     project = tomllib.loads((APP / "pyproject.toml").read_text())
     assert project["project"]["dependencies"] == []  # what it names, a registry is asked for
     config = project["tool"]["flwr"]["app"]["config"]
     assert Campaign.of_run(config).nodes == 2
+    project = tomllib.loads((TWO_PARTY / "pyproject.toml").read_text())
+    assert project["project"]["dependencies"] == []
+    assert Carried.of_run(project["tool"]["flwr"]["app"]["config"]).nodes == 2

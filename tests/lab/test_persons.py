@@ -1,12 +1,11 @@
-"""The lab's study of persons counts as the client does, and its intervals are over clusters."""
+"""The lab's study of persons counts as the client does."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from proxyset_lab.intervals import interval
-from proxyset_lab.persons import CLUSTERS, Pair, by_length, table
+from proxyset_lab.persons import CLUSTERS, Pair, by_length, tables
 
 
 def test_persons_are_counted_as_the_client_counts_them():
@@ -22,22 +21,15 @@ def test_persons_are_counted_as_the_client_counts_them():
     np.testing.assert_allclose(found, expected)
 
 
-def test_an_interval_is_over_clusters_and_not_over_their_pairs():
-    values, names = [1.0, 3.0, 5.0, 7.0], ["a", "a", "b", "b"]
-    assert interval(values, names) == "+4.00 ± 25.41"  # t(0.975, 1) · 2 / … of the means 2 and 6
-    assert interval(values * 100, names * 100) == interval(values, names)
-    assert interval([1.0], ["a"]) == "+1.00"
-
-
 def test_a_table_has_a_row_for_each_data_set_and_for_all():
     pairs = [
-        Pair("digits", domain, dealt, 300, (0.5, 0.1), (0.6, 0.3))
-        for domain in ("a", "b")
+        Pair(data_set, domain, dealt, 300, (0.5, 0.1), (0.6, 0.3))
+        for data_set, domain in (("digits", "synth"), ("digits", "mnist"), ("sentiment", "imdb"))
         for dealt in ("at random", "alike")
     ]
-    lines = table(pairs).splitlines()
-    assert len(lines) == 2 + 4
-    assert lines[2] == "| digits | at random | 50.0 | 60.0 | +10.00 ± 0.00 | +20.00 ± 0.00 |"
+    others, designed = tables(pairs)
+    assert len(others.rows) == 3 * 2 and len(designed.rows) == 2  # two data sets and "all"; one data set
+    assert others.text[4] == ("all", "at random", "+10.0 ± 0.0*", "+20.0 ± 0.0*", "50.0", "60.0")
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (0.8, 0.6)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import arithmetic, mak
 from proxyset_lab.data.registry import find
 from proxyset_lab.experiment import Experiment
@@ -146,3 +147,28 @@ def test_the_pool_may_hold_one_kind_only(tmp_path):
     for group in run.groups():
         shares = {result.outcome.own_share for result in store.read(group).values()}
         assert shares == {1.0 if group.pool == "id" else 0.0}
+
+
+@pytest.mark.parametrize("name", ["digits-small", "sentiment"])
+def test_pools_of_all_shares_are_equally_large_and_only_the_share_changes(name, tmp_path):
+    features = Features.of(find(name))
+    domain = find(name).domains[0].name
+    own, others = {}, {}
+    for pool in ("0%", "1%", "2.4%", "10%"):
+        task = Task(
+            Group(name, domain, 0, pool), Data(name=name, budgets=(10,)), features, tmp_path, tmp_path
+        )
+        is_own = features.domains[task.pool] == domain
+        own[pool], others[pool] = set(task.pool[is_own]), set(task.pool[~is_own])
+        assert len(own[pool]) == round(float(pool[:-1]) / 100 * len(task.pool))
+        assert own[pool] == set(task.split.in_distribution)
+    assert len({len(own[pool]) + len(others[pool]) for pool in own}) == 1
+    assert own["0%"] < own["1%"] < own["2.4%"] < own["10%"]
+    assert others["0%"] > others["1%"] > others["2.4%"] > others["10%"]
+
+
+def test_shares_that_cannot_be_had_are_refused():
+    with pytest.raises(ValueError, match=r"a pool of 20% .* at most 10%"):
+        experiment(pools=["20%"])
+    with pytest.raises(ValueError, match=r"shares such as 2\.4%"):
+        experiment(pools=["id+ood"], axis="own-share")

@@ -37,9 +37,15 @@ def test_a_page_of_two_clients(tmp_path):
     (tmp_path / "skew.jsonl").write_text("\n".join(lines) + "\n")
     results = read(tmp_path / "skew.jsonl")
     assert [client for client, _ in results] == clients and read(tmp_path / "none") == []
-    text = page(results)
-    assert "| digits | 0.3 | 60 | 50.0 |" in text and "+10.0 ± 0.0" in text
-    assert "| 0.3 | +0.0 | +10.0 |" in text and "| none |" not in text  # nothing was measured there
+    text = page(results, "Rows of nobody.")
+    assert (
+        "Rows of nobody." in text
+        and "| digits | 0.3 | 60 | 50.0 |" in text
+        and "| digits | 0.3 | 60 | 0.0 | +10.0 |" in text
+    )
+    assert (
+        "| 0.3 | 0.0 | +10.0 |" in text and "| none |" not in text and "designed on" in text
+    )  # nothing was measured there
 
 
 @pytest.mark.slow

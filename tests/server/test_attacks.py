@@ -91,7 +91,7 @@ def test_no_route_reads_the_body_of_a_stranger(state):
 
 
 def test_no_route_waits_for_ever_for_the_body_of_somebody_known(state):
-    bearer = state.create_operator("all", Scope)
+    bearer = state.accounts.create("all", Scope)
     with running(state) as (url, _):
         for method, path in every_route(state):
             if method in ("GET", "HEAD") or path.startswith("/v1/campaigns") or path == "/v1/enroll":
@@ -110,7 +110,7 @@ def test_no_route_waits_for_ever_for_the_body_of_somebody_known(state):
 def test_a_large_body_that_keeps_coming_has_the_time_for_it(state, index):
     """A megabyte at 200 KB/s takes longer than the half second that a small body has."""
     begin(state, index, "one")
-    bearer = state.create_operator("all", Scope)
+    bearer = state.accounts.create("all", Scope)
     with running(state) as (url, _), line(url) as connection:
         head = (
             f"PUT /v1/operator/campaigns/one/model HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {bearer}\r\n"

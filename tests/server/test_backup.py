@@ -40,7 +40,7 @@ def full(state, index, tmp_path):
     import io
 
     state.publish_model("one", io.BytesIO(model().to_bytes()), "model")
-    state.create_operator("ann", [Scope.read])
+    state.accounts.create("ann", [Scope.read])
     state.create_token("south")
     assert list(faults(state)) == []
     return state, key

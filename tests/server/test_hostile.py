@@ -76,7 +76,7 @@ def service(tmp_path_factory):
     state = State.open(folder / "state")
     index = tiny_index(folder)
     begin(state, index, "one")
-    bearer = state.create_operator("all", Scope)
+    bearer = state.accounts.create("all", Scope)
     with running(state) as (url, _), httpx2.Client(base_url=url, headers={"origin": url}) as page:
         assert page.post("/page/login", data={"token": bearer}).status_code == 303
         csrf = re.search('name="csrf" value="([^"]+)"', page.get("/page/new").text)[1]

@@ -78,8 +78,8 @@ def test_invitations_that_are_used_or_withdrawn_are_gone(state):
 
 def test_operators_and_what_they_did(state):
     for name in ("ada", "grace"):
-        state.create_operator(name, [Scope.read])
-    state.revoke_operator("ada")
+        state.accounts.create(name, [Scope.read])
+    state.accounts.revoke("ada")
     assert {each.name: bool(each.revoked) for each in state.lists.operators().rows} == {
         "ada": True,
         "grace": False,

@@ -109,11 +109,11 @@ def test_who_is_revoked_here_stays_out_until_he_is_readmitted(state, issuer, bro
             == httpx2.get(f"{url}/v1/operator/clients", headers=bearer).status_code
             == 200
         )
-        state.revoke_operator("oidc:old")
+        state.accounts.revoke("oidc:old")
         assert old.get("/page/").status_code == 303  # to the login
         assert httpx2.get(f"{url}/v1/operator/clients", headers=bearer).status_code == 401
         assert "revoked here" in browser(url, "old")[1].text
-        state.readmit_operator("oidc:old")
+        state.accounts.readmit("oidc:old")
         assert browser(url, "old")[1].status_code == 200
 
 
@@ -239,6 +239,6 @@ def test_files_that_say_something_else(tmp_path, text, why):
 def test_scopes_of_a_campaign(state):
     for scope in ("write", "read:", "read:../x", "clients:one", "read:ONE", ""):
         with pytest.raises(InvalidInput):
-            state.create_operator("x", [scope])
+            state.accounts.create("x", [scope])
     with pytest.raises(InvalidInput, match="oidc"):
-        state.create_operator("oidc:ann", ["read"])
+        state.accounts.create("oidc:ann", ["read"])

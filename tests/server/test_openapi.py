@@ -24,7 +24,7 @@ def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("openapi")
     state = State.open(folder / "state")
     begin(state, tiny_index(folder), "one")
-    bearer = state.create_operator("all", Scope)
+    bearer = state.accounts.create("all", Scope)
     with running(state) as url:
         yield url, new_client(state), bearer, httpx2.get(f"{url}/openapi.json").json()
     state.close()

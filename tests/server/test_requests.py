@@ -250,7 +250,7 @@ def test_releases_that_are_none(state):
 
 def test_logs_and_metrics_hold_no_secret(state, caplog):
     with running(state) as url:
-        key, bearer = new_client(state), state.create_operator("ann", [Scope.read])
+        key, bearer = new_client(state), state.accounts.create("ann", [Scope.read])
         token = state.create_token("north")
         with caplog.at_level("INFO"):
             signed(key, "GET", f"{url}/v1/campaigns?secret=1")

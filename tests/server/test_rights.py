@@ -70,16 +70,16 @@ def server(tmp_path_factory):
     held = {f"operator: {scope.value}": [scope.value] for scope in Scope}
     held["operator of another campaign"] = ["read:elsewhere", "campaigns:elsewhere"]
     held["revoked operator"] = list(Scope)
-    bearers = {role: state.create_operator(role, scopes) for role, scopes in held.items()}
-    state.revoke_operator("revoked operator")
+    bearers = {role: state.accounts.create(role, scopes) for role, scopes in held.items()}
+    state.accounts.revoke("revoked operator")
     people = {role.replace(" ", "-").replace(":", ""): role for role in held}
     with provider({name: [role] for name, role in people.items()}) as issuer:
         settings = Settings(issuer=issuer, client=CLIENT, rights=held)
         known = Provider(settings, "", "https://cloud.example/page")
         vouched = {role: id_token(issuer, name) for name, role in people.items()}
         gone = known.operator(vouched["revoked operator"])
-        assert state.vouch(gone)
-        state.revoke_operator(gone.name)
+        assert state.accounts.vouch(gone)
+        state.accounts.revoke(gone.name)
         yield from serve(folder, state, index, known, keys, tokens, bearers, vouched)
     state.close()
 

@@ -144,7 +144,7 @@ def test_what_cannot_be_text_is_refused(state):
     for name in ("a\0b", "\ud800", "\u202ename", "", " ", "n" * 201, "line\nend"):
         for make in (
             state.create_token,
-            lambda name: state.create_operator(name, []),
+            lambda name: state.accounts.create(name, []),
             lambda name: state.add_client(KEY, name),
         ):
             with pytest.raises(InvalidInput):
@@ -202,7 +202,7 @@ def test_tokens_enrol_once(state):
 
 def test_no_secret_is_in_the_file(tmp_path):
     state = State.open(tmp_path / "state")
-    token, bearer = state.create_token("north"), state.create_operator("ann", [Scope.read])
+    token, bearer = state.create_token("north"), state.accounts.create("ann", [Scope.read])
     state.close()
     data = b"".join(path.read_bytes() for path in state.folder.iterdir())
     assert b"north" in data and b"ann" in data
@@ -210,16 +210,18 @@ def test_no_secret_is_in_the_file(tmp_path):
 
 
 def test_operators(state):
-    bearer = state.create_operator("ann", [Scope.read, Scope.campaigns])
-    assert state.operator(bearer).scopes == {Scope.read, Scope.campaigns}
-    assert state.operator(bearer[::-1]) is None
+    bearer = state.accounts.create("ann", [Scope.read, Scope.campaigns])
+    assert state.accounts.holder(bearer).scopes == {Scope.read, Scope.campaigns}
+    assert state.accounts.holder(bearer[::-1]) is None
     with pytest.raises(StateError, match="already"):
-        state.create_operator("ann", [])
-    state.revoke_operator("ann")
-    assert state.operator(bearer) is None
+        state.accounts.create("ann", [])
+    state.accounts.revoke("ann")
+    assert state.accounts.holder(bearer) is None
     with pytest.raises(UnknownName):
-        state.revoke_operator("bob")
-    assert state.operator(state.create_operator("ann", [Scope.read])).scopes == {Scope.read}  # she is back
+        state.accounts.revoke("bob")
+    assert state.accounts.holder(state.accounts.create("ann", [Scope.read])).scopes == {
+        Scope.read
+    }  # she is back
 
 
 def test_many_threads_at_once(state, index):

@@ -19,6 +19,7 @@ from proxyset.wire.signing import public_half
 KEY = SigningKey(b"k" * 32)
 OTHER = SigningKey(b"o" * 32)
 PUBLIC = public_half(KEY)
+W = np.eye(3, 2)
 
 
 def linear(W: np.ndarray, nodes: list[onnx.NodeProto] | None = None, **options) -> bytes:  # type: ignore[no-untyped-def]

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +12,7 @@ from onnx import TensorProto, helper
 from proxyset.errors import ArtifactError, TransportError
 from proxyset.wire.model import Model, check_onnx
 from proxyset.wire.signing import sign
-from tests.wire.models import KEY, OTHER, PUBLIC, card_of, linear, model, picture_model, unsigned
-
-W = np.eye(3, 2)
+from tests.wire.models import KEY, OTHER, PUBLIC, W, card_of, linear, model, picture_model, unsigned
 
 
 def test_there_and_back(tmp_path: Path) -> None:

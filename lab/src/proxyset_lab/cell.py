@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
 
-PoolKind = Literal["id+ood", "id", "ood"]
+# "id+ood": whatever is public; "id": the client's kind alone; "ood": none of it; "2.4%": that much of it, in a pool as large as
+# that of any other share
+PoolKind = Annotated[str, Field(pattern=r"^(id\+ood|id|ood|(0|[1-9][0-9]*)(\.[0-9]+)?%)$")]
+MOST_SHARE = 0.1
+
+
+def own_share(pool: PoolKind) -> float | None:
+    """The share of the client's kind that a pool is made to hold, in [0, MOST_SHARE]; None where it is left as it is.
+
+    Raises:
+        InvalidInput: more than MOST_SHARE, for which there may be too few such items.
+    """
+    if not pool.endswith("%"):
+        return None
+    share = float(pool[:-1]) / 100
+    if share > MOST_SHARE:
+        raise InvalidInput(
+            f"a pool of {pool} of the client's kind: at most {MOST_SHARE:.0%} can be asked for"
+        )
+    return share
 
 
 class Data(BaseModel):

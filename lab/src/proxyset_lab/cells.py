@@ -14,7 +14,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset_lab.cell import Cell
-from proxyset_lab.methods import needs
+from proxyset_lab.methods import MANY, needs
 from proxyset_lab.outcome import Costs, Job, Outcome, classify
 from proxyset_lab.task import Task
 
@@ -51,6 +51,11 @@ def _run(task: Task, cell: Cell, job: Job) -> Outcome:
         return job(task, split.in_distribution, Costs())
     if need.name == "whole-pool":
         return job(task, task.pool, Costs())
+    if need.name == f"random-{MANY}":
+        return job(task, task.picks("random", None, [], MANY), Costs())
+    if need.name.startswith("own-"):
+        mine = task.rng(14).permutation(split.client)[: int(need.name.removeprefix("own-"))]
+        return job(task, mine, Costs())
     if need.name == "mak":
         return job(task, mak(task, cell.budget or 0), Costs())
     return job(task, *_select(task, cell))

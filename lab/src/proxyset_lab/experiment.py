@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
 from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
-from proxyset_lab.cell import Cell, Data, Group, PoolKind
+from proxyset_lab.cell import Cell, Data, Group, PoolKind, own_share
 from proxyset_lab.data.registry import find
 from proxyset_lab.jobs import JOBS
 from proxyset_lab.methods import ALTERNATIVES, Needs, needs
@@ -41,6 +41,7 @@ class Experiment(BaseModel):
             uses unless told otherwise.
         axis: what the figure has on its horizontal axis; None for tables alone.
         job: what is done with the picked items, as in `jobs.JOBS`; "" for a logistic regression on frozen features.
+        frozen: whether the first run writes down the rule, and the page says if it was changed since (see `frozen`).
         paper: published numbers to print beside ours: label → method → value in percent.
     """
 
@@ -57,8 +58,9 @@ class Experiment(BaseModel):
     clusters: tuple[int, ...] = (100,)
     pools: tuple[PoolKind, ...] = ("id+ood",)
     messages: tuple[Message, ...] = (Message(),)
-    axis: Literal["epsilon", "budget", "clusters", "bytes"] | None = None
+    axis: Literal["epsilon", "budget", "clusters", "bytes", "own-share"] | None = None
     job: str = ""
+    frozen: bool = False
     paper: dict[str, dict[str, float]] = {}
 
     @classmethod
@@ -89,6 +91,11 @@ class Experiment(BaseModel):
     def _known(self) -> Experiment:
         for method in self.methods:
             needs(method)
+        shares = [own_share(pool) for pool in self.pools]
+        if self.axis == "own-share" and None in shares:
+            raise ValueError(
+                f"pools over an axis of own-share are shares such as 2.4%, not {', '.join(self.pools)}"
+            )
         for data in self.data:
             known = [domain.name for domain in find(data.name).domains]
             if unknown := set(data.domains) - set(known):
@@ -104,6 +111,11 @@ class Experiment(BaseModel):
     def of(self, name: str) -> Data:
         """The entry of a data set."""
         return next(data for data in self.data if data.name == name)
+
+    @property
+    def pools_together(self) -> tuple[tuple[PoolKind, ...], ...]:
+        """Pools that one table and one figure show: those of an axis of own-share side by side, others each for itself."""
+        return (self.pools,) if self.axis == "own-share" else tuple((pool,) for pool in self.pools)
 
     def groups(self) -> Iterator[Group]:
         """All groups, seeds outermost, so that a run that was stopped has whole seeds."""

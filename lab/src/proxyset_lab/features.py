@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from proxyset.atomic import replacing
@@ -19,8 +22,10 @@ from proxyset.demo.splits import Rows
 from proxyset.encoders import Encoded, Encoder, load_encoder
 from proxyset.encoders.images import Framing, pixels
 from proxyset.errors import InvalidData
+from proxyset_lab.twins import Twins, find_twins
 
 _IMAGES, _TEXT, _FILES = "image", "text", "file"  # columns that hold items
+_KEYS = ("id", "domain", "label", "group")  # columns that hold no part of an item
 _BATCH = 256
 _LITE0 = "efficientnet-lite0-stretch"  # all of a picture: the cut of "crop" takes the rims of things
 
@@ -67,9 +72,31 @@ class Features:
         """
         if self.data_set.encoder != "tabular":
             return self._encoded(on_encode)
-        table = self._table.drop_columns(["id", "domain", "label"])
+        table = self._table.select([c for c in self._table.column_names if c not in _KEYS])
         encoder = load_encoder("tabular", source=_Rows(table.take(pa.array(pool))))
         return _checked(encoder.encode(table), self.data_set.name)
+
+    @cached_property
+    def twins(self) -> Twins:
+        """Near-duplicates: files of the same bytes, texts of the same letters and digits, equal rows of tables; and images and
+        texts whose features are closer than those of two labels are. Found once and cached.
+
+        Raises:
+            InvalidData: an item cannot be encoded.
+            MissingExtra: the encoder's library is not installed.
+        """
+        path = self._cached("twins.parquet")
+        if not path.exists():
+            X = None if self.data_set.encoder == "tabular" else self._encoded(lambda done, total: None)
+            found = find_twins(_contents(self._table), X, self.labels.tolist())
+            pairs = pa.table({"first": found.pairs[:, 0], "second": found.pairs[:, 1]})
+            with replacing(path) as temporary:
+                pq.write_table(
+                    pairs.replace_schema_metadata({"threshold": json.dumps(found.threshold)}), temporary
+                )
+        table = pq.read_table(path)
+        pairs = np.stack([table["first"].to_numpy(), table["second"].to_numpy()], axis=1)
+        return Twins(pairs, json.loads(table.schema.metadata[b"threshold"]))
 
     def pixels(self, size: int = 32) -> NDArray[np.uint8]:
         """(n, 3, size, size) uint8 of all rows of an image data set; decoded once a process.
@@ -89,9 +116,7 @@ class Features:
     def _encoded(self, on_encode: Callable[[int, int], None]) -> NDArray[np.float32]:
         if "X" not in self._held:  # read once a process
             encoder = self._encoder()
-            fingerprint = (self._table.schema.metadata or {}).get(b"fingerprint", b"")[:12].decode()
-            name = f"{self.data_set.name}-{fingerprint}-{encoder.spec.fingerprint[:12]}.npy"
-            path = cache_folder() / "features" / name
+            path = self._cached(f"{encoder.spec.fingerprint[:12]}.npy")
             if not path.exists():
                 parts = []
                 for start in range(0, len(self._table), _BATCH):
@@ -102,6 +127,11 @@ class Features:
                     np.save(file, np.concatenate(parts))
             self._held["X"] = np.load(path, allow_pickle=False)
         return self._held["X"]
+
+    def _cached(self, suffix: str) -> Path:
+        """A file of the cache that is made of this content."""
+        fingerprint = (self._table.schema.metadata or {}).get(b"fingerprint", b"")[:12].decode()
+        return cache_folder() / "features" / f"{self.data_set.name}-{fingerprint}-{suffix}"
 
     @cached_property
     def _held(self) -> dict[str, NDArray[Any]]:
@@ -120,6 +150,17 @@ def _items(table: pa.Table) -> list[bytes] | list[str]:
         _TEXT if _TEXT in table.column_names else _IMAGES
     ).to_pylist()
     return found
+
+
+def _contents(table: pa.Table) -> Sequence[Hashable]:
+    """Items in a form in which copies are equal."""
+    if _TEXT in table.column_names:
+        return [re.sub(r"[\W_]+", "", text).casefold() for text in table.column(_TEXT).to_pylist()]
+    if {_IMAGES, _FILES} & set(table.column_names):
+        return _items(table)
+    return list(
+        zip(*(table.column(n).to_pylist() for n in table.column_names if n not in _KEYS), strict=True)
+    )
 
 
 def lite0_folder() -> Path:
@@ -158,7 +199,7 @@ def _item_bytes(table: pa.Table) -> NDArray[np.int64]:
             return np.array([len(item if isinstance(item, bytes) else item.encode()) for item in items])
     if _FILES in table.column_names:
         return np.array([Path(file).stat().st_size for file in table.column(_FILES).to_pylist()])
-    return np.full(len(table), 8 * (table.num_columns - 3))
+    return np.full(len(table), 8 * len(set(table.column_names) - set(_KEYS)))
 
 
 def _checked(encoded: Encoded, name: str) -> NDArray[np.float32]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from html import escape
 
 from proxyset.demo.statistics import Spread
+from proxyset_lab.cell import own_share
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.summary import Line
-from proxyset_lab.tables import method_name
-from proxyset_lab.training import training_of
+from proxyset_lab.tables import caption, method_name
 
 _WIDTH, _HEIGHT = 520, 320
+_ZERO = 2.5  # zero is drawn where the smallest share divided by this would be
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
 _COLOURS = (
     "#3f7fc1",
@@ -35,8 +36,14 @@ _AXES: dict[str, tuple[str, Callable[[Line], float | None]]] = {
     "epsilon": ("ε", lambda line: line.setting.epsilon),
     "budget": ("budget", lambda line: line.budget),
     "clusters": ("R, number of centroids", lambda line: line.setting.clusters),
+    "own-share": ("pool's share of the client's kind, in %", lambda line: _percent(line.setting.pool)),
     "bytes": ("bytes down + up", lambda line: (line.bytes_down + line.bytes_up) or None),
 }
+
+
+def _percent(pool: str) -> float | None:
+    share = own_share(pool)
+    return None if share is None else round(100 * share, 6)
 
 
 def figures(experiment: Experiment, lines: Sequence[Line]) -> dict[str, str]:
@@ -45,23 +52,21 @@ def figures(experiment: Experiment, lines: Sequence[Line]) -> dict[str, str]:
         return {}
     out = {}
     for data in experiment.data:
-        for pool in experiment.pools:
-            for budget in (None,) if experiment.axis == "budget" else data.budgets:
-                here = [
-                    line
-                    for line in lines
-                    if (line.setting.data_set, line.setting.pool) == (data.name, pool)
-                    and budget in (None, line.budget)
-                ]
-                if here:
-                    name = f"{data.name}-{pool.replace('+', '-')}" + (f"-{budget}" if budget else "")
-                    title = f"{data.name}, {training_of(data.name).metric} in %" + (
-                        f", budget {budget:,}" if budget else ""
-                    )
-                    title += (
-                        f", pool {pool.upper().replace('OOD', 'OoD')}" if len(experiment.pools) > 1 else ""
-                    )
-                    out[name] = curve(title, experiment.axis, here)
+        for pools in experiment.pools_together:
+            for designed in (False, True):
+                for budget in (None,) if experiment.axis == "budget" else data.budgets:
+                    here = [
+                        line
+                        for line in lines
+                        if line.setting[:3] in [(data.name, pool, designed) for pool in pools]
+                        and budget in (None, line.budget)
+                    ]
+                    if here:
+                        name = f"{data.name}{'-designed' * designed}"
+                        name += f"-{pools[0].replace('+', '-')}" if len(pools) == 1 else ""
+                        name += f"-{budget}" if budget else ""
+                        title = caption(experiment, here[0]) + (f", budget {budget:,}" if budget else "")
+                        out[name] = curve(title, experiment.axis, here)
     return out
 
 
@@ -90,19 +95,21 @@ def curve(title: str, axis: str, lines: Sequence[Line]) -> str:
 
 
 def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
-    """Curves over a logarithmic axis. Bars are ± 1 sd."""
+    """Curves over a logarithmic axis, on which zero stands a step before the smallest. Bars are ± 1 sd."""
     xs = sorted({at for one in curves for at, _ in one.points}) or [1.0]
-    span = math.log(xs[-1] / xs[0]) or 1.0
+    smallest = min((at for at in xs if at > 0), default=1.0)
+    start = xs[0] or smallest / _ZERO
+    span = math.log((xs[-1] or smallest) / start) or 1.0
     spreads = [spread for one in curves for _, spread in one.points]
     spreads += [one.level for one in curves if one.level and not one.points]
     low = math.floor(100 * min(s.mean - s.sd for s in spreads))
     high = math.ceil(100 * max(s.mean + s.sd for s in spreads))
-    step = next(s for s in (1, 2, 5, 10, 20) if (high - low) / s <= 8)
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if (high - low) / s <= 8)
     low, high = low // step * step, -(-high // step) * step
     height = _HEIGHT + 16 * math.ceil(len(curves) / 2)
 
     def x(at: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log(at / xs[0]) / span)
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log((at or start) / start) / span)
 
     def y(score: float) -> float:
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (100 * score - low) / (high - low)

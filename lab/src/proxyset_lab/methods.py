@@ -15,6 +15,8 @@ from proxyset.errors import InvalidInput
 _NAME = re.compile(
     r"(?P<name>[a-z][a-z0-9-]*|[a-zA-Z_][\w.]*:[A-Z]\w*)(?P<clear>:clear)?(?P<sources>:sources)?(?:@(?P<clusters>[1-9][0-9]*))?"
 )
+OWN = (50, 100, 200, 300)  # labels of one's own
+MANY = 8000  # random items, labelled
 CLEAR = "without noise: NOT PRIVATE"
 SOURCES = "the pool names the domain of each item, not which is the client's"
 
@@ -55,6 +57,19 @@ BASELINES = {
             assumes="knows which pool items are of the client's kind; labels all of them",
         ),
         Needs("whole-pool", budget=False, assumes="labels the whole pool"),
+        Needs(
+            f"random-{MANY}",
+            budget=False,
+            assumes=f"labels {MANY:,} random pool items (all of a smaller pool)",
+        ),
+        *(
+            Needs(
+                f"own-{count}",
+                budget=False,
+                assumes=f"the client labels {count} records of its own, and trains",
+            )
+            for count in OWN
+        ),
     )
 }
 ALTERNATIVES = {
@@ -65,6 +80,18 @@ ALTERNATIVES = {
             "dp-sgd-public",
             epsilon=True,
             assumes="labels on the client, which trains, from a model of `budget` labelled random pool items",
+        ),
+        Needs(
+            "dp-sgd-whole",
+            budget=False,
+            epsilon=True,
+            assumes="labels on the client, which trains, from a model of the whole labelled pool",
+        ),
+        Needs(
+            "dp-newton",
+            budget=False,
+            epsilon=True,
+            assumes="labels on the client; one message of gradients at a model of the whole labelled pool",
         ),
         Needs(
             "dp-fedavg",

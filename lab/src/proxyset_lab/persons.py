@@ -19,12 +19,16 @@ from threadpoolctl import threadpool_limits
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.vote import clipped
 from proxyset.cloud.select import DEFAULT_STRATEGY, Coverage
+from proxyset.demo.statistics import paired_gain
 from proxyset.wire.probe import Probe
+from proxyset_lab import kept
 from proxyset_lab.cell import Group
 from proxyset_lab.data.registry import find
+from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.features import Features
-from proxyset_lab.intervals import interval
+from proxyset_lab.kept import keep
+from proxyset_lab.tables import Entry, Table, markdown
 from proxyset_lab.task import Task
 
 CLUSTERS = 100
@@ -66,29 +70,36 @@ def by_length(
     return counts
 
 
-def pairs(experiment: Experiment, epsilon: float, most: int, draws: int) -> Iterator[Pair]:
-    """Every pair of an experiment's data sets, domains and seeds."""
+def run(experiment: Experiment, epsilon: float, most: int, draws: int, out: Path) -> None:
+    """Every group of an experiment that `out` does not hold yet."""
+    keep(out, experiment.groups(), lambda group: pairs(experiment, group, epsilon, most, draws))
+
+
+def read(out: Path) -> list[Pair]:
+    """What was measured so far."""
+    return [Pair(*row) for _, rows in kept.read(out) for row in rows]
+
+
+def pairs(experiment: Experiment, group: Group, epsilon: float, most: int, draws: int) -> Iterator[Pair]:
+    """Of one data set, domain and seed."""
     whole = privacy_statement(epsilon, experiment.delta, "person", max_records=most, whole_records=True)
     scaled = privacy_statement(epsilon, experiment.delta, "person", max_records=most)
-    features: dict[str, Features] = {}
-    for group in experiment.groups():
-        if group.data_set not in features:
-            features = {group.data_set: Features.of(find(group.data_set))}
-        with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
-            task = _task(experiment, group, features[group.data_set], Path(work))
-            probe = task.probe(CLUSTERS, None, "float16")
-            votes = task.votes(probe)
-            today = np.bincount(votes, minlength=CLUSTERS).astype(np.float64)
-            counts = {
-                dealt: by_length(votes, deal(task, probe, most, dealt), most, scaled.grid) for dealt in DEALT
-            }
-            for draw in range(draws):
-                noise = task.rng(12, draw).standard_normal(CLUSTERS)
-                for budget in experiment.of(group.data_set).budgets:
-                    before = _score(task, today, whole.noise, noise, budget)
-                    for dealt in DEALT:
-                        after = _score(task, counts[dealt], scaled.noise, noise, budget)
-                        yield Pair(group.data_set, group.private, dealt, budget, before, after)
+    features = Features.of(find(group.data_set))
+    with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
+        task = _task(experiment, group, features, Path(work))
+        probe = task.probe(CLUSTERS, None, "float16")
+        votes = task.votes(probe)
+        today = np.bincount(votes, minlength=CLUSTERS).astype(np.float64)
+        counts = {
+            dealt: by_length(votes, deal(task, probe, most, dealt), most, scaled.grid) for dealt in DEALT
+        }
+        for draw in range(draws):
+            noise = task.rng(12, draw).standard_normal(CLUSTERS)
+            for budget in experiment.of(group.data_set).budgets:
+                before = _score(task, today, whole.noise, noise, budget)
+                for dealt in DEALT:
+                    after = _score(task, counts[dealt], scaled.noise, noise, budget)
+                    yield Pair(group.data_set, group.private, dealt, budget, before, after)
 
 
 def _task(experiment: Experiment, group: Group, features: Features, work: Path) -> Task:
@@ -103,22 +114,42 @@ def _score(
     return task.score(rows), float(np.mean(task.features.domains[rows] == task.group.private))
 
 
-def table(found: list[Pair]) -> str:
-    """Markdown: a row for each data set and way of dealing, intervals (95 %) over domains."""
-    lines = [
-        "| data set | persons' records | noise for m | scaled to √m | gain | own kind |",
-        "|---|---|---|---|---|---|",
-    ]
-    names = list(dict.fromkeys(pair.data_set for pair in found))
-    for name in [*names, "all"]:
-        for dealt in DEALT:
-            of = [pair for pair in found if name in ("all", pair.data_set) and pair.dealt == dealt]
-            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
-            gain = interval([100 * (pair.length[0] - pair.records[0]) for pair in of], domains)
-            kind = interval([100 * (pair.length[1] - pair.records[1]) for pair in of], domains)
-            before, after = (
-                100 * float(np.mean(scores))
-                for scores in zip(*((p.records[0], p.length[0]) for p in of), strict=True)
-            )
-            lines.append(f"| {name} | {dealt} | {before:.1f} | {after:.1f} | {gain} | {kind} |")
-    return "\n".join(lines)
+def page(found: list[Pair], origin: str) -> str:
+    """What was measured, as Markdown."""
+    about = (
+        "A person's votes, scaled to a length of √m, against at most m votes of each person and noise for m, which was the rule "
+        "before: the same persons, ε, budgets and standard noise. Persons are dealt their records at random, or alike "
+        "(neighbours along the first component of the probe's space), of the clients as the benchmark has them. “Own kind”: of "
+        "the picked items."
+    )
+    shown = [markdown(table) for table in tables(found)]
+    return (
+        "\n\n".join(
+            ["# Persons with several records", f"{origin} Written by `proxyset-lab persons`.", about, *shown]
+        )
+        + "\n"
+    )
+
+
+def tables(found: list[Pair]) -> list[Table]:
+    """A row for each data set and way of dealing; domains that the rule was designed on in a table of their own."""
+    out = []
+    for designed in (False, True):
+        here = [pair for pair in found if designed_on(pair.data_set, pair.domain) == designed]
+        names = list(dict.fromkeys(pair.data_set for pair in here))
+        rows: list[tuple[Entry, ...]] = []
+        for name in [*names, "all"] if len(names) > 1 else names:
+            for dealt in DEALT:
+                of = [pair for pair in here if name in ("all", pair.data_set) and pair.dealt == dealt]
+                sites = [f"{pair.data_set} {pair.domain}" for pair in of]
+                before, after = ([p.records for p in of], [p.length for p in of])
+                gain, kind = (
+                    paired_gain([b[at] - a[at] for a, b in zip(before, after, strict=True)], sites)
+                    for at in (0, 1)
+                )
+                means = (f"{100 * float(np.mean([s[0] for s in scores])):.1f}" for scores in (before, after))
+                rows.append((name, dealt, gain, kind, *means))
+        columns = ("data set", "persons' records", "gain", "own kind", "noise for m", "scaled to √m")
+        if rows:
+            out.append(Table(titled("Votes scaled to √m over noise for m", designed), columns, tuple(rows)))
+    return out

@@ -21,10 +21,15 @@ from threadpoolctl import threadpool_limits
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.select import DEFAULT_STRATEGY, Candidates, Coverage, ratio_model
 from proxyset.cloud.select.rows import rows_of
+from proxyset.demo.statistics import paired_gain
+from proxyset_lab import kept
+from proxyset_lab.cell import Group
 from proxyset_lab.data.registry import find
+from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.features import Features
-from proxyset_lab.intervals import interval
+from proxyset_lab.kept import keep
+from proxyset_lab.tables import Entry, Table, markdown
 from proxyset_lab.task import Task
 
 WEIGHTS = np.array([23, 16, 11, 8, 5, 4, 3, 2]) / 32  # of the nearest, the next …; their squares add up to 1
@@ -89,59 +94,72 @@ class Pair(NamedTuple):
     ranked: tuple[float, float]
 
 
+def run(experiment: Experiment, epsilon: float, sizes: tuple[int | None, ...], draws: int, out: Path) -> None:
+    """Every group of an experiment that `out` does not hold yet."""
+    keep(out, experiment.groups(), lambda group: pairs(experiment, group, epsilon, sizes, draws))
+
+
+def read(out: Path) -> list[Pair]:
+    """What was measured so far."""
+    return [Pair(*row) for _, rows in kept.read(out) for row in rows]
+
+
 def pairs(
-    experiment: Experiment, epsilon: float, sizes: tuple[int | None, ...], draws: int
+    experiment: Experiment, group: Group, epsilon: float, sizes: tuple[int | None, ...], draws: int
 ) -> Iterator[Pair]:
-    """Every pair of an experiment's data sets, domains and seeds, at the smallest budget of each."""
-    features: dict[str, Features] = {}
-    for group in experiment.groups():
-        data = experiment.of(group.data_set)
-        if group.data_set not in features:
-            features = {group.data_set: Features.of(find(group.data_set))}
-        with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
-            for records in sizes:
-                few = data.model_copy(update={"records": records})
-                task = Task(group, few, features[group.data_set], Path(work), Path(work), experiment.delta)
-                probe = task.probe(CLUSTERS, None, "float16")
-                Z = probe.project(task.X[task.split.client])
-                given = [shares(Z, probe.centroids, weights) for weights in (np.ones(1), WEIGHTS)]
-                sigma = privacy_statement(epsilon, experiment.delta).sigma
-                for draw in range(draws):
-                    noise = sigma * task.rng(13, draw).standard_normal(CLUSTERS)
-                    found = []
-                    for counts, weights in zip(given, (np.ones(1), WEIGHTS), strict=True):
-                        with mock.patch.object(ratio_model, "_Fit", partial(RankedFit, weights=weights)):
-                            coverage = Coverage(counts + noise, sigma)
-                            rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, data.budgets[0])
-                        own = float(np.mean(task.features.domains[rows] == group.private))
-                        found.append((task.score(rows), own))
-                    yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
+    """Of one data set, domain and seed, at the smallest budget."""
+    data, features = experiment.of(group.data_set), Features.of(find(group.data_set))
+    with tempfile.TemporaryDirectory() as work, threadpool_limits(1):
+        for records in sizes:
+            few = data.model_copy(update={"records": records})
+            task = Task(group, few, features, Path(work), Path(work), experiment.delta)
+            probe = task.probe(CLUSTERS, None, "float16")
+            Z = probe.project(task.X[task.split.client])
+            given = [shares(Z, probe.centroids, weights) for weights in (np.ones(1), WEIGHTS)]
+            sigma = privacy_statement(epsilon, experiment.delta).sigma
+            for draw in range(draws):
+                noise = sigma * task.rng(13, draw).standard_normal(CLUSTERS)
+                found = []
+                for counts, weights in zip(given, (np.ones(1), WEIGHTS), strict=True):
+                    with mock.patch.object(ratio_model, "_Fit", partial(RankedFit, weights=weights)):
+                        coverage = Coverage(counts + noise, sigma)
+                        rows = task.picks(DEFAULT_STRATEGY, CLUSTERS, coverage, data.budgets[0])
+                    own = float(np.mean(task.features.domains[rows] == group.private))
+                    found.append((task.score(rows), own))
+                yield Pair(group.data_set, group.private, records, epsilon, data.budgets[0], *found)
 
 
-def table(found: list[Pair]) -> str:
-    """Markdown: a row for each ε, number of records and data set, intervals (95 %) over domains."""
-    lines = [
-        "| ε | records | data set | one vote | ranked votes | gain | own kind |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    names = list(dict.fromkeys(pair.data_set for pair in found))
-    for epsilon, records in dict.fromkeys((pair.epsilon, pair.records) for pair in found):
-        for name in [*names, "all"]:
-            of = [
-                p
-                for p in found
-                if (p.epsilon, p.records) == (epsilon, records) and name in ("all", p.data_set)
-            ]
-            if not of:
-                continue
-            domains = [f"{pair.data_set} {pair.domain}" for pair in of]
-            gain = interval([100 * (pair.ranked[0] - pair.one[0]) for pair in of], domains)
-            kind = interval([100 * (pair.ranked[1] - pair.one[1]) for pair in of], domains)
-            one, ranked = (
-                100 * float(np.mean([score[0] for score in scores]))
-                for scores in ([p.one for p in of], [p.ranked for p in of])
-            )
-            lines.append(
-                f"| {epsilon} | {records or 'all'} | {name} | {one:.1f} | {ranked:.1f} | {gain} | {kind} |"
-            )
-    return "\n".join(lines)
+def page(found: list[Pair], origin: str) -> str:
+    """What was measured, as Markdown."""
+    about = (
+        "Weights for the eight nearest centroids in the place of one vote, at the same sensitivity, ε and standard noise, and the "
+        "smallest budget of each data set. An experiment: nothing of it is in the product. “Own kind”: of the picked items."
+    )
+    shown = [markdown(table) for table in tables(found)]
+    return (
+        "\n\n".join(["# Ranked votes", f"{origin} Written by `proxyset-lab ranked`.", about, *shown]) + "\n"
+    )
+
+
+def tables(found: list[Pair]) -> list[Table]:
+    """A row for each ε, number of records and data set; domains that the rule was designed on in a table of their own."""
+    out = []
+    for designed in (False, True):
+        here = [pair for pair in found if designed_on(pair.data_set, pair.domain) == designed]
+        names = list(dict.fromkeys(pair.data_set for pair in here))
+        rows: list[tuple[Entry, ...]] = []
+        for wanted in dict.fromkeys((pair.epsilon, pair.records) for pair in here):
+            for name in [*names, "all"] if len(names) > 1 else names:
+                of = [p for p in here if (p.epsilon, p.records) == wanted and name in ("all", p.data_set)]
+                sites = [f"{pair.data_set} {pair.domain}" for pair in of]
+                one, ranked = ([pair.one for pair in of], [pair.ranked for pair in of])
+                gain, kind = (
+                    paired_gain([b[at] - a[at] for a, b in zip(one, ranked, strict=True)], sites)
+                    for at in (0, 1)
+                )
+                means = (f"{100 * float(np.mean([s[0] for s in scores])):.1f}" for scores in (one, ranked))
+                rows.append((f"{wanted[0]:g}", str(wanted[1] or "all"), name, gain, kind, *means))
+        columns = ("ε", "records", "data set", "gain", "own kind", "one vote", "ranked votes")
+        if rows:
+            out.append(Table(titled("Ranked votes over one vote", designed), columns, tuple(rows)))
+    return out

@@ -23,11 +23,13 @@ from proxyset import adapt_to_client
 from proxyset.client.adapt import state_shares
 from proxyset.cloud.select import rank
 from proxyset.cloud.select.ratio_model import log_density_ratio
-from proxyset.demo.statistics import paired_gain
+from proxyset.demo.statistics import Gain, paired_gain
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import mak
 from proxyset_lab.data.registry import find
+from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.features import Features
+from proxyset_lab.tables import Entry, Table, markdown
 from proxyset_lab.task import Task
 
 METHODS = ("random", "k-center", "ecos", "density-ratio", "whole-pool", "pool-weighted", "mak", "local")
@@ -57,14 +59,15 @@ def run(out: Path, data_sets: Sequence[str], seeds: Sequence[int], domains: int)
         out: JSON lines.
         data_sets: of `BUDGETS`.
         seeds: of splits.
-        domains: how many private domains of each data set, the first ones.
+        domains: how many private domains of each data set, those first that the rule was not designed on.
     """
     known = {client for client, _ in read(out)}
     with threadpool_limits(1):
         for name in data_sets:
             features = Features.of(find(name))
             for seed in seeds:
-                for domain in find(name).domains[:domains]:
+                others_first = sorted(find(name).domains, key=lambda one: designed_on(name, one.name))
+                for domain in others_first[:domains]:
                     clients = [
                         Client(name, domain.name, seed, alpha, records)
                         for alpha in ALPHAS
@@ -172,109 +175,89 @@ def _rows(task: Task, method: str, budget: int) -> tuple[NDArray[np.int64], NDAr
     return rows, np.ones(len(rows)) if weights is None else weights / weights.mean()
 
 
-def page(results: Sequence[tuple[Client, dict[str, dict[str, float]]]]) -> str:
+Results = Sequence[tuple[Client, dict[str, dict[str, float]]]]
+_Of = list[tuple[Client, dict[str, dict[str, float]]]]
+
+
+def page(results: Results, origin: str) -> str:
     """What was measured, as Markdown."""
     seeds = len({client.seed for client, _ in results})
     pairs = len({(client.data_set, client.private) for client, _ in results})
-    lines = [
+    parts = [
         "# Skewed and small clients",
-        "",
-        f"Made by `proxyset-lab skew --to docs/results/skew.md`: {len(results):,} clients of {pairs} domains, {seeds} seeds. "
+        f"{origin} Written by `proxyset-lab skew`: {len(results):,} clients of {pairs} domains, {seeds} seeds. "
         f"A client's classes are drawn from a Dirichlet of concentration α (none: as its domain has them), and it has N records. "
         f"ε = {EPSILON}, R = {CLUSTERS}; the classifier is a logistic regression on frozen features, the same for all. "
         "Accuracy is on the client's own mixture of classes, in percent. MAK sees private data in the clear, local trains on the "
         "client's labels: neither is a rival. whole-pool has all labels, and "
-        "pool-weighted counts them by the density ratio: for where labels cost nothing.",
-        "",
-        "## Methods",
-        "",
-        f"| data | α | N | {' | '.join(METHODS)} | {OURS}, fitted at home |",
-        "|---|---|---|" + "---|" * (len(METHODS) + 1),
+        "pool-weighted counts them by the density ratio: for where labels cost nothing. Gains are in points of accuracy on the "
+        "client's own mixture. Fitting is compared with the same model as it was trained; beside it what the client's true shares "
+        "would give, and what fitting does to balanced accuracy, which is not meant to rise: a client that has few of a class "
+        "gives it up for the others.",
     ]
-    for name, alpha, records, group in _cells(results):
-        values = [_mean(group, method, "accuracy") for method in METHODS] + [
-            _mean(group, OURS, "accuracy fitted")
-        ]
-        lines.append(_row(name, _alpha(alpha), str(records), *(f"{value:.1f}" for value in values)))
-    lines += [
-        "",
-        f"## What fitting at home gives {OURS}",
-        "",
-        "Points of accuracy on the client's own mixture over the same model as it was trained, with 95 % intervals over clients; "
-        "beside them what the client's true shares would give, and what fitting does to balanced accuracy, which is not meant "
-        "to rise: a client that has few of a class gives it up for the others.",
-        "",
-        "| data | α | N | as trained | fitted | true shares | balanced, as trained | balanced, fitted |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, alpha, records, group in _cells(results):
-        lines.append(
-            _row(
-                name,
-                _alpha(alpha),
-                str(records),
-                f"{_mean(group, OURS, 'accuracy'):.1f}",
-                _gain(group, "accuracy fitted"),
-                _gain(group, "accuracy true"),
-                f"{_mean(group, OURS, 'balanced'):.1f}",
-                f"{_mean(group, OURS, 'balanced fitted'):.1f}",
-            )
+    for designed in (False, True):
+        here = [(c, s) for c, s in results if designed_on(c.data_set, c.private) == designed]
+        if here:
+            parts += [markdown(table) for table in tables(here, designed)]
+    return "\n\n".join(parts) + "\n"
+
+
+def tables(results: Results, designed: bool) -> list[Table]:
+    """Gains, then what they come from; the last over all data sets."""
+    gains: list[tuple[Entry, ...]] = []
+    fits: list[tuple[Entry, ...]] = []
+    means: list[tuple[Entry, ...]] = []
+    for name, alpha, records, of in cells(results):
+        first = (name, alpha_text(alpha), str(records))
+        base = gain_of(of, (OURS, "accuracy"), ("random", "accuracy"))
+        home = gain_of(of, (OURS, "accuracy fitted"), ("random", "accuracy"))
+        gains.append((*first, base, home))
+        fitted, true = (
+            gain_of(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true")
         )
-    lines += [
-        "",
-        "All data sets, each with the same weight:",
-        "",
-        "| α | fitted | true shares |",
-        "|---|---|---|",
-    ]
+        balanced = (f"{_mean(of, OURS, measure):.1f}" for measure in ("balanced", "balanced fitted"))
+        fits.append((*first, fitted, true, *balanced))
+        values = [_mean(of, method, "accuracy") for method in METHODS] + [_mean(of, OURS, "accuracy fitted")]
+        means.append((*first, *(f"{value:.1f}" for value in values)))
+    over: list[tuple[Entry, ...]] = []
     for alpha in (alpha for alpha in ALPHAS if any(client.alpha == alpha for client, _ in results)):
-        found = [
-            [
-                100
-                * float(
-                    np.mean(
-                        [
-                            s[OURS][of] - s[OURS]["accuracy"]
-                            for c, s in results
-                            if c.alpha == alpha and c.data_set == name
-                        ]
-                    )
-                )
-                for name in dict.fromkeys(client.data_set for client, _ in results)
-            ]
-            for of in ("accuracy fitted", "accuracy true")
-        ]
-        lines.append(_row(_alpha(alpha), *(f"{np.mean(values):+.1f}" for values in found)))
-    return "\n".join(lines) + "\n"
+        of = [(client, scores) for client, scores in results if client.alpha == alpha]
+        both = (gain_of(of, (OURS, "accuracy" + kind), (OURS, "accuracy")) for kind in (" fitted", " true"))
+        over.append((alpha_text(alpha), *both))
+    keys = ("data", "α", "N")
+    return [
+        Table(titled("Gain over random", designed), (*keys, OURS, f"{OURS}, fitted at home"), tuple(gains)),
+        Table(
+            titled(f"What fitting at home gives {OURS}", designed),
+            (*keys, "fitted", "true shares", "balanced, as trained", "balanced, fitted"),
+            tuple(fits),
+        ),
+        Table(titled("The same, all domains", designed), ("α", "fitted", "true shares"), tuple(over)),
+        Table(titled("Accuracy in %", designed), (*keys, *METHODS, f"{OURS}, fitted at home"), tuple(means)),
+    ]
 
 
-Group_ = list[dict[str, dict[str, float]]]
-
-
-def _cells(
-    results: Sequence[tuple[Client, dict[str, dict[str, float]]]],
-) -> Iterator[tuple[str, float | None, int, Group_]]:
+def cells(results: Results) -> Iterator[tuple[str, float | None, int, _Of]]:
+    """Data set, α, number of records, and the clients that have them."""
     for name in dict.fromkeys(client.data_set for client, _ in results):
         for alpha in ALPHAS:
             for records in RECORDS:
                 wanted = (name, alpha, records)
-                group = [s for c, s in results if (c.data_set, c.alpha, c.records) == wanted]
+                group = [(c, s) for c, s in results if (c.data_set, c.alpha, c.records) == wanted]
                 if group:
                     yield name, alpha, records, group
 
 
-def _alpha(alpha: float | None) -> str:
+def alpha_text(alpha: float | None) -> str:
+    """α as tables print it."""
     return "none" if alpha is None else f"{alpha:g}"
 
 
-def _mean(group: Group_, method: str, measure: str) -> float:
-    return 100 * float(np.mean([scores[method][measure] for scores in group]))
+def _mean(group: _Of, method: str, measure: str) -> float:
+    return 100 * float(np.mean([scores[method][measure] for _, scores in group]))
 
 
-def _gain(group: Group_, measure: str) -> str:
-    gain = paired_gain([100 * (scores[OURS][measure] - scores[OURS]["accuracy"]) for scores in group])
-    return f"{gain.mean:+.1f}" + (f" ± {gain.half_width:.1f}" if gain.half_width is not None else "")
-
-
-def _row(*cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"
+def gain_of(group: _Of, ours: tuple[str, str], other: tuple[str, str]) -> Gain:
+    """Of one method and measure over another, with its interval over sites."""
+    differences = [scores[ours[0]][ours[1]] - scores[other[0]][other[1]] for _, scores in group]
+    return paired_gain(differences, [f"{client.data_set} {client.private}" for client, _ in group])

@@ -1,4 +1,4 @@
-"""From cells to lines of a table: mean, spread over seeds, paired gain over random, share of the gap closed."""
+"""From cells to lines of a table: paired gains over sites, shares of two gaps, mean, spread over seeds."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.demo.statistics import Gain, Spread, paired_gain, spread
 from proxyset.wire.probe import Dtype
 from proxyset_lab.cell import Cell, PoolKind
 from proxyset_lab.cells import Result
+from proxyset_lab.designed import designed_on
 from proxyset_lab.experiment import Experiment
+from proxyset_lab.intervals import Closed, closed
 from proxyset_lab.methods import needs
 from proxyset_lab.store import Store
 
-_CEILINGS = ("mak", "ecos:clear")
-_GAP = 0.002  # a smaller gap between random and the ceiling has no share worth a number
+ALL_ID, MAK = "all-id", "mak"  # the two ceilings: the paper's, and an oracle with the same budget
 
 Pair = tuple[str, int]  # private domain and seed
 
@@ -27,6 +29,7 @@ class Setting(NamedTuple):
 
     data_set: str
     pool: PoolKind
+    designed: bool
     method: str
     budget: int | None
     clusters: int | None
@@ -37,14 +40,14 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One method in one setting, over all private domains and seeds.
+    """One method in one setting, over all private domains (sites) and seeds, those that the rule was designed on apart.
 
     Attributes:
         budget: that the gain refers to; a method without a budget has a line at each.
         accuracy: the metric; mean over domains and seeds, standard deviation over seeds of the mean over domains.
-        gain, over_center: over random, over k-center, at the same budget and over pairs of equal domain and seed; None
-            where there is nothing to compare.
-        closed: share of the gap from random to the ceiling; None where there is no gap.
+        gain, over_center, over_default: over random, k-center, the default rule, at the same budget and over pairs of equal
+            domain and seed, with their interval over sites; None where there is nothing to compare.
+        of_all_id, of_mak: share of the gap from random to each ceiling; None where it means nothing.
         own_share: part of the training items that is of the private domain; None when nothing was picked.
         epsilon: as spent, None when nothing was.
         bytes_down, bytes_up, multiply_adds, rounds, seconds: means over the runs.
@@ -56,7 +59,9 @@ class Line:
     accuracy: Spread
     gain: Gain | None
     over_center: Gain | None
-    closed: float | None
+    over_default: Gain | None
+    of_all_id: Closed | None
+    of_mak: Closed | None
     own_share: float | None
     epsilon: float | None
     bytes_down: float
@@ -80,7 +85,7 @@ def summarise(experiment: Experiment, store: Store) -> list[Line]:
     for group in experiment.groups():
         results = store.read(group)
         for cell in experiment.cells(group):
-            setting = _setting(cell)
+            setting = _setting(cell, designed_on(group.data_set, group.private))
             expected[setting] = expected.get(setting, 0) + 1
             found.setdefault(setting, {})
             if cell in results:
@@ -88,22 +93,20 @@ def summarise(experiment: Experiment, store: Store) -> list[Line]:
     lines = []
     for data in experiment.data:
         for pool in experiment.pools:
-            here = {
-                s: runs for s, runs in found.items() if runs and (s.data_set, s.pool) == (data.name, pool)
-            }
-            for budget in data.budgets:
-                lines += _lines(here, budget, expected)
+            for designed in (False, True):
+                wanted = (data.name, pool, designed)
+                here = {s: runs for s, runs in found.items() if runs and s[:3] == wanted}
+                for budget in data.budgets:
+                    lines += _lines(here, budget, expected)
     return lines
 
 
 def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[Setting, int]) -> list[Line]:
     at = {s: runs for s, runs in here.items() if s.budget in (budget, None)}
-    random, center = (
-        next((runs for s, runs in at.items() if s.method == name), {}) for name in ("random", "k-center")
+    random, center, default, all_id, oracle = (
+        next((runs for s, runs in at.items() if s.method == name), {})
+        for name in ("random", "k-center", DEFAULT_STRATEGY, ALL_ID, MAK)
     )
-    base = _mean(random.values()) if random else None
-    tops = [_mean(runs.values()) for s, runs in at.items() if s.method in _CEILINGS]
-    gap = max(tops) - base if tops and base is not None else 0.0
     lines = []
     for setting, runs in at.items():
         mean = _mean(runs.values())
@@ -117,7 +120,9 @@ def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[
                 Spread(mean, _over_seeds(runs)),
                 _gain(runs, random),
                 _gain(runs, center),
-                (mean - base) / gap if base is not None and gap > _GAP else None,
+                _gain(runs, default),
+                closed(_by_site(runs), _by_site(random), _by_site(all_id)),
+                closed(_by_site(runs), _by_site(random), _by_site(oracle)),
                 float(np.mean(own)) if own else None,
                 max(spent) if spent else None,
                 float(np.mean([c.bytes_down for c in costs])),
@@ -133,13 +138,20 @@ def _lines(here: dict[Setting, dict[Pair, Result]], budget: int, expected: dict[
 
 
 def _gain(runs: dict[Pair, Result], base: dict[Pair, Result]) -> Gain | None:
-    differences = [runs[p].outcome.score - base[p].outcome.score for p in runs if p in base]
-    return paired_gain(differences) if differences and runs is not base else None
+    pairs = [pair for pair in runs if pair in base]
+    differences = [runs[pair].outcome.score - base[pair].outcome.score for pair in pairs]
+    return paired_gain(differences, [site for site, _ in pairs]) if pairs and runs is not base else None
 
 
-def _setting(cell: Cell) -> Setting:
+def _setting(cell: Cell, designed: bool) -> Setting:
     group = cell.group
-    return Setting(group.data_set, group.pool, *cell[1:])
+    return Setting(group.data_set, group.pool, designed, *cell[1:])
+
+
+def _by_site(runs: dict[Pair, Result]) -> dict[str, float]:
+    """Site → mean score over its seeds."""
+    sites = dict.fromkeys(site for site, _ in runs)
+    return {at: _mean(result for (site, _), result in runs.items() if site == at) for at in sites}
 
 
 def _mean(results: Iterable[Result]) -> float:

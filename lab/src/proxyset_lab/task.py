@@ -18,12 +18,13 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, rank
 from proxyset.demo.classifier import Labels
-from proxyset.demo.splits import Rows, Split, split
+from proxyset.demo.splits import Rows
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.release import Release
-from proxyset_lab.cell import Data, Group
+from proxyset_lab.cell import MOST_SHARE, Data, Group, own_share
 from proxyset_lab.features import Features
+from proxyset_lab.sides import Sides, sides
 from proxyset_lab.training import Training, training_of
 
 _DEFAULT_CLUSTERS = 100
@@ -49,24 +50,36 @@ class Task:
     work: Path
     releases: Path
     delta: float = 1e-5
-    split: Split = field(init=False)
+    split: Sides = field(init=False)
     pool: Rows = field(init=False)
 
     def __post_init__(self) -> None:
         groups = self.features.groups
-        self.split = split(
+        self.split = sides(
             [str(domain) for domain in self.features.domains],
             self.group.private,
             self.group.seed,
             groups=None if groups is None else [str(group) for group in groups],
+            twins=self.features.twins,
             most=self.data.most,
         )
         if self.data.records is not None:
             few = self.rng(7).permutation(self.split.client)[: self.data.records]
             self.split = replace(self.split, client=np.sort(few))
+        if (share := own_share(self.group.pool)) is not None:
+            self.split = self._holding(share)
         own = np.isin(self.split.pool, self.split.in_distribution)
-        kinds = {"id+ood": np.ones_like(own), "id": own, "ood": ~own}
-        self.pool = self.split.pool[kinds[self.group.pool]]
+        kinds = {"id": own, "ood": ~own}
+        self.pool = self.split.pool[kinds.get(self.group.pool, np.ones_like(own))]
+
+    def _holding(self, share: float) -> Sides:
+        """The same sides with a pool of which `share` is of the client's kind; of two shares, the larger has the other's items."""
+        own, others = self.split.in_distribution, self.split.others
+        size = min(len(others), int(len(own) / MOST_SHARE))  # whatever the share
+        own = own[: round(share * size)]
+        others = others[: size - len(own)]
+        pool = self.rng(16).permutation(np.concatenate([own, others]))
+        return replace(self.split, in_distribution=own, others=others, pool=pool)
 
     @property
     def training(self) -> Training:

@@ -11,6 +11,7 @@ These are all its requests, and what decides about them:
     GET offers      at moments of a schedule that was fixed when the agent began; never while an errand is open
     GET probe       in the same round, where the owner's terms are what the offer asks for; again only when an answer failed,
                     or the ledger has changed since the owner or the policy said no
+    GET encoder     with the probe, where it is not on this machine and the policy lets the agent fetch it (fetch_encoders)
     POST release    or report, where a two-party sum is asked for: a whole multiple of the hold after that round began, for all
                     errands of it together, in the order of their names: campaigns that the terms, the policy and the owner
                     allow. Its size follows from the probe and the terms
@@ -30,6 +31,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from proxyset.agent import errands, inbox
+from proxyset.agent.encoders import fetch_unattended
 from proxyset.agent.errands import Errand
 from proxyset.agent.moments import due, rounds, wait_until
 from proxyset.client.answer import answer_probe
@@ -39,11 +41,14 @@ from proxyset.client.policy import in_force
 from proxyset.client.private_data import Data, Tally
 from proxyset.client.shares import objection, share_votes
 from proxyset.client.terms import Terms
+from proxyset.encoders.kept import TRAVELLING, kept
 from proxyset.errors import (
     ApprovalNeeded,
     ArtifactError,
+    EncoderMissing,
     InvalidInput,
     LedgerError,
+    MissingExtra,
     ProxysetError,
     Refused,
     Rejected,
@@ -190,6 +195,7 @@ class Agent:
             if room < 0:
                 break  # the rest in the next round
             data = self.service.campaign(offer.campaign).pull()
+            self._fetch_lacking(offer.campaign, data)
             errand = Errand(
                 server=self.service.url,
                 campaign=offer.campaign,
@@ -199,6 +205,22 @@ class Agent:
             )
             errands.put(self.ledger, errand, data)
         return errands.kept(self.ledger, self.service.url)
+
+    def _fetch_lacking(self, campaign: str, data: bytes) -> None:
+        """Fetch the encoder of a probe, where it is lacking and the policy lets the agent do that."""
+        policy, _ = in_force(self.ledger)
+        if policy is None or not policy.fetch_encoders or self.terms.encoder is not None:
+            return
+        try:
+            spec = Probe.from_bytes(data).encoder
+            if spec.name not in TRAVELLING or kept(spec):
+                return
+            package = self.service.encoder(campaign)
+            found = fetch_unattended(package, spec.fingerprint, self.ledger, self.service.url, policy)
+            facts = {"fetched": spec.fingerprint[:12], "folder": str(found.folder), "key": found.package.key}
+        except (Rejected, Refused, ArtifactError, InvalidInput, MissingExtra) as error:
+            facts = {"why": str(error)}
+        self.report("encoder", {"campaign": campaign, **facts})
 
     def _drawn(self, errand: Errand, fates: dict[str, Fate]) -> Release | Shared | None:
         """The answer to an errand, drawn now or earlier; None, and its fate, when there is none."""
@@ -211,6 +233,11 @@ class Agent:
             fate, facts["why"] = Fate.refused, str(error)
         except LedgerError:
             raise
+        except EncoderMissing as error:
+            fate, facts["why"] = (
+                Fate.failed,
+                f"{error}. Here: proxyset client fetch-encoder {errand.server} --campaign {errand.campaign}",
+            )
         except ProxysetError as error:  # data or a probe that cannot be read
             fate, facts["why"] = Fate.failed, str(error)
         self._settle(errand, fate, fates, facts | {"seconds": round(time.monotonic() - begin, 2)})

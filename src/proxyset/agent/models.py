@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from proxyset import atomic
 from proxyset.agent import enrolment
@@ -68,21 +69,9 @@ def fetch_model(
         TransportError: it cannot be had. ArtifactError: it is damaged, wrongly signed, or not accepted.
         Refused: another key has signed it, or the policy does not allow this one. LedgerError: the pin cannot be read or written.
     """
-    if key is not None and (len(key) != 64 or set(key) - set("0123456789abcdef")):
-        raise InvalidInput(f"{key!r} is not a public key: it has 64 hexadecimal digits")
-    remote = is_url(origin)
-    server = server if server is not None else str(origin) if remote else ""
-    if campaign is not None:
-        data = enrolment.service(ledger, str(origin), timeout).model(campaign)
-    elif remote:
-        data = Http(str(origin), timeout).pull_model()
-    else:
-        data = read_message(Path(origin), "model", MODEL_LIMIT)
-    model = Model.from_bytes(data)
-    policy, _ = in_force(ledger)
-    if policy:
-        policy.check_model(model.key)
-    check_key(ledger, model.key, server, key)
+    server = maker(origin, server, key)
+    model = Model.from_bytes(pulled(origin, "model", ledger, campaign, timeout))
+    check_signer(ledger, model.key, server, key)
     try:
         with atomic.new_folder(out, atomic.SECRET) as folder:
             model.save(folder)
@@ -90,3 +79,43 @@ def fetch_model(
     except FileExistsError as error:
         raise InvalidInput(str(error)) from None
     return Fetched(Path(out), model, new)
+
+
+def maker(origin: str | os.PathLike[str], server: str | None, key: str | None) -> str:
+    """The owner's name for whoever made what is fetched: the one given, or the URL, or "" for a file.
+
+    Raises:
+        InvalidInput: the key that must have signed it is no key.
+    """
+    if key is not None and (len(key) != 64 or set(key) - set("0123456789abcdef")):
+        raise InvalidInput(f"{key!r} is not a public key: it has 64 hexadecimal digits")
+    return server if server is not None else str(origin) if is_url(origin) else ""
+
+
+def pulled(
+    origin: str | os.PathLike[str],
+    what: Literal["model", "encoder"],
+    ledger: Ledger,
+    campaign: str | None,
+    timeout: float,
+) -> bytes:
+    """A signed package as it comes from a campaign's server, from an open server, or out of a file.
+
+    Raises:
+        InvalidInput: a campaign is named of a server without enrolment. TransportError: it cannot be had.
+    """
+    if campaign is not None:
+        service = enrolment.service(ledger, str(origin), timeout)
+        return service.model(campaign) if what == "model" else service.encoder(campaign)
+    if is_url(origin):
+        http = Http(str(origin), timeout)
+        return http.pull_model() if what == "model" else http.pull_encoder()
+    return read_message(Path(origin), what, MODEL_LIMIT)
+
+
+def check_signer(ledger: Ledger, signer: str, server: str, expected: str | None) -> None:
+    """Raise Refused when the policy in force, or the key that the owner named or pinned, does not allow this one."""
+    policy, _ = in_force(ledger)
+    if policy:
+        policy.check_model(signer)
+    check_key(ledger, signer, server, expected)

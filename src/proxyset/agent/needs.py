@@ -18,6 +18,7 @@ from proxyset.fingerprint import canonical_json
 
 KINDS = {"embeddings": "embedding", "hog": "image", "onnx": "image", "wordllama": "text", "tabular": "table"}
 _PICTURES = f"Pictures ({', '.join(READ)}), read with their colours on white and turned upright"
+_FETCH = "the folder that you have, or what `proxyset client fetch-encoder` fetches"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,7 @@ def needs_of(encoder: EncoderSpec) -> Needs:
         )
     if encoder.name == "onnx":
         weights = str(encoder.params.get("weights_sha256"))[:64]
-        words = (
-            f"{_PICTURES}, and the encoder's folder (onnx:FOLDER), whose weights have the SHA-256 {weights}."
-        )
+        words = f"{_PICTURES}, and the encoder, whose weights have the SHA-256 {weights}: {_FETCH}."
         return Needs(kind, words)
     if encoder.name == "hf":
         return _hub(encoder)
@@ -85,7 +84,7 @@ def needs_of(encoder: EncoderSpec) -> Needs:
 
 def _hub(encoder: EncoderSpec) -> Needs:
     weights = str(encoder.params.get("weights_sha256"))[:64]
-    folder = f"the encoder's folder (hf:FOLDER), whose weights have the SHA-256 {weights}."
+    folder = f"the encoder, whose weights have the SHA-256 {weights}: {_FETCH}."
     if encoder.params.get("takes") == "image":
         return Needs("image", f"{_PICTURES}, and {folder}")
     return Needs(

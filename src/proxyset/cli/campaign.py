@@ -19,7 +19,7 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.errors import InvalidInput, StateError
-from proxyset.server import campaigns
+from proxyset.server import campaigns, encoders
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.state import State
 from proxyset.server.two_party import create as two_party
@@ -27,6 +27,7 @@ from proxyset.server.two_party.create import Agreement
 from proxyset.server.two_party.job import aggregate as run_aggregation
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
+from proxyset.wire.encoder_package import PACKAGE_LIMIT, EncoderPackage
 from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 from proxyset.wire.release import RELEASE_LIMIT
@@ -91,6 +92,12 @@ def create(
             min=1,
         ),
     ] = None,
+    floor: Annotated[
+        float,
+        typer.Option(
+            help="ε of one vote if server and helper work together: randomised at home. 0: none.", min=0
+        ),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Begin a campaign; a state is begun with the first. A running server offers it at once.
@@ -122,12 +129,14 @@ def create(
     }
     if (aggregate is Aggregation.two_party) != bool(helper):
         raise InvalidInput("--aggregate two-party and --helper URL go together")
+    if floor and not helper:
+        raise InvalidInput("--floor is for two-party sums: with local noise every answer has its own")
     if aggregate is Aggregation.two_party:
         most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
         privacy = privacy_statement(
             epsilon_high, delta, unit.value, adjacency.value, max_records, whole_records=True
         )
-        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy)
+        agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy, floor)
         made = two_party.create(book, name, opened, ask, agreed, **options)
     else:
         made = campaigns.create(book, name, opened, ask, **options)
@@ -348,6 +357,24 @@ def publish_model(
     published = book.publish_model(name, io.BytesIO(Model.open(model).to_bytes()), model.name)
     facts = {"campaign": name, "sha256": published.sha256, "bytes": published.bytes}
     emit(facts, f"{model}: {published.bytes:,} bytes, SHA-256 {published.sha256}", json)
+
+
+@app.command("publish-encoder")
+def publish_encoder(
+    name: Name,
+    encoder: Annotated[Path, typer.Argument(help="Signed encoder (proxyset encoder pack).")],
+    state: StateFolder = "state",
+    json: Json = False,
+) -> None:
+    """Let the clients of a campaign, and of all others that ask with the same encoder, fetch it.
+
+    Example: proxyset campaign publish-encoder lung-ct minilm.encoder
+    """
+    book = State.open(state, create=False)
+    package = EncoderPackage.from_bytes(read_message(encoder, "encoder", PACKAGE_LIMIT))
+    file = encoders.publish_encoder(book, name, package)
+    facts = {"campaign": name, "fingerprint": file.name, "bytes": file.stat().st_size, "key": package.key}
+    emit(facts, f"{encoder}: offered to clients, {facts['bytes']:,} bytes", json)
 
 
 def _facts(state: State, campaign: Campaign, releases: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from proxyset.cli import (
     audit,
     check,
     client_label,
+    fetch_encoder,
     history,
     ledger,
     options,
@@ -33,6 +34,7 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Account, Ledger
 from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
+from proxyset.errors import EncoderMissing
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
 from proxyset.wire.server_name import server_name
@@ -146,24 +148,27 @@ def pull(
     server, book = server_name(url), Ledger.open(ledger)
     before, transport, asked = book.spent(), Http(server, timeout), time.time()
     probe = Probe.from_bytes(transport.pull())
-    release = answer(
-        probe,
-        data,
-        epsilon=epsilon,
-        delta=delta,
-        ledger=book,
-        unit=unit.value,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency.value,
-        server=server,
-        dataset=dataset,
-        encoder=encoder,
-        fresh=fresh,
-        approved=approve,
-        new_index=new_index,
-        confirm=confirming(strict),
-    )
+    try:
+        release = answer(
+            probe,
+            data,
+            epsilon=epsilon,
+            delta=delta,
+            ledger=book,
+            unit=unit.value,
+            max_records=max_records,
+            person=person,
+            adjacency=adjacency.value,
+            server=server,
+            dataset=dataset,
+            encoder=encoder,
+            fresh=fresh,
+            approved=approve,
+            new_index=new_index,
+            confirm=confirming(strict),
+        )
+    except EncoderMissing as error:
+        raise EncoderMissing(f"{error}. Here: proxyset client fetch-encoder {url}") from None
     _hold(asked, hold)
     transport.push(release.to_bytes())
     sent, debited, left = len(release.to_bytes()), book.spent() - before, book.remaining(server)
@@ -202,6 +207,7 @@ app.command()(history.look)
 app.command()(report.report)
 app.command()(owner.serve)
 app.command()(predict.fetch_model)
+app.command()(fetch_encoder.fetch_encoder)
 app.command()(predict.predict)
 app.command()(predict.adapt)
 app.command()(audit.audit)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from proxyset import atomic
 from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.encoders import Encoder, load_encoder
@@ -61,6 +62,38 @@ def fetch(
 
     fetch_encoder(name, out, network, revision)
     emit({"folder": str(out)}, f"{out}: use it on both sides as --encoder hf:{out}", as_json)
+
+
+@app.command()
+def pack(
+    spec: Annotated[str, typer.Argument(help="onnx:FOLDER, hf:FOLDER or hf:FOLDER/onnx/FILE.onnx.")],
+    key: Annotated[
+        Path, typer.Option(help="File of the private key that signs models (proxyset model key).")
+    ],
+    out: Annotated[Path, typer.Option(help="The one file to hand out.")],
+    index: Annotated[
+        Path | None, typer.Option(help="The index that was built with it.", show_default=False)
+    ] = None,
+    name: Annotated[str, typer.Option(help="For people; the folder's name.", show_default=False)] = "",
+    licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
+    origin: Annotated[str, typer.Option(help="Where it is from.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Pack and sign an encoder for data owners who have none; they fetch it with `proxyset client fetch-encoder`.
+
+    Example: proxyset encoder pack hf:minilm --index index --key cloud.key --licence Apache-2.0 --out minilm.encoder
+    """
+    from proxyset.cloud.encoder_packing import pack_encoder
+    from proxyset.cloud.index import Index
+    from proxyset.wire.signing import read_key
+
+    asked = Index.open(index).manifest.encoder if index else None
+    package = pack_encoder(spec, read_key(key), asked=asked, name=name, licence=licence, origin=origin)
+    atomic.write_bytes(out, package.to_bytes())
+    card = package.card
+    facts = {"file": str(out), "key": package.key, "card": card.model_dump(mode="json")}
+    words = f"{out}: {card.name}, {card.bytes:,} bytes, fingerprint {card.encoder.fingerprint}, signed by {package.key}"
+    emit(facts, words, as_json)
 
 
 @app.command()

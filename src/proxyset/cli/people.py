@@ -136,7 +136,7 @@ def create_operator(
 
     Example: proxyset server operators create ann --scope read --scope campaigns > ann.token
     """
-    secret = State.open(state).create_operator(name, scope)
+    secret = State.open(state).accounts.create(name, scope)
     held = ", ".join(sorted(set(scope)))
     note(f"for {name!r}, scopes: {held}")
     emit({"token": secret, "name": name, "scopes": sorted(set(scope))}, secret, json)
@@ -148,7 +148,7 @@ def list_operators(state: StateFolder = "state", json: Json = False) -> None:
 
     Example: proxyset server operators list
     """
-    found = State.open(state, create=False).operators()
+    found = State.open(state, create=False).accounts.all()
     facts = [
         {"name": each.name, "scopes": sorted(each.scopes), "revoked": each.revoked is not None}
         for each in found
@@ -170,7 +170,7 @@ def revoke_operator(
 
     Example: proxyset server operators revoke ann
     """
-    State.open(state, create=False).revoke_operator(name)
+    State.open(state, create=False).accounts.revoke(name)
     emit({"name": name}, f"the token of {name} is of no use any more", json)
 
 
@@ -184,5 +184,5 @@ def readmit_operator(
 
     Example: proxyset server operators readmit oidc:ann@hospital.example
     """
-    State.open(state, create=False).readmit_operator(name)
+    State.open(state, create=False).accounts.readmit(name)
     emit({"name": name}, f"{name} may log in by the provider again", json)

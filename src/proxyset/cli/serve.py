@@ -17,7 +17,7 @@ from proxyset.cloud.index import Index
 from proxyset.errors import InvalidInput
 from proxyset.server import app as campaigns
 from proxyset.server import single as server
-from proxyset.server.model import add_model_route
+from proxyset.server.model import add_encoder_route, add_model_route
 from proxyset.server.state import State
 from proxyset.wire.server_name import origin_of, server_name
 
@@ -82,6 +82,9 @@ def serve(
     model: Annotated[
         Path | None, typer.Option(help="Signed model to hand out beside an INDEX.", show_default=False)
     ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="Signed encoder to hand out beside an INDEX.", show_default=False)
+    ] = None,
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner.")] = "",
@@ -96,6 +99,8 @@ def serve(
         raise typer.BadParameter("serve one thing: an INDEX, to anybody, or --state DIR, to enrolled clients")
     if state and model:
         raise InvalidInput("--model goes with an INDEX; a campaign's model: proxyset campaign publish-model")
+    if state and encoder:
+        raise InvalidInput("--encoder goes with an INDEX; a campaign's: proxyset campaign publish-encoder")
     if index and oidc:
         raise InvalidInput("--oidc goes with --state: a server of one INDEX has no operators")
     if (tls_cert is None) != (tls_key is None):
@@ -144,6 +149,8 @@ def serve(
         app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
             add_model_route(app, model)
+        if encoder is not None:
+            add_encoder_route(app, encoder, probe.encoder)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
         words = f"serving {index}; releases go to {releases}"
     running = server_of(app, limits, tls=tls, proxies=proxies)

@@ -5,7 +5,7 @@ server, as an entry of the ledger. A later probe of the same server with another
 that were put in after the first answer was seen; it is refused until the owner agrees to a new index, which is one more
 entry.
 
-The key that signed the first model taken from a server is pinned in the same way, as an entry of its own.
+The key that signed the first model or encoder taken from a server is pinned in the same way, as an entry of its own.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def pin(ledger: Ledger, probe: Probe, server: str, new_index: bool) -> None:
 
 
 def check_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bool:
-    """Whether taking a model signed by `key` needs a new pin.
+    """Whether taking a model or an encoder signed by `key` needs a new pin.
 
     Args:
-        key: the public key that signed the model, hexadecimal.
+        key: the public key that signed it, hexadecimal.
         server: where it comes from.
         expected: the key that the owner named; it stands above the pinned one.
 
@@ -68,12 +68,12 @@ def check_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bo
     Unit:
         None.
     Guarantee:
-        All models taken from `server` between two agreements of the owner are signed by one key.
+        All models and encoders taken from `server` between two agreements of the owner are signed by one key.
     Assumes:
         The first one came from the server meant, unless the owner named its key.
 
     Raises:
-        Refused: the model is signed by another key than the one named or, when none is named, the one pinned.
+        Refused: it is signed by another key than the one named or, when none is named, the one pinned.
     """
     pins = ledger.texts("key", server)
     pinned = pins[-1][1].decode() if pins else ""
@@ -81,7 +81,7 @@ def check_key(ledger: Ledger, key: str, server: str, expected: str | None) -> bo
     if wanted and key != wanted:
         why = "you expect" if expected else f"the server {server!r} is pinned to"
         raise Refused(
-            f"this model is signed by the key {key}; {why} {wanted}. Take no model until its maker says, on another way, that "
+            f"this is signed by the key {key}; {why} {wanted}. Take nothing of it until its maker says, on another way, that "
             "the key is theirs; then name it (key)"
         )
     return key != pinned

@@ -12,7 +12,8 @@
     encoders = ["hog"]               # kinds or fingerprints; empty or absent: none; "any" allows all
     servers = ["https://cloud.example"]  # empty or absent: any
     medoids = true                   # only probes of real items out of a committed index
-    model_keys = ["<public key>"]    # whose models may be fetched; empty or absent: any, and the first is pinned
+    model_keys = ["<public key>"]    # whose models and encoders may be fetched; empty or absent: any, and the first is pinned
+    fetch_encoders = false           # whether the agent may fetch an encoder without a person's look
     aggregation = "local"            # counts leave with noise alone; "two-party": exact ones may leave in two shares
     helpers = []                     # for that: public keys of who may hold the second share
     smallest_sum = 100               # and the fewest reports of a sum that is opened
@@ -110,9 +111,14 @@ encoders = []
 # aggregation = "two-party"
 # helpers = ["..."]
 # smallest_sum = 100
+# vote_floor = 4.0               # only sums of which each vote keeps this epsilon if they do
 
-# Fetch only models that one of these keys has signed. Absent: any key, and the first of a server is pinned.
+# Fetch only models and encoders that one of these keys has signed. Absent: any key, and the first of a server is pinned.
 # model_keys = ["..."]
+
+# Let the agent fetch an encoder that it lacks, if `encoders` allows it and its key is named above or pinned already. Otherwise a
+# person looks at it first (proxyset client fetch-encoder).
+# fetch_encoders = true
 
 # The most that all answers together may cost. Without these three lines the ledger's cap stays as it is.
 [cap]
@@ -164,9 +170,11 @@ class Policy(BaseModel):
     servers: tuple[str, ...] = ()
     medoids: bool = False
     model_keys: tuple[str, ...] = ()
+    fetch_encoders: bool = False
     aggregation: Literal["local", "two-party"] = "local"
     helpers: tuple[str, ...] = ()
     smallest_sum: int = Field(default=100, ge=2)
+    vote_floor: float | None = Field(default=None, gt=0)
     cap: Limit | None = None
     caps: dict[str, Limit] = {}
 
@@ -212,6 +220,12 @@ class Policy(BaseModel):
             raise Refused(
                 f"the policy does not name the helper {task.helper}. If you know whose it is, and trust that it does not work "
                 "with the server, put it into `helpers`"
+            )
+        if self.vote_floor is not None and not 0 < task.floor <= self.vote_floor:
+            kept = f"ε = {task.floor:g} a vote" if task.floor else "nothing"
+            raise Refused(
+                f"the policy demands that a vote keeps ε = {self.vote_floor:g} or less if leader and helper work together "
+                f"(vote_floor), this sum keeps {kept}"
             )
         if task.minimum < self.smallest_sum:
             raise Refused(
@@ -273,9 +287,26 @@ class Policy(BaseModel):
             )
 
     def check_model(self, key: str) -> None:
-        """Raise Refused when a model that this key has signed may not be fetched."""
+        """Raise Refused when a model, or an encoder, that this key has signed may not be fetched."""
         if self.model_keys and key not in self.model_keys:
-            raise Refused(f"the policy does not allow models signed by the key {key}")
+            raise Refused(f"the policy does not allow models or encoders signed by the key {key}")
+
+    def check_unattended(self, encoder: EncoderSpec, server: str, key: str, pinned: bool) -> None:
+        """Raise Refused when the agent may not fetch this encoder by itself.
+
+        Args:
+            key: that signed it.
+            pinned: whether it is the key that this server is pinned to.
+        """
+        if not self.fetch_encoders:
+            raise Refused("the policy leaves fetching encoders to a person (fetch_encoders)")
+        self._check_who(encoder, server)
+        self.check_model(key)
+        if not (pinned or self.model_keys):
+            raise Refused(
+                f"the encoder is signed by the key {key}, which is neither pinned to {server!r} nor named in the policy: look at "
+                "it once, or put the key into `model_keys`"
+            )
 
     def withhold(self, release: Release) -> None:
         """Raise Refused when the noisy counts of a drawn release add up to too few records. The debit stays.

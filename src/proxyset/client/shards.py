@@ -6,6 +6,7 @@ What makes shares takes the debit that paid for them, so that no votes leave wit
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 
 import numpy as np
@@ -35,7 +36,8 @@ def sharing(task: Task) -> Sharing:
     Unit:
         task.privacy.unit.
     Guarantee:
-        Each share by itself is independent of the votes, computationally; what the sum of the shares tells, the task says.
+        Each share by itself is independent of the votes, computationally; what the sum of the shares tells, the task says. With
+        a floor both shares together tell of each vote what is task.floor-DP (`_randomised`).
     Assumes:
         As `wire.task.Task`. The operating system's randomness is good.
 
@@ -46,7 +48,8 @@ def sharing(task: Task) -> Sharing:
 
     def share(votes: NDArray[np.int64]) -> Report:
         id = os.urandom(ID_BYTES)
-        public_share, (leader, helper) = vdaf.shard(task.ctx, votes.tolist(), id, os.urandom(vdaf.rand_size))
+        sent = _randomised(votes, task) if task.floor else votes
+        public_share, (leader, helper) = vdaf.shard(task.ctx, sent.tolist(), id, os.urandom(vdaf.rand_size))
         public = vdaf.encode_public_share(public_share)
         sealed = seal(task, id, public, vdaf.encode_input_share(helper))
         return Report(task, id, public, vdaf.encode_input_share(leader), sealed)
@@ -61,3 +64,32 @@ def sharing(task: Task) -> Sharing:
         return share(votes)
 
     return pay_and_share
+
+
+def _randomised(votes: NDArray[np.int64], task: Task) -> NDArray[np.int64]:
+    """Votes by k-ary randomised response (Kairouz et al., Discrete distribution estimation under local privacy, 2016).
+
+    Of `most` votes, those that are not cast included, each is sent as it is with the chance `task.truthful`, and otherwise drawn
+    evenly from the R clusters and "none". Whole numbers from the operating system's randomness; no step depends on a vote's value.
+
+    Args:
+        votes: (R,) int64, at most task.most in all.
+
+    Returns:
+        (R,) int64, at most task.most in all: the proof of a report holds as it does for exact votes.
+
+    Sensitivity:
+        One vote. A vote more or less than another's is a vote for "none".
+    Unit:
+        One vote; the person has task.most.
+    Guarantee:
+        task.floor-DP for each vote, pure, against whoever sees the votes that are sent. The sum's own guarantee stands: what is
+        sent for two neighbours by the same chance differs by no more than their votes do, so that the sum's divergence, convex in
+        the pair, is at most that of exact votes.
+    Assumes:
+        The operating system's randomness is good.
+    """
+    keep, of = task.truthful.as_integer_ratio()
+    cast = np.repeat(np.arange(task.clusters + 1), [*votes, task.most - votes.sum()]).tolist()
+    sent = [vote if secrets.randbelow(of) < keep else secrets.randbelow(task.clusters + 1) for vote in cast]
+    return np.bincount(sent, minlength=task.clusters + 1)[:-1].astype(np.int64)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from proxyset import atomic
 from proxyset.cloud.alone import Alone
-from proxyset.cloud.assign import EXACT_CLUSTERS, AssignTask, assign_shard
+from proxyset.cloud.assign import AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.index import Index, Manifest
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
-from proxyset.cloud.kmeans_tree import kmeans_tree
+from proxyset.cloud.kmeans_tree import FLAT, kmeans_tree
 from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.pca import Projection, fit_projection
 from proxyset.cloud.progress import Progress, default_progress
@@ -283,7 +283,7 @@ class _Build:
         few = X[_sample(rng, len(X), min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))]
         projection = fit_projection(few, D)
         self._progress("cluster", 1, 2)
-        cluster = kmeans if R <= EXACT_CLUSTERS else kmeans_tree
+        cluster = kmeans if R <= FLAT else kmeans_tree
         centroids = cluster(projection(X), R, np.random.default_rng([seed, 2]))
         self._progress("cluster", 2, 2)
         return projection, centroids

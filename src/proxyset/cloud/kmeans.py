@@ -15,6 +15,7 @@ from proxyset.nearest import NearestCentroid
 
 POINTS_PER_CLUSTER = 128  # twice as many lower the inertia of the whole pool by 0.1 %, at twice the time
 _SEEDING_POINTS = 16  # for seeding, a few dozen a centroid are enough
+_SEEDING_WIDTH = 64  # dimensions in which seeds are sought
 _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE = 4, 2e-3
 
 
@@ -48,10 +49,10 @@ def kmeans(
         raise InvalidInput(f"{clusters} clusters need at least as many points; the sample has {len(X)}")
     size = _SEEDING_POINTS * clusters
     if size >= len(X):
-        return lloyd(X, plus_plus(X, clusters, rng), iterations, tolerance)
+        return lloyd(X, seeds(X, clusters, rng), iterations, tolerance)
     # by chance, not every k-th: pools are often written in an order that repeats
     order = rng.permutation(len(X))
-    C = plus_plus(X[np.sort(order[:size])], clusters, rng)
+    C = seeds(X[np.sort(order[:size])], clusters, rng)
     while size < len(X):
         C = lloyd(X[np.sort(order[:size])], C, _SUBSAMPLE_ITERATIONS, _SUBSAMPLE_TOLERANCE)
         size *= 2
@@ -86,11 +87,23 @@ def lloyd(
     return C
 
 
-def plus_plus(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def seeds(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(R, d) rows of `X` by k-means++, in a random projection where points are wide: a tenth of the time at d = 512.
+
+    Lloyd's iterations make up for what the projection's distances are off (Makarychev, Makarychev and Razenshteyn,
+    "Performance of Johnson–Lindenstrauss transform for k-means and k-medians clustering", STOC 2019).
+    """
+    narrow = X
+    if X.shape[1] > _SEEDING_WIDTH:
+        narrow = X @ rng.standard_normal((X.shape[1], _SEEDING_WIDTH), dtype=np.float32)
+    return X[plus_plus(narrow, clusters, rng)]
+
+
+def plus_plus(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Seeds by k-means++: each new one drawn with probability ∝ squared distance to the seeds so far, best of a few trials.
 
     Returns:
-        (R, d) float32, rows of `X`; distinct as long as `X` has distinct rows left.
+        (R,) rows of `X`; distinct points as long as `X` has distinct rows left.
     """
     trials = 2 + int(np.log(clusters))
     norms = np.einsum("ij,ij->i", X, X)
@@ -108,7 +121,7 @@ def plus_plus(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -
         distances = np.minimum(_squared_distances(X, norms, candidates), nearest)
         best = int(distances.sum(axis=1, dtype=np.float64).argmin())
         chosen[j], nearest = candidates[best], distances[best]
-    return X[chosen].copy()
+    return chosen
 
 
 def cluster_sums(

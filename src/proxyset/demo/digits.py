@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from proxyset.demo.dataset import Content, DataSet, Domain
-from proxyset.demo.drawing import SIZE, Pixels, enlarge, pen_digit, photo_patch, printed_digit
+from proxyset.demo.drawing import SIZE, Pixels, enlarge, pen_digit, photo_patch, printed
 from proxyset.demo.packages import installed_file, read_wheel
 
 CLASSES = 10
+_DIGITS = "0123456789"
 PER_CLASS = 250  # images of each digit in each domain
 _SEED = 20_221_128
 
@@ -69,14 +70,15 @@ DOMAINS = (
 )
 
 
-Drawn = tuple[Pixels, NDArray[np.int64]]
+Drawn = tuple[Pixels, NDArray[np.int64]]  # images and labels
+Printed = tuple[Pixels, NDArray[np.int64], list[str]]  # and fonts
 
 
 def build() -> Content:
     """12,500 PNG images of 32×32, RGB: 5 domains × 10 digits × 250, in random order within a domain.
 
-    The same libraries give the same bytes. Columns: id ("mnist/0042"), domain, label ("0" … "9"), image (PNG
-    bytes).
+    The same libraries give the same bytes. Columns: id ("mnist/0042"), domain, label ("0" … "9"), group (the
+    font of a printed digit; who wrote a written one is not known), image (PNG bytes).
 
     Raises:
         FetchError: a package could not be downloaded.
@@ -93,17 +95,19 @@ def build() -> Content:
     )
 
 
-def assemble(domains: Sequence[Domain], drawn: Sequence[Drawn]) -> Content:
-    """The table of all domains: columns id, domain, label and image (PNG)."""
+def assemble(domains: Sequence[Domain], drawn: Sequence[Drawn | Printed]) -> Content:
+    """The table of all domains: columns id, domain, label, group (the font of what is printed, else the id) and image (PNG)."""
     digest = hashlib.sha256()
     tables = []
-    for domain, (images, labels) in zip(domains, drawn, strict=True):
+    for domain, (images, labels, *fonts) in zip(domains, drawn, strict=True):
         digest.update(images.tobytes())
         digest.update(labels.astype(np.uint8).tobytes())
+        ids = [f"{domain.name}/{number:04d}" for number in range(len(labels))]
         columns = {
-            "id": [f"{domain.name}/{number:04d}" for number in range(len(labels))],
+            "id": ids,
             "domain": [domain.name] * len(labels),
             "label": [str(label) for label in labels],
+            "group": [f"font {font}" for font in fonts[0]] if fonts else ids,
             "image": [_png(image) for image in images],
         }
         tables.append(pa.table(columns))
@@ -117,7 +121,7 @@ DIGITS_SMALL = DataSet(
     download=15_600_000,
     domains=DOMAINS,
     encoder="hog",
-    version=1,
+    version=2,
     fingerprint="77cca770472a6f0f96645b3cdfbb141563bd71e46a8c3e5cebe41160a3d7117a",
     build=build,
 )
@@ -181,11 +185,15 @@ def matplotlib_fonts() -> list[Path]:
     ]
 
 
-def printed_digits(fonts: Sequence[Path], per_class: int) -> Drawn:
-    """`per_class` of each digit, each in a random font."""
+def printed_digits(fonts: Sequence[Path], per_class: int) -> Printed:
+    """`per_class` of each digit, each in a random font; and which font that is."""
     rng = _generator(4)
     labels = rng.permutation(np.repeat(np.arange(CLASSES), per_class))
-    return _draw(lambda row: printed_digit(int(labels[row]), fonts, rng), np.arange(len(labels)), labels)
+    images, chosen = [], []
+    for label in labels:
+        chosen.append(fonts[int(rng.integers(len(fonts)))])
+        images.append(printed(str(label), _DIGITS, chosen[-1], rng))
+    return np.stack(images), labels, [font.stem for font in chosen]
 
 
 def _draw(draw: Callable[[int], Pixels], rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Drawn:

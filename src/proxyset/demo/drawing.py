@@ -65,16 +65,16 @@ def photo_patch(photos: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     return np.asarray(Image.fromarray(photo[y : y + side, x : x + side]).resize((SIZE, SIZE)))
 
 
-def printed_digit(digit: int, fonts: Sequence[Path], rng: np.random.Generator) -> Pixels:
-    """A digit of a random font as on a sign: random colours, size, slant, rotation, blur, often with
+def printed(character: str, alphabet: str, path: Path, rng: np.random.Generator) -> Pixels:
+    """A character of a font as on a sign: random colours, size, slant, rotation, blur, often with
     neighbours.
 
     Follows the idea of SynthDigits (Ganin and Lempitsky, ICML 2015). Returns (SIZE, SIZE, 3).
     """
     fine = 3
     side = SIZE * fine
-    font = ImageFont.truetype(str(fonts[int(rng.integers(len(fonts)))]), int(rng.integers(19, 30) * fine))
-    left, top, right, bottom = font.getbbox(str(digit))
+    font = ImageFont.truetype(str(path), int(rng.integers(19, 30) * fine))
+    left, top, right, bottom = font.getbbox(character)
     width, height = right - left, bottom - top
     x = (side - width) / 2 - left + rng.normal(0, 1.5 * fine)
     y = (side - height) / 2 - top + rng.normal(0, 1.5 * fine)
@@ -83,11 +83,11 @@ def printed_digit(digit: int, fonts: Sequence[Path], rng: np.random.Generator) -
     mask = Image.new("L", (side, side))
     draw = ImageDraw.Draw(mask)
     bold = int(rng.integers(0, 3))
-    draw.text((x, y), str(digit), font=font, fill=255, stroke_width=bold)
+    draw.text((x, y), character, font=font, fill=255, stroke_width=bold)
     for step in (-1, 1):
         if rng.random() < 0.4:
-            text = str(rng.integers(10))
-            draw.text((x + step * (width + 2 * fine), y), text, font=font, fill=255, stroke_width=bold)
+            beside = alphabet[rng.integers(len(alphabet))]
+            draw.text((x + step * (width + 2 * fine), y), beside, font=font, fill=255, stroke_width=bold)
 
     stretch, slant = np.exp(rng.normal(0, 0.12)), rng.normal(0, 0.12)
     centre = side / 2

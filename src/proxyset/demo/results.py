@@ -169,9 +169,10 @@ class Results:
         return float(np.mean([run.score(method, budget).own_share for run in self.runs]))
 
     def gain(self, budget: int, over: str = "random", method: str = "ecos") -> Gain:
-        """How much `method` is ahead of `over`, in accuracy, over pairs of equal domain and seed."""
+        """How much `method` is ahead of `over`, in accuracy: pairs of equal domain and seed, the interval over domains."""
         return paired_gain(
-            [run.score(method, budget).accuracy - run.score(over, budget).accuracy for run in self.runs]
+            [run.score(method, budget).accuracy - run.score(over, budget).accuracy for run in self.runs],
+            [run.private for run in self.runs],
         )
 
 

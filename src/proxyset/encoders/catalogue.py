@@ -12,7 +12,8 @@ from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.encoders.foreign import ENCODERS, NAMES, guarded
 from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
+from proxyset.encoders.kept import TRAVELLING, kept
+from proxyset.errors import EncoderMismatch, EncoderMissing, InvalidData, InvalidInput
 from proxyset.fingerprint import canonical_json
 
 _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "image": "hog"}
@@ -86,18 +87,19 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
 
     Args:
         spec: as it came in the probe; nothing in it is trusted.
-        local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" is needed for an ONNX encoder,
-            since weights do not travel ("hf:FOLDER" likewise), and a function for a probe that was made with one.
+        local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" or "hf:FOLDER" for an encoder of files that was not
+            fetched (`kept`), and a function for a probe that was made with one.
 
     Returns:
         An encoder whose fingerprint is that of `spec`.
 
     Raises:
-        EncoderMismatch: the encoder is unknown here, its parameters are invalid, or it is not the one at
-            hand.
+        EncoderMissing: its files are not here. EncoderMismatch: it is unknown here, its parameters are invalid, or it is not
+            the one at hand.
         InvalidInput, InvalidData: `local` cannot be loaded.
         MissingExtra: the encoder's library is not installed.
     """
+    local = kept(spec) if local is None else local
     if spec.name == FUNCTION and isinstance(local, FunctionEncoder):
         return local.rebuilt(spec, _validated(FunctionParams, spec))
     if isinstance(local, FunctionEncoder):
@@ -177,11 +179,11 @@ def _rebuild(spec: EncoderSpec) -> Encoder:
 
         _validated(WordLlamaParams, spec)
         return WordLlamaEncoder()
-    if spec.name in ("onnx", "hf"):
-        raise EncoderMismatch(
+    if spec.name in TRAVELLING:
+        raise EncoderMissing(
             f"the probe needs the ONNX encoder with the fingerprint {spec.fingerprint} (weights' SHA-256 "
-            f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: "
-            f"get its folder and name it as {spec.name}:FOLDER"
+            f"{str(spec.params.get('weights_sha256'))[:64]!r}), and weights do not travel in a probe: fetch it from whoever asks "
+            f"(proxyset client fetch-encoder SERVER), or get its folder and name it as {spec.name}:FOLDER"
         )
     if spec.name == FUNCTION:
         name = _validated(FunctionParams, spec).function

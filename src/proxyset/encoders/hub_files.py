@@ -16,6 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from proxyset.encoders.onnx_recipe import Preprocessing, read
 from proxyset.errors import InvalidData, InvalidInput
 
+CONFIGURATION = (
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "preprocessor_config.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)  # all that is read here, beside the network and a module's config.json
 MOST_TOKENS = 8192  # of a text that are read
 _LARGEST_FILE = 64 << 20
 _VARIANTS = (

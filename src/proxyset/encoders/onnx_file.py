@@ -66,6 +66,17 @@ def refuse_foreign_operators(model: bytes, path: Path) -> None:
             )
 
 
+def operators(model: bytes, path: Path) -> list[str]:
+    """The names of all operators in the file, each once. Raises InvalidData as above."""
+    return sorted(
+        {
+            bytes(value).decode(errors="replace")
+            for message, number, value in _parts(model, path)
+            if message == "node" and number == _OPERATOR and isinstance(value, memoryview)
+        }
+    )
+
+
 def _parts(model: bytes, path: Path) -> Iterator[tuple[str, int, memoryview | int]]:
     """Every field on a way to a tensor: its message, number and value. Raises InvalidData for what is no ONNX model."""
     waiting = [(memoryview(model), "model", 0)]

@@ -12,6 +12,7 @@ from proxyset.client.answer import answer_probe
 from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
 from proxyset.client.private_data import Tally
+from proxyset.client.shares import share_votes
 from proxyset.flower import messages
 from proxyset.flower.settings import NodeSettings
 from proxyset.wire.probe import Probe
@@ -25,14 +26,15 @@ log = logging.getLogger("flwr.proxyset")  # under Flower's own logger, so that i
 
 @app.query(messages.ACTION)
 def reply(message: Message, context: Context) -> Message:
-    """A release, or nothing.
+    """A release, or, where the server names a task of two parties, a report; or nothing.
 
     Sensitivity:
-        As `client.answer`.
+        As `client.answer`; of a report, as `client.shares`.
     Unit:
         As the owner's settings say.
     Guarantee:
-        What leaves is a release with the guarantee that it states, or a constant. Nothing of the run's configuration is read.
+        What leaves is a release with the guarantee that it states, a report with its task's, or a constant. Nothing of the run's
+        configuration is read. A report leaves only if the policy in the ledger accepts two-party sums and names the helper.
     Assumes:
         This code is what the SuperNode runs: it runs what the SuperLink sends, unless `--trusted-entities` says whose apps.
     """
@@ -55,8 +57,14 @@ def _content(message: Message, context: Context) -> RecordDict:
             approved=probe.fingerprint in settings.approved,
             confirm=_tell,
         )
-        release = answer_probe(probe, settings.data, settings.terms, gate, settings.dataset)
+        task = messages.task_of(message.content)
+        if task is None:
+            answer = answer_probe(probe, settings.data, settings.terms, gate, settings.dataset).to_bytes()
+        else:
+            answer = share_votes(
+                probe, task, settings.data, settings.terms, gate, settings.dataset
+            ).to_bytes()
     except Exception as error:  # noqa: BLE001 - Flower would send the text of whatever is not caught here
         log.error("no answer was sent: %s: %s", type(error).__name__, error)
         return messages.no_reply()
-    return messages.reply(release.to_bytes())
+    return messages.reply(answer)

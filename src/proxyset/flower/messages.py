@@ -1,8 +1,11 @@
-"""What travels inside Flower's messages: the bytes of a probe, the bytes of a release, and nothing else."""
+"""What travels inside Flower's messages: a probe, a two-party sum's task, a release or report, as bytes; nothing else."""
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from proxyset.errors import ArtifactError, MissingExtra
+from proxyset.wire.task import Task
 
 try:
     from flwr.app import ConfigRecord, MessageType, RecordDict
@@ -11,12 +14,15 @@ except ImportError:
 
 ACTION = "answer"
 MESSAGE_TYPE = f"{MessageType.QUERY}.{ACTION}"
-_PROBE, _RELEASE, _BYTES = "proxyset.probe", "proxyset.release", "bytes"
+_PROBE, _TASK, _RELEASE, _BYTES = "proxyset.probe", "proxyset.task", "proxyset.release", "bytes"
 
 
-def question(probe: bytes) -> RecordDict:
-    """The content of the server's message."""
-    return RecordDict({_PROBE: ConfigRecord({_BYTES: probe})})
+def question(probe: bytes, task: Task | None = None) -> RecordDict:
+    """The content of the server's message; with a task it asks for a report to two parties."""
+    content = {_PROBE: ConfigRecord({_BYTES: probe})}
+    if task is not None:
+        content[_TASK] = ConfigRecord({_BYTES: task.model_dump_json().encode()})
+    return RecordDict({**content})
 
 
 def probe_of(content: RecordDict) -> bytes:
@@ -25,6 +31,16 @@ def probe_of(content: RecordDict) -> bytes:
     if found is None:
         raise ArtifactError("the message carries no probe of proxyset")
     return found
+
+
+def task_of(content: RecordDict) -> Task | None:
+    """The task in a message, None where a release is asked for. Raises ArtifactError when it is none."""
+    if _TASK not in content:
+        return None
+    try:
+        return Task.model_validate_json(_bytes(content, _TASK) or b"")
+    except ValidationError as error:
+        raise ArtifactError(f"the message's task is none: {error.errors()[0]['msg']}") from None
 
 
 def reply(release: bytes) -> RecordDict:
@@ -38,7 +54,7 @@ def no_reply() -> RecordDict:
 
 
 def release_of(content: RecordDict) -> bytes:
-    """The release in a message, empty when the node does not answer."""
+    """The release or report in a message, empty when the node does not answer."""
     return _bytes(content, _RELEASE) or b""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from proxyset.server.single import check_release
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
 
-from flwr.app import Context, Message  # isort: skip - messages has told what to install
+from flwr.app import Context, Message, RecordDict  # isort: skip - messages has told what to install
 from flwr.serverapp import Grid, ServerApp  # isort: skip
 
 app = ServerApp()
@@ -128,37 +128,48 @@ def collect(grid: Grid, probe: Probe, folder: Path, *, nodes: int, timeout: floa
     """
     deadline = time.monotonic() + timeout
     content = messages.question(probe.to_bytes())
-    targets = _connected(grid, nodes, deadline)
-    outgoing = [Message(content, target, messages.MESSAGE_TYPE, ttl=timeout) for target in targets]
-    waiting = set(grid.push_messages(outgoing))
+    targets = connected(grid, nodes, deadline)
     kept: dict[Path, None] = {}
     keys: set[str] = set()
     declined = 0
+    for node, data in replies(grid, content, targets, deadline):
+        if not data:
+            declined += 1
+            continue
+        try:
+            release = check_release(data, probe)
+            receipt = Receipt.of(release)
+        except ArtifactError as error:
+            log.warning("node %d: %s", node, error)
+            continue
+        path = folder / f"{release.fingerprint}.safetensors"
+        if path in kept or (receipt and receipt.claim.key in keys):
+            log.warning("node %d: this client has answered before", node)
+            continue
+        atomic.write_bytes(path, data)
+        kept[path] = None
+        keys |= {receipt.claim.key} if receipt else set()
+    return Collected(ReleaseFiles(tuple(kept)), len(targets), declined)
+
+
+def replies(
+    grid: Grid, content: RecordDict, targets: list[int], deadline: float
+) -> Iterator[tuple[int, bytes]]:
+    """Ask nodes one question; (node, what it sent) as answers come, b"" from who declines, until the deadline (monotonic)."""
+    left = max(deadline - time.monotonic(), _POLL_SECONDS)
+    waiting = set(
+        grid.push_messages([Message(content, target, messages.MESSAGE_TYPE, ttl=left) for target in targets])
+    )
     while waiting and time.monotonic() < deadline:
         for message in grid.pull_messages(waiting):
             waiting.discard(message.metadata.reply_to_message_id)
             data = b"" if message.has_error() else messages.release_of(message.content)
-            if not data:
-                declined += 1
-                continue
-            try:
-                release = check_release(data, probe)
-                receipt = Receipt.of(release)
-            except ArtifactError as error:
-                log.warning("node %d: %s", message.metadata.src_node_id, error)
-                continue
-            path = folder / f"{release.fingerprint}.safetensors"
-            if path in kept or (receipt and receipt.claim.key in keys):
-                log.warning("node %d: this client has answered before", message.metadata.src_node_id)
-                continue
-            atomic.write_bytes(path, data)
-            kept[path] = None
-            keys |= {receipt.claim.key} if receipt else set()
+            yield message.metadata.src_node_id, data
         time.sleep(_POLL_SECONDS if waiting else 0)
-    return Collected(ReleaseFiles(tuple(kept)), len(targets), declined)
 
 
-def _connected(grid: Grid, nodes: int, deadline: float) -> list[int]:
+def connected(grid: Grid, nodes: int, deadline: float) -> list[int]:
+    """The nodes that are connected, as soon as there are so many. Raises TransportError at the deadline (monotonic seconds)."""
     while len(found := sorted(grid.get_node_ids())) < nodes:
         if time.monotonic() > deadline:
             raise TransportError(f"{len(found)} nodes are connected, the campaign waits for {nodes}")

@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxyset.server.records import now
+from proxyset.server.rows import text_of
+
+if TYPE_CHECKING:
+    from proxyset.server.database import Session
 
 
 @dataclass(frozen=True)
@@ -45,3 +52,10 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
         return "?"
+
+
+def note(db: Session, act: str, what: str) -> None:
+    """Write down who does what, in the transaction that does it."""
+    who = actor()
+    values = (text_of(now()), who.name, who.way, act, what)
+    db.execute("INSERT INTO acts (at, who, way, act, object) VALUES (?, ?, ?, ?, ?)", values)

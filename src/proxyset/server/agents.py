@@ -1,4 +1,4 @@
-"""The routes for agents: enrol, list campaigns, get a probe, send a release, get a model."""
+"""The routes for agents: enrol, list campaigns, get a probe, send a release, get a model or an encoder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from proxyset.errors import ArtifactError
 from proxyset.server.auth import Asker, Enrolled, signed_body
 from proxyset.server.context import Context, Held, context_of
+from proxyset.server.encoders import encoder_file
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.submission import check_submission, size_limit
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire import campaign as wire
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolment, Offer, Offers
+from proxyset.wire.probe import Probe
 
 router = APIRouter(tags=["agent"])
 
@@ -157,6 +159,25 @@ def model(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
         media_type="application/octet-stream",
         headers={"etag": f'"{published.sha256}"'},
     )
+
+
+@router.get(
+    "/v1/campaigns/{campaign}/encoder",
+    response_class=FileResponse,
+    responses=_responses(_404="no such campaign, or its encoder is not offered")
+    | {200: {"content": _BINARY}},
+)
+def encoder(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
+    """The encoder that the campaign's probe was made with, as a signed package."""
+    context = context_of(request)
+    _, held = _asked(context, campaign)
+    wanted = Probe.from_bytes(bytes(held.answer.body)).encoder.fingerprint
+    file = encoder_file(context.state, wanted)
+    if file is None:
+        raise HTTPException(
+            404, f"the encoder of campaign {campaign!r} is not offered here: ask its operator for it"
+        )
+    return FileResponse(file, media_type="application/octet-stream", headers={"etag": f'"{wanted}"'})
 
 
 def _asked(context: Context, campaign: str) -> tuple[Campaign, Held]:

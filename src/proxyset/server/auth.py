@@ -122,9 +122,9 @@ def operator(scope: Scope, filters: bool = False) -> Callable[..., Awaitable[Ope
 def _bearer(context: Context, token: str) -> Operator | None:
     """Whose token this is: one of ours, or a provider's. Who was revoked here is nobody, whoever vouches."""
     if context.provider is None or token.count(".") != 2:
-        return context.state.operator(token)
+        return context.state.accounts.holder(token)
     who = context.provider.operator(token)
-    known = context.state.operator_named(who.name) if who else None
+    known = context.state.accounts.named(who.name) if who else None
     return None if known and known.revoked else who
 
 

@@ -1,4 +1,5 @@
-"""A state copied whole: database, models, proxy sets and indexes. A copy is a state like any other, in a folder or in PostgreSQL.
+"""A state copied whole: database, models, encoders, proxy sets and indexes. A copy is a state like any other, in a folder or in
+PostgreSQL.
 
 So a backup is a folder that `serve --state` would serve, a restore is the same copy in the other direction, and a state moves
 from SQLite to PostgreSQL and back by one. Pools are not copied: an index names where its pool lies.
@@ -25,7 +26,7 @@ _TABLES = (
     "indexes", "probes", "campaigns", "clients", "tokens", "releases", "operators", "models", "selections", "nonces", "acts",
     "sums", "sum_reports", "sum_jobs", "sum_totals",
 )  # fmt: skip
-_INDEXES, _PROXIES, _MODELS = "indexes", "proxies", "models"
+_INDEXES, _PROXIES, _FILES = "indexes", "proxies", ("models", "encoders")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def copy(source: State, target: State) -> Copied:
     Raises:
         StateError: the target holds something, or one of them cannot be read or written.
     """
-    if target.campaigns() or target.clients() or target.operators():
+    if target.campaigns() or target.clients() or target.accounts.all():
         raise StateError(f"{target.name} is a state that is in use: copy into a new one")
     rows: dict[str, int] = {}
     with source._database.snapshot() as reading, target._database.writing() as writing:
@@ -67,8 +68,9 @@ def copy(source: State, target: State) -> Copied:
                 target.move_selection(drawn.id, place)
             else:
                 missing.append(f"proxy set {drawn.id} of {campaign.id} ({drawn.folder})")
-    if (models := source.folder / _MODELS).is_dir():
-        _copy_folder(models, target.folder / _MODELS)
+    for name in _FILES:
+        if (source.folder / name).is_dir():
+            _copy_folder(source.folder / name, target.folder / name)
     if (key := source.folder / KEY).is_file():
         shutil.copy2(key, target.folder / KEY)
     return Copied(rows, tuple(missing))

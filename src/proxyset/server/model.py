@@ -1,12 +1,15 @@
-"""The cloud's end of giving a model back: one signed file, verified when it comes in and handed out as it is."""
+"""The cloud's end of giving a model back, or an encoder out: one signed file, verified when it comes in and handed out as it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from proxyset.errors import ArtifactError, MissingExtra
-from proxyset.transport.http import MODEL_PATH
+from proxyset.encoders.encoder import EncoderSpec
+from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
+from proxyset.transport.http import ENCODER_PATH, MODEL_PATH
+from proxyset.wire.encoder_package import PACKAGE_LIMIT, EncoderPackage
+from proxyset.wire.files import read_message
 from proxyset.wire.model import Model
 
 if TYPE_CHECKING:
@@ -42,17 +45,38 @@ def add_model_route(app: FastAPI, file: Path) -> Model:
         ArtifactError: the file is not a valid signed model. TransportError: it cannot be read.
         MissingExtra: fastapi is not installed.
     """
+    model = Model.open(file)
+    _hand_out(app, MODEL_PATH, model.to_bytes(), model.card.sha256)
+    return model
+
+
+def add_encoder_route(app: FastAPI, file: Path, asked: EncoderSpec) -> EncoderPackage:
+    """Let a server hand out a signed encoder (`proxyset encoder pack`) at ENCODER_PATH, and return it; as a model.
+
+    Args:
+        asked: the encoder of the probe.
+
+    Raises:
+        InvalidInput: it is another one. ArtifactError, TransportError, MissingExtra: as `add_model_route`.
+    """
+    package = EncoderPackage.from_bytes(read_message(file, "encoder", PACKAGE_LIMIT))
+    offered = package.card.encoder.fingerprint
+    if offered != asked.fingerprint:
+        raise InvalidInput(
+            f"the probe was made with the encoder {asked.fingerprint}, {file} holds {offered}: pack the one of this index"
+        )
+    _hand_out(app, ENCODER_PATH, package.to_bytes(), offered)
+    return package
+
+
+def _hand_out(app: FastAPI, path: str, data: bytes, tag: str) -> None:
     try:
         from fastapi import Response
     except ImportError:
         raise MissingExtra("fastapi", "server", "The server's routes") from None
 
-    model = Model.open(file)
-    data, headers = model.to_bytes(), {"etag": f'"{model.card.sha256}"'}
+    def get() -> Response:
+        return Response(data, media_type="application/octet-stream", headers={"etag": f'"{tag}"'})
 
-    def get_model() -> Response:
-        return Response(data, media_type="application/octet-stream", headers=headers)
-
-    get_model.__annotations__ = {"return": Response}
-    app.get(MODEL_PATH, response_class=Response)(get_model)
-    return model
+    get.__annotations__ = {"return": Response}
+    app.get(path, response_class=Response)(get)

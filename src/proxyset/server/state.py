@@ -2,6 +2,7 @@
 
     DIR/state.sqlite       everything but large files; SQLite, WAL, flushed at every commit. Or PostgreSQL holds it
     DIR/models/SHA256      model files that clients may fetch
+    DIR/encoders/SHA256    packages of encoders that clients may fetch, by fingerprint
     DIR/proxies/           proxy sets drawn from campaigns
     DIR/atlases/           maps of the pools, which the operator's page draws again where they are missing (`page.atlases`)
 
@@ -13,46 +14,41 @@ are 32 random bytes, so nothing slower is needed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset import atomic
-from proxyset.errors import InvalidInput, MissingExtra, NameTaken, StateError, UnknownName
-from proxyset.page.sessions import IDLE_SECONDS
+from proxyset.errors import MissingExtra, NameTaken, StateError, UnknownName
 from proxyset.printable import shortened
 from proxyset.server.acceptance import accept
-from proxyset.server.acting import actor
+from proxyset.server.accounts import Accounts, hashed
+from proxyset.server.acting import note
 from proxyset.server.lists import ID_DIGITS, Lists
 from proxyset.server.records import (
-    OIDC,
     Act,
     Campaign,
     Client,
     IndexRecord,
     Model,
     Nonce,
-    Operator,
     Outcome,
     ReleaseRecord,
     Selection,
     Submission,
     Token,
     check_name,
-    check_scope,
     now,
 )
 from proxyset.server.rows import (
     campaign_of,
     campaign_row,
     client_of,
-    operator_of,
     text_of,
     time_of,
 )
@@ -60,12 +56,11 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.signed_request import WINDOW_SECONDS
 
 if TYPE_CHECKING:
-    from proxyset.server.database import Database, Session
+    from proxyset.server.database import Database
 
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _CHUNK = 1 << 20
-_OPERATOR = "name, scopes, created, revoked, until, hash"
 _RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
@@ -76,11 +71,12 @@ class State:
         name: where it is: a folder, or the URL of a database without its password.
         folder: of its files.
         lists: what operators look through, a page at a time.
+        accounts: the operators, and who is logged in to the page.
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self.folder, self.name = database, folder, database.name
-        self.lists = Lists(database)
+        self.lists, self.accounts = Lists(database), Accounts(database)
 
     @classmethod
     def open(cls, place: str | os.PathLike[str], *, create: bool = True) -> State:
@@ -170,7 +166,7 @@ class State:
                 "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 campaign_row(campaign),
             )
-            _note(db, "begin campaign", campaign.id)
+            note(db, "begin campaign", campaign.id)
 
     def campaigns(self) -> list[Campaign]:
         """All campaigns, oldest first."""
@@ -192,7 +188,7 @@ class State:
                 "UPDATE campaigns SET closed = ? WHERE id = ? AND closed IS NULL", (text_of(now()), id)
             )
             if found.rowcount:
-                _note(db, "close campaign", id)
+                note(db, "close campaign", id)
         return self.campaign(id)
 
     def probe(self, fingerprint: str) -> bytes:
@@ -224,8 +220,8 @@ class State:
         secret = secrets.token_urlsafe(32)
         with self._database.writing() as db:
             times = (text_of(now()), text_of(now() + lifetime))
-            db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (_hash(secret), name, *times))
-            _note(db, "invite client", name)
+            db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (hashed(secret), name, *times))
+            note(db, "invite client", name)
         return secret
 
     def tokens(self) -> list[Token]:
@@ -244,7 +240,7 @@ class State:
             )
             if found.rowcount == 0:
                 raise UnknownName(f"there is no unused token {shortened(id, 40)!r}")
-            _note(db, "withdraw token", id)
+            note(db, "withdraw token", id)
 
     def enroll(self, token: str, key: str) -> Client | None:
         """Pin a client's public key by its token; None when the token is unknown, expired or was used by another key.
@@ -253,7 +249,7 @@ class State:
         """
         with self._database.writing() as db:
             row = db.execute(
-                "SELECT name, expires, client FROM tokens WHERE hash = ?", (_hash(token),)
+                "SELECT name, expires, client FROM tokens WHERE hash = ?", (hashed(token),)
             ).fetchone()
             if row is None or row[2] not in (None, key) or (row[2] is None and time_of(row[1]) <= now()):
                 return None
@@ -261,7 +257,7 @@ class State:
                 "INSERT INTO clients VALUES (?, ?, ?, NULL) ON CONFLICT DO NOTHING",
                 (key, row[0], text_of(now())),
             )
-            db.execute("UPDATE tokens SET client = ? WHERE hash = ?", (key, _hash(token)))
+            db.execute("UPDATE tokens SET client = ? WHERE hash = ?", (key, hashed(token)))
         client = self.client(key)
         return None if client is None or client.revoked else client
 
@@ -276,7 +272,7 @@ class State:
             if db.execute("SELECT 1 FROM clients WHERE key = ?", (key,)).fetchone():
                 raise NameTaken(f"the key {key[:12]} is enrolled already")
             db.execute("INSERT INTO clients VALUES (?, ?, ?, NULL)", (key, name, text_of(now())))
-            _note(db, "add client", key)
+            note(db, "add client", key)
 
     def clients(self) -> list[Client]:
         """All clients, oldest first, revoked ones too."""
@@ -299,7 +295,7 @@ class State:
                 "UPDATE clients SET revoked = ? WHERE key = ? AND revoked IS NULL", (text_of(now()), key)
             )
             if found.rowcount:
-                _note(db, "revoke client", key)
+                note(db, "revoke client", key)
         if (client := self.client(key)) is None:
             raise UnknownName(f"no client has the key {key[:12]}")
         return client
@@ -389,7 +385,7 @@ class State:
                 "sha256 = excluded.sha256, bytes = excluded.bytes, name = excluded.name, published = excluded.published",
                 (campaign, model.sha256, size, name, text_of(model.published)),
             )
-            _note(db, "publish model", f"{campaign} {model.sha256}")
+            note(db, "publish model", f"{campaign} {model.sha256}")
         return model
 
     def model(self, campaign: str) -> Model | None:
@@ -413,7 +409,7 @@ class State:
         columns = "campaign, folder, items, budget, strategy, seed, releases, created"
         with self._database.writing() as db:
             db.execute(f"INSERT INTO selections ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-            _note(db, "draw proxy set", campaign)
+            note(db, "draw proxy set", campaign)
 
     def move_selection(self, id: int, folder: Path) -> None:
         """Remember where a proxy set lies now."""
@@ -430,97 +426,7 @@ class State:
             for id, campaign, folder, items, budget, strategy, seed, releases, at in rows
         ]
 
-    # Operators
-
-    def create_operator(self, name: str, scopes: Iterable[str]) -> str:
-        """A bearer token for an operator. Only its hash is kept. Who was revoked can come again under the same name.
-
-        Args:
-            scopes: each a `Scope`, or one in a campaign, as "read:lung-ct".
-
-        Raises:
-            InvalidInput: no name, or no such scope. NameTaken: another has it.
-        """
-        check_name(name, "an operator's name")
-        if name.startswith(OIDC):
-            raise InvalidInput(f"{name!r}: names that begin with {OIDC!r} are those of a provider's people")
-        secret, held = secrets.token_urlsafe(32), ",".join(sorted(set(map(check_scope, scopes))))
-        with self._database.writing() as db:
-            db.execute("DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL", (name,))
-            if db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
-                raise NameTaken(f"there is an operator {name!r} already: choose another name")
-            db.execute(
-                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, NULL, ?)",
-                (name, held, text_of(now()), _hash(secret)),
-            )
-            _note(db, "make operator", f"{name}: {held}")
-        return secret
-
-    def vouch(self, who: Operator) -> bool:
-        """Remember for whom a provider vouches, until when. Whether he may come in: who was revoked here may not."""
-        held = ",".join(sorted(who.scopes))
-        with self._database.writing() as db:
-            row = db.execute("SELECT revoked FROM operators WHERE name = ?", (who.name,)).fetchone()
-            if row and row[0]:
-                return False
-            db.execute("DELETE FROM operators WHERE name = ?", (who.name,))
-            db.execute(
-                f"INSERT INTO operators ({_OPERATOR}) VALUES (?, ?, ?, NULL, ?, ?)",
-                (
-                    who.name,
-                    held,
-                    text_of(who.created),
-                    text_of(who.until),
-                    who.name,
-                ),  # no token has that hash
-            )
-            _note(db, "vouch for", f"{who.name}: {held}")
-        return True
-
-    def readmit_operator(self, name: str) -> None:
-        """Let somebody who was revoked come again by his provider. Raises UnknownName: nobody such was revoked."""
-        with self._database.writing() as db:
-            found = db.execute(
-                "DELETE FROM operators WHERE name = ? AND revoked IS NOT NULL AND until IS NOT NULL", (name,)
-            )
-            if found.rowcount == 0:
-                raise UnknownName(
-                    f"nobody called {shortened(name, 100)!r} came by a provider and was revoked"
-                )
-            _note(db, "readmit operator", name)
-
-    def operators(self) -> list[Operator]:
-        """All operators, oldest first, revoked ones too."""
-        rows = self._database.rows(
-            "SELECT name, scopes, created, revoked, until FROM operators ORDER BY created, name"
-        )
-        return [operator_of(row) for row in rows]
-
-    def operator_named(self, name: str) -> Operator | None:
-        """Raises nothing: None where there is nobody of that name. Look whether he is `good`."""
-        rows = self._database.rows(
-            "SELECT name, scopes, created, revoked, until FROM operators WHERE name = ?", name
-        )
-        return operator_of(rows[0]) if rows else None
-
-    def operator(self, token: str) -> Operator | None:
-        """Whose token this is; None for a stranger's or a revoked one."""
-        rows = self._database.rows(
-            "SELECT name, scopes, created, revoked, until FROM operators WHERE hash = ? AND revoked IS NULL",
-            _hash(token),
-        )
-        return operator_of(rows[0]) if rows else None
-
-    def revoke_operator(self, name: str) -> None:
-        """Raises UnknownName."""
-        with self._database.writing() as db:
-            if not db.execute("SELECT 1 FROM operators WHERE name = ?", (name,)).fetchone():
-                raise UnknownName(f"there is no operator {name!r}")
-            found = db.execute(
-                "UPDATE operators SET revoked = ? WHERE name = ? AND revoked IS NULL", (text_of(now()), name)
-            )
-            if found.rowcount:
-                _note(db, "revoke operator", name)
+    # Acts
 
     def acts(self) -> list[Act]:
         """What operators did, oldest first. No row of it is ever changed."""
@@ -530,42 +436,7 @@ class State:
     def note(self, act: str, what: str) -> None:
         """Write down what somebody does that changes nothing here."""
         with self._database.writing() as db:
-            _note(db, act, what)
-
-    # Sessions of the page
-
-    def begin_session(self, hash: str, name: str, csrf: str, seen: int) -> None:
-        """Remember who logged in; those that were idle are forgotten."""
-        with self._database.writing() as db:
-            db.execute("DELETE FROM sessions WHERE seen < ?", (seen - int(IDLE_SECONDS),))
-            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, '[]')", (hash, name, csrf, seen))
-            _note(db, "log in", name)
-
-    def session(self, hash: str, seen: int) -> tuple[str, str, int] | None:
-        """Name, token of the forms and last use of a session, unless it was idle for too long."""
-        rows = self._database.rows(
-            "SELECT name, csrf, seen FROM sessions WHERE hash = ? AND seen >= ?",
-            hash,
-            seen - int(IDLE_SECONDS),
-        )
-        return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
-
-    def see_session(self, hash: str, seen: int) -> None:
-        """Remember when a session was last used."""
-        with self._database.writing(flushed=False) as db:
-            db.execute("UPDATE sessions SET seen = ? WHERE hash = ?", (seen, hash))
-
-    def end_session(self, hash: str) -> None:
-        """Forget it."""
-        with self._database.writing() as db:
-            db.execute("DELETE FROM sessions WHERE hash = ?", (hash,))
-
-    def swap_messages(self, hash: str, messages: list[str]) -> list[str]:
-        """What a session was to be told at the top of its next page; these are instead, from now on."""
-        with self._database.writing(flushed=False) as db:
-            row = db.execute("SELECT messages FROM sessions WHERE hash = ?", (hash,)).fetchone()
-            db.execute("UPDATE sessions SET messages = ? WHERE hash = ?", (json.dumps(messages), hash))
-        return list(json.loads(row[0])) if row else []
+            note(db, act, what)
 
     # Where files are: named from the folder of the state, so that both can move together
 
@@ -588,14 +459,3 @@ def require_database() -> None:
         import sqlalchemy  # noqa: F401
     except ImportError as error:
         raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
-
-
-def _note(db: Session, act: str, what: str) -> None:
-    """Write down who does what, in the transaction that does it."""
-    who = actor()
-    values = (text_of(now()), who.name, who.way, act, what)
-    db.execute("INSERT INTO acts (at, who, way, act, object) VALUES (?, ?, ?, ?, ?)", values)
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

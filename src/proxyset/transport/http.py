@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxyset.transport.request import ANSWER_LIMIT, request
+from proxyset.wire.encoder_package import PACKAGE_LIMIT
 from proxyset.wire.model import MODEL_LIMIT
 from proxyset.wire.probe import PROBE_LIMIT
 
 PROBE_PATH = "/v1/probe"
 RELEASES_PATH = "/v1/releases"
 MODEL_PATH = "/v1/model"
+ENCODER_PATH = "/v1/encoder"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Http:
     def pull_model(self) -> bytes:
         """The model that came of the exchange. Raises TransportError when it cannot be had."""
         return self._call("GET", MODEL_PATH, MODEL_LIMIT, "did not send its model")
+
+    def pull_encoder(self) -> bytes:
+        """The encoder that the probe was made with. Raises TransportError when it cannot be had."""
+        return self._call("GET", ENCODER_PATH, PACKAGE_LIMIT, "did not send its encoder")
 
     def _call(self, method: str, path: str, most: int, failed: str, body: bytes = b"") -> bytes:
         url = self.url.rstrip("/") + path

@@ -20,6 +20,7 @@ from proxyset.wire.campaign import (
     Offer,
     Offers,
 )
+from proxyset.wire.encoder_package import PACKAGE_LIMIT
 from proxyset.wire.model import MODEL_LIMIT
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.release import Release
@@ -74,6 +75,10 @@ class Service:
     def model(self, campaign: str) -> bytes:
         """The model that was published for a campaign, as received."""
         return self.call("GET", f"/v1/campaigns/{campaign}/model", MODEL_LIMIT)
+
+    def encoder(self, campaign: str) -> bytes:
+        """The encoder that is offered to the clients of a campaign, as received."""
+        return self.call("GET", f"/v1/campaigns/{campaign}/encoder", PACKAGE_LIMIT)
 
     def call(self, method: str, path: str, most: int, body: bytes = b"", kind: str = "") -> bytes:
         """One signed request; the answer's body, of at most so many bytes.

@@ -1,9 +1,9 @@
 """A model on its way back to the data owner: ONNX, a card that says what it is, and the cloud's signature.
 
-As one file (`to_bytes`): 8 bytes little-endian length of the header; the header, canonical JSON {card, key, signature};
-the ONNX file. As a folder (`save`), ready for any program: model.onnx, card.json, signature.json. The card holds the
-SHA-256 of the ONNX file and the signature covers the card, so it covers everything. Whoever reads a model back has
-verified all of it, and has seen that the ONNX file reads no other file and runs nothing but standard operators.
+As one file (`to_bytes`): a signed package (`sealed`) of the card and the ONNX file. As a folder (`save`), ready for any program:
+model.onnx, card.json, signature.json. The card holds the SHA-256 of the ONNX file and the signature covers the card, so it covers
+everything. Whoever reads a model back has verified all of it, and has seen that the ONNX file reads no other file and runs nothing
+but standard operators.
 
 A model that has seen private data without a guarantee has no such form: it cannot be signed, and a signed one is not accepted, so
 nothing that publishes models can publish it. One that its owner fitted at home is a folder without a signature (`at_home`).
@@ -15,17 +15,27 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_file import refuse_external_data, refuse_foreign_operators
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
-from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.fingerprint import canonical_json
 from proxyset.wire.files import read_message
 from proxyset.wire.lineage import Lineage
+from proxyset.wire.sealed import (
+    HEADER_LIMIT,
+    SHA256,
+    STRICT,
+    Seal,
+    check_whole,
+    header_bytes,
+    parsed,
+    read_header,
+)
 from proxyset.wire.signing import public_half, sign, verify
 
 if TYPE_CHECKING:
@@ -33,17 +43,12 @@ if TYPE_CHECKING:
 
 MODEL, CARD, SIGNATURE = "model.onnx", "card.json", "signature.json"
 MODEL_LIMIT = 1 << 30
-_HEADER_LIMIT = 8 << 20
-_SHA256 = r"^[0-9a-f]{64}$"
-_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-Part = TypeVar("Part", bound=BaseModel)
 
 
 class Pictures(BaseModel):
     """The model takes image files, prepared as this says."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     kind: Literal["image"] = "image"
     preprocessing: Preprocessing
@@ -52,7 +57,7 @@ class Pictures(BaseModel):
 class Features(BaseModel):
     """The model takes what an encoder makes of images, texts, rows of a table or ready embeddings."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     kind: Literal["features"] = "features"
     encoder: EncoderSpec
@@ -67,7 +72,7 @@ class Mixture(BaseModel):
             as often as it says; 1 and zeros where that was not measured.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     shares: list[Annotated[float, Field(ge=0, le=1)]] = Field(min_length=2, max_length=100_000)
     temperature: float = Field(default=1.0, gt=0, le=1000)
@@ -97,14 +102,14 @@ class ModelCard(BaseModel):
         mixture: of its training classes; None in a model that does not say.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     schema_version: Literal["proxyset.model/3"] = "proxyset.model/3"
     name: str = Field(max_length=200)
     classes: list[Annotated[str, Field(max_length=500)]] = Field(min_length=2, max_length=100_000)
     input: Annotated[Pictures | Features, Field(discriminator="kind")]
     lineage: Lineage
-    sha256: str = Field(pattern=_SHA256)
+    sha256: str = Field(pattern=SHA256)
     bytes: int = Field(ge=1, le=MODEL_LIMIT)
     licence: str = Field(default="", max_length=2000)
     origin: str = Field(default="", max_length=10_000)
@@ -126,17 +131,10 @@ class ModelCard(BaseModel):
         Raises:
             TransportError: there is none. ArtifactError: it is damaged or of another version.
         """
-        return _parsed(cls, read_message(folder / CARD, "model card", _HEADER_LIMIT))
+        return parsed(cls, read_message(folder / CARD, "model card", HEADER_LIMIT), "model")
 
 
-class _Seal(BaseModel):
-    model_config = _STRICT
-
-    key: str = Field(pattern=_SHA256)
-    signature: str = Field(pattern=r"^[0-9a-f]{128}$")
-
-
-class _Header(_Seal):
+class _Header(Seal):
     card: ModelCard
 
 
@@ -168,9 +166,7 @@ class Model:
 
     def to_bytes(self) -> bytes:
         """The model as one file. The same model gives the same bytes."""
-        fields: dict[str, Any] = {"card": self.card.model_dump(mode="json"), **self._seal()}
-        header = canonical_json(fields)
-        return len(header).to_bytes(8, "little") + header + self.onnx
+        return header_bytes(self.card, self._seal()) + self.onnx
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
@@ -185,14 +181,7 @@ class Model:
             ArtifactError: not a model, cut off, damaged, of another version, wrongly signed, or with an ONNX file that reads
                 other files or runs more than standard operators.
         """
-        begin = file.read(8)
-        size = int.from_bytes(begin, "little")
-        text = file.read(size) if len(begin) == 8 and 2 <= size <= _HEADER_LIMIT else b""
-        if not text or len(text) < size:
-            raise ArtifactError(
-                f"this is not a model, or it was cut off: {len(begin) + len(text)} bytes read"
-            )
-        header = _parsed(_Header, text)
+        header = read_header(file, _Header, "model")
         onnx = file.read(header.card.bytes + 1)  # one more than there should be shows that there is more
         return _checked(cls(header.card, onnx, header.key, header.signature))
 
@@ -213,7 +202,7 @@ class Model:
             return cls.from_bytes(read_message(path, "model", MODEL_LIMIT))
         if not (path / SIGNATURE).is_file():
             raise ArtifactError(f"{path} is not a signed model: proxyset model sign {path} --key KEY")
-        seal = _parsed(_Seal, read_message(path / SIGNATURE, "signature", _HEADER_LIMIT))
+        seal = parsed(Seal, read_message(path / SIGNATURE, "signature", HEADER_LIMIT), "model")
         onnx = read_message(path / MODEL, "model", MODEL_LIMIT)
         return _checked(cls(ModelCard.read(path), onnx, seal.key, seal.signature))
 
@@ -238,19 +227,22 @@ class Model:
         return {"key": self.key, "signature": self.signature}
 
 
-def check_onnx(onnx: bytes) -> None:
+def check_onnx(onnx: bytes, what: str = "model") -> None:
     """Refuse what a data owner's machine should not load.
+
+    Args:
+        what: "model" or "encoder", for errors.
 
     Raises:
         ArtifactError: no ONNX model, too large, weights in another file, operators outside the standard, branches or loops.
     """
     if len(onnx) > MODEL_LIMIT:
-        raise ArtifactError(f"this model has {len(onnx)} bytes, more than the {MODEL_LIMIT} accepted")
+        raise ArtifactError(f"this {what} has {len(onnx)} bytes, more than the {MODEL_LIMIT} accepted")
     try:
         refuse_external_data(onnx, Path(MODEL))
         refuse_foreign_operators(onnx, Path(MODEL))
     except InvalidData as error:
-        raise ArtifactError(f"this model is not accepted: {error}") from None
+        raise ArtifactError(f"this {what} is not accepted: {error}") from None
 
 
 def _message(card: ModelCard) -> bytes:
@@ -269,27 +261,5 @@ def _checked(model: Model) -> Model:
 
 
 def _whole(model: Model) -> None:
-    if len(model.onnx) != model.card.bytes:
-        raise ArtifactError(
-            f"this model was cut off or added to: {len(model.onnx)} bytes where its card says {model.card.bytes}; fetch it again"
-        )
-    if fingerprint(model.onnx) != model.card.sha256:
-        raise ArtifactError(
-            "this model was changed after it was made (its SHA-256 is not the card's): fetch it again"
-        )
+    check_whole(model.onnx, model.card.bytes, model.card.sha256, "model")
     check_onnx(model.onnx)
-
-
-def _parsed(form: type[Part], data: bytes) -> Part:
-    try:
-        return form.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        if first["loc"][-1:] == ("schema_version",):
-            raise ArtifactError(
-                f"this model has schema {first['input']!r}, this proxyset reads 'proxyset.model/3': use equal versions"
-            ) from None
-        raise ArtifactError(
-            f"this is not a model, or it is damaged: {where or 'its header'}: {first['msg']}"
-        ) from None

@@ -7,10 +7,19 @@ whom another organisation runs. Each of the two adds noise of its own to its sha
 from __future__ import annotations
 
 import hashlib
+import math
+from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
@@ -36,6 +45,8 @@ class Task(BaseModel):
         most: the most votes of one report. A proof holds every client to it.
         privacy: what the noise of ONE aggregator gives each unit of a client's data, in the one opening of the sum.
         minimum: the fewest reports of a sum that is opened.
+        floor: ε of one vote against both aggregators together: each vote is randomised at home before it is shared
+            (`client.shards`). 0: votes are exact, and both together read them.
         leader, helper: their Ed25519 public keys. The helper's shares are sealed to its key.
         nonce: random; the same campaign begun twice is two tasks.
 
@@ -45,10 +56,11 @@ class Task(BaseModel):
         privacy.unit.
     Guarantee:
         Against the leader, and whoever works with it, the sum is privacy.rho-zCDP by the helper's noise; against the helper, by
-        the leader's; against everybody else by either. Nobody but the owner learns a single report.
+        the leader's; against everybody else by either. Nobody but the owner learns a single report. With a floor, who opens a
+        report all the same, by whatever means, learns of each vote what is floor-DP, and of all its `most` votes most · floor.
     Assumes:
         One of the two follows the protocol: it keeps its key and its shares, adds the noise, and opens once. TurboSHAKE128 and
-        libsodium's sealed boxes hold. Together the two can open every single report: then nothing is promised.
+        libsodium's sealed boxes hold. Together the two can open every single report: then nothing but the floor is promised.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -61,6 +73,7 @@ class Task(BaseModel):
     most: int = Field(ge=1, le=MOST_VOTES)
     privacy: PrivacyStatement
     minimum: int = Field(ge=2, le=100_000_000)
+    floor: float = Field(default=0, ge=0, le=20)
     leader: str = Field(pattern=_SHA256)
     helper: str = Field(pattern=_SHA256)
     nonce: str = Field(pattern=_SHA256)
@@ -75,11 +88,20 @@ class Task(BaseModel):
             raise ValueError(
                 f"one {self.privacy.unit} may have {self.privacy.max_records} votes, a report at most {self.most}"
             )
+        if self.floor and (self.privacy.unit, self.privacy.max_records) != ("person", self.most):
+            raise ValueError(
+                f"a floor is for clients who are one person with as many votes as a report has: unit person, {self.most} records"
+            )
         try:
             check_statement(self.privacy)
         except ArtifactError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A task without a floor is, byte for byte, what it was before there were floors."""
+        return {key: value for key, value in fields(self).items() if key != "floor" or value}
 
     @property
     def fingerprint(self) -> str:
@@ -95,6 +117,18 @@ class Task(BaseModel):
     def vdaf(self) -> Prio3L1BoundSum:
         """The verifiable sum with these parameters. Raises MissingExtra, when it is used, without PyCryptodome."""
         return _vdaf(self.clusters, self.most)
+
+    @property
+    def truthful(self) -> Fraction:
+        """The chance that a vote is sent as it is, rather than drawn evenly from the R clusters and "none" (k = R + 1 answers).
+
+        γ/2⁵³ with the largest γ for which no answer is more than e^floor times as likely under one vote as under another,
+        1 + k γ/(2⁵³ − γ) ≤ e^floor; e^floor − 1 is rounded down. 1 without a floor.
+        """
+        if not self.floor:
+            return Fraction(1)
+        odds = Fraction(math.expm1(self.floor)) * (1 - Fraction(1, 1 << 50))
+        return Fraction(math.floor((1 << 53) * odds / (self.clusters + 1 + odds)), 1 << 53)
 
     @property
     def per_cluster(self) -> int:
@@ -113,10 +147,11 @@ class Task(BaseModel):
 
     def words(self) -> str:
         """One line for people and for the ledger: who must be honest, and what follows."""
+        least = f"; then each vote keeps ε = {self.floor:g}, randomised at home" if self.floor else ""
         return (
             f"two-party sum of campaign {self.campaign}: opened once, from at least {self.minimum:,} reports, with noise of "
             f"σ = {self.privacy.sigma:g} by each aggregator; holds unless the leader {self.leader[:12]} and the helper "
-            f"{self.helper[:12]} work together"
+            f"{self.helper[:12]} work together{least}"
         )
 
 

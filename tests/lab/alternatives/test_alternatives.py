@@ -6,7 +6,7 @@ import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 from scipy.optimize import minimize
 
-from proxyset_lab.alternatives import dp_classifier, dp_sgd, fedavg, linear, private_evolution
+from proxyset_lab.alternatives import dp_classifier, dp_newton, dp_sgd, fedavg, linear, private_evolution
 from proxyset_lab.alternatives.linear import Bounded
 from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset_lab.cell import Data, Group
@@ -73,6 +73,28 @@ def test_updates_of_all_participants_equal_those_of_each():
         update = local - W
         update /= max(1.0, np.linalg.norm(update) / fedavg.CLIP)
         assert np.allclose(np.outer(x, steps), update)
+
+
+def test_a_gradient_of_one_record_is_clipped_and_of_many_is_the_slope():
+    rng = np.random.default_rng(0)
+    X, Y, W = rng.normal(size=(9, 4)), np.eye(3)[rng.integers(0, 3, 9)], rng.normal(size=(4, 3))
+    for x, y in zip(X, Y, strict=True):
+        assert np.linalg.norm(dp_newton.gradient(x[None], y[None], 5 * W)) <= dp_newton.CLIP + 1e-12
+    small = X / 100  # too short for the clip to touch
+
+    def loss(flat):
+        scores = small @ flat.reshape(W.shape)
+        return float((np.log(np.exp(scores).sum(axis=1)) - (scores * Y).sum(axis=1)).sum())
+
+    found, step = dp_newton.gradient(small, Y, W).ravel(), 1e-5
+    slopes = [(loss(W.ravel() + e) - loss(W.ravel() - e)) / (2 * step) for e in step * np.eye(W.size)]
+    assert np.allclose(found, slopes, atol=1e-8)
+    H = dp_newton.curvature(small, W)
+    for k in range(3):  # the block of a class is how its gradient bends
+        e = np.zeros_like(W)
+        e[0, k] = step
+        bent = (dp_newton.gradient(small, Y, W + e) - dp_newton.gradient(small, Y, W - e))[:, k] / (2 * step)
+        assert np.allclose(H[k][0], bent, atol=1e-8)
 
 
 def test_federated_noise_is_enough_by_another_accountant():

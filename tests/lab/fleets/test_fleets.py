@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from proxyset.aggregation.party import answer, begin, finish
 from proxyset.client.calibration import privacy_statement
 from proxyset.errors import InvalidInput
 from proxyset_lab.cell import Data, Group
@@ -14,6 +15,7 @@ from proxyset_lab.fleets.plan import Cell, Plan
 from proxyset_lab.fleets.report import write_page
 from proxyset_lab.fleets.run import read
 from proxyset_lab.task import Task
+from tests.aggregation.tasks import HELPER, LEADER, make_report, make_task
 
 PLAN = Plan.model_validate(
     {
@@ -83,6 +85,44 @@ def test_liars_send_what_a_release_may_hold(run, lies):
     assert len({one.fingerprint for one in releases}) == 10
 
 
+@pytest.mark.parametrize("lies", ["invalid", "in bound"])
+def test_the_table_of_two_party_sums_has_what_real_shares_add_up_to(run, lies):
+    probe = run.task.probe(10, None, "float16")
+    cell = Cell("mnist", 0, "fleet", "iid", 8, 0, 10, 0.25, "two-party", lies)
+    accepted = run.accepted(cell, probe)
+    task = make_task(R=10, most=int(accepted.sum(axis=1).max()))
+    reports = [make_report(task, votes) for votes in accepted]
+    reports += [
+        make_report(task, [0] * 10, leader=bytes(len(reports[0].leader))) for _ in range(8 - len(reports))
+    ]
+    begun = begin(task, LEADER, 0, reports)
+    told, theirs = answer(HELPER, begun.job, lambda _: False)
+    mine = finish(begun, told)
+    assert len(mine.accepted) == (6 if lies == "invalid" else 8)
+    assert task.vdaf.unshard([mine.share, theirs.share], len(mine.accepted)) == accepted.sum(axis=0).tolist()
+    sigma = np.sqrt(2) * privacy_statement(0.58).sigma
+    (total,) = run.releases(cell)  # a false alarm in 10⁹ runs
+    assert np.abs(total.counts - accepted.sum(axis=0)).max() < 7 * sigma
+
+
+def test_votes_with_a_floor_are_estimated_as_the_real_total_is(run):
+    probe = run.task.probe(10, None, "float16")
+    cell = Cell("mnist", 0, "fleet", "iid", 3000, 1, 10, 0.0, "two-party, floor 4")
+    exact = run.accepted(cell, probe).sum(axis=0)
+    (total,) = run.releases(cell)  # a false alarm in 10⁹ runs
+    assert np.abs(total.counts - exact).max() < 7 * total.noise
+    assert total.noise > np.sqrt(2) * privacy_statement(0.58).sigma * 1.1
+
+
+def test_liars_within_the_bound_spend_all_of_it(run):
+    probe = run.task.probe(10, None, "float16")
+    cell = Cell("mnist", 0, "fleet", "iid", 8, 0, 10, 0.25, "two-party", "in bound")
+    honest = run.accepted(cell._replace(lies="invalid"), probe)
+    lies = run.accepted(cell, probe)[6:]
+    assert len(honest) == 6 and (lies.sum(axis=1) == run._votes(cell, probe).sum(axis=1).max()).all()
+    assert (lies.sum(axis=0) > 0).sum() == 5
+
+
 def test_the_command_goes_on_where_it_stopped(digits, tmp_path, command):
     plan, out, page = tmp_path / "plan.toml", tmp_path / "out.jsonl", tmp_path / "page.md"
     plan.write_text(
@@ -90,27 +130,27 @@ def test_the_command_goes_on_where_it_stopped(digits, tmp_path, command):
         '[[parts]]\nname = "dealt"\nclients = [1, 3]\nclusters = [8]\n'
     )
     page.write_text(
-        "before\n<!-- generated: proxyset-lab fleets -->\nold\n<!-- end of the generated part -->\nafter\n"
+        "before\n<!-- generated: proxyset-lab fleets, plan -->\nold\n<!-- end of the generated part -->\nafter\n"
     )
     fleets = ("fleets", plan, "--out", out, "--page", page)
     assert command(*fleets)[0] == 0
     first = out.read_text().splitlines()
     assert len(first) == 5 * 4
     out.write_text("\n".join(first[:-3]) + "\n")
-    write_page(Plan.read(plan), read(out), page)
-    assert "4 of 5 pairs" in page.read_text()
-    with pytest.raises(InvalidInput, match="no pair"):
-        write_page(Plan.read(plan), {}, page)
+    write_page(Plan.read(plan), "plan", read(out), page, "Rows of nobody.")
+    assert "Rows of nobody." in page.read_text() and "4 of 5 pairs" in page.read_text()
+    write_page(Plan.read(plan), "plan", {}, page, "")
+    assert "0 of 5 pairs" in page.read_text() and "|" not in page.read_text()
     assert command(*fleets)[0] == 0
-    assert "5 of 5 pairs" in page.read_text()
+    assert "Unfinished" not in page.read_text()
     second = out.read_text().splitlines()
     assert second[:-3] == first[:-3]
     assert set(read(out)) == {Cell(**json.loads(line)["cell"]) for line in first}
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert rows == ["clients", "---", "1", "3", "random", "k-center"]
-    picture = ET.parse(tmp_path / "results" / "fleets-digits-small-20.svg").getroot()
+    assert rows == ["clients", "1", "3", "random", "k-center"] * 2
+    picture = ET.parse(tmp_path / "results" / "fleets-plan-20.svg").getroot()
     assert "dealt, iid" in [element.text for element in picture.iter() if element.tag.endswith("text")]
     page.write_text("no place")
     status, _, error = command(*fleets)

@@ -1,4 +1,5 @@
-"""kill -9 of leader and helper while they aggregate; run as a program: killing.py FOLDER KILLS. Prints what was found, as JSON.
+"""kill -9 of leader and helper while they aggregate; run as a program: killing.py FOLDER KILLS. Tells each kill in a line, and
+prints what was found, as JSON.
 
 This process has loaded everything and has no threads, so that both parties are forks of it: they begin in milliseconds, and the
 kills hit the work instead of Python's start.
@@ -117,6 +118,7 @@ def begin(folder: Path, index: Index, name: str, url: str, helper: str) -> np.nd
 def main(folder: Path, kills: int) -> dict[str, object]:
     stores.JOB_REPORTS = JOB_REPORTS
     sampler(1, 1.0, 1.0, 1.0)  # OpenDP is loaded before the forks
+    folder.mkdir(parents=True, exist_ok=True)
     index, key = tiny_index(folder), helper_key(folder / "helper")
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
@@ -140,6 +142,7 @@ def main(folder: Path, kills: int) -> dict[str, object]:
                     victim = random.choice(["leader", "helper"])
                     killed[victim] += 1
                     kill(leading if victim == "leader" else helper)
+                    sys.stderr.write(f"sum {sums}: {victim} killed; so far {killed}\n")
                     if victim == "helper":
                         if (status := ended(leading)) is None:
                             kill(leading)  # it has lost its helper, or waits for one

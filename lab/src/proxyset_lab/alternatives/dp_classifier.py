@@ -1,4 +1,4 @@
-"""A private classifier "the client's, or public?" whose score ranks the pool, as in selective pre-training (Yu et al. 2023).
+"""A private classifier "the client's, or public?" whose score weighs the pool, after selective pre-training (Yu et al. 2023).
 
 Made private by output perturbation (Chaudhuri, Monteleoni and Sarwate, JMLR 2011) with Gaussian noise.
 """
@@ -6,22 +6,28 @@ Made private by output perturbation (Chaudhuri, Monteleoni and Sarwate, JMLR 201
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select import Candidates, Coverage
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset_lab.alternatives.linear import Bounded
 from proxyset_lab.outcome import Costs, Outcome, classify
 from proxyset_lab.task import Task
 
 PUBLIC, PUBLIC_WEIGHT = 2000, 0.25  # pool items that the client compares with, and what each weighs
-STRENGTH = 10.0  # Λ, fixed and public
+STRENGTH = 20.0  # Λ, fixed and public
 _TOLERANCE = 1e-6
 _STEPS = 2000
 
 
 def dp_classifier(task: Task, budget: int, epsilon: float) -> Outcome:
-    """The `budget` pool items that look most like the client's.
+    """`budget` pool items that stand for the client's: its scores in the place of our log density ratio, and our facility location.
+
+    The score of a logistic classifier is a log density ratio but for a constant, so what follows is what our own rule does.
 
     w minimises Σ_private log(1 + e^(−w·x)) + α Σ_public log(1 + e^(w·x)) + Λ‖w‖²/2 with ‖x‖ ≤ 1.
 
@@ -43,10 +49,24 @@ def dp_classifier(task: Task, budget: int, epsilon: float) -> Outcome:
     sensitivity = (1 + 2 * gradient) / STRENGTH
     sigma = analytic_sigma(epsilon, task.delta) * sensitivity
     w = w + np.random.default_rng().normal(0, sigma, len(w))
-    ranked = np.argsort(-(X[task.pool] @ w), kind="stable")[: min(budget, len(task.pool))]
+    candidates = task.candidates(None)
+    flat = Coverage(np.zeros(len(candidates.sizes)), 0.0)
+    chosen = _Scored(scores=X[task.pool] @ w).rank(
+        candidates, flat, min(budget, len(task.pool)), task.rng(6, 1)
+    )
     arithmetic = 2 * w.size * len(private) * 100  # an orientation: a hundred passes of a good solver
     costs = Costs(epsilon, 2 * public.size, 8 * w.size, arithmetic, 1)
-    return classify(task, task.pool[ranked], costs)
+    return classify(task, task.pool[chosen.rows], costs)
+
+
+@dataclass(frozen=True)
+class _Scored(DensityRatio):
+    """The rule with given log ratios, (n,) in the pool's order."""
+
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
+        yield self.scores
 
 
 def _minimise(private: NDArray[np.float64], public: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

@@ -8,7 +8,7 @@ import typer
 
 from proxyset import cli
 from proxyset.console import command as start
-from proxyset_lab.cli import experiments, measurements, reference, server, studies
+from proxyset_lab.cli import experiments, measurements, reference, server, studies, whole
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for command in (
     experiments.list_, experiments.fetch, experiments.run, experiments.report,
+    whole.all_, whole.where, whole.figures,
     studies.fleets, studies.skew, studies.fixmatch, studies.persons,
     studies.ranked, studies.planner, studies.flower, studies.demo_page,
     measurements.speed, measurements.memory, measurements.encoding, measurements.client, measurements.vdaf,

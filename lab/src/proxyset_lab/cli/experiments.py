@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from proxyset_lab.cells import Result
 
 File = Annotated[Path, typer.Argument(help="TOML file of the experiment.")]
-Results = Annotated[Path, typer.Option(help="Folder that holds the results, one subfolder an experiment.")]
-_RESULTS, _EXPERIMENTS = Path("bench-results"), Path("lab/benchmarks")
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the results, one subfolder an experiment; bench-results/KEY by default, KEY of the code that runs.",
+        show_default=False,
+    ),
+]
+RESULTS, _EXPERIMENTS = Path("bench-results"), Path("lab/benchmarks")
 
 
 def list_(
@@ -28,7 +34,7 @@ def list_(
         Path | None,
         typer.Argument(help="Folder of experiments; lab/benchmarks by default.", show_default=False),
     ] = None,
-    results: Results = _RESULTS,
+    results: Results = None,
     json: Json = False,
 ) -> None:
     """List the data sets, and the experiments with how much of each has run.
@@ -36,6 +42,7 @@ def list_(
     Example: proxyset-lab list
     """
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.origin import origin
     from proxyset_lab.store import Store
 
     files = sorted((folder or _EXPERIMENTS).glob("*.toml"))
@@ -44,7 +51,7 @@ def list_(
     rows = []
     for file in files:
         experiment = Experiment.read(file)
-        store, wanted, done = Store(results / experiment.name), 0, 0
+        store, wanted, done = Store((results or RESULTS / origin().key) / experiment.name), 0, 0
         for group in experiment.groups():
             cells = experiment.cells(group)
             finished = store.read(group)
@@ -120,7 +127,7 @@ def fetch(
 
 def run(
     file: File,
-    results: Results = _RESULTS,
+    results: Results = None,
     again: Annotated[
         list[str] | None, typer.Option(help="A method to run again because it has changed; may be repeated.")
     ] = None,
@@ -131,6 +138,8 @@ def run(
     Example: proxyset-lab run lab/benchmarks/main.toml
     """
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.frozen import freeze
+    from proxyset_lab.origin import refuse_others, rows_folder
     from proxyset_lab.runner import run_experiment
     from proxyset_lab.store import Store
 
@@ -139,7 +148,11 @@ def run(
         raise InvalidInput(
             f"{unknown.pop()!r} is not a method of {file}: choose {', '.join(experiment.methods)}"
         )
-    store = Store(results / experiment.name)
+    folder = results or rows_folder(RESULTS)
+    refuse_others(folder)
+    if experiment.frozen:
+        freeze(file)
+    store = Store(folder / experiment.name)
     with _progress() as on_result:
         elsewhere = run_experiment(experiment, store, on_result, again=again or ())
     words = f"{experiment.title}: done, in {store.folder}"
@@ -150,7 +163,7 @@ def run(
 
 def report(
     file: File,
-    results: Results = _RESULTS,
+    results: Results = None,
     to: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/results"),
     json: Json = False,
 ) -> None:
@@ -159,11 +172,15 @@ def report(
     Example: proxyset-lab report lab/benchmarks/main.toml
     """
     from proxyset_lab.experiment import Experiment
+    from proxyset_lab.frozen import rule_of
+    from proxyset_lab.origin import rows_folder
     from proxyset_lab.report import write_report
     from proxyset_lab.store import Store
 
     experiment = Experiment.read(file)
-    files = [str(path) for path in write_report(experiment, Store(results / experiment.name), to)]
+    store = Store((results or rows_folder(RESULTS)) / experiment.name)
+    rule = rule_of(file) if experiment.frozen else ""
+    files = [str(path) for path in write_report(experiment, store, to, rule)]
     emit({"files": files}, "\n".join(files), json)
 
 

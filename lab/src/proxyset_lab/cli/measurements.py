@@ -10,6 +10,13 @@ import typer
 
 Encoder = Annotated[Path, typer.Argument(help="Folder of an encoder that `proxyset encoder export` wrote.")]
 
+Docs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Page whose table gets the rows, one by one; rows of another commit go.", show_default=False
+    ),
+]
+
 
 def speed(
     cases: Annotated[
@@ -18,10 +25,7 @@ def speed(
     ] = None,
     rounds: Annotated[int, typer.Option(help="At most, for each case.", min=1)] = 5,
     seconds: Annotated[float, typer.Option(help="After which a case begins no round.")] = 120,
-    docs: Annotated[
-        Path | None,
-        typer.Option(help="Page whose table is brought up to date, case by case.", show_default=False),
-    ] = None,
+    docs: Docs = None,
 ) -> None:
     """Ratios of core-seconds against named alternatives, in turns, on one thread. Needs the extra `rivals`.
 
@@ -35,12 +39,14 @@ def speed(
 def memory(
     items: Annotated[list[int] | None, typer.Option(help="Size of a pool; may be repeated.", min=1)] = None,
     strategies: Annotated[
-        list[str] | None, typer.Option("--strategy", help="May be repeated; ecos and k-center by default.")
+        list[str] | None,
+        typer.Option("--strategy", help="May be repeated; ecos, density-ratio and k-center by default."),
     ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(help="Where pools and indexes go for the time; the system's own by default."),
     ] = None,
+    docs: Docs = None,
 ) -> None:
     """Time and peak memory of an index and of selections, each in a process of its own (Linux).
 
@@ -50,7 +56,7 @@ def memory(
 
     with tempfile.TemporaryDirectory(dir=folder) as work:
         for count in items or [100_000, 1_000_000]:
-            measure(Path(work), count, strategies or ["ecos", "k-center"])
+            measure(Path(work), count, strategies or ["ecos", "density-ratio", "k-center"], docs)
 
 
 def encoding(

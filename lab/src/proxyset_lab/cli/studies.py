@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from proxyset_lab.experiment import Experiment
 
-Found = TypeVar("Found")
-
 To = Annotated[
     Path | None, typer.Option(help="File to write instead of standard output.", show_default=False)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Rows, a JSON line each; in bench-results/KEY by default, KEY of the code that runs.",
+        show_default=False,
+    ),
+]
+Measure = Annotated[
+    bool, typer.Option("--run/--no-run", help="Measure what is missing, or only write what is there.")
 ]
 
 
 def fleets(
     plan: Annotated[Path, typer.Argument(help="TOML file that says which fleets.")],
-    out: Annotated[Path, typer.Option(help="Results, a JSON line each.")] = Path("fleets.jsonl"),
+    out: Out = None,
     page: Annotated[
-        Path | None, typer.Option(help="Markdown page whose generated part is replaced.", show_default=False)
+        Path | None,
+        typer.Option(help="Markdown page whose part of this plan is replaced.", show_default=False),
     ] = None,
+    measured: Measure = True,
 ) -> None:
     """What many clients' releases are worth together, liars included. Stopped, it continues.
 
@@ -34,45 +43,59 @@ def fleets(
     from proxyset_lab.fleets.plan import Plan
     from proxyset_lab.fleets.report import write_page
     from proxyset_lab.fleets.run import read, run
+    from proxyset_lab.origin import refuse_others, stamp
 
-    asked = Plan.read(plan)
-    run(asked, out)
+    asked, out = Plan.read(plan), _rows(out, "fleets")
+    if measured:
+        refuse_others(out.parent)
+        run(asked, out)
     if page:
-        write_page(asked, read(out), page)
+        write_page(asked, plan.stem, read(out), page, stamp(out.parent))
 
 
 def skew(
-    out: Annotated[Path, typer.Option(help="Results, a JSON line a client.")] = Path("skew.jsonl"),
+    out: Out = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Data set; may be repeated. Without one, only the page is written.", show_default=False
-        ),
+        typer.Option(help="Data set; may be repeated; all four by default.", show_default=False),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 3,
     domains: Annotated[
-        int, typer.Option(help="Private domains of each data set, the first ones.", min=1)
+        int,
+        typer.Option(
+            help="Private domains of each data set, those first that the rule was not designed on.", min=1
+        ),
     ] = 2,
+    measured: Measure = True,
     to: To = None,
 ) -> None:
     """Clients whose classes are skewed and few, and what fitting the model at home gives. Stopped, it continues.
 
     Example: proxyset-lab skew --data digits --data sentiment --to docs/results/skew.md
     """
-    from proxyset_lab.skew import page, read, run
+    from proxyset_lab.origin import refuse_others, stamp
+    from proxyset_lab.skew import BUDGETS, page, read, run
 
-    run(out, data or [], range(seeds), domains)
-    _write(page(read(out)), to)
+    out = _rows(out, "skew")
+    if measured:
+        refuse_others(out.parent)
+        run(out, data or list(BUDGETS), range(seeds), domains)
+    _write(page(read(out), stamp(out.parent)), to)
 
 
-def fixmatch(to: To = None) -> None:
+def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 
     Example: proxyset-lab fixmatch --to docs/results/fixmatch.md
     """
-    from proxyset_lab.fixmatch import page
+    from proxyset_lab.fixmatch import measure, page
+    from proxyset_lab.origin import refuse_others, stamp
 
-    _write(page(), to)
+    out = _rows(out, "fixmatch")
+    if measured:
+        refuse_others(out.parent)
+        measure(out)
+    _write(page(out, stamp(out.parent)), to)
 
 
 def planner(
@@ -102,15 +125,22 @@ def persons(
     seeds: Seeds = 3,
     draws: Draws = 1,
     data: OnlyData = None,
+    out: Out = None,
+    measured: Measure = True,
     to: To = None,
 ) -> None:
     """What persons' votes are worth scaled to a length of √m, against m votes of each and noise for m.
 
     Example: proxyset-lab persons lab/benchmarks/main.toml
     """
-    from proxyset_lab.persons import pairs, table
+    from proxyset_lab.origin import refuse_others, stamp
+    from proxyset_lab.persons import page, read, run
 
-    _write(table(_told(pairs(_some(file, seeds, data), epsilon, records, draws))) + "\n", to)
+    out = _rows(out, "persons")
+    if measured:
+        refuse_others(out.parent)
+        run(_some(file, seeds, data), epsilon, records, draws, out)
+    _write(page(read(out), stamp(out.parent)), to)
 
 
 def ranked(
@@ -122,16 +152,22 @@ def ranked(
     seeds: Seeds = 3,
     draws: Draws = 1,
     data: OnlyData = None,
+    out: Out = None,
+    measured: Measure = True,
     to: To = None,
 ) -> None:
     """What ranked votes (weights for the eight nearest centroids) would be worth over one vote, at the smallest budgets.
 
     Example: proxyset-lab ranked lab/benchmarks/main.toml --data digits
     """
-    from proxyset_lab.ranked import pairs, table
+    from proxyset_lab.origin import refuse_others, stamp
+    from proxyset_lab.ranked import page, read, run
 
-    sizes = tuple(number or None for number in records or (60, 200, 0))
-    _write(table(_told(pairs(_some(file, seeds, data), epsilon, sizes, draws))) + "\n", to)
+    out, sizes = _rows(out, "ranked"), tuple(number or None for number in records or (60, 200, 0))
+    if measured:
+        refuse_others(out.parent)
+        run(_some(file, seeds, data), epsilon, sizes, draws, out)
+    _write(page(read(out), stamp(out.parent)), to)
 
 
 def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
@@ -143,13 +179,12 @@ def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
     return experiment.model_copy(update={"seeds": tuple(range(seeds)), "data": data})
 
 
-def _told(found: Iterable[Found]) -> list[Found]:
-    """All of them, each written to standard error when it is there."""
-    kept = []
-    for one in found:
-        kept.append(one)
-        sys.stderr.write(f"{one}\n")
-    return kept
+def _rows(out: Path | None, name: str) -> Path:
+    """Where the rows of a study lie: as asked, or by default."""
+    from proxyset_lab.cli.experiments import RESULTS
+    from proxyset_lab.origin import rows_folder
+
+    return out or rows_folder(RESULTS) / f"{name}.jsonl"
 
 
 def flower(
@@ -173,8 +208,9 @@ def demo_page(
     Example: proxyset-lab demo-page demo/results.json --to docs/results.md
     """
     from proxyset_lab.demo_page import page
+    from proxyset_lab.origin import stamp
 
-    _write(page(json.loads(results.read_text(encoding="utf-8"))), to)
+    _write(page(json.loads(results.read_text(encoding="utf-8")), stamp(results.parent.parent)), to)
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -153,7 +153,7 @@ DIGITS = DataSet(
         for domain in DOMAINS
     ),
     encoder="hog",
-    version=1,
+    version=2,
     fingerprint="a0cbc63d7dc26e6f2fc193ed05516012f27e9da3e4209c92f466b87817bc28b9",
     build=build,
 )

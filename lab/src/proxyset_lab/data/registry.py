@@ -6,13 +6,16 @@ from proxyset.demo.dataset import DataSet
 from proxyset.demo.digits import DIGITS_SMALL
 from proxyset.registry import Registry
 from proxyset_lab.data.digits_full import DIGITS
-from proxyset_lab.data.flights import FLIGHTS
+from proxyset_lab.data.flights import FLIGHTS, FLIGHTS_TO
 from proxyset_lab.data.iconnet import ICONNET
+from proxyset_lab.data.letters import LETTERS_BY_FAMILY
 from proxyset_lab.data.official import DOMAINNET_10, DOMAINNET_345, PAPER_DIGITS
+from proxyset_lab.data.options import OPTIONS
 from proxyset_lab.data.sentiment import SENTIMENT
 
 _KNOWN = (
-    DIGITS_SMALL, DIGITS, ICONNET, SENTIMENT, FLIGHTS, PAPER_DIGITS, DOMAINNET_10, DOMAINNET_345,
+    DIGITS_SMALL, DIGITS, ICONNET, SENTIMENT, FLIGHTS, LETTERS_BY_FAMILY, OPTIONS, FLIGHTS_TO,
+    PAPER_DIGITS, DOMAINNET_10, DOMAINNET_345,
 )  # fmt: skip
 DATA_SETS: Registry[DataSet] = Registry(
     "data set",

@@ -32,13 +32,14 @@ _DOMAINS = (
 def build() -> Content:
     """Texts whose mean rating (−4 … 4, twenty people) is beyond ±0.5; a text that occurs twice is kept once.
 
-    Columns: id ("tweets/17"), domain, label ("negative" or "positive"), text.
+    Columns: id ("tweets/17"), domain, label ("negative" or "positive"), text, and group: the review or editorial that a sentence
+    comes from ("nyt/17"). Which film review a sentence comes from is not known, so there it is its own group.
 
     Raises:
         FetchError: the package could not be downloaded.
     """
     (packed,) = read_sdist(_PACKAGE, [_ARCHIVE])
-    columns: dict[str, list[str]] = {name: [] for name in ("id", "domain", "label", "text")}
+    columns: dict[str, list[str]] = {name: [] for name in ("id", "domain", "label", "text", "group")}
     seen = set()
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         files = {name.rpartition("/")[2]: name for name in tar.getnames()}
@@ -50,9 +51,9 @@ def build() -> Content:
                     continue
                 seen.add(fields[2])
                 rated = "positive" if float(fields[1]) > 0 else "negative"
-                for column, value in zip(
-                    columns, (f"{domain}/{fields[0]}", domain, rated, fields[2]), strict=True
-                ):
+                name = f"{domain}/{fields[0]}"
+                row = (name, domain, rated, fields[2], name.partition("_")[0])  # "nyt/17_3" is of "nyt/17"
+                for column, value in zip(columns, row, strict=True):
                     columns[column].append(value)
     digest = hashlib.sha256("\n".join("\t".join(row) for row in zip(*columns.values(), strict=True)).encode())
     return Content(pa.table(columns), digest.hexdigest())
@@ -65,7 +66,7 @@ SENTIMENT = DataSet(
     download=2_400_000,
     domains=_DOMAINS,
     encoder="wordllama",
-    version=1,
-    fingerprint="a6031bf9f3c894eb6e3f8176f95609b81d2a215ae257ad8571090de4fd3d1dee",
+    version=2,
+    fingerprint="68cfd8f04dadd9b8900e437fe9953857cb523e0da81d721a51ff9c54710c414c",
     build=build,
 )

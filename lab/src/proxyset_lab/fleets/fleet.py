@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.select import DEFAULT_STRATEGY, Rule
 from proxyset.wire.probe import Probe
-from proxyset.wire.release import Release
+from proxyset.wire.release import PrivacyStatement, Release
+from proxyset.wire.task import Task as TwoParty
 from proxyset.wire.total import Total
 from proxyset_lab.fleets.plan import Cell, Plan
 from proxyset_lab.noise import discrete_gaussian
@@ -42,7 +43,7 @@ class Run:
 
     def releases(self, cell: Cell) -> list[Release]:
         """What the fleet sends, every client with its own noise; or the one total that two aggregators open."""
-        if cell.rule == "two-party":
+        if cell.rule.startswith("two-party"):
             return [self._total(cell)]
         probe = self.task.probe(cell.clusters, None, "float16")
         privacy = privacy_statement(self.plan.epsilon)
@@ -56,20 +57,32 @@ class Run:
         return [Release(counts, probe.fingerprint, probe.index, privacy) for counts in [*lies, *noisy]]
 
     def _total(self, cell: Cell) -> Total:
-        """A two-party sum: the exact votes of all who are honest, what a liar's proof lets through, and the noise of both.
-
-        Every client may send as many votes as the largest honest one has.
-        """
+        """A two-party sum: of what the aggregators accept, and the noise of both. Its shares and proofs are left out: two shares
+        add up to what was split, which is what a test has the real ones do."""
         probe = self.task.probe(cell.clusters, None, "float16")
         privacy = privacy_statement(self.plan.epsilon)
+        votes = self.accepted(cell, probe)
+        noise = discrete_gaussian(privacy.sigma, (2, probe.clusters)).sum(axis=0)
+        if "floor" not in cell.rule:
+            return Total(votes.sum(axis=0) + noise, probe.fingerprint, probe.index, privacy)
+        task = _task(probe, privacy, float(cell.rule.rpartition(" ")[2]))
+        return Total.of(task, _randomised(votes, task) + noise, len(votes))
+
+    def accepted(self, cell: Cell, probe: Probe) -> Counts:
+        """(reports, R) the votes of every report whose proof holds, liars' last.
+
+        Every client may send as many votes as the largest honest one has. Invalid reports are dropped; a liar within the bound
+        spends all of it.
+        """
         votes = self._votes(cell, probe)
         liars, most = round(cell.liars * cell.clients), int(votes.sum(axis=1).max())
-        counts = votes[liars:].sum(axis=0)
-        if cell.lies == "in bound":
-            wrong = np.flatnonzero(_wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes))
-            counts[wrong] += liars * most // len(wrong)
-        noise = discrete_gaussian(privacy.sigma, (2, *counts.shape)).sum(axis=0)
-        return Total(counts + noise, probe.fingerprint, probe.index, privacy)
+        if cell.lies != "in bound":
+            return votes[liars:]
+        wrong = np.flatnonzero(_wrong(votes.sum(axis=0), self.task.candidates(cell.clusters).sizes))
+        lies = np.zeros((liars, probe.clusters), np.int64)
+        spent = np.arange(liars * most)
+        np.add.at(lies, (spent // most, wrong[spent % len(wrong)]), 1)
+        return np.concatenate([votes[liars:], lies])
 
     def _votes(self, cell: Cell, probe: Probe) -> Counts:
         """(n, R) counts without noise: they go into noise, and to liars who know everything."""
@@ -95,6 +108,24 @@ def _wrong(votes: Counts, sizes: Counts) -> NDArray[np.bool_]:
     """(R,) the half of the clusters that are least the clients': what liars who know everything point at."""
     share = votes / np.maximum(sizes, 1)
     return np.argsort(np.argsort(share, kind="stable")) < len(share) // 2
+
+
+def _task(probe: Probe, privacy: PrivacyStatement, floor: float) -> TwoParty:
+    """A sum of clients who have one vote each, which is randomised at home."""
+    person = privacy.model_copy(update={"unit": "person"})
+    return TwoParty(
+        campaign="fleet", probe=probe.fingerprint, index=probe.index, clusters=probe.clusters, most=1, privacy=person,
+        minimum=2, floor=floor, leader="0" * 64, helper="1" * 64, nonce="2" * 64,
+    )  # fmt: skip
+
+
+def _randomised(votes: Counts, task: TwoParty) -> Counts:
+    """(R,) the sum of (n, R) votes, one of each client, as `client.shards` randomises them. Chance of the lab, for speed."""
+    rng, answers = np.random.default_rng(), task.clusters + 1
+    cast = np.where(votes.any(axis=1), votes.argmax(axis=1), task.clusters)
+    kept = rng.random(len(cast)) < float(task.truthful)
+    sent = np.where(kept, cast, rng.integers(0, answers, len(cast)))
+    return np.bincount(sent, minlength=answers)[:-1]
 
 
 def _rule(name: str) -> Rule:

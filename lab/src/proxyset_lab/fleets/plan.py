@@ -16,7 +16,9 @@ from proxyset_lab.data.registry import find
 
 Dealt = Literal["iid", "by class"]
 Lies = Literal["together", "alone", "invalid", "in bound"]
-Added = Literal["capped", "robust", "sum", "two-party"]
+Added = Literal[
+    "capped", "robust", "sum", "two-party", "two-party, floor 8", "two-party, floor 4", "two-party, floor 2"
+]
 BASELINES = ("random", "k-center")
 
 
@@ -31,7 +33,8 @@ class Cell(NamedTuple):
         records: of each client; 0 where one data set is dealt out to all.
         clusters: R.
         liars: share of the clients that lie.
-        rule: how releases are combined; "two-party": exact votes, with noise of √2 σ on their sum.
+        rule: how releases are combined; "two-party": exact votes, with noise of √2 σ on their sum; "two-party, floor 4": each of
+            them randomised at home at ε = 4 before.
         lies: "together" point all liars at the same half of the clusters, the one that is least the clients'; "alone" each
             points at a random half. Of a two-party sum: "invalid" shares, which are dropped, or all the votes that the bound
             allows "in bound", for that half.

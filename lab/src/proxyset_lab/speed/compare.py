@@ -7,7 +7,6 @@ on one thread; times are core-seconds, so that other programs on the machine dis
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import statistics
@@ -20,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from proxyset.errors import InvalidInput
+from proxyset_lab.speed.page import put
 from proxyset_lab.speed.rivals import CASES
 
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 _LONG = ("kmeans", "k-center")  # no round to warm up: what loading takes is small beside them
-START, STOP = "<!-- bench -->", "<!-- end of bench -->"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def compare(cases: Sequence[str], rounds: int, seconds: float, docs: Path | None
         cases: how the names of some begin; all when empty.
         rounds: at most, for each case.
         seconds: after which a case begins no round.
-        docs: a page between whose two marks the same lines of a table are replaced.
+        docs: a page whose table `bench` gets the same lines, case by case.
 
     Raises:
         InvalidInput: no case begins so.
@@ -63,30 +62,15 @@ def compare(cases: Sequence[str], rounds: int, seconds: float, docs: Path | None
             rows = _compare(name, rounds, seconds, shipped, best)
             _say(*rows)
             if docs:
-                _update(docs, versions, rows)
+                put(docs, "bench", _HEAD, rows, versions)
     finally:
         shipped.close()
         best.close()
 
 
-def _update(page: Path, versions: list[str], rows: list[str]) -> None:
-    """Put rows in the place of those that compare the same, or at the end of the table."""
-    before, rest = page.read_text(encoding="utf-8").split(START, 1)
-    old, after = rest.split(STOP, 1)
-    table = [line for line in old.splitlines() if line.startswith("|") and line not in _HEAD]
-    new = {_compared(row): row for row in rows}
-    kept = [new.pop(_compared(row), row) for row in table]
-    text = "\n".join([before + START, *versions, "", *_HEAD, *kept, *new.values(), STOP]) + after
-    page.write_text(text, encoding="utf-8")
-
-
-def _compared(row: str) -> tuple[str, ...]:
-    return tuple(row.split("|")[1:3])
-
-
 _HEAD = [
-    "| what | against | ratio (lowest to highest) | core-seconds, ours and theirs | quality, ours and theirs | rounds | code |",
-    "|---|---|---|---|---|---|---|",
+    "| what | against | ratio (lowest to highest) | core-seconds, ours and theirs | quality, ours and theirs | rounds |",
+    "|---|---|---|---|---|---|",
 ]
 
 
@@ -108,7 +92,7 @@ def _compare(name: str, rounds: int, seconds: float, shipped: _Worker, best: _Wo
                 times[contender].append(found["seconds"])
 
     started = time.monotonic()
-    if name not in _LONG:
+    if not name.startswith(_LONG):
         turn(-1)  # loads libraries and touches memory
     for number in range(rounds):
         if number and time.monotonic() - started > seconds:
@@ -122,7 +106,7 @@ def _compare(name: str, rounds: int, seconds: float, shipped: _Worker, best: _Wo
         rows.append(
             f"| {case.title} | {other} | **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
             f"| {statistics.median(times[ours]):.3g}, {statistics.median(times[other]):.3g} "
-            f"| {case.measure}: {judged[ours]:.6g}, {judged[other]:.6g} | {len(ratios)} | {_commit()} |"
+            f"| {case.measure}: {judged[ours]:.6g}, {judged[other]:.6g} | {len(ratios)} |"
         )
     return rows
 
@@ -170,15 +154,6 @@ def _versions(shipped: _Worker, best: _Worker) -> list[str]:
         f"Ours: NumPy's {ours['kernels']['NumPy']}, its own choice. faiss as shipped: {ours['kernels']['faiss']}; "
         f"with its best kernel: {theirs['kernels']['faiss']}. One thread.",
     ]
-
-
-@functools.cache
-def _commit() -> str:
-    """Of the code that was measured; "+" when it was changed since."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*"]
-    found = subprocess.run(git, capture_output=True, encoding="utf-8", check=False)
-    return found.stdout.strip() if found.returncode == 0 else "not a checkout"
 
 
 def _say(*lines: str) -> None:

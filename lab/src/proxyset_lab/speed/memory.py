@@ -10,29 +10,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset_lab.apart import measured, spent
+from proxyset_lab.speed.page import put
 
 _FILE_ROWS = 500_000
-DIM, CLUSTERS = 64, 1000
+DIM, CLUSTERS, BUDGET = 64, 1000, 3000
 
 
-def measure(folder: Path, items: int, strategies: Sequence[str]) -> None:
-    """Build a pool of `items` and an index of it, select from it, and print what each took."""
+_HEAD = ["| items | step | core-seconds | peak MiB |", "|---|---|---|---|"]
+
+
+def measure(folder: Path, items: int, strategies: Sequence[str], docs: Path | None = None) -> None:
+    """Build a pool of `items` and an index of it, select from it, and print what each took; `docs` gets it as a table."""
     pool, index = folder / f"pool-{items}", folder / f"index-{items}"
     write_pool(pool, items)
     size = sum(path.stat().st_size for path in pool.iterdir())
     _report(items, "pool", {"bytes an item": size / items})
-    _report(items, "index", measured(index_step, pool, index))
+    _report(items, "index", measured(index_step, pool, index), docs)
     release = folder / f"release-{items}.safetensors"
     answer_index(index, release)
     for strategy in strategies:
         out = folder / f"proxy-{items}-{strategy}"
-        _report(items, strategy, measured(select_step, index, out, release, strategy))
+        _report(
+            items,
+            f"select {BUDGET:,}, `{strategy}`",
+            measured(select_step, index, out, release, strategy),
+            docs,
+        )
 
 
-def _report(items: int, what: str, numbers: dict[str, float]) -> None:
+def _report(items: int, what: str, numbers: dict[str, float], docs: Path | None = None) -> None:
     words = ", ".join(f"{name.replace('_', '-')} {value:,.1f}" for name, value in numbers.items())
-    sys.stdout.write(f"{items:>12,} {what:12s} {words}\n")
+    sys.stdout.write(f"{items:>12,} {what:30s} {words}\n")
     sys.stdout.flush()
+    if docs:
+        row = f"| {items:,} | {what} | {numbers['core_seconds']:.1f} | {numbers['mib']:,.0f} |"
+        put(docs, "memory", _HEAD, [row])
 
 
 def write_pool(folder: Path, items: int) -> None:
@@ -73,7 +85,7 @@ def select_step(source: str, out: str, release: str, strategy: str) -> dict[str,
     from proxyset.wire.release import Release
 
     releases = [Release.from_bytes(Path(release).read_bytes())] if strategy != "k-center" else []
-    return spent(lambda: select(Index.open(source), releases, out, budget=3000, strategy=strategy))
+    return spent(lambda: select(Index.open(source), releases, out, budget=BUDGET, strategy=strategy))
 
 
 def answer_index(index: Path, out: Path) -> None:

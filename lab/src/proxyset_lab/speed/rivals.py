@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from proxyset.client.vote import Voter
 from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
+from proxyset.cloud.kmeans_tree import FLAT, kmeans_tree
 from proxyset.cloud.select.facility import facility_location
 from proxyset.cloud.select.kcenter import farthest_first
 from proxyset.encoders.encoder import EncoderSpec
@@ -23,6 +24,8 @@ from proxyset.wire.probe import Probe
 
 Matrix = NDArray[np.float32]
 _WIDTH = 8.0
+_EFFORTS = (4, 6, 8, 12, 16, 24, 32, 64, 128)  # points a centroid
+_JUDGED = 50_000  # points by whose inertia the effort is found
 _TORCH_PICKS = 20  # of the loop whose every pick costs the same: the time of all picks follows
 
 
@@ -98,8 +101,36 @@ def clustering(n: int = 1_000_000, R: int = 1000) -> Case:
             "ours": lambda X, seed: _kmeans(X, R, seed),
             "MiniBatchKMeans": lambda X, seed: _minibatch(X, R, seed),
             "faiss": lambda X, seed: _faiss_kmeans(X, R, seed),
+            "SuperKMeans": lambda X, seed: _super_kmeans(X, R, seed, hierarchical=False),
         },
         lambda X, C: _inertia(X, C) / len(X),
+        "inertia an item",
+        {},
+    )
+
+
+def equal_inertia(d: int, R: int, n: int) -> Case:
+    """Ours is given as few points a centroid as reach the inertia of SuperKMeans, by data of another seed."""
+
+    def data() -> tuple[Matrix, int]:
+        X, rows = blobs(n, d), np.random.default_rng(3).choice(n, min(n, _JUDGED), replace=False)
+        aim = min(_inertia(X[rows], _super_kmeans(X, R, 99, hierarchical=levels)) for levels in (False, True))
+        for points in _EFFORTS:
+            if _inertia(X[rows], _kmeans(X, R, 99, points)) <= aim:
+                break
+        return X, points
+
+    return Case(
+        f"K-means to equal inertia, {R:,} centroids and all labels, {n:,} × {d}",
+        data,
+        {
+            "ours": lambda data, seed: _kmeans(data[0], R, seed, data[1]),
+            "SuperKMeans": lambda data, seed: _super_kmeans(data[0], R, seed, hierarchical=False),
+            "SuperKMeans, hierarchical": lambda data, seed: _super_kmeans(
+                data[0], R, seed, hierarchical=True
+            ),
+        },
+        lambda data, C: _inertia(data[0], C) / n,
         "inertia an item",
         {},
     )
@@ -143,6 +174,11 @@ CASES: dict[str, Callable[[], Case]] = {
     "votes-512-100": functools.partial(votes, 512, 100),
     "votes-512-1000": functools.partial(votes, 512, 1000),
     "kmeans": clustering,
+    "kmeans-equal-64-1000": functools.partial(equal_inertia, 64, 1000, 300_000),
+    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 300_000),
+    "kmeans-equal-512-1000": functools.partial(equal_inertia, 512, 1000, 200_000),
+    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 100_000),
+    "kmeans-equal-1024-1000": functools.partial(equal_inertia, 1024, 1000, 100_000),
     "k-center": kcenter,
     "facility": facility,
 }
@@ -173,12 +209,21 @@ def _torch_loop(X: Matrix, picks: int) -> NDArray[np.intp]:
     return np.array(rows)
 
 
-def _kmeans(X: Matrix, R: int, seed: int) -> Matrix:
+def _kmeans(X: Matrix, R: int, seed: int, points: int = POINTS_PER_CLUSTER) -> Matrix:
     rng = np.random.default_rng(seed)
-    size = max(65_536, POINTS_PER_CLUSTER * R)
-    C = kmeans(X[np.sort(rng.choice(len(X), min(len(X), size), replace=False))], R, rng)
+    sample = X[np.sort(rng.choice(len(X), min(len(X), points * R), replace=False))]
+    C = (kmeans if R <= FLAT else kmeans_tree)(sample, R, rng)
     nearest_centroid(X, C)
     return C
+
+
+def _super_kmeans(X: Matrix, R: int, seed: int, *, hierarchical: bool) -> Matrix:
+    from superkmeans import SuperKMeans
+
+    fitted = SuperKMeans(R, X.shape[1], hierarchical=hierarchical, seed=seed + 1, n_threads=1)
+    C = fitted.train(X)
+    fitted.assign(X, C)
+    return np.asarray(C, np.float32)
 
 
 def _minibatch(X: Matrix, R: int, seed: int) -> Matrix:

@@ -12,7 +12,7 @@ from typing import Any
 
 from proxyset_lab.speed.rivals import CASES
 
-_PACKAGES = ("numpy", "faiss-cpu", "scikit-learn", "torch", "submodlib-py", "apricot-select")
+_PACKAGES = ("numpy", "faiss-cpu", "scikit-learn", "torch", "submodlib-py", "apricot-select", "superkmeans")
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def _run(known: dict[str, Any], case: str, contender: str, round: int) -> dict[s
     # judging takes time as well: once for each, but for every seed where the result is random
     judged = known.setdefault("judged", set())
     quality = float("nan")
-    if case == "kmeans" or contender not in judged:
+    if case.startswith("kmeans") or contender not in judged:
         judged.add(contender)
         quality = found.quality(data, result)
     return {"seconds": seconds, "quality": quality}

@@ -22,10 +22,10 @@ class StoredSession(Session):
 
     def say(self, message: str) -> None:
         if self.state is not None:
-            self.state.swap_messages(self.hash, [*self.take_messages(), message])
+            self.state.accounts.swap_messages(self.hash, [*self.take_messages(), message])
 
     def take_messages(self) -> list[str]:
-        return self.state.swap_messages(self.hash, []) if self.state is not None else []
+        return self.state.accounts.swap_messages(self.hash, []) if self.state is not None else []
 
 
 class StoredSessions:
@@ -37,20 +37,22 @@ class StoredSessions:
     def begin(self, name: str) -> str:
         """Open a session, and return the value of its cookie."""
         cookie = secrets.token_urlsafe(32)
-        self._state.begin_session(hashed(cookie), name, secrets.token_urlsafe(32), int(self._clock()))
+        self._state.accounts.begin_session(
+            hashed(cookie), name, secrets.token_urlsafe(32), int(self._clock())
+        )
         return cookie
 
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie, or None when there is none or it was idle for too long."""
         hash, now = hashed(cookie), int(self._clock())
-        found = self._state.session(hash, now) if cookie else None
+        found = self._state.accounts.session(hash, now) if cookie else None
         if found is None:
             return None
         name, csrf, seen = found
         if now - seen >= _SEEN_SECONDS:
-            self._state.see_session(hash, now)
+            self._state.accounts.see_session(hash, now)
         return StoredSession(name, csrf, seen, state=self._state, hash=hash)
 
     def end(self, cookie: str) -> None:
         """Close a session, if there is one."""
-        self._state.end_session(hashed(cookie))
+        self._state.accounts.end_session(hashed(cookie))

@@ -87,7 +87,7 @@ class Desk:
         return self._site.render(visit, "login.html.j2", failed=False, provider=bool(self._provider))
 
     def enter(self, visit: Visit) -> Response:
-        who = self._state.operator(visit.text("token"))
+        who = self._state.accounts.holder(visit.text("token"))
         if who is None:
             return self._site.render(visit, "login.html.j2", 403, failed=True, provider=bool(self._provider))
         with acting(who.name, "page"):
@@ -106,7 +106,7 @@ class Desk:
                 f"the provider says no: {shortened(visit.text('error') or 'without a reason', 100)}"
             )
         who = provider.finish(self._site.left(visit), visit.text("state"), visit.text("code"))
-        if not self._state.vouch(who):
+        if not self._state.accounts.vouch(who):
             raise Refused(f"{who.name} was revoked here")
         with acting(who.name, "page"):
             # not a redirect: a browser that comes from elsewhere would not bring the new session's cookie along
@@ -374,7 +374,7 @@ class Desk:
     # Parts
 
     def _operator(self, visit: Visit) -> Operator | None:
-        found = self._state.operator_named(visit.session.name) if visit.session else None
+        found = self._state.accounts.named(visit.session.name) if visit.session else None
         return found if found and found.good() else None
 
     def _may(self, visit: Visit) -> set[str]:

@@ -42,6 +42,7 @@ class Agreement:
         minimum: the fewest reports of the sum.
         most: the most votes of a report.
         privacy: what one aggregator's noise gives.
+        floor: ε of one vote against both together; 0 for none.
     """
 
     url: str
@@ -50,6 +51,7 @@ class Agreement:
     minimum: int
     most: int
     privacy: PrivacyStatement
+    floor: float = 0
 
 
 def about(url: str, ca: Path | None = None) -> About:
@@ -95,6 +97,7 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
                 most=agreed.most,
                 privacy=agreed.privacy,
                 minimum=agreed.minimum,
+                floor=agreed.floor,
                 leader=public_half(sums.key()),
                 helper=said.key,
                 nonce=secrets.token_hex(32),

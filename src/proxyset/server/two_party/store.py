@@ -221,13 +221,13 @@ class Sums:
     def total(self, campaign: str) -> Total | None:
         """The noisy sum, once it is opened."""
         rows = self._database.rows(
-            "SELECT counts FROM sum_totals WHERE campaign = ? AND counts IS NOT NULL", campaign
+            "SELECT counts, count FROM sum_totals WHERE campaign = ? AND counts IS NOT NULL", campaign
         )
         found = self.find(campaign)
         if not rows or found is None:
             return None
-        task = found.task
-        return Total(np.frombuffer(rows[0][0], "<i8").astype(np.int64), task.probe, task.index, task.privacy)
+        sums, reports = rows[0]
+        return Total.of(found.task, np.frombuffer(sums, "<i8").astype(np.int64), reports)
 
     def progress(self, campaign: str) -> Progress:
         """How far it is."""

@@ -97,7 +97,7 @@ PAPER_DIGITS = DataSet(
     download=0,
     domains=_DOMAINS,
     encoder="hog",
-    version=1,
+    version=2,
     fingerprint="",
     build=build,
 )
