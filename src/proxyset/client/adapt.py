@@ -3,11 +3,17 @@
 A model gives p(k | x) for the class shares w of its training set. Where an owner's shares π differ and each class looks as it did,
 p(k | x) · π_k / w_k, renormalised, is right. π is found on unlabelled items by expectation maximisation (Saerens, Latinne and
 Decaestecker 2002), which believes the probabilities. They are wrong where a model is too sure of itself or the owner's items look
-otherwise, and then an owner without any skew seems to have one. So the estimate is a mean over explanations, weighed by how well
-each fits the shape of the scores (`_Shape`): a model too sure or not sure enough, shares near to w or far from it, no skew at all.
-What is applied is a part of the correction, `strength` = D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and
-c = `_EVIDENCE` + `_FEW` · (K − 1) / n how far they would seem to be by chance. All constants were chosen on data that no reported
-figure is of.
+otherwise, and then an owner without any skew seems to have one. So two estimates have to agree, which err in different ways:
+
+* `_believing`: a few steps of expectation maximisation. What the scores tell well is found in a step or two; what they hardly tell,
+  and an error of the model drives farthest, takes many.
+* `_explaining`: a mean over explanations of the scores, weighed by how well each fits their shape (`_Shape`): a model too sure or
+  not sure enough, shares near to w or far from it, no skew at all.
+
+A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of that, `strength`. It is little
+where the mean prediction is hardly farther from w than chance puts it, or than a model that is not sure enough by far would need
+(`_visible`), and otherwise D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` +
+`_FEW` · (K − 1) / n how far they would seem to be by little. All constants were chosen on data that no reported figure is of (`proxyset-lab adapt`).
 """
 
 from __future__ import annotations
@@ -27,11 +33,15 @@ _NO_SKEW = 0.03  # probability that there is no skew, before any item is seen
 _BELIEF = 0.6  # of the likelihood: classes are not quite Gaussian
 _TIED = 0.3  # of the biases that would explain the scores without any skew
 # nats of KL(π ‖ w) at which half of the correction is applied: for many items, and times (K − 1) / n for few
-_EVIDENCE, _FEW = 0.06, 1.5
+_EVIDENCE, _FEW = 0.1, 1.0
+_CHANCE = 2.0  # times what chance gives, at which a distance begins to count
+_AMPLIFIED = 4.0  # times the distance of the mean prediction: farther than that, shares are believed the less
 _EVEN = 0.1  # of the covariance that is taken to be alike in all directions
 _ALIKE = 1e-6  # nats between which all scores of a class tell nothing
 _FARTHEST = 15.0  # nats below an item's best class: lower scores tell no more
 _STEPS, _STILL = 25, 1e-4  # of expectation maximisation: at most, and the change of a share that ends it
+_BELIEVED_STEPS, _BELIEVED_PULL = 6, 0.1  # of the estimate that believes the scores
+_DIRECTIONS = 64  # of the scores, those in which they differ most: more would cost time and tell little
 _LEAST = 1e-4  # share below which a class is not pushed further down
 _LOWEST = -700.0  # log-probability that stands for none at all: exp of it is still a number
 
@@ -103,7 +113,7 @@ def adapt_to_client(log_probabilities: ArrayLike, class_shares: ArrayLike) -> Fi
     prior, offsets = _estimate(scores, w)
     apart = max(0.0, float(prior @ _log_ratio(prior, w)))
     doubt = _EVIDENCE + _FEW * (len(w) - 1) / max(len(scores), 1)
-    strength = apart**2 / (apart**2 + doubt**2)
+    strength = _visible(scores, w, apart) * apart**2 / (apart**2 + doubt**2)
     return Fitted(prior, w, strength * offsets, strength, len(scores))
 
 
@@ -133,33 +143,72 @@ def state_shares(shares: ArrayLike, class_shares: ArrayLike) -> Fitted:
 
 
 def _estimate(scores: Array, w: Array) -> tuple[Array, Array]:
-    """(K,) the shares and (K,) the correction of scores: means over what could explain the items, by how well it does.
-
-    An explanation is a slope t of the scores (below 1 for a model that is too sure of itself) and a pull of the prior; one more for
-    each t says that there is no skew at all. Each is fitted by expectation maximisation, and weighed by its likelihood.
-    """
+    """(K,) the shares and (K,) the correction of scores: what two estimates agree upon."""
     known = w > 0
     prior, offsets = w.copy(), np.zeros_like(w)
     if len(scores) == 0 or known.sum() < 2:
         return prior, offsets
     Z = np.maximum(scores[:, known] - scores[:, known].max(axis=1, keepdims=True), -_FARTHEST)
-    Z -= Z.mean(axis=1, keepdims=True)
-    if np.ptp(Z, axis=0).max() < _ALIKE:
+    if np.ptp(Z - Z.mean(axis=1, keepdims=True), axis=0).max() < _ALIKE:
         return prior, offsets
-    shape, v = _Shape(Z, w[known]), w[known]
+    v = w[known]
+    one, other = (found - v @ found for found in (_believing(Z, v), _explaining(Z, v)))
+    agreed = np.where(one * other > 0, np.sign(one) * np.sqrt(np.abs(one * other)), 0.0)
+    shares = v * np.exp(agreed - agreed.max())
+    prior[known], offsets[known] = shares * v.sum() / shares.sum(), agreed
+    return prior, offsets
+
+
+def _visible(scores: Array, w: Array, apart: float) -> float:
+    """In [0, 1]: how much of a skew of `apart` nats the mean prediction shows; 0 for less than two items.
+
+    Two things make less of it. Without skew, and for a model that is right on average, Σ (mean − w)² / w is on average
+    Σ variance / (n w), the variance that of the items' own predictions. And of a model that tells classes apart the mean prediction is
+    nearly as far from w as the shares are: where the shares seem to be `_AMPLIFIED` times as far, an error has been multiplied.
+    """
+    known = w > 0
+    if len(scores) < 2:
+        return 0.0
+    P = np.exp(scores[:, known])
+    P /= P.sum(axis=1, keepdims=True)
+    v, mean = w[known] / w.sum(), P.mean(axis=0)
+    chance = float((P.var(axis=0, ddof=1) / v).sum()) / len(P)
+    found = float(((mean - v) ** 2 / v).sum())
+    seen = float((mean * np.log(np.maximum(mean, 1e-300) / v)).sum())
+    if not (found > _CHANCE * chance and seen > 0 and apart > 0):
+        return 0.0
+    return (1 - _CHANCE * chance / found) * min(1.0, _AMPLIFIED * seen / apart)
+
+
+def _believing(Z: Array, w: Array) -> Array:
+    """(K,) the log-ratio of shares after a few steps of expectation maximisation, with a Dirichlet prior around w."""
+    likelihoods = np.exp(Z - np.log(w))  # Z is within `_FARTHEST` of 0, and rows may have any scale
+    shares = w
+    for _ in range(_BELIEVED_STEPS):
+        joint = likelihoods * shares
+        found = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0) + _BELIEVED_PULL * w
+        shares = found / found.sum()
+    return _log_ratio(shares, w)
+
+
+def _explaining(Z: Array, w: Array) -> Array:
+    """(K,) the correction as a mean over what could explain the items, by how well it does.
+
+    An explanation is a slope t of the scores (below 1 for a model that is too sure of itself) and a pull of the prior; one more for
+    each t says that there is no skew at all. Each is fitted by expectation maximisation, and weighed by its likelihood.
+    """
+    shape = _Shape(Z - Z.mean(axis=1, keepdims=True), w)
     found = []
     for t in _SLOPES:
         doubt = -0.5 * (np.log(t) / _SLOPE_SPREAD) ** 2
         for pull in (*_PULLS, np.inf):
             shares, fit = shape.explain(t, pull)
             odds = doubt + np.log(_NO_SKEW if np.isinf(pull) else (1 - _NO_SKEW) / len(_PULLS))
-            found.append((_BELIEF * len(Z) * fit + odds, shares, _log_ratio(shares, v) / t))
-    logs = np.array([log for log, _, _ in found])
+            found.append((_BELIEF * len(Z) * fit + odds, _log_ratio(shares, w) / t))
+    logs = np.array([log for log, _ in found])
     weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    prior[known] = sum(weight * shares for weight, (_, shares, _) in zip(weights, found, strict=True))
-    offsets[known] = sum(weight * ratio for weight, (_, _, ratio) in zip(weights, found, strict=True))
-    return prior / prior.sum(), offsets
+    correction: Array = weights / weights.sum() @ np.array([ratio for _, ratio in found])
+    return correction
 
 
 class _Shape:
@@ -177,7 +226,8 @@ class _Shape:
         even = np.eye(K) - 1 / K
         C = (1 - _EVEN) * C + _EVEN * (np.trace(C) / (K - 1) + 1e-12) * even
         values, vectors = np.linalg.eigh(C)
-        values, vectors = values[1:], vectors[:, 1:]  # scores of an item add up to 0: the first one is 0
+        # scores of an item add up to 0: the first one is 0
+        values, vectors = values[1:][-_DIRECTIONS:], vectors[:, 1:][:, -_DIRECTIONS:]
         self.root, self.white = vectors * np.sqrt(values), (Z - self.mean) @ (vectors / np.sqrt(values))
 
     def explain(self, t: float, pull: float) -> tuple[Array, float]:
@@ -206,15 +256,15 @@ class _Shape:
 
     def _tied(self, t: float, shares: Array) -> tuple[Array, Array, Array, Array]:
         """Eigenvalues and -vectors of Σ and (K, d) class centres, both in the basis where C is 1; and (K,) the biases b."""
-        root, K = self.root, len(shares)
+        root = self.root
         spread = (root.T * shares) @ root - np.outer(root.T @ shares, root.T @ shares)
         values, basis = np.linalg.eigh(t * t * spread)
         values = np.maximum(values, 1e-12)
         inner = 2 / (1 + np.sqrt(1 + 4 * values))
-        centres = t * (np.eye(K) - shares) @ root @ (basis * inner) @ basis.T
+        centres = t * (root - shares @ root) @ (basis * inner) @ basis.T
         corners = root @ basis * np.sqrt(inner)
-        sigma = corners @ corners.T
-        bias = np.log(self.w) - t * (self.mean - t * sigma @ shares) - 0.5 * t * t * np.diag(sigma)
+        spreads = np.einsum("kd,kd->k", corners, corners)
+        bias = np.log(self.w) - t * (self.mean - t * corners @ (corners.T @ shares)) - 0.5 * t * t * spreads
         return inner, basis, centres, bias - self.w @ bias
 
 
