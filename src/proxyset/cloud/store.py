@@ -84,12 +84,12 @@ class StorePath:
         return self._read()[0]
 
     def _read(self) -> tuple[bytes, Any]:
-        """The bytes, and the store's mark of this version of them."""
+        """The bytes, and the store's marks of this version of them."""
         import obstore
 
         with _asked(self):
             found = obstore.get(_folder(self.parent.url), self.name)
-            return bytes(found.bytes()), found.meta["e_tag"]
+            return bytes(found.bytes()), {name: found.meta[name] for name in ("e_tag", "version")}
 
     def download(self, target: Path) -> None:
         import obstore
@@ -114,9 +114,9 @@ class StorePath:
                 if before is None:
                     obstore.put(_folder(self.parent.url), self.name, data, mode="create")
                     return
-                found, tag = self._read()
+                found, marks = self._read()
                 if found == before:
-                    obstore.put(_folder(self.parent.url), self.name, data, mode={"e_tag": tag})
+                    obstore.put(_folder(self.parent.url), self.name, data, mode=marks)
                     return
             except (AlreadyExistsError, PreconditionError):
                 pass
