@@ -89,7 +89,9 @@ class StorePath:
 
         with _asked(self):
             found = obstore.get(_folder(self.parent.url), self.name)
-            return bytes(found.bytes()), {name: found.meta[name] for name in ("e_tag", "version")}
+            return bytes(found.bytes()), {
+                name: found.meta[name] for name in ("e_tag", "version") if found.meta[name] is not None
+            }
 
     def download(self, target: Path) -> None:
         import obstore
