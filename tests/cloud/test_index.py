@@ -214,7 +214,7 @@ def test_components_in_a_scratch_file_give_the_same_selection(blobs, monkeypatch
         return candidates, found.rows.tolist()
 
     in_memory, rows = ranking()
-    monkeypatch.setattr("proxyset.cloud.index._MEMORY_BYTES", 0)
+    monkeypatch.setattr("proxyset.cloud.shard_parts.MEMORY_BYTES", 0)
     on_disk, same = ranking()
     assert isinstance(on_disk.Z, np.memmap)
     np.testing.assert_array_equal(in_memory.Z, on_disk.Z)

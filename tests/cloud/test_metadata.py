@@ -5,7 +5,7 @@ import pytest
 
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
-from proxyset.cloud.metadata import MOST_GROUPS, groupings
+from proxyset.cloud.metadata import MOST_GROUPS, coded, known_values, value_counts
 
 
 def batches(sources, labels, size=3):
@@ -13,8 +13,18 @@ def batches(sources, labels, size=3):
     return lambda: table.to_batches(max_chunksize=size)
 
 
+def groupings(read, parts=2):
+    """Codes of a pool in so many parts."""
+    every = read()
+    known = known_values(value_counts(part) for part in np.array_split(np.array(every, object), parts))
+    return {
+        name: np.concatenate([coded(batch.column(name), codes) for batch in every])
+        for name, codes in known.items()
+    }
+
+
 def test_largest_group_first_and_missing_values_are_0():
-    found = groupings(batches(["b", "a", None, "a", "", "c", "a"], [None] * 7), 7)
+    found = groupings(batches(["b", "a", None, "a", "", "c", "a"], [None] * 7))
     assert list(found) == ["source"]
     codes = found["source"]
     assert codes.dtype == np.uint8
@@ -25,19 +35,19 @@ def test_largest_group_first_and_missing_values_are_0():
 
 def test_rare_values_share_group_0():
     names = [f"s{i}" for i in range(200) for _ in range(2 if i < 10 else 1)]
-    codes = groupings(batches(names, [None] * len(names), 50), len(names))["source"]
+    codes = groupings(batches(names, [None] * len(names), 50))["source"]
     assert codes.max() == MOST_GROUPS - 1
     assert (codes == 0).sum() == 200 - (MOST_GROUPS - 1)
 
 
 @pytest.mark.parametrize("names", [["same"] * 5, [None] * 5])
 def test_a_column_that_says_nothing_is_no_grouping(names):
-    assert groupings(batches(names, names), 5) == {}
+    assert groupings(batches(names, names)) == {}
 
 
 def test_identifiers_are_no_grouping():
     names = [f"{i}" for i in range(10_001)]
-    assert groupings(batches(names, names, 4000), len(names)) == {}
+    assert groupings(batches(names, names, 4000)) == {}
 
 
 def test_an_index_knows_the_sources_of_its_pool(tmp_path):

@@ -42,7 +42,7 @@ def test_another_fingerprint_is_told_and_not_refused(tiny):
 def test_a_new_version_of_the_recipe_is_built_anew(tiny):
     data_set, built = tiny
     cache.fetch(data_set)
-    cache.fetch(replace(data_set, version=2))
+    cache.fetch(replace(data_set, version=data_set.version + 1))
     assert len(built) == 2
 
 

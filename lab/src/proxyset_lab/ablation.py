@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.cloud.select.density_ratio import DensityRatio, draw
-from proxyset.cloud.select.ratio_model import log_density_ratio
+from proxyset.cloud.select.density_ratio import DensityRatio
+from proxyset.cloud.select.draw import Weighing, draw
+from proxyset.cloud.select.parts import Block
+from proxyset.cloud.select.ratio_model import density_model, log_density_ratio
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class _OfClusters:
+    """What an item weighs by its cluster alone."""
+
+    logs: NDArray[np.float64]
+
+    def __call__(self, block: Block) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self.logs[block.clusters]
+        return found
 
 
 @dataclass(frozen=True)
@@ -20,8 +32,8 @@ class NoRelease(DensityRatio):
 
     name: str = "no-release"
 
-    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
-        yield np.zeros(len(candidates))
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Weighing:
+        return _OfClusters(np.zeros(len(coverage.counts)))
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,8 @@ class RawCounts(DensityRatio):
 
     name: str = "raw-counts"
 
-    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
-        weights = np.maximum(coverage.counts, 0.5) / np.maximum(candidates.sizes, 1)
-        yield np.log(weights)[candidates.clusters]
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Weighing:
+        return _OfClusters(np.log(np.maximum(coverage.counts, 0.5) / np.maximum(candidates.sizes, 1)))
 
 
 @dataclass(frozen=True)
@@ -41,10 +52,10 @@ class PerCluster(DensityRatio):
 
     name: str = "per-cluster"
 
-    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Weighing:
         ratio = np.concatenate(list(log_density_ratio(candidates, coverage)))
         sums = np.bincount(candidates.clusters, np.exp(ratio - ratio.max()), minlength=len(candidates.sizes))
-        yield np.log(np.maximum(sums / np.maximum(candidates.sizes, 1), 1e-12))[candidates.clusters]
+        return _OfClusters(np.log(np.maximum(sums / np.maximum(candidates.sizes, 1), 1e-12)))
 
 
 @dataclass(frozen=True)
@@ -59,5 +70,5 @@ class DrawOnly:
     ) -> Ranking:
         if coverage is None:
             raise InvalidInput(f"the strategy {self.name!r} needs a release")
-        rows, logs = draw(log_density_ratio(candidates, coverage), budget, rng)
-        return Ranking(rows, logs, ["drawn"] * budget)
+        drawn = draw(candidates, density_model(candidates.whole, coverage), budget, rng)
+        return Ranking(drawn.rows, drawn.log_weights, ["drawn"] * budget)

@@ -41,7 +41,9 @@ def _table(found: dict[_Line, dict[_Pair, Result]], designed: bool) -> Table:
     )
     random = {budget: runs for (method, budget, _), runs in found.items() if method == "random"}
     compared = [name for name in names if random and name.endswith(_SHARES)]
-    columns = [text for name in names for text in ([name, "over random"] if name in compared else [name])]
+    columns = [
+        text for name in names for text in ([name, f"{name}: over random"] if name in compared else [name])
+    ]
     rows = []
     for (method, budget, epsilon), runs in found.items():
         # a method without a budget stands beside random where there is but one

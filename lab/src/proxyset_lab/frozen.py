@@ -1,6 +1,6 @@
 """The rule that an experiment's data first met: written down by its first run, so that a page can say whether it was changed since.
 
-BENCHMARKS/NAME.rule.json     commit and date of proxyset.cloud and hash of its selection at the first run of NAME.toml; it belongs into the repository
+BENCHMARKS/NAME.rule.json     commit and date of proxyset.cloud, hash of its selection, at the first run; kept in the repository
 """
 
 from __future__ import annotations

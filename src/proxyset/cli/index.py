@@ -41,9 +41,16 @@ ItemsOption = Annotated[
 ]
 
 
-class _Engine(StrEnum):
+class Engine(StrEnum):
     local = "local"
     ray = "ray"
+
+
+EngineOption = Annotated[Engine, typer.Option(help="Where shards are worked on; the result is the same.")]
+WorkersOption = Annotated[int, typer.Option(help="Processes of the local engine.")]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Of a Ray cluster; RAY_ADDRESS, else this machine.", show_default=False)
+]
 
 
 @app.command()
@@ -72,12 +79,9 @@ def build(
     kind: Annotated[
         str | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
     ] = None,
-    engine: Annotated[_Engine, typer.Option(help="Where shards are encoded and assigned.")] = _Engine.local,
-    workers: Annotated[int, typer.Option(help="Processes of the local engine.")] = 1,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(help="Of a Ray cluster; RAY_ADDRESS, else this machine.", show_default=False),
-    ] = None,
+    engine: EngineOption = Engine.local,
+    workers: WorkersOption = 1,
+    ray_address: RayAddress = None,
     max_corrupt: Annotated[
         float | None,
         typer.Option(
@@ -215,6 +219,9 @@ def select_command(
     near: Annotated[
         float, typer.Option(help="What is a near-duplicate: a distance, in units of the pool's spread.")
     ] = NEAR_DUPLICATE,
+    engine: EngineOption = Engine.local,
+    workers: WorkersOption = 1,
+    ray_address: RayAddress = None,
     json: Json = False,
 ) -> None:
     """Draw a proxy set. It is post-processing: run it as often as you like.
@@ -241,6 +248,7 @@ def select_command(
         rule=cast(Rule, combine),
         reference=reference,
         curation=curation,
+        executor=_executor(engine, workers, ray_address),
     )
     curated = proxy.card.curated
     for why, count in curated.left_out.items() if curated else ():
@@ -315,8 +323,8 @@ def _least_shares(given: list[str]) -> dict[str, float | dict[str, float]]:
     return found
 
 
-def _executor(engine: _Engine, workers: int, ray_address: str | None) -> Executor:
-    if engine == _Engine.local:
+def _executor(engine: Engine, workers: int, ray_address: str | None) -> Executor:
+    if engine == Engine.local:
         if ray_address is not None:
             raise InvalidInput("--ray-address goes with --engine ray")
         return LocalExecutor(workers)
@@ -346,6 +354,7 @@ def _facts(index: Index) -> dict[str, object]:
         "features": manifest.encoder.dim,
         "dim": manifest.dim,
         "clusters": manifest.clusters,
+        "fitted_on": manifest.fitted_on,
         "seed": manifest.seed,
         "commitment": manifest.commitment,
     }
@@ -353,7 +362,9 @@ def _facts(index: Index) -> dict[str, object]:
 
 def _words(index: Index) -> str:
     manifest = index.manifest
+    share = 100 * manifest.fitted_on / manifest.items
     return (
         f"{index.folder}: {manifest.items:,} {manifest.kind} items, {manifest.encoder.dim} features by {manifest.encoder.name}, "
-        f"{manifest.clusters} clusters in {manifest.dim} dimensions\nfingerprint {index.fingerprint}"
+        f"{manifest.clusters} clusters in {manifest.dim} dimensions, found on {share:.3g} % of the items\n"
+        f"fingerprint {index.fingerprint}"
     )

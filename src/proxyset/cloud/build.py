@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset import atomic
+from proxyset.cloud import sample
 from proxyset.cloud.alone import Alone
 from proxyset.cloud.assign import AssignTask, assign_shard
 from proxyset.cloud.commitment import commit
 from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.index import Index, Manifest
-from proxyset.cloud.kmeans import POINTS_PER_CLUSTER, kmeans
+from proxyset.cloud.kmeans import kmeans
 from proxyset.cloud.kmeans_tree import FLAT, kmeans_tree
 from proxyset.cloud.medoids import nearest_items
 from proxyset.cloud.pca import Projection, fit_projection
@@ -32,6 +33,7 @@ from proxyset.cloud.shards import (
     read_columns,
     read_embeddings,
     sha256_of,
+    take_rows,
 )
 from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import Encoder, FunctionEncoder, load_encoder
@@ -49,9 +51,6 @@ from proxyset.wire.merkle import HashTree
 
 DEFAULT_CLUSTERS = 100
 _WHOLE_DIM, _REDUCED_DIM = 96, 64  # up to 96 features are only rotated, more are reduced to 64 components
-_PCA_ROWS = 50_000
-_KMEANS_ROWS = 65_536  # at least, however few the clusters
-_SAMPLE_BYTES = 256 << 20
 _MAX_CORRUPT = 0.01
 _AFTER_ENCODING = {
     "clusters",
@@ -278,9 +277,8 @@ class _Build:
         """Projection and centroids from a sample of rows that the seed and the number of items fix."""
         self._progress("cluster", 0, 2)
         rng = np.random.default_rng([seed, 1])
-        wanted = max(_PCA_ROWS, _KMEANS_ROWS, POINTS_PER_CLUSTER * R)
-        X = self._take(encoded, _sample(rng, items, max(R, D, min(wanted, _SAMPLE_BYTES // (4 * d)))))
-        few = X[_sample(rng, len(X), min(_PCA_ROWS, max(_SAMPLE_BYTES // (8 * d), D)))]
+        X = self._take(encoded, _sample(rng, items, sample.rows(items, d, D, R)))
+        few = X[_sample(rng, len(X), sample.rows_of_pca(d, D))]
         projection = fit_projection(few, D)
         self._progress("cluster", 1, 2)
         cluster = kmeans if R <= FLAT else kmeans_tree
@@ -289,22 +287,17 @@ class _Build:
         return projection, centroids
 
     def _take(self, encoded: list[ShardRecord], rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Rows (sorted) of the pool's embeddings."""
-        parts, start = [], 0
-        for record in encoded:
+        """Rows (sorted) of the pool's embeddings, each shard's read on the engine."""
+        tasks, start = [], 0
+        for number, record in enumerate(encoded):
             low, high = np.searchsorted(rows, [start, start + record.rows])
             if low < high:
-                parts.append(self._rows(record, rows[low:high] - start))
+                tasks.append(
+                    (number, self.folder.absolute() / "shards" / record.name, rows[low:high] - start)
+                )
             start += record.rows
-        return np.concatenate(parts)
-
-    def _rows(self, record: ShardRecord, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        parts, start = [], 0
-        for X in read_embeddings(self.folder / "shards" / record.name):
-            low, high = np.searchsorted(rows, [start, start + len(X)])
-            parts.append(X[rows[low:high] - start])
-            start += len(X)
-        return np.concatenate(parts)
+        found = dict(self._executor.run(take_rows, tasks))
+        return np.concatenate([found[number] for number in sorted(found)])
 
     def move_to_items(
         self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]

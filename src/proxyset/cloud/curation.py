@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from proxyset.cloud.index import Index
 from proxyset.cloud.select.distances import nearest_distance
 from proxyset.cloud.select.limits import Limits
+from proxyset.cloud.select.parts import Part
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.cloud.select.weighted_neighbours import NEAR_DUPLICATE
 from proxyset.encoders import encoder_for
@@ -114,7 +116,8 @@ def curate(index: Index, candidates: Candidates, asked: Curation) -> tuple[Limit
         out[f"{name} is {' or '.join(patterns)}"] = _matching(index, name, patterns)
     for place in asked.apart_from:
         points = np.concatenate(list(_components(index, place)))
-        out[f"in or near {named(place)}"] = nearest_distance(candidates.Z, points) <= asked.near
+        close = dict(candidates.each(partial(_near, points=points, near=asked.near)))
+        out[f"in or near {named(place)}"] = np.concatenate([close[number] for number in sorted(close)])
     chosen = _rows_of_ids(index, asked.after) if asked.after else None
     allowed = ~np.logical_or.reduce(list(out.values())) if out else None
     groups, least, shares = _shares(index, asked.min_share) if asked.min_share else (None, None, {})
@@ -145,6 +148,12 @@ def reference_coverage(index: Index, reference: Public) -> Coverage:
     for Z in _components(index, reference):
         counts += np.bincount(nearest_centroid(Z, index.centroids), minlength=len(counts))
     return Coverage(counts, 0.0)
+
+
+def _near(part: Part, given: None, points: NDArray[np.float32], near: float) -> NDArray[np.bool_]:
+    """(m,) which rows of a part are at most that far from one of the points."""
+    found = [nearest_distance(block.Z, points) <= near for block in part.blocks()]
+    return np.concatenate([np.empty(0, np.bool_), *found])
 
 
 def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,18 +27,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from proxyset import atomic
-from proxyset.atomic import room_for
 from proxyset.bars import bars, shown
+from proxyset.cloud import sample, shard_parts
 from proxyset.cloud.commitment import commit
-from proxyset.cloud.metadata import GROUPINGS, groupings
+from proxyset.cloud.executor import Executor, LocalExecutor
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.strategy import Candidates
+from proxyset.cloud.shard_parts import ShardCandidates, ShardPart
 from proxyset.cloud.shards import (
     CONTENT,
     ShardRecord,
     read_columns,
     read_embeddings,
-    sha256_of,
+    verify,
 )
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.function import FunctionEncoder
@@ -56,7 +55,6 @@ from proxyset.wire.probe import Dtype, Probe
 
 _CHECKED = 64  # items whose content is looked at in one go
 _SHOWN_ITEMS = 2_000_000  # more would keep a notebook waiting
-_MEMORY_BYTES = 512 << 20  # components of more bytes than this lie in a scratch file
 
 
 class Manifest(BaseModel):
@@ -89,6 +87,11 @@ class Manifest(BaseModel):
     shards: list[ShardRecord]
     assignments: list[ShardRecord]
     model_sha256: str
+
+    @property
+    def fitted_on(self) -> int:
+        """Items that projection and K-means were fitted on: a sample, drawn evenly."""
+        return sample.rows(self.items, self.encoder.dim, self.dim, self.clusters)
 
     @property
     def fingerprint(self) -> str:
@@ -200,7 +203,7 @@ class Index:
 
         path = self.folder / "model.safetensors"
         try:
-            _verify(path, self.manifest.model_sha256)
+            verify(path, self.manifest.model_sha256)
             return dict(load_file(path))
         except SafetensorError as error:
             raise ArtifactError(f"{path} is damaged ({error}): build the index again") from None
@@ -357,24 +360,30 @@ class Index:
                 f"chosen items are not what was encoded, such as {listed}. Bring the pool back as it was, or build the index again"
             )
 
-    def candidates(self, metadata: bool = False) -> Candidates:
+    def candidates(self, metadata: bool = False, executor: Executor | None = None) -> Candidates:
         """The whole pool in principal components, with its clusters, in the order of the shards.
-
-        Components of a large pool are a memory map of a scratch file (in TMPDIR) that goes away with them; in memory
-        stay 4 bytes an item for the clusters, and 1 for each column of metadata.
 
         Args:
             metadata: with the groups that the pool's own sources and labels make, if it names any.
+            executor: where shards are read; this process by default. A pool whose components take 512 MiB or less is then held
+                in memory; else strategies that map over its parts hold what they keep, and for others the components are a
+                memory map of a scratch file (in TMPDIR) that goes away with them, and 4 bytes an item.
+
+        Raises:
+            ArtifactError: the index is damaged; said when its files are read.
         """
-        shape = (len(self), self.manifest.dim)
-        large = 4 * shape[0] * shape[1] > _MEMORY_BYTES
-        with (
-            room_for(f"{tempfile.gettempdir()} (TMPDIR)"),
-            tempfile.TemporaryFile() if large else nullcontext() as file,
-        ):
-            Z = np.empty(shape, np.float32) if file is None else _mapped(file, shape)
-            groups = groupings(lambda: self.columns(GROUPINGS), len(self)) if metadata else {}
-            return Candidates(Z, self._fill(Z, file), self.centroids, groups, self.fingerprint)
+        m = self.manifest
+        starts = np.cumsum([0, *(record.rows for record in m.shards)]).tolist()
+        folder = self.folder.absolute()
+        parts = [
+            ShardPart(folder, shard.named(), assignment, start, m.model_sha256, m.scale)
+            for shard, assignment, start in zip(m.shards, m.assignments, starts, strict=False)
+        ]
+        local = executor in (None, LocalExecutor())
+        found = ShardCandidates(
+            parts, self.centroids, self.fingerprint, metadata, executor or LocalExecutor()
+        )
+        return found.in_memory() if local and 4 * len(self) * m.dim <= shard_parts.MEMORY_BYTES else found
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Columns of all items ("id", "label", "source", "uri", "licence"), in order, batch by batch.
@@ -384,26 +393,6 @@ class Index:
         """
         for record in self.manifest.shards:
             yield from read_columns(self._verified("shards", record), names)
-
-    def _fill(self, Z: NDArray[np.float32], file: IO[bytes] | None) -> NDArray[np.int32]:
-        """Write the components of all items to `Z`, or to the file it maps; returns their clusters."""
-        clusters = np.empty(len(self), np.int32)
-        projection, start = self.projection, 0
-        for shard, assignment in zip(self.manifest.shards, self.manifest.assignments, strict=True):
-            for X in read_embeddings(self._verified("shards", shard)):
-                if file is None:
-                    Z[start : start + len(X)] = projection(X)
-                else:  # a page written through the map would stay in memory
-                    file.write(projection(X).data)
-                start += len(X)
-            stop = start
-            columns = read_columns(self._verified("assignments", assignment), ["cluster"])
-            labels = [batch.column("cluster").to_numpy() for batch in columns]
-            if labels:
-                clusters[stop - shard.rows : stop] = np.concatenate(labels)
-        if file is not None:
-            file.flush()
-        return clusters
 
     def rows(self, rows: NDArray[np.intp], columns: list[str]) -> pa.Table:
         """Columns of the shards ("id", "label", "source", "uri", "licence") for row numbers, in the order given.
@@ -429,7 +418,7 @@ class Index:
 
     def _verified(self, folder: str, record: ShardRecord) -> Path:
         path = self.folder / folder / record.name
-        _verify(path, record.sha256)
+        verify(path, record.sha256)
         return path
 
 
@@ -453,15 +442,3 @@ def _together(kind: Kind, items: Sequence[Any]) -> Any:
     if kind == "table":
         return pa.concat_tables(items)
     return np.stack(items) if kind == "embedding" else items
-
-
-def _mapped(file: IO[bytes], shape: tuple[int, int]) -> NDArray[np.float32]:
-    file.truncate(4 * shape[0] * shape[1])
-    mapped = np.memmap(file, np.float32, "r+", shape=shape)  # it keeps the file when that is closed
-    file.seek(0)
-    return mapped
-
-
-def _verify(path: Path, sha256: str) -> None:
-    if not path.is_file() or sha256_of(path) != sha256:
-        raise ArtifactError(f"{path} is missing or was changed after it was made: build the index again")

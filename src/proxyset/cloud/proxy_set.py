@@ -28,18 +28,19 @@ from proxyset import atomic
 from proxyset.bars import bars, shown
 from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
+from proxyset.cloud.executor import Executor
 from proxyset.cloud.index import Index
 from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import (
     DEFAULT_RULE,
     DEFAULT_STRATEGY,
     MAX_WEIGHT,
-    Candidates,
     Ranked,
     Rule,
     Strategy,
     rank,
 )
+from proxyset.cloud.select.draw import draw_evenly
 from proxyset.cloud.select.limits import Limits
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
@@ -275,6 +276,7 @@ def select(
     rule: Rule = DEFAULT_RULE,
     reference: Public | None = None,
     curation: Curation | None = None,
+    executor: Executor | None = None,
 ) -> ProxySet:
     """Draw a proxy set from an index.
 
@@ -294,6 +296,7 @@ def select(
         rule: how releases of several clients are added up: "capped", "robust" or "sum" (`select.combine`).
         reference: instead of releases, a public set of items like those that are wanted; no privacy is spent.
         curation: licences, least shares, an earlier selection, sets that must stay out (`curation.Curation`).
+        executor: where shards are read and weighed; this process by default. The answer is the same.
 
     Raises:
         InvalidInput: budget < 1, max_weight < 1, unknown strategy or rule, a release of another index, two of one client, or
@@ -309,11 +312,10 @@ def select(
             f"{len(found)} releases and the reference {named(reference)} were given: one of the two says what is wanted"
         )
     answers = found if reference is None else reference_coverage(index, reference)
-    pool: Candidates | Index = index
+    pool = index.candidates(metadata, executor)
     limits: Limits | None = None
     curated: Curated | None = None
     if curation:
-        pool = index.candidates(metadata)
         limits, curated = curate(index, pool, curation)
     ranked = rank(
         pool,
@@ -323,7 +325,6 @@ def select(
         seed,
         max_weight=max_weight,
         rule=rule,
-        metadata=metadata,
         limits=limits,
     )
     table = index.rows(ranked.rows, ["id", "label", "source", "uri", "licence"])
@@ -400,12 +401,13 @@ def _write_beside(folder: Path, index: Index, ranked: Ranked, limits: Limits | N
     folder.mkdir()
     pool, rng = ranked.pool, np.random.default_rng([seed, 5])
     rows = limits.open_rows(len(pool)) if limits else None
-    chosen = rng.permutation(len(pool) if rows is None else rows)[:_SAMPLE]
+    chosen = draw_evenly(len(pool) if rows is None else len(rows), _SAMPLE, rng)
+    chosen = chosen if rows is None else rows[chosen]
     table = index.rows(chosen, ["id", "label", "source"])
     files, _ = _write_items(folder / "items", index, table.slice(0, _SHOWN))
     files += [None] * (len(table) - len(files))
     sample = table.drop_columns(["shard"])
-    sample = sample.append_column("cluster", pa.array(pool.clusters[chosen], pa.int32()))
+    sample = sample.append_column("cluster", pa.array(pool.clusters_of(chosen), pa.int32()))
     pq.write_table(sample.append_column("file", pa.array(files, pa.string())), folder / "sample.parquet")
     counts = [None] * len(pool.sizes) if ranked.coverage is None else ranked.coverage.counts
     clusters = {

@@ -60,6 +60,10 @@ class ShardRecord(BaseModel):
     problems: list[tuple[str, str]] = []
     passed_over: dict[str, int] = {}
 
+    def named(self) -> ShardRecord:
+        """Without what was said of items that are not in it."""
+        return self.model_copy(update={"problems": [], "passed_over": {}})
+
 
 @dataclass(frozen=True)
 class EncodeTask:
@@ -157,6 +161,17 @@ def read_embeddings(path: Path) -> Iterator[NDArray[np.float32]]:
         yield as_matrix(batch.column("embedding"))
 
 
+def take_rows(task: tuple[int, Path, NDArray[np.intp]]) -> tuple[int, NDArray[np.float32]]:
+    """Rows (sorted) of a shard's embeddings; a task is (the shard's number, its file, the rows)."""
+    number, path, rows = task
+    parts, start = [], 0
+    for X in read_embeddings(path):
+        low, high = np.searchsorted(rows, [start, start + len(X)])
+        parts.append(X[rows[low:high] - start])
+        start += len(X)
+    return number, np.concatenate(parts)
+
+
 def as_matrix(column: Any) -> NDArray[np.float32]:
     """A fixed-size-list column as (m, d) float32."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), -1)
@@ -234,3 +249,9 @@ def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
     if not error <= _HALF_TOLERANCE * spread:
         raise _NeedsSingle
     return half
+
+
+def verify(path: Path, sha256: str) -> None:
+    """ArtifactError when a file of an index is missing or is not the one that was made."""
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise ArtifactError(f"{path} is missing or was changed after it was made: build the index again")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from proxyset.cloud.kmeans import kmeans
 from proxyset.cloud.pca import fit_projection
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
-from proxyset.cloud.select.density_ratio import DensityRatio, draw
+from proxyset.cloud.select.density_ratio import DensityRatio
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.errors import InvalidInput
 from proxyset.nearest import nearest_centroid
@@ -68,31 +68,6 @@ def test_many_candidates_are_ranked_in_parts():
     candidates = pool(9000, 2, 10, 100, 0)
     ranking = RULE.rank(candidates, Coverage(np.arange(10.0) * 9, 6.14), 2500, np.random.default_rng(0))
     assert len(np.unique(ranking.rows)) == 2500
-
-
-def test_the_first_draw_has_its_probability():
-    """Chi-square with 3 degrees of freedom against its 1e-4 point, 21.1; seeded."""
-    rng, weights = np.random.default_rng(0), np.array([1.0, 2.0, 3.0, 4.0])
-    draws = [draw([np.log(weights)], 2, rng)[0] for _ in range(4000)]
-    assert all(len(set(rows)) == 2 for rows in draws)
-    expected = 4000 * weights / 10
-    observed = np.bincount([rows[0] for rows in draws], minlength=4)
-    assert (np.square(observed - expected) / expected).sum() < 21.1
-
-
-def test_drawing_all_draws_all():
-    assert sorted(draw([np.array([0.0, -2000.0, 5.0])], 3, np.random.default_rng(0))[0]) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("size", [1, 7, 100, 1000])
-def test_blocks_do_not_change_the_draw(size):
-    logs = np.random.default_rng(0).normal(size=1000)
-    whole, values = draw([logs], 50, np.random.default_rng(1))
-    keys = logs + np.random.default_rng(1).gumbel(size=1000)
-    np.testing.assert_array_equal(whole, np.argsort(-keys, kind="stable")[:50])
-    np.testing.assert_array_equal(values, logs[whole])
-    parts = [logs[start : start + size] for start in range(0, 1000, size)]
-    np.testing.assert_array_equal(draw(parts, 50, np.random.default_rng(1))[0], whole)
 
 
 @pytest.fixture(scope="module")

@@ -70,9 +70,8 @@ def test_unlabeled_items_of_the_same_release_are_compared_on_the_same_labels(tmp
     assert found["rest of the pool, accuracy"] == result.outcome.score
     gain = "wider proxy set over rest of the pool, gain"
     assert found[gain] == found["wider proxy set, accuracy"] - found["rest of the pool, accuracy"]
-    table = details_table(experiment, store)
-    assert table is not None
-    shown = dict(zip(table.columns, table.rows[0], strict=True))
+    [table] = details_table(experiment, store)
+    shown = dict(zip(table.columns, table.text[0], strict=True))
     assert float(shown[gain].replace("−", "-")) == pytest.approx(100 * found[gain], abs=0.051)
 
 

@@ -6,7 +6,6 @@ Made private by output perturbation (Chaudhuri, Monteleoni and Sarwate, JMLR 201
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from proxyset.cloud.select import Candidates, Coverage
 from proxyset.cloud.select.density_ratio import DensityRatio
+from proxyset.cloud.select.draw import Weighing
 from proxyset_lab.alternatives.linear import Bounded
 from proxyset_lab.outcome import Costs, Outcome, classify
 from proxyset_lab.task import Task
@@ -65,8 +65,8 @@ class _Scored(DensityRatio):
 
     scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
-    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
-        yield self.scores
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Weighing:
+        return lambda block: self.scores[block.start : block.start + len(block)]
 
 
 def _minimise(private: NDArray[np.float64], public: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

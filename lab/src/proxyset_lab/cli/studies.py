@@ -83,6 +83,25 @@ def skew(
     _write(page(read(out), stamp(out.parent)), to)
 
 
+def left_out(
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set; may be repeated. The seven of the benchmark by default.", show_default=False
+        ),
+    ] = None,
+    to: To = None,
+) -> None:
+    """How many items each data set loses to splits by group, and as near-duplicates.
+
+    Example: proxyset-lab left-out --to docs/results/left-out.md
+    """
+    from proxyset_lab.left_out import page
+
+    names = data or ["digits", "iconnet", "sentiment", "flights", "letters", "options", "flights-to"]
+    _write(page(names), to)
+
+
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proxyset.cloud.select.draw import draw_evenly
 from proxyset.cloud.select.kcenter import farthest_first
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.cloud.select.weighted_neighbours import WeightedNeighbours, fill
@@ -21,7 +22,7 @@ class Random:
     def rank(
         self, candidates: Candidates, coverage: Coverage | None, budget: int, rng: np.random.Generator
     ) -> Ranking:
-        rows = rng.permutation(len(candidates))[:budget]
+        rows = draw_evenly(len(candidates), budget, rng)
         return Ranking(rows, np.zeros(budget), ["random"] * budget)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.select.distances import nearest_distance
+from proxyset.cloud.select.draw import Weighing, draw
 from proxyset.cloud.select.facility import representatives
-from proxyset.cloud.select.ratio_model import log_density_ratio
-from proxyset.cloud.select.rows import rows_of
+from proxyset.cloud.select.parts import Block
+from proxyset.cloud.select.ratio_model import density_model
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.errors import InvalidInput
 
@@ -28,7 +28,7 @@ class DensityRatio:
     private item, but with w(z) the density ratio of client to pool, Δ ≈ Σ_i w(z_i)·min_s ‖z_i − s‖ / Σ_i
     w(z_i) over the pool.
 
-    1. `log_density_ratio` estimates log w of every item; where the release says nothing it is flat.
+    1. `density_model` estimates log w of every item; where the release says nothing it is flat.
     2. max(1500, oversampling · budget) items are drawn without replacement with probability ∝ √w. They are
        the items that may be chosen and the items to be near to; √w holds both enough of the client's kind
        and enough of the rest.
@@ -58,60 +58,28 @@ class DensityRatio:
         if coverage is None:
             raise InvalidInput(f"the strategy {self.name!r} needs a release")
         count = min(len(candidates), max(_LEAST, int(self.oversampling * budget)))
-        ratios = self.log_ratio(candidates.whole or candidates, coverage)
-        if candidates.rows is not None:
-            ratios = _of_rows(ratios, candidates.rows)
-        drawn, logs = draw((ratio / 2 for ratio in ratios), count, rng)
-        Z = rows_of(candidates.Z, drawn)
+        ratio = self.log_ratio(candidates.whole, coverage)
+        drawn = draw(candidates, Halved(ratio), count, rng)
         nearest = None
-        if candidates.chosen is not None and len(candidates.chosen):
-            nearest = nearest_distance(Z, candidates.chosen)
-        picks = _rank(Z, np.exp(logs - logs.max()), budget, nearest)
-        return Ranking(drawn[picks], 2 * logs[picks], ["density"] * budget)
+        if candidates.chosen is not None:
+            nearest = nearest_distance(drawn.Z, candidates.chosen)
+        logs = drawn.log_weights
+        picks = _rank(drawn.Z, np.exp(logs - logs.max()), budget, nearest)
+        return Ranking(drawn.rows[picks], 2 * logs[picks], ["density"] * budget)
 
-    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Iterator[NDArray[np.float64]]:
-        """log w of the items in order, a block at a time. (The benchmark's ablation puts others here.)"""
-        return log_density_ratio(candidates, coverage)
-
-
-def draw(
-    log_weights: Iterable[NDArray[np.floating]], count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Rows drawn one after another without replacement, with probability ∝ exp(log weight).
-
-    By the Gumbel top-k trick (Kool, van Hoof and Welling 2019), in one pass that keeps `count` rows.
-
-    Args:
-        log_weights: of the rows in order, a block at a time; together at least `count`.
-        count: rows to draw.
-        rng: public randomness; how the rows are split into blocks does not matter.
-
-    Returns:
-        (count,) distinct row numbers in the order drawn, and (count,) float64 their log weights.
-    """
-    rows: NDArray[np.intp] = np.empty(0, np.intp)
-    keys: NDArray[np.float64] = np.empty(0)
-    values: NDArray[np.float64] = np.empty(0)
-    start = 0
-    for block in log_weights:
-        rows = np.concatenate([rows, np.arange(start, start + len(block))])
-        keys = np.concatenate([keys, block + rng.gumbel(size=len(block))])
-        values = np.concatenate([values, block])
-        if len(rows) > count:
-            best = np.sort(np.argpartition(-keys, count - 1)[:count])
-            rows, keys, values = rows[best], keys[best], values[best]
-        start += len(block)
-    order = np.argsort(-keys, kind="stable")
-    return rows[order], values[order]
+    def log_ratio(self, candidates: Candidates, coverage: Coverage) -> Weighing:
+        """log w of an item. (The benchmark's ablation puts others here.)"""
+        return density_model(candidates, coverage)
 
 
-def _of_rows(blocks: Iterable[NDArray[np.float64]], rows: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
-    """The values of some rows, sorted, out of blocks of all."""
-    start = 0
-    for block in blocks:
-        low, high = np.searchsorted(rows, [start, start + len(block)])
-        yield block[rows[low:high] - start]
-        start += len(block)
+@dataclass(frozen=True)
+class Halved:
+    """Half of what another function of a block gives."""
+
+    ratio: Weighing
+
+    def __call__(self, block: Block) -> NDArray[np.float64]:
+        return self.ratio(block) / 2
 
 
 def _rank(

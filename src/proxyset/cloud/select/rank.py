@@ -118,10 +118,10 @@ def rank(
         ranking.rows,
         ranking.scores,
         ranking.reasons,
-        candidates.clusters[ranking.rows],
+        candidates.clusters_of(ranking.rows),
         chosen.name,
         weighed,
-        tuple(sorted(candidates.groupings)),
+        tuple(sorted(candidates.groups)),
         candidates,
         coverage,
     )

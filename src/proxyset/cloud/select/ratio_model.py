@@ -25,14 +25,14 @@ Guarantee: post-processing of a release; reads no private data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.select.kcenter import farthest_first
-from proxyset.cloud.select.rows import rows_of
+from proxyset.cloud.select.parts import Block
 from proxyset.cloud.select.strategy import Candidates, Coverage
 
 AMPLITUDES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # a: standard deviation of f
@@ -43,26 +43,53 @@ _SAMPLE = 6000  # items that stand for the pool while fitting
 _LANDMARKS = 256  # inducing points; more add cost, not detail that counts could show
 _BELIEVED = 0.01  # posterior weight below which a length is left out
 _RECORDS = 1e7  # more are scaled down to that: they would say no more, and no count may exhaust float64
-_BLOCK = 1 << 14
 
 Array = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class DensityModel:
+    """The log-density ratio as a function of items; picklable, so that any process can evaluate it on its part of a pool.
+
+    Attributes:
+        smooth: what the components of an item say, one for each length that is believed.
+        effects: column of the pool → (codes,) what its groups say.
+    """
+
+    smooth: tuple[_Smooth, ...]
+    effects: Mapping[str, Array]
+
+    def __call__(self, block: Block) -> Array:
+        """(m,) posterior mean for a block of items, up to a constant; finite."""
+        ratio = np.zeros(len(block))
+        for part in self.smooth:
+            ratio += part(block.Z)
+        for name, effect in self.effects.items():
+            ratio += effect[block.codes[name]]
+        return ratio
+
+
 def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Array]:
-    """Posterior mean of the log-density ratio of every item, up to a constant.
+    """The model's answer for all items in order, block by block: (m,) float64. Arguments are those of `density_model`."""
+    model = density_model(candidates, coverage)
+    for part in candidates.parts:
+        yield from map(model, part.blocks())
+
+
+def density_model(candidates: Candidates, coverage: Coverage) -> DensityModel:
+    """Fit the log-density ratio of client to pool.
 
     Args:
-        candidates: the pool.
+        candidates: the pool, of which a sample is looked at.
         coverage: the counts and their noise. Counts below −5σ are taken as −5σ.
 
-    Yields:
-        (m,) float64, finite, for the items in order, a block at a time; constant when the counts say nothing.
+    Returns:
+        The average of the models, which is constant when the counts say nothing.
     """
     fit = _Fit(candidates, coverage)
     level = np.ones((fit.sample.size, 1))
     groups = {None: np.empty((fit.sample.size, 0))} | {
-        name: np.eye(int(codes.max()) + 1)[codes[fit.sample.ravel()]]
-        for name, codes in candidates.groupings.items()
+        name: np.eye(codes)[fit.codes[name]] for name, codes in candidates.groups.items()
     }
     modes = []
     for length in (0.0, *LENGTHS):
@@ -77,26 +104,42 @@ def log_density_ratio(candidates: Candidates, coverage: Coverage) -> Iterator[Ar
     evidences = np.array([mode.evidence for mode in modes])
     weights = np.exp(evidences - evidences.max())
     weights /= weights.sum()
-    predictors = []
+    believed = []
     for length in LENGTHS:
         group = [(weight, mode) for weight, mode in zip(weights, modes, strict=True) if mode.length == length]
         if sum(weight for weight, _ in group) >= _BELIEVED:
-            predictors.append(fit.predictor(length, np.sum([w * mode.smooth for w, mode in group], axis=0)))
+            believed.append(fit.predictor(length, np.sum([w * mode.smooth for w, mode in group], axis=0)))
     group_effects = {
         name: np.sum(
             [w * mode.effects for w, mode in zip(weights, modes, strict=True) if mode.grouping == name],
             axis=0,
         )
-        for name in candidates.groupings
+        for name in candidates.groups
     }
-    for start in range(0, len(candidates), _BLOCK):
-        block = rows_of(candidates.Z, slice(start, start + _BLOCK))
-        ratio = np.zeros(len(block))
-        for predict in predictors:
-            ratio += predict(block)
-        for name, effect in group_effects.items():
-            ratio += effect[candidates.groupings[name][start : start + _BLOCK]]
-        yield ratio
+    return DensityModel(tuple(believed), group_effects)
+
+
+@dataclass(frozen=True)
+class _Smooth:
+    """A sum of kernels at landmarks, in float32.
+
+    Attributes:
+        mean: (D,) of the landmarks. unit: √2 lengths. landmarks: (D + 2, L), see `_Fit.predictor`. weights: (L,).
+    """
+
+    mean: NDArray[np.float32]
+    unit: np.float32
+    landmarks: NDArray[np.float32]
+    weights: Array
+
+    def __call__(self, Z: NDArray[np.float32]) -> Array:
+        X = (Z - self.mean) / self.unit
+        squares = np.einsum("ij,ij->i", X, X)[:, None]
+        kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ self.landmarks
+        np.minimum(kernel, 0, out=kernel)  # of squares: above zero by rounding alone
+        np.exp(kernel, out=kernel)
+        found: Array = kernel @ self.weights
+        return found
 
 
 @dataclass(frozen=True)
@@ -113,10 +156,12 @@ class _Fit:
         sizes = candidates.sizes
         filled = np.flatnonzero(sizes)
         each = max(8, _SAMPLE // len(filled))
-        members = [_spread(candidates.members(int(j)), each) for j in filled]
-        # (clusters, each): short clusters repeat their first item, which then stands for nothing
-        self.sample = np.array([np.resize(rows, each) for rows in members])
-        lengths = np.array([len(rows) for rows in members])[:, None]
+        few = candidates.spread(each)
+        lengths = np.minimum(sizes[filled], each)[:, None]
+        # (clusters, each): short clusters repeat their first items, which then stand for nothing
+        places = np.cumsum(lengths)[:, None] - lengths + np.arange(each) % lengths
+        self.sample = few.rows[places]
+        self.codes = {name: codes[places.ravel()] for name, codes in few.codes.items()}
         # pool items that each sampled one stands for
         self._items = np.where(np.arange(each) < lengths, sizes[filled][:, None] / lengths, 0.0)
         counts = np.maximum(coverage.counts[filled], -5 * coverage.sigma)
@@ -136,14 +181,14 @@ class _Fit:
         apart = np.where(between > 1e-10 * between.max(), between, np.inf).min(axis=1)
         apart = apart[np.isfinite(apart)]
         self._unit = float(np.sqrt(np.median(apart))) if len(apart) else 1.0
-        self._to_sample = _squared_distances(rows_of(candidates.Z, self.sample.ravel()), self._landmarks)
+        self._to_sample = _squared_distances(few.Z[places.ravel()], self._landmarks)
 
     def features(self, length: float) -> Array:
         """(m, F): features whose inner products are the kernel with a = 1, for the sampled items."""
         return self._kernel(self._to_sample, length) @ self._root(length)
 
-    def predictor(self, length: float, theta: Array) -> Callable[[NDArray[np.float32]], Array]:
-        """What gives, for a block of items, their features times `theta`; in float32."""
+    def predictor(self, length: float, theta: Array) -> _Smooth:
+        """What gives, for a block of items, their features times `theta`."""
         beta = self._root(length) @ theta
         unit = np.sqrt(2) * length * self._unit
         mean = self._landmarks.mean(axis=0)
@@ -151,17 +196,7 @@ class _Fit:
         # one product gives the exponents 2x·l − ‖l‖² − ‖x‖²
         squares = np.einsum("ij,ij->i", L, L)[:, None]
         landmarks = np.concatenate([2 * L, -squares, -np.ones_like(squares)], axis=1).T.astype(np.float32)
-
-        def predict(Z: NDArray[np.float32]) -> Array:
-            X = (Z - mean.astype(np.float32)) / np.float32(unit)
-            squares = np.einsum("ij,ij->i", X, X)[:, None]
-            kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ landmarks
-            np.minimum(kernel, 0, out=kernel)  # of squares: above zero by rounding alone
-            np.exp(kernel, out=kernel)
-            found: Array = kernel @ beta
-            return found
-
-        return predict
+        return _Smooth(mean.astype(np.float32), np.float32(unit), landmarks, beta)
 
     def mode(self, F: Array, spread: Array) -> tuple[float, Array]:
         """Evidence and mode of the model f = F · θ with the prior θ ~ Normal(0, diag(spread²))."""
@@ -211,11 +246,6 @@ class _Fit:
         kept = values > 1e-6 * values[-1]
         root: Array = vectors[:, kept] / np.sqrt(values[kept])
         return root
-
-
-def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """At most `count` of the rows, evenly over their order."""
-    return rows if len(rows) <= count else rows[np.arange(count) * len(rows) // count]
 
 
 def _squared_distances(X: NDArray[np.floating], C: Array) -> Array:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.executor import Executor, LocalExecutor
+from proxyset.cloud.select import parts
+from proxyset.cloud.select.parts import Part, Rows, Slice
 from proxyset.cloud.select.rows import rows_of
 
 _BLOCK = 1 << 18
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Candidates:
-    """The pool as selection sees it.
+    """The pool as selection sees it: as arrays, and part by part.
+
+    A strategy that maps over parts (`each`) holds what it keeps and one block; one that looks at the arrays holds the pool, which
+    an index of more than 512 MiB (`cloud.shard_parts`) puts into a scratch file.
 
     Attributes:
         Z: (n, D) float32, principal components in units of the pool's spread.
@@ -25,10 +33,7 @@ class Candidates:
         centroids: (R, D) float32.
         groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
         fingerprint: of the index that they were taken from; None for arrays of your own.
-        whole: the pool that these are a part of, where not all of it may be chosen; None where these are all. What an answer
-            says is about all of it.
-        rows: (n,) their row numbers in `whole`, in order.
-        chosen: (k, D) float32 components of items that were chosen before.
+        splits: row numbers at which a part begins that is not the first; none for arrays of your own.
     """
 
     Z: NDArray[np.float32]
@@ -36,35 +41,93 @@ class Candidates:
     centroids: NDArray[np.float32]
     groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     fingerprint: str | None = None
-    whole: Candidates | None = None
-    rows: NDArray[np.intp] | None = None
-    chosen: NDArray[np.float32] | None = None
+    splits: tuple[int, ...] = ()
+
+    @property
+    def whole(self) -> Candidates:
+        """The pool that these are a part of, where not all of it may be chosen. What an answer says is about all of it."""
+        return self
+
+    @property
+    def rows(self) -> NDArray[np.intp] | None:
+        """(n,) their row numbers in `whole`, in order; None where these are all."""
+        return None
+
+    @property
+    def chosen(self) -> NDArray[np.float32] | None:
+        """(k, D) float32 components of items that were chosen before."""
+        return None
 
     def part(self, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> Candidates:
-        """Some of the items, 4·D bytes each in memory.
+        """Some of the items; 4·D bytes each in memory, once their components are looked at.
 
         Args:
             rows: (m,) distinct row numbers, in order.
             chosen: (k,) rows that were chosen before.
         """
-        return Candidates(
-            rows_of(self.Z, rows),
-            self.clusters[rows],
-            self.centroids,
-            {name: codes[rows] for name, codes in self.groupings.items()},
-            self.fingerprint,
-            self,
-            rows,
-            None if chosen is None else rows_of(self.Z, chosen),
-        )
+        return _Some(self, rows, chosen)
 
     def __len__(self) -> int:
         return len(self.Z)
 
     @cached_property
+    def parts(self) -> Sequence[Part]:
+        bounds = [0, *self.splits, len(self)]
+        return [Slice(self.Z, self.clusters, self.groupings, start, stop) for start, stop in pairwise(bounds)]
+
+    @property
+    def executor(self) -> Executor:
+        """Where parts are looked at."""
+        return LocalExecutor()
+
+    def each(
+        self, function: Callable[[Part, Any], Result], given: Mapping[int, Any] | None = None
+    ) -> Iterator[tuple[int, Result]]:
+        """(number, function(part, what was given for it)) of every part, or of those that something is given for; in any order.
+
+        Args:
+            function: picklable, for an index on an engine: of a module that its workers have, too.
+            given: number of a part → second argument; None for all parts and no second argument.
+        """
+        numbers: Mapping[int, Any] = dict.fromkeys(range(len(self.parts))) if given is None else given
+        tasks = [(number, self.parts[number], what) for number, what in numbers.items()]
+        return self.executor.run(partial(_call, function), tasks)
+
+    @cached_property
+    def groups(self) -> dict[str, int]:
+        """Column of `groupings` → how many codes it has."""
+        return {name: int(codes.max()) + 1 for name, codes in self.groupings.items()}
+
+    @cached_property
+    def part_sizes(self) -> NDArray[np.int64]:
+        """(parts, R) items of each part in each cluster."""
+        sizes = np.zeros((len(self.parts), len(self.centroids)), np.int64)
+        for number, found in self.each(partial(_count, clusters=len(self.centroids))):
+            sizes[number] = found
+        return sizes
+
+    @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """(R,) items in each cluster."""
-        return np.bincount(self.clusters, minlength=len(self.centroids))
+        return np.asarray(self.part_sizes.sum(axis=0))
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        """Some rows, in the order given."""
+        codes = {name: codes[rows] for name, codes in self.groupings.items()}
+        return Rows(rows, rows_of(self.Z, rows), self.clusters[rows], codes)
+
+    def clusters_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        """(m,) the clusters of some rows, in the order given."""
+        return self.clusters[rows]
+
+    def spread(self, each: int) -> Rows:
+        """At most `each` rows of every cluster, evenly over their order; cluster by cluster, in order."""
+        before = np.cumsum(self.part_sizes, axis=0) - self.part_sizes
+        found = dict(self.each(partial(parts.spread, sizes=self.sizes, each=each), dict(enumerate(before))))
+        rows = self.take(np.concatenate([found[number] for number in sorted(found)]))
+        order = np.argsort(rows.clusters, kind="stable")
+        codes = {name: codes[order] for name, codes in rows.codes.items()}
+        return Rows(rows.rows[order], rows.Z[order], rows.clusters[order], codes)
 
     @cached_property
     def _members(self) -> NDArray[np.signedinteger]:
@@ -88,6 +151,57 @@ class Candidates:
     def members(self, cluster: int) -> NDArray[np.intp]:
         """Row numbers of a cluster's items, in order."""
         return self._members[self._starts[cluster] : self._starts[cluster + 1]].astype(np.intp)
+
+
+def _call(function: Callable[[Part, Any], Result], task: tuple[int, Part, Any]) -> tuple[int, Result]:
+    number, part, given = task
+    return number, function(part, given)
+
+
+def _count(part: Part, given: None, clusters: int) -> NDArray[np.int64]:
+    return np.bincount(part.clusters(), minlength=clusters)
+
+
+class _Some(Candidates):
+    """Some rows of a pool; their arrays are made when they are looked at."""
+
+    def __init__(self, whole: Candidates, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None) -> None:
+        self.__dict__ |= {"centroids": whole.centroids, "fingerprint": whole.fingerprint}
+        self.__dict__ |= {"_whole": whole, "_rows": rows, "_before": chosen}
+
+    @property
+    def whole(self) -> Candidates:
+        found: Candidates = self.__dict__["_whole"]
+        return found
+
+    @property
+    def rows(self) -> NDArray[np.intp] | None:
+        found: NDArray[np.intp] = self.__dict__["_rows"]
+        return found
+
+    @cached_property
+    def chosen(self) -> NDArray[np.float32] | None:
+        before = self.__dict__["_before"]
+        return None if before is None or not len(before) else self.whole.take(before).Z
+
+    @cached_property
+    def Z(self) -> NDArray[np.float32]:  # noqa: N802
+        return self._taken.Z
+
+    @cached_property
+    def clusters(self) -> NDArray[np.int32]:
+        return self._taken.clusters
+
+    @cached_property
+    def groupings(self) -> Mapping[str, NDArray[np.uint8]]:
+        return self._taken.codes
+
+    @cached_property
+    def _taken(self) -> Rows:
+        return self.whole.take(self.__dict__["_rows"])
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_rows"])
 
 
 @dataclass(frozen=True)
