@@ -167,7 +167,8 @@ def _clients(name: str, shift: str, X: Array, y: NDArray[np.intp], rng: np.rando
     def scores(rows: NDArray[np.intp]) -> Array:
         P = np.zeros((len(rows), K))
         P[:, model.classes_] = model.predict_proba(X[rows])
-        return np.log(np.maximum(P, _FLOOR))
+        found: Array = np.log(np.maximum(P, _FLOOR))
+        return found
 
     mine, asked = scores(client), scores(test)
     there = np.isin(np.arange(K), y[client]) & np.isin(np.arange(K), y[test])
