@@ -53,7 +53,8 @@ def own_share_at_most(pool: Candidates, coverage: Coverage, confidence: float = 
     size, total = np.array([len(region) for region in regions]), float(coverage.counts.sum())
     L = math.log((2 * len(regions) + 1) / (1 - confidence))
     records = max(total, 1.0) + math.sqrt(2 * R * L) * coverage.sigma  # at most
-    low, high = np.zeros(len(regions)), np.ones(len(regions))
+    low: NDArray[np.float64] = np.zeros(len(regions))
+    high: NDArray[np.float64] = np.ones(len(regions))
     for _ in range(_STEPS):  # the smallest Q(S) that these counts are not too many for
         Q = (low + high) / 2
         noise = coverage.sigma**2 * (size * (1 - Q) ** 2 + (R - size) * Q**2)
@@ -82,7 +83,7 @@ def own_share_words(at_most: float | None) -> str:
 
 def _regions(centroids: NDArray[np.float32]) -> Iterator[NDArray[np.intp]]:
     """Clusters beside each other, in halves, quarters and so on; all but the whole."""
-    open_ = [np.arange(len(centroids))]
+    open_: list[NDArray[np.intp]] = [np.arange(len(centroids))]
     while open_:
         region = open_.pop()
         if len(region) < len(centroids):
