@@ -104,6 +104,8 @@ def test_a_client_that_has_nothing(cloud, monkeypatch, capfd):
         "--out", cloud.folder / "r", check=1,
     )  # fmt: skip
     assert not (cloud.folder / "r").exists()
+    fetched(cloud, agent, "--yes")  # repaired
+    assert b"input_ids" in network.read_bytes()
 
 
 def test_what_was_tampered_with_or_signed_by_another_is_refused(cloud, monkeypatch, capfd):

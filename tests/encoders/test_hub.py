@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from proxyset.cloud.encoder_packing import pack_encoder
 from proxyset.demo.packages import read_wheel
 from proxyset.encoders.catalogue import encoder_for, load_encoder
 from proxyset.encoders.hub import HubEncoder
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
+from proxyset.wire.encoder_package import EncoderPackage
 from tests.encoders.hub_folders import (
     MODULES,
     POOLING,
@@ -25,6 +27,7 @@ from tests.encoders.hub_folders import (
     text_folder,
 )
 from tests.encoders.test_onnx import linear_model, write
+from tests.wire.models import KEY
 
 TEXTS = ["the cat", "tax report of the dog and the cat and the dog of Köln", "12", "unknown", "the dog"]
 
@@ -231,6 +234,19 @@ def test_minilm_is_minilm(minilm):
     encoder = load_encoder(f"hf:{minilm}/onnx/model_int8.onnx")
     cat, kitten, tax = encoder.encode(["the cat sleeps", "a kitten naps", "quarterly tax report"]).embeddings
     assert encoder.spec.dim == 384 and cat @ kitten > 0.6 > 0.2 > cat @ tax
+
+
+@pytest.mark.thorough
+def test_minilm_travels(minilm, tmp_path):
+    """Its int8 network has operators of the standard alone; the package has it and its tokenizer, and computes the same."""
+    place = f"hf:{minilm}/onnx/model_int8.onnx"
+    made = EncoderPackage.from_bytes(pack_encoder(place, KEY).to_bytes())
+    assert "model.safetensors" not in made.files and made.card.bytes < 30_000_000
+    made.save(tmp_path)
+    there = encoder_for(made.card.encoder, local=f"hf:{tmp_path}/onnx/model_int8.onnx")
+    np.testing.assert_array_equal(
+        there.encode(TEXTS).embeddings, load_encoder(place).encode(TEXTS).embeddings
+    )
 
 
 @pytest.mark.thorough

@@ -9,18 +9,23 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from proxyset import atomic
 from proxyset.cli import run
 from proxyset.cloud.index import Index
 from proxyset.errors import StateError
 from proxyset.server import campaigns
 from proxyset.server.acting import acting
 from proxyset.server.backup import backup, copy, faults
+from proxyset.server.encoders import encoder_file
 from proxyset.server.records import Scope
 from proxyset.server.state import State
 from proxyset.wire.campaign import Ask
 from tests.server.running import new_client, running, signed
 from tests.server.test_rights import release_of
+from tests.wire.encoders import package
 from tests.wire.models import model
+
+ENCODER = package()
 
 
 @pytest.fixture
@@ -40,6 +45,7 @@ def full(state, index, tmp_path):
     import io
 
     state.publish_model("one", io.BytesIO(model().to_bytes()), "model")
+    atomic.write_bytes(state.folder / "encoders" / ENCODER.card.encoder.fingerprint, ENCODER.to_bytes())
     state.accounts.create("ann", [Scope.read])
     state.create_token("south")
     assert list(faults(state)) == []
@@ -61,6 +67,11 @@ def test_there_and_back(full, place, tmp_path, request):
         assert target.clients() == source.clients() and target.tokens() == source.tokens()
         assert [each.act for each in target.acts()] == [each.act for each in source.acts()]
         assert campaigns.draw(target, "one").card.items == 5
+        offered = encoder_file(target, ENCODER.card.encoder.fingerprint)
+        assert offered and offered.read_bytes() == ENCODER.to_bytes()
+        offered.write_bytes(ENCODER.to_bytes()[:-1])
+        assert any("cut off" in fault for fault in faults(target))
+        offered.write_bytes(ENCODER.to_bytes())
         assert [each.id for each in target.selections("one")] == [1, 2]
         assert all(
             target.folder in each.folder.parents for each in [*target.indexes(), *target.selections("one")]

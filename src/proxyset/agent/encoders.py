@@ -7,6 +7,7 @@ known encoders read. Kept, it is tried on this machine's fixed item first, so th
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from proxyset.client.policy import Policy
 from proxyset.encoders import encoder_for
 from proxyset.encoders.kept import named, place_of
 from proxyset.encoders.onnx_file import operators
-from proxyset.errors import ArtifactError, Refused
+from proxyset.errors import ArtifactError, EncoderMismatch, InvalidData, Refused
+from proxyset.printable import printable, shortened
 from proxyset.wire.encoder_package import EncoderPackage
 
 Agreed = Callable[[EncoderPackage], bool]
@@ -103,26 +105,32 @@ def fetch_unattended(data: bytes, fingerprint: str, ledger: Ledger, server: str,
 
 
 def keep(package: EncoderPackage, ledger: Ledger, server: str, key: str | None) -> Kept:
-    """Put a package that was agreed to into the owner's folder of encoders; one that is there already stays."""
+    """Put a package that was agreed to into the owner's folder of encoders; one that is there stays, unless it was changed."""
     spec = package.card.encoder
     place = place_of(spec)
     try:
+        if place.is_dir():
+            encoder_for(spec, local=named(spec, place))
+    except (EncoderMismatch, InvalidData):
+        shutil.rmtree(place)
+    if not place.is_dir():
         with atomic.new_folder(place, atomic.SECRET) as folder:
             package.save(folder)
             encoder_for(spec, local=named(spec, folder))
-    except FileExistsError:
-        encoder_for(spec, local=named(spec, place))
     return Kept(place, package, pin_key(ledger, package.key, server, key))
 
 
 def words(package: EncoderPackage) -> str:
     """What an encoder is, for the owner who decides about it."""
     card = package.card
-    runs = ", ".join(operators(package.files[card.network.path], Path(card.network.path)))
+    name, licence, origin = (
+        shortened(printable(text), 300) for text in (card.name, card.licence, card.origin)
+    )
+    runs = printable(", ".join(operators(package.files[card.network.path], Path(card.network.path))))
     lines = [
-        f"{card.name}: an encoder {card.encoder.name!r} with {card.encoder.dim:,} features, fingerprint {card.encoder.fingerprint}",
+        f"{name}: an encoder {card.encoder.name!r} with {card.encoder.dim:,} features, fingerprint {card.encoder.fingerprint}",
         f"  {card.bytes:,} bytes in {len(card.files)} files: {', '.join(file.path for file in card.files)}",
-        f"  licence: {card.licence or 'none stated'}; from: {card.origin or 'not said'}",
+        f"  licence: {licence or 'none stated'}; from: {origin or 'not said'}",
         f"  signed by {package.key}",
         f"  what runs: {card.network.path}, by ONNX Runtime, on this machine; no program comes with it",
         f"  its operators, all of the ONNX standard: {runs}",

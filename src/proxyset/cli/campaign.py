@@ -18,6 +18,7 @@ from proxyset.cli.output import emit, note
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
+from proxyset.encoders.kept import TRAVELLING
 from proxyset.errors import InvalidInput, StateError
 from proxyset.server import campaigns, encoders
 from proxyset.server.records import Campaign, Outcome
@@ -141,6 +142,11 @@ def create(
     else:
         made = campaigns.create(book, name, opened, ask, **options)
     emit(_facts(book, made, 0), _words(book, made, 0), json)
+    if opened.manifest.encoder.name in TRAVELLING:
+        note(
+            "clients need the encoder's files to answer; those that lack them can fetch them once you offer them: "
+            f"proxyset campaign publish-encoder {name}"
+        )
 
 
 @app.command("leader-key")

@@ -10,10 +10,11 @@ otherwise, and then an owner without any skew seems to have one. So two estimate
 * `_explaining`: a mean over explanations of the scores, weighed by how well each fits their shape (`_Shape`): a model too sure or
   not sure enough, shares near to w or far from it, no skew at all.
 
-A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of that, `strength`. It is little
-where the mean prediction is hardly farther from w than chance puts it, or than a model that is not sure enough by far would need
-(`_visible`), and otherwise D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` +
-`_FEW` · (K − 1) / n how far they would seem to be by little. All constants were chosen on data that no reported figure is of (`proxyset-lab adapt`).
+A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of it, `strength`. It is
+little where the mean prediction is hardly farther from w than chance puts it, or where the shares seem to be many times as far
+(`_visible`), and otherwise D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` + `_FEW` ·
+(K − 1) / n how far they may seem to be for little reason. All constants were chosen on data that no reported figure is of
+(`proxyset-lab adapt`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _TIED = 0.3  # of the biases that would explain the scores without any skew
 # nats of KL(π ‖ w) at which half of the correction is applied: for many items, and times (K − 1) / n for few
 _EVIDENCE, _FEW = 0.1, 1.0
 _CHANCE = 2.0  # times what chance gives, at which a distance begins to count
-_AMPLIFIED = 4.0  # times the distance of the mean prediction: farther than that, shares are believed the less
+_AMPLIFIED = 8.0  # times the distance of the mean prediction: farther than that, shares are believed the less
 _EVEN = 0.1  # of the covariance that is taken to be alike in all directions
 _ALIKE = 1e-6  # nats between which all scores of a class tell nothing
 _FARTHEST = 15.0  # nats below an item's best class: lower scores tell no more
@@ -163,8 +164,8 @@ def _visible(scores: Array, w: Array, apart: float) -> float:
     """In [0, 1]: how much of a skew of `apart` nats the mean prediction shows; 0 for less than two items.
 
     Two things make less of it. Without skew, and for a model that is right on average, Σ (mean − w)² / w is on average
-    Σ variance / (n w), the variance that of the items' own predictions. And of a model that tells classes apart the mean prediction is
-    nearly as far from w as the shares are: where the shares seem to be `_AMPLIFIED` times as far, an error has been multiplied.
+    Σ variance / (n w), the variance that of the items' own predictions. And of a model that tells classes apart the mean
+    prediction is nearly as far from w as the shares are: where these seem `_AMPLIFIED` times as far, an error was multiplied.
     """
     known = w > 0
     if len(scores) < 2:

@@ -16,8 +16,10 @@ from pathlib import Path
 from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.errors import ProxysetError, StateError
+from proxyset.server.encoders import FOLDER
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import KEY
+from proxyset.wire.encoder_package import EncoderPackage
 from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 
@@ -26,7 +28,7 @@ _TABLES = (
     "indexes", "probes", "campaigns", "clients", "tokens", "releases", "operators", "models", "selections", "nonces", "acts",
     "sums", "sum_reports", "sum_jobs", "sum_totals",
 )  # fmt: skip
-_INDEXES, _PROXIES, _FILES = "indexes", "proxies", ("models", "encoders")
+_INDEXES, _PROXIES, _FILES = "indexes", "proxies", ("models", FOLDER)
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,22 @@ def faults(state: State) -> Iterator[str]:
         for drawn in state.selections(campaign.id):
             if not drawn.folder.is_dir():
                 yield f"proxy set {drawn.id} of campaign {campaign.id} is not in {drawn.folder}"
+    yield from _encoder_faults(state.folder / FOLDER)
     for index in state.indexes():
         try:
             if Index.open(index.folder).fingerprint != index.fingerprint:
                 yield f"{index.folder} is not the index {index.fingerprint[:12]} any more"
         except ProxysetError as error:
             yield f"index {index.fingerprint[:12]}: {error}"
+
+
+def _encoder_faults(folder: Path) -> Iterator[str]:
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            if EncoderPackage.from_bytes(file.read_bytes()).card.encoder.fingerprint != file.name:
+                yield f"{file} is the package of another encoder"
+        except (ProxysetError, OSError) as error:
+            yield f"encoder {file}: {error}"
 
 
 def _model_faults(campaign: str, file: Path, sha256: str) -> Iterator[str]:
