@@ -16,6 +16,7 @@ from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index
+from proxyset.cloud.own_share import own_share_words
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
@@ -267,11 +268,14 @@ def select_command(
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
         "curated": curated.model_dump(mode="json") if curated else None,
+        "own_share_at_most": proxy.card.own_share_at_most,
     }
     words = (
         f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {proxy.card.strategy}, "
         f"from {proxy.card.clusters_covered} of {proxy.card.clusters} clusters"
     )
+    if kind := own_share_words(proxy.card.own_share_at_most):
+        words += f"\n{kind}"
     emit(facts, words, json)
 
 

@@ -28,6 +28,7 @@ from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.executor import Executor
 from proxyset.cloud.index import Index
+from proxyset.cloud.own_share import own_share_at_most
 from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import (
     DEFAULT_RULE,
@@ -48,8 +49,8 @@ from proxyset.sources.arrow import together
 from proxyset.sources.columns import OURS
 from proxyset.sources.files import check_apart
 from proxyset.sources.source import Kind
-from proxyset.wire.lineage import Lineage
-from proxyset.wire.release import Release
+from proxyset.wire.lineage import Draw, Lineage
+from proxyset.wire.release import PrivacyStatement, Release
 
 if TYPE_CHECKING:
     from proxyset.cloud.torch_dataset import ProxyDataset
@@ -359,6 +360,7 @@ def select(
         metadata=list(ranked.groupings),
         reference=None if reference is None else named(reference),
         curated=curated,
+        own_share_at_most=_own_share(ranked, draws),
     )
     if out is None:
         with scratch() as place:
@@ -370,9 +372,19 @@ def select(
     return _written(out, index, table, card, ranked, limits)
 
 
+def _own_share(ranked: Ranked, draws: Sequence[Draw]) -> float | None:
+    """The bound on the pool's share of the clients' kind, where counts are of records: a person's many are not independent."""
+    records = all(isinstance(d.privacy, PrivacyStatement) and d.privacy.unit == "record" for d in draws)
+    if not draws or not records or ranked.coverage is None:
+        return None
+    return own_share_at_most(ranked.pool, ranked.coverage)
+
+
 def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
     """The proxy set that is there, if it is the one that would be written."""
-    old, new = proxy.card.model_dump(), card.model_dump()
+    old, new = (
+        one.model_dump(exclude={"own_share_at_most"}) for one in (proxy.card, card)
+    )  # that follows from the rest
     if old == new and proxy.selection().column("id").to_pylist() == table.column("id").to_pylist():
         return proxy
     changes = [f"{name} was {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name]]
