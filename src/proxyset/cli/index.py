@@ -61,7 +61,7 @@ def build(
             help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    out: Annotated[str, typer.Option(help="Folder of the index, or its URL (s3://, gs://, az://).")],
     encoder: Annotated[
         str,
         typer.Option(
@@ -169,7 +169,7 @@ def probe(
 
 def select_command(
     index: IndexFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the proxy set.")],
+    out: Annotated[str, typer.Option(help="Folder of the proxy set, or its URL.")],
     budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
     releases: Annotated[
         list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
@@ -278,7 +278,7 @@ def select_command(
 def export_command(
     proxy: ProxyFolder,
     to: Annotated[str, typer.Option(help=", ".join(FORMS))],
-    out: Annotated[Path, typer.Option(help="New file or folder.")],
+    out: Annotated[str, typer.Option(help="New file or folder, or its URL.")],
     json: Json = False,
 ) -> None:
     """Write a proxy set in the form that the next tool reads.
