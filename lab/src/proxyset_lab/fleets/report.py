@@ -109,7 +109,11 @@ def table(plan: Plan, part: Part, scores: Scores, designed: bool) -> Table:
         rows.append((*(shown[at] for _, at in columns), *_figures(plan, scores, fleet)))
     for method in BASELINES:
         rows.append((method, *[""] * (len(columns) - 1), *_figures(plan, scores, (), method)))
-    records = f"{part.records} record{'s' * (part.records > 1)} each" if part.records else "the client's records shared out"
+    records = (
+        f"{part.records} record{'s' * (part.records > 1)} each"
+        if part.records
+        else "the client's records shared out"
+    )
     fixed = "" if len({fleet[3] for fleet in fleets}) > 1 else f", R = {fleets[0][3]}"
     title = f"{part.name[0].upper()}{part.name[1:]} ({records}{fixed}), {titled(plan.data, designed)}"
     return Table(title, tuple(head), tuple(rows))
