@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from proxyset.client.private_data import matching_encoder
 from proxyset.cloud.build import build_index
 from proxyset.encoders import encoder_for, load_encoder
 from proxyset.encoders.hub import HubEncoder
@@ -89,6 +90,16 @@ def test_one_index_is_of_one_provider(places, tmp_path):
     plan.write_text(json.dumps(written | {"provider": "openvino"}))
     with pytest.raises(InvalidInput, match="provider was 'openvino', now 'cpu'"):
         build_index(tmp_path / "pool.jsonl", tmp_path / "index", **words)
+
+
+def test_private_records_are_encoded_on_the_processor(places):
+    encoder = load_encoder(places[0])
+    assert matching_encoder(encoder, encoder.spec, "probe") is encoder
+    encoder.provider = "cuda"  # as load_encoder(…, provider="cuda") has it, where there is one
+    with pytest.raises(
+        InvalidInput, match="runs on 'cuda', and private records are encoded on the processor"
+    ):
+        matching_encoder(encoder, encoder.spec, "probe")
 
 
 def test_encoders_keep_their_provider_in_another_process(places):

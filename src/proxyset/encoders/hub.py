@@ -94,7 +94,7 @@ class HubEncoder:
     def __init__(
         self, place: str | Path, takes: str | None = None, threads: int | None = None, provider: str = CPU
     ) -> None:
-        self._given = str(place), takes, threads, provider
+        self._given, self.provider = (str(place), takes, threads, provider), provider
         if not str(place):
             raise InvalidInput("an encoder of the hub is named by its folder: hf:FOLDER")
         self.folder = Path(place).expanduser().absolute()

@@ -47,7 +47,7 @@ class OnnxEncoder:
     def __init__(
         self, folder: str | os.PathLike[str], threads: int | None = None, provider: str = CPU
     ) -> None:
-        self._threads, self._provider = threads, provider
+        self._threads, self.provider = threads, provider
         self.folder = Path(folder).absolute()
         self.recipe = recipe = read_recipe(self.folder)
         weights = read(self.folder / MODEL, LARGEST_MODEL)
@@ -71,7 +71,7 @@ class OnnxEncoder:
 
     def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path, int | None, str]]:
         """A session cannot travel to another process; the folder's name can."""
-        return OnnxEncoder, (self.folder, self._threads, self._provider)
+        return OnnxEncoder, (self.folder, self._threads, self.provider)
 
     @property
     def spec(self) -> EncoderSpec:
