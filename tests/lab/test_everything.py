@@ -2,11 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from proxyset.errors import InvalidInput
+from proxyset_lab import everything as everythings
 from proxyset_lab import origin as origins
 from proxyset_lab import where
 from proxyset_lab.everything import Everything
@@ -27,6 +30,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.timeout(600)  # six processes, each of which starts: half a minute of an idle machine
 def test_the_small_list(digits, place, command):
     words = ("all", LISTS / "small.toml", "--results", place / "rows", "--docs", place / "docs")
     # stopped before it began: pages say so, and none shows old rows
@@ -40,7 +44,7 @@ def test_the_small_list(digits, place, command):
     assert MARKER.format("not measured") in (place / "README.md").read_text()
     assert "not measured" in (place / "docs" / "results" / "run.md").read_text()
 
-    status, _, error = command(*words, "--minutes", "5")
+    status, _, error = command(*words, "--minutes", "9", "--workers", "1")
     assert status == 0, error
     for name in ("tiny", "tiny-persons", "run"):
         text = (place / "docs" / "results" / f"{name}.md").read_text()
@@ -49,14 +53,57 @@ def test_the_small_list(digits, place, command):
     mean = next(row["mean"] for row in rows if row["method"] == "density-ratio")
     assert MARKER.format(mean) in (place / "README.md").read_text()
 
-    # again: nothing is run, and the pages are the same
-    before = {path.name: path.read_bytes() for path in (place / "docs" / "results").glob("tiny*.md")}
-    status, _, error = command(*words, "--minutes", "5")
-    assert status == 0 and before == {
-        path.name: path.read_bytes() for path in (place / "docs" / "results").glob("tiny*.md")
-    }
+    # pages alone, from the rows of a commit or key: they are the same
+    before = {path.name: path.read_bytes() for path in old.parent.glob("tiny*.md")}
+    status, _, error = command(*words, "--rows", origin().key)
+    assert status == 0 and before == {path.name: path.read_bytes() for path in old.parent.glob("tiny*.md")}
     status, _, error = command(*words, "--rows", "absent")
     assert status == 1 and "0 folders" in error and origin().key in error
+
+
+def test_code_that_changes_while_it_runs_ends_the_run(place, command, monkeypatch):
+    monkeypatch.setattr(everythings, "key_now", lambda: "0" * 12)
+    words = (
+        "all",
+        LISTS / "small.toml",
+        "--results",
+        place / "rows",
+        "--docs",
+        place / "docs",
+        "--minutes",
+        "1",
+    )
+    status, _, error = command(*words)
+    assert status == 1 and "the code was changed while it ran" in error
+    assert not (place / "docs" / "results" / "tiny.md").exists()
+
+
+def test_a_run_that_is_told_to_end_ends_its_steps(place):
+    """SIGTERM while a step runs: the process ends, with pages, and leaves no child behind."""
+    code = "from proxyset_lab.cli import main; main()"
+    step = 'name = "long"\nrun = "proxyset-lab planner --repeats 100000 --to {rows}/long"\npage = "x"\nrows = "long"\n'
+    (place / "long.toml").write_text(f'[[step]]\n{step}writes = ["results/long.md"]\n')
+    words = [
+        sys.executable,
+        "-c",
+        code,
+        "all",
+        "long.toml",
+        "--results",
+        "rows",
+        "--docs",
+        "docs",
+        "--minutes",
+        "5",
+    ]
+    process = subprocess.Popen(words, cwd=place, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "long: begun" not in process.stderr.readline():
+        assert process.poll() is None
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "Not measured." in (place / "docs" / "results" / "long.md").read_text()
 
 
 def test_rows_of_other_code_have_another_folder(tmp_path, monkeypatch):

@@ -11,20 +11,22 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, current_thread, main_thread
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset import atomic
 from proxyset.errors import InvalidInput
-from proxyset_lab.origin import stamp
+from proxyset_lab.origin import key_now, origin, stamp
 from proxyset_lab.quoted import fill
 from proxyset_lab.tables import Table, markdown
 
@@ -93,16 +95,25 @@ class Everything(BaseModel):
 def measure(
     everything: Everything, rows: Path, docs: Path, minutes: float, workers: int, tell: Tell
 ) -> list[str]:
-    """Run steps until all are done or time is up; the names of those that failed."""
+    """Run steps until all are done, time is up or this process is told to end; the names of those that failed.
+
+    Raises:
+        InvalidInput: the code was changed meanwhile; what its steps measured is kept.
+    """
     end = time.monotonic() + 60 * minutes
     places = {"rows": rows, "docs": docs}
     taken: set[str] = set()
     failed: list[str] = []
-    lock = Lock()
+    lock, stop, key = Lock(), Event(), origin().key
 
     def work() -> None:
         mine: set[str] = set()
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - time.monotonic()) > 0 and not stop.is_set():
+            if key_now() != key:
+                raise InvalidInput(
+                    f"the code was changed while it ran: {rows} keeps what was measured, and no step goes on. Run from a checkout "
+                    "that nobody changes, such as a worktree of its own"
+                )
             with lock:
                 free = (
                     s for s in everything.step if s.run and s.name not in (mine if s.shared else mine | taken)
@@ -114,18 +125,18 @@ def measure(
                 taken.add(step.name)
             tell(f"{step.name}: begun, {left / 60:.0f} minutes left")
             log = rows / "logs" / f"{step.name}.log"
-            status, wall, cpu = _command(step.run, places, log, left)
+            status, wall, cpu = _command(step.run, places, log, left, stop)
             with lock, (rows / _SPENT).open("a", encoding="utf-8") as lines:
                 record = {"step": step.name, "wall": wall, "cpu": cpu, "status": status}
                 lines.write(json.dumps(record) + "\n")
-            if status and end > time.monotonic():
+            if status and end > time.monotonic() and not stop.is_set():
                 failed.append(step.name)
                 tell(f"{step.name}: FAILED, see {log}")
             else:
                 tell(f"{step.name}: {wall / 60:.1f} minutes, {cpu / 60:.1f} of processor time")
 
     (rows / "logs").mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(workers) as pool:
+    with _told_to_end(stop), ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(work) for _ in range(workers)]:
             done.result()
     return list(dict.fromkeys(failed))
@@ -188,7 +199,22 @@ def _not_measured(page: Path, step: Step, rows: Path) -> None:
     atomic.write_bytes(page, text.encode())
 
 
-def _command(line: str, places: Mapping[str, Path], log: Path, seconds: float) -> tuple[int, float, float]:
+@contextmanager
+def _told_to_end(stop: Event) -> Iterator[None]:
+    """SIGTERM to this process ends its steps, which would outlive it, and goes on to the pages."""
+    if current_thread() is not main_thread():  # only there can a process listen to signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command(
+    line: str, places: Mapping[str, Path], log: Path, seconds: float, stop: Event | None = None
+) -> tuple[int, float, float]:
     """Run a command line; its status (that of SIGTERM when time was up), wall-clock and processor seconds.
 
     Raises:
@@ -199,11 +225,11 @@ def _command(line: str, places: Mapping[str, Path], log: Path, seconds: float) -
         raise InvalidInput(f"a step runs {', '.join(_PROGRAMS)}, not {program!r}")
     words = [word.format(**places) for word in words]
     began = time.monotonic()
-    with log.open("ab") as told:
+    with log.open("ab") as words_of_step:
         child = subprocess.Popen(
             [sys.executable, "-c", _PROGRAMS[program], *words],
-            stdout=told,
-            stderr=told,
+            stdout=words_of_step,
+            stderr=words_of_step,
             stdin=subprocess.DEVNULL,
         )
         ways = [(began + seconds, child.terminate), (began + seconds + _PATIENCE, child.kill)]
@@ -211,7 +237,8 @@ def _command(line: str, places: Mapping[str, Path], log: Path, seconds: float) -
             pid, status, used = os.wait4(child.pid, os.WNOHANG)
             if pid:
                 break
-            if ways and time.monotonic() > ways[0][0]:
+            told = stop is not None and stop.is_set() and len(ways) == 2
+            if ways and (told or time.monotonic() > ways[0][0]):
                 ways.pop(0)[1]()
             time.sleep(0.2)
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -48,23 +48,26 @@ class Origin(BaseModel):
         return text + (", WITH CHANGES THAT WERE NOT COMMITTED" if self.changed else "")
 
 
-@cache
-def origin() -> Origin:
-    """Of the code that runs."""
+def key_now() -> str:
+    """The key of the files as they are at this moment."""
     digest = hashlib.sha256()
     for package in _PACKAGES:
         for file in sorted(package.rglob("*.py")):
-            digest.update(
-                f"{package.name}/{file.relative_to(package)}\0".encode() + file.read_bytes() + b"\0"
-            )
+            name = f"{package.name}/{file.relative_to(package)}"
+            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+@cache
+def origin() -> Origin:
+    """Of the code as it was when this process first asked."""
+    key = key_now()
     commit = git("rev-parse", "HEAD")
     if not commit:
-        return Origin(key=digest.hexdigest()[:12], commit="unknown", date="", changed=False)
+        return Origin(key=key, commit="unknown", date="", changed=False)
     when = datetime.fromtimestamp(int(git("log", "-1", "--format=%ct")), UTC)
     changed = git("status", "--porcelain", "--", *(f"{package}/*.py" for package in _PACKAGES))
-    return Origin(
-        key=digest.hexdigest()[:12], commit=commit, date=f"{when:%Y-%m-%d %H:%M} UTC", changed=bool(changed)
-    )
+    return Origin(key=key, commit=commit, date=f"{when:%Y-%m-%d %H:%M} UTC", changed=bool(changed))
 
 
 def rows_folder(results: Path) -> Path:

@@ -123,12 +123,12 @@ class Task:
     def candidates(self, clusters: int | None) -> Candidates:
         """The pool as a strategy sees it."""
         index = self.index(clusters)
-        if index.folder not in self._candidates:
-            self._candidates[index.folder] = index.candidates()
-        return self._candidates[index.folder]
+        if index.fingerprint not in self._candidates:
+            self._candidates[index.fingerprint] = index.candidates()
+        return self._candidates[index.fingerprint]
 
     @cached_property
-    def _candidates(self) -> dict[Path, Candidates]:
+    def _candidates(self) -> dict[str, Candidates]:
         return {}
 
     def sources(self) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.export import FORMS, export
 from proxyset.cloud.index import Index
+from proxyset.cloud.own_share import own_share_words
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
@@ -62,7 +63,7 @@ def build(
             help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    out: Annotated[str, typer.Option(help="Folder of the index, or its URL (s3://, gs://, az://).")],
     encoder: Annotated[
         str,
         typer.Option(
@@ -174,7 +175,7 @@ def probe(
 
 def select_command(
     index: IndexFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the proxy set.")],
+    out: Annotated[str, typer.Option(help="Folder of the proxy set, or its URL.")],
     budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
     releases: Annotated[
         list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
@@ -272,18 +273,21 @@ def select_command(
         "clusters_covered": proxy.card.clusters_covered,
         "clusters": proxy.card.clusters,
         "curated": curated.model_dump(mode="json") if curated else None,
+        "own_share_at_most": proxy.card.own_share_at_most,
     }
     words = (
         f"{out}: {proxy.card.items:,} of {proxy.card.pool_items:,} items by {proxy.card.strategy}, "
         f"from {proxy.card.clusters_covered} of {proxy.card.clusters} clusters"
     )
+    if kind := own_share_words(proxy.card.own_share_at_most):
+        words += f"\n{kind}"
     emit(facts, words, json)
 
 
 def export_command(
     proxy: ProxyFolder,
     to: Annotated[str, typer.Option(help=", ".join(FORMS))],
-    out: Annotated[Path, typer.Option(help="New file or folder.")],
+    out: Annotated[str, typer.Option(help="New file or folder, or its URL.")],
     json: Json = False,
 ) -> None:
     """Write a proxy set in the form that the next tool reads.

@@ -64,7 +64,7 @@ PublicInputs = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
 ProxyFolder = Annotated[Path, typer.Argument(help="Folder of the proxy set.")]
-IndexFolder = Annotated[Path, typer.Argument(help="Folder of the index.")]
+IndexFolder = Annotated[str, typer.Argument(help="Folder of the index, or its URL.")]
 StateFolder = Annotated[
     str,
     typer.Option(

@@ -60,4 +60,8 @@ def plan(
         lines.append(f"with {clusters} clusters, ε = {found.recommended_epsilon} is enough for {ENOUGH:.0%}")
     else:
         lines.append(f"with {clusters} clusters, no ε up to 10 is enough for {ENOUGH:.0%}: use fewer")
+    lines.append(
+        "this is about counts alone: where the pool holds little of the private data's kind, a choice by counts gains little over "
+        "one at random, whatever ε is"
+    )
     emit(facts, "\n".join(lines), json)

@@ -13,10 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from proxyset import atomic
 from proxyset.cloud.kmeans_tree import TreeNearest
 from proxyset.cloud.pca import Projection
-from proxyset.cloud.shards import ShardRecord, check_seen, read_embeddings, read_marker, sha256_of
+from proxyset.cloud.shards import (
+    ShardRecord,
+    check_seen,
+    read_embeddings,
+    read_marker,
+    read_model,
+    sha256_of,
+)
+from proxyset.cloud.store import Place, replacing, write_bytes
 from proxyset.nearest import NearestCentroid
 
 EXACT_CLUSTERS = 16_384  # more centroids than this are searched in two levels
@@ -34,7 +41,7 @@ class AssignTask:
         scale: of the projection.
     """
 
-    index: Path
+    index: Place
     shard: ShardRecord
     model: str
     scale: float
@@ -48,7 +55,7 @@ def assign_shard(task: AssignTask) -> ShardRecord:
     if marker.exists():
         return read_marker(marker)
     projection, centroids, nearest = _model(task.index, task.model, task.scale)
-    with atomic.replacing(folder / task.shard.name) as path:
+    with replacing(folder / task.shard.name) as path:
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
             for X in read_embeddings(task.index / "shards" / task.shard.name):
                 Z = projection(X)
@@ -57,17 +64,15 @@ def assign_shard(task: AssignTask) -> ShardRecord:
                 writer.write_batch(pa.record_batch([pa.array(labels), pa.array(distances)], schema=_SCHEMA))
         digest = sha256_of(path)
     record = ShardRecord(name=task.shard.name, rows=task.shard.rows, sha256=digest)
-    atomic.write_bytes(marker, record.model_dump_json().encode())
+    write_bytes(marker, record.model_dump_json().encode())
     return record
 
 
 @functools.lru_cache(maxsize=1)
 def _model(
-    index: Path, model: str, scale: float
+    index: Place, model: str, scale: float
 ) -> tuple[Projection, NDArray[np.float32], Callable[[NDArray[Any]], NDArray[np.int32]]]:
-    from safetensors.numpy import load_file
-
-    tensors = load_file(index / "model.safetensors")
+    tensors = read_model(index, model)
     C = tensors["centroids"]
     nearest = NearestCentroid(C) if len(C) <= EXACT_CLUSTERS else TreeNearest(C)
     return Projection(tensors["mean"], tensors["matrix"], scale), C, nearest

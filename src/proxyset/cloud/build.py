@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset import atomic
 from proxyset.cloud import sample
 from proxyset.cloud.alone import Alone
 from proxyset.cloud.assign import AssignTask, assign_shard
@@ -32,9 +32,9 @@ from proxyset.cloud.shards import (
     encode_shard,
     read_columns,
     read_embeddings,
-    sha256_of,
     take_rows,
 )
+from proxyset.cloud.store import Place, exchange, is_taken, place, write_bytes
 from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import Encoder, FunctionEncoder, load_encoder
 from proxyset.encoders.foreign import NAMES
@@ -63,7 +63,7 @@ _AFTER_ENCODING = {
 
 def build_index(
     pool: Given,
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | Place | None = None,
     *,
     encoder: str | FunctionEncoder | Encoder = "auto",
     provider: str = CPU,
@@ -82,8 +82,9 @@ def build_index(
         pool: an image folder, WebDataset tars, Parquet, JSONL or CSV, or .npy embeddings; or another package's, as "NAME:PLACE"
             or "module:Class:PLACE"; or the data themselves: an (n, d) array, a data frame, an Arrow table, a list of texts or
             pictures, a torch or Hugging Face data set (`sources.given`), which must not be changed while the index is used.
-        out: the folder of the index; new, empty, or of a build with the same arguments, which is gone on with or opened. None for
-            a scratch folder that goes with the index; `Index.save` keeps it.
+        out: the folder of the index, or its URL on object storage (s3://, gs://, az://); new, empty, or of a build with the
+            same arguments, which is gone on with or opened. None for a scratch folder that goes with the index; `Index.save`
+            keeps it.
         encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular"; another package's, by its name or as
             "module:Class"; or a function with its name.
         provider: of ONNX Runtime, where the network of "onnx:FOLDER" or "hf:FOLDER" runs: "cpu", "cuda" (docs/encoders.md).
@@ -110,8 +111,9 @@ def build_index(
         raise InvalidInput(f"dim must be at least 1, not {dim}")
     if max_corrupt is not None and not 0 <= max_corrupt <= 1:
         raise InvalidInput(f"max_corrupt is a share between 0 and 1, not {max_corrupt}")
-    if out is not None and is_path(pool):
-        check_apart(out, os.fspath(pool))
+    where = None if out is None else place(out)
+    if where is not None and is_path(pool):
+        check_apart(where, os.fspath(pool))
     source = pool if isinstance(pool, MemorySource) else open_source(pool, kind=kind)
     encoding = load_encoder(encoder, source=source, provider=provider)
     if dim is not None and dim > encoding.spec.dim:
@@ -133,8 +135,8 @@ def build_index(
         medoids,
     )
     executor, progress = executor or LocalExecutor(), progress or default_progress()
-    if out is not None:
-        return _build(plan, _Build(Path(out), executor, progress))
+    if where is not None:
+        return _build(plan, _Build(where, executor, progress))
     with scratch() as folder:
         index = _build(plan, _Build(folder, executor, progress))
     goes_with(index, folder)
@@ -186,8 +188,8 @@ def _build(plan: _Plan, build: _Build) -> Index:
             "medoids": medoids,
         }
     )
-    if (build.folder / "manifest.json").exists():
-        build.alone.release()
+    if (build.folder / "manifest.json").is_file():
+        build.release()
         return Index.open(build.folder, memory, function)
     phi = encoding.spec if isinstance(plan.encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
@@ -216,7 +218,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
     facts: list[dict[str, object]] = [{"id": item, "reason": reason} for item, reason in problems]
     facts += [{"passed_over": what, "count": count} for what, count in passed.items()]
     lines = [json.dumps(fact, ensure_ascii=False) + "\n" for fact in facts]
-    atomic.write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
+    write_bytes(build.folder / "skipped.jsonl", "".join(lines).encode())
     manifest = Manifest(
         pool=root,
         kind=source.kind,
@@ -236,40 +238,54 @@ def _build(plan: _Plan, build: _Build) -> Index:
         assignments=assignments,
         model_sha256=model,
     )
-    atomic.write_bytes(build.folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
-    build.alone.release()
+    build.finish(manifest)
+    build.release()
     return Index.open(build.folder, memory, function)
 
 
 class _Build:
     """The steps of a build, each of which leaves whole files and skips what is there."""
 
-    def __init__(self, folder: Path, executor: Executor, progress: Progress) -> None:
+    def __init__(self, folder: Place, executor: Executor, progress: Progress) -> None:
         self.folder = folder
         self._executor = executor
         self._progress = progress
 
     def begin(self, plan: dict[str, Any]) -> None:
-        path = self.folder / "plan.json"
-        data = (json.dumps(plan, indent=1, sort_keys=True) + "\n").encode()
-        if path.exists():
-            old = {"provider": CPU} | json.loads(path.read_bytes())
+        path, before = self.folder / "plan.json", None
+        self._plan = (json.dumps(plan, indent=1, sort_keys=True) + "\n").encode()
+        if path.is_file():
+            before = path.read_bytes()
+            old = {"provider": CPU} | json.loads(before)
             changed = {name for name in plan if old.get(name) != plan[name]}
-            finished = (self.folder / "manifest.json").exists()
+            finished = (self.folder / "manifest.json").is_file()
             if changed and (finished or not changed <= _AFTER_ENCODING):
                 raise InvalidInput(_difference(self.folder, old, plan))
-            atomic.write_bytes(path, data)
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif is_taken(self.folder):
             raise InvalidInput(f"{self.folder} already exists and is not an index: choose another folder")
-        else:
-            atomic.write_bytes(path, data)
-        self.alone = Alone(self.folder)
+        exchange(path, before, self._plan)
+        self._alone = Alone(self.folder) if isinstance(self.folder, Path) else None
         self.sweep()
+
+    def release(self) -> None:
+        """Let other builds into the folder."""
+        if self._alone is not None:
+            self._alone.release()
+
+    def finish(self, manifest: Manifest) -> None:
+        """Write what makes an index of all the other files.
+
+        Raises:
+            InvalidInput: in a store, where nobody can hold a folder, another process began to build with other arguments.
+        """
+        exchange(self.folder / "plan.json", self._plan, self._plan)
+        exchange(self.folder / "manifest.json", None, manifest.model_dump_json(indent=1).encode())
 
     def sweep(self) -> None:
         """Remove what a killed run or worker left half written."""
-        for leftover in self.folder.rglob(".*.partial"):
-            leftover.unlink()
+        if isinstance(self.folder, Path):  # a store takes whole objects only
+            for leftover in self.folder.rglob(".*.partial"):
+                leftover.unlink()
 
     def encode(self, tasks: list[EncodeTask]) -> list[ShardRecord]:
         return self._each("encode", encode_shard, tasks)
@@ -316,7 +332,7 @@ class _Build:
         return rows, projection(self._take(encoded, ordered))[back]
 
     def commit(self, encoded: list[ShardRecord]) -> HashTree:
-        return commit([self.folder / "shards" / record.name for record in encoded])
+        return commit([(self.folder / "shards" / record.name, record.sha256) for record in encoded])
 
     def _embeddings(self, encoded: list[ShardRecord]) -> Iterator[NDArray[np.float32]]:
         for record in encoded:
@@ -335,8 +351,9 @@ class _Build:
         }
         if medoids is not None:
             tensors["medoids"] = medoids
-        atomic.write_bytes(path, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
-        return sha256_of(path)
+        data = save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+        write_bytes(path, data)
+        return hashlib.sha256(data).hexdigest()
 
     def assign(self, encoded: list[ShardRecord], model: str, scale: float) -> list[ShardRecord]:
         tasks = [AssignTask(self.folder.absolute(), record, model, scale) for record in encoded]
@@ -379,7 +396,7 @@ def _sample(rng: np.random.Generator, items: int, size: int) -> NDArray[np.intp]
     return np.sort(rng.choice(items, size, replace=False))
 
 
-def _difference(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
+def _difference(folder: Place, old: dict[str, Any], new: dict[str, Any]) -> str:
     names = [name for name in sorted(new) if old.get(name) != new[name]]
     changes = ", ".join(
         f"{n} was {old.get(n)!r}, now {new[n]!r}"

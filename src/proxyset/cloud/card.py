@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from proxyset.cloud.curation import Curated
+from proxyset.cloud.own_share import own_share_words
 from proxyset.cloud.select import DEFAULT_RULE, Rule
 from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Lineage
@@ -29,6 +30,7 @@ class Card(BaseModel):
         metadata: columns of the pool that the strategy could look at.
         reference: the public set that took the place of releases, if one did.
         curated: what was asked of the choice beside a budget, and what it did.
+        own_share_at_most: the most of the pool that can be of the clients' kind (`own_share`); None without releases of records.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -52,6 +54,7 @@ class Card(BaseModel):
     metadata: list[str] = []
     reference: str | None = None
     curated: Curated | None = None
+    own_share_at_most: float | None = None
 
     def markdown(self, selection: pa.Table) -> str:
         """The same for people: self.md. `selection` is the set's table, of which sources, licences and labels are counted."""
@@ -86,6 +89,8 @@ class Card(BaseModel):
             lines.append(f"* {draws[release].words()}.{scaled}")
         if len(named) > _NAMED:
             lines.append(f"* {len(named) - _NAMED:,} more: `card.json` has them all.")
+        if words := own_share_words(self.own_share_at_most):
+            lines += ["", words]
         if self.curated is not None:
             lines += ["", "## Curation", "", *_curation(self.curated)]
         for title, column in (("Sources", "source"), ("Licences", "licence"), ("Labels", "label")):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from proxyset.cloud.shards import as_matrix, read_columns
+from proxyset.cloud.store import Place
 from proxyset.wire.merkle import HashTree, item_leaf
 
 
-def commit(shards: Sequence[Path]) -> HashTree:
+def commit(shards: Sequence[tuple[Place, str]]) -> HashTree:
     """The tree over the items of all shards, in order. Takes 64 bytes of memory an item.
 
     Raises:
@@ -18,9 +18,9 @@ def commit(shards: Sequence[Path]) -> HashTree:
     return HashTree.grow(_leaves(shards))
 
 
-def _leaves(shards: Sequence[Path]) -> Iterator[bytes]:
-    for path in shards:
-        for batch in read_columns(path, ["id", "embedding"]):
+def _leaves(shards: Sequence[tuple[Place, str]]) -> Iterator[bytes]:
+    for path, sha256 in shards:
+        for batch in read_columns(path, ["id", "embedding"], sha256):
             embeddings = as_matrix(batch.column("embedding"))
             for name, embedding in zip(batch.column("id").to_pylist(), embeddings, strict=True):
                 yield item_leaf(name, embedding)

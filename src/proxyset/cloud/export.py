@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tarfile
 import unicodedata
 from collections import Counter
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 from proxyset import atomic
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.cloud.scratch import scratch
+from proxyset.cloud.store import Place, is_taken, place, upload
 from proxyset.errors import InvalidInput
 from proxyset.sources.arrow import spelled
 from proxyset.sources.columns import ID, OURS
@@ -37,7 +40,7 @@ _RESERVED = re.compile(r"unlabeled|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", 
 _LONGEST_NAME = 120  # bytes
 
 
-def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
+def export(proxy: ProxySet, form: str, out: str | os.PathLike[str] | Place) -> None:
     """Write a proxy set in another form.
 
     Args:
@@ -47,7 +50,8 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
             file, items included, rows in their own types), "csv" (one file; rows, texts, or the ids and file names),
             "label-studio" (tasks as one JSON file, images inline). Columns of selection.parquet other than the id, the label,
             the source, the uri and the licence are called `proxyset_…`, and no reader takes them for the pool's.
-        out: new file or folder.
+        out: new file or folder, or its URL on object storage. What a killed export to a store left is written over by the next;
+            of a folder the listing, or else the last shard, is put last.
 
     Raises:
         InvalidInput: an unknown form, or one that these items cannot take; `out` lies in the pool's folder.
@@ -56,9 +60,16 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str]) -> None:
     if form not in FORMS:
         raise InvalidInput(f"unknown form {form!r}: choose one of {', '.join(sorted(FORMS))}")
     check_apart(out, proxy.card.pool)
-    if Path(out).exists() and not (Path(out).is_dir() and not any(Path(out).iterdir())):
-        raise FileExistsError(f"{out} already exists; choose another name or remove it")
-    FORMS[form](proxy, Path(out))
+    where = place(out)
+    if isinstance(where, Path):
+        if is_taken(where):
+            raise FileExistsError(f"{out} already exists; choose another name or remove it")
+        FORMS[form](proxy, where)
+        return
+    with scratch() as folder:
+        FORMS[form](proxy, folder / where.name)
+        upload(folder / where.name, where, LISTING)
+    shutil.rmtree(folder)
 
 
 def _imagefolder(proxy: ProxySet, out: Path) -> None:

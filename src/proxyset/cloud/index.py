@@ -14,7 +14,6 @@ encoder, parameters and seed give the same bytes.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,7 +25,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from proxyset import atomic
 from proxyset.bars import bars, shown
 from proxyset.cloud import sample, shard_parts
 from proxyset.cloud.commitment import commit
@@ -39,8 +37,9 @@ from proxyset.cloud.shards import (
     ShardRecord,
     read_columns,
     read_embeddings,
-    verify,
+    read_model,
 )
+from proxyset.cloud.store import Place, copy, new_folder, place
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
@@ -110,7 +109,7 @@ class Index:
         function: the function that encoded them, if one did.
     """
 
-    folder: Path
+    folder: Place
     manifest: Manifest
     pool: MemorySource | None = field(default=None, compare=False)
     function: FunctionEncoder | None = field(default=None, compare=False)
@@ -118,7 +117,7 @@ class Index:
     @classmethod
     def open(
         cls,
-        folder: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | Place,
         pool: InMemory | None = None,
         function: FunctionEncoder | None = None,
     ) -> Index:
@@ -133,9 +132,10 @@ class Index:
             ArtifactError: no index there, not finished, damaged or of another version.
             InvalidInput: `pool` is not the pool that the index was built from.
         """
-        path = Path(folder) / "manifest.json"
+        where = place(folder)
+        path = where / "manifest.json"
         if not path.is_file():
-            unfinished = (Path(folder) / "plan.json").exists()
+            unfinished = (where / "plan.json").is_file()
             hint = (
                 "its build did not finish: run the same `index build` again"
                 if unfinished
@@ -147,21 +147,21 @@ class Index:
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
         if pool is None:
-            return cls(Path(folder), manifest, function=function)
+            return cls(where, manifest, function=function)
         source = pool if isinstance(pool, MemorySource) else open_memory(pool, manifest.kind)
         if manifest.pool != source.name:
             raise InvalidInput(f"{folder} was built from {manifest.pool}; the pool given is {source.name}")
-        return cls(Path(folder), manifest, source, function)
+        return cls(where, manifest, source, function)
 
-    def save(self, folder: str | os.PathLike[str]) -> Index:
+    def save(self, folder: str | os.PathLike[str] | Place) -> Index:
         """Keep it in a folder, new or empty: for an index that was built without one.
 
         Raises:
             FileExistsError: `folder` is not empty.
         """
-        with atomic.new_folder(folder) as new:
-            shutil.copytree(self.folder, new, dirs_exist_ok=True)
-        return replace(self, folder=Path(folder))
+        with new_folder(place(folder), "manifest.json") as new:
+            copy(self.folder, new)
+        return replace(self, folder=place(folder))
 
     @property
     def fingerprint(self) -> str:
@@ -184,7 +184,7 @@ class Index:
         labels = [
             batch.column("cluster").to_numpy()
             for record in self.manifest.assignments
-            for batch in read_columns(self._verified("assignments", record), ["cluster"])
+            for batch in self._columns("assignments", record, ["cluster"])
         ]
         sizes = np.bincount(np.concatenate(labels), minlength=self.manifest.clusters)
         picture = bars(sizes.tolist(), f"sizes of {len(sizes)} clusters")
@@ -198,15 +198,7 @@ class Index:
 
     @cached_property
     def _model(self) -> dict[str, NDArray[np.float32]]:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path = self.folder / "model.safetensors"
-        try:
-            verify(path, self.manifest.model_sha256)
-            return dict(load_file(path))
-        except SafetensorError as error:
-            raise ArtifactError(f"{path} is damaged ({error}): build the index again") from None
+        return read_model(self.folder, self.manifest.model_sha256)
 
     @property
     def projection(self) -> Projection:
@@ -269,7 +261,7 @@ class Index:
             )
         full, d = self.projection, self.manifest.encoder.dim
         rows = self._model["medoids"].astype(np.int64)
-        records = [self._verified("shards", record) for record in self.manifest.shards]
+        records = [(self.folder / "shards" / record.name, record.sha256) for record in self.manifest.shards]
         table = self.rows(rows, ["id"])
         ids = table.column("id").to_pylist()
         contents = None
@@ -307,7 +299,7 @@ class Index:
         found: dict[str, int] = {}
         wanted, start = set(ids), 0
         for record in self.manifest.shards:
-            for batch in read_columns(self._verified("shards", record), ["id"]):
+            for batch in self._columns("shards", record, ["id"]):
                 names = batch.column("id").to_pylist()
                 found |= {name: start + row for row, name in enumerate(names) if name in wanted}
                 start += len(names)
@@ -392,7 +384,7 @@ class Index:
             ArtifactError: the index is damaged.
         """
         for record in self.manifest.shards:
-            yield from read_columns(self._verified("shards", record), names)
+            yield from self._columns("shards", record, names)
 
     def rows(self, rows: NDArray[np.intp], columns: list[str]) -> pa.Table:
         """Columns of the shards ("id", "label", "source", "uri", "licence") for row numbers, in the order given.
@@ -406,9 +398,7 @@ class Index:
             low, high = np.searchsorted(rows[order], [starts[number], starts[number + 1]])
             if low == high:
                 continue
-            table = pa.Table.from_batches(
-                list(read_columns(self._verified("shards", record), [*columns, CONTENT]))
-            )
+            table = pa.Table.from_batches(list(self._columns("shards", record, [*columns, CONTENT])))
             part = table.take(pa.array(rows[order][low:high] - starts[number]))
             shard = int(Path(record.name).stem)
             parts.append(part.append_column("shard", pa.array(np.full(len(part), shard), pa.int64())))
@@ -416,10 +406,8 @@ class Index:
         back[order] = np.arange(len(rows))
         return pa.concat_tables(parts).take(pa.array(back))
 
-    def _verified(self, folder: str, record: ShardRecord) -> Path:
-        path = self.folder / folder / record.name
-        verify(path, record.sha256)
-        return path
+    def _columns(self, folder: str, record: ShardRecord, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return read_columns(self.folder / folder / record.name, names, record.sha256)
 
 
 def _some(found: Iterator[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:

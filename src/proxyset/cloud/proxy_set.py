@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from proxyset import atomic
 from proxyset.bars import bars, shown
 from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.executor import Executor
 from proxyset.cloud.index import Index
+from proxyset.cloud.own_share import own_share_at_most
 from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import (
     DEFAULT_RULE,
@@ -42,14 +41,16 @@ from proxyset.cloud.select import (
 )
 from proxyset.cloud.select.draw import draw_evenly
 from proxyset.cloud.select.limits import Limits
+from proxyset.cloud.store import Place, StorePath, copy, new_folder
+from proxyset.cloud.store import place as located
 from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
 from proxyset.sources.arrow import together
 from proxyset.sources.columns import OURS
 from proxyset.sources.files import check_apart
 from proxyset.sources.source import Kind
-from proxyset.wire.lineage import Lineage
-from proxyset.wire.release import Release
+from proxyset.wire.lineage import Draw, Lineage
+from proxyset.wire.release import PrivacyStatement, Release
 
 if TYPE_CHECKING:
     from proxyset.cloud.torch_dataset import ProxyDataset
@@ -88,17 +89,24 @@ class ProxySet:
     card: Card
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> ProxySet:
-        """Open a proxy set.
+    def open(cls, folder: str | os.PathLike[str] | Place) -> ProxySet:
+        """Open a proxy set; one on object storage is copied to a scratch folder, which goes with it.
 
         Raises:
             ArtifactError: there is none, or it is damaged or of another version.
         """
-        path = Path(folder) / "card.json"
+        where = located(folder)
+        path = where / "card.json"
         if not path.is_file():
             raise ArtifactError(f"{folder} is not a proxy set: it has no card.json")
+        if isinstance(where, StorePath):
+            with scratch() as here:
+                copy(where, here)
+                proxy = cls.open(here)
+            goes_with(proxy, here)
+            return proxy
         try:
-            return cls(Path(folder), Card.model_validate_json(path.read_bytes()))
+            return cls(where, Card.model_validate_json(path.read_bytes()))
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged or of another version: {error}") from None
 
@@ -236,15 +244,16 @@ class ProxySet:
         found = Dataset(InMemoryTable(self.to_arrow()))
         return found.cast_column("image", Image()) if self.card.kind == "image" else found
 
-    def save(self, folder: str | os.PathLike[str]) -> ProxySet:
-        """Keep it in a folder, new or empty: for a proxy set that was drawn without one.
+    def save(self, folder: str | os.PathLike[str] | Place) -> ProxySet:
+        """Keep it in a folder, new or empty, or on object storage: for a proxy set that was drawn without one.
 
         Raises:
             FileExistsError: `folder` is not empty.
         """
-        with atomic.new_folder(folder) as new:
-            shutil.copytree(self.folder, new, dirs_exist_ok=True)
-        return replace(self, folder=Path(folder))
+        where = located(folder)
+        with new_folder(where, "card.json") as new:
+            copy(self.folder, new)
+        return replace(self, folder=where) if isinstance(where, Path) else self
 
 
 def _read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:
@@ -266,7 +275,7 @@ def _read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:
 def select(
     index: Index,
     releases: Release | Sequence[Release],
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | Place | None = None,
     *,
     budget: int,
     strategy: str | Strategy = DEFAULT_STRATEGY,
@@ -284,7 +293,8 @@ def select(
         index: the index whose probes were answered.
         releases: one or more, or their files (`releases.ReleaseFiles`); may be empty for strategies that ask the client
             nothing.
-        out: folder: new, empty, or of this same proxy set, which is then opened. None for a scratch folder that goes with the
+        out: folder, or its URL on object storage:
+            new, empty, or of this same proxy set, which is then opened. None for a scratch folder that goes with the
             proxy set; `ProxySet.save` keeps it.
         budget: number of items; the whole pool when that is smaller.
         strategy: a name ("density-ratio", "ecos", "facility-location", "random", "k-center", "uniform-cluster", or one that an
@@ -305,6 +315,7 @@ def select(
         FileExistsError: `out` holds something else.
     """
     if out is not None:
+        out = located(out)
         check_apart(out, index.manifest.pool)
     found = [releases] if isinstance(releases, Release) else releases
     if reference is not None and found:
@@ -349,20 +360,31 @@ def select(
         metadata=list(ranked.groupings),
         reference=None if reference is None else named(reference),
         curated=curated,
+        own_share_at_most=_own_share(ranked, draws),
     )
     if out is None:
         with scratch() as place:
             proxy = _written(place / "proxy", index, table, card, ranked, limits)
         goes_with(proxy, place)
         return proxy
-    if (Path(out) / "card.json").is_file():
+    if (out / "card.json").is_file():
         return _same(ProxySet.open(out), card, table)
-    return _written(Path(out), index, table, card, ranked, limits)
+    return _written(out, index, table, card, ranked, limits)
+
+
+def _own_share(ranked: Ranked, draws: Sequence[Draw]) -> float | None:
+    """The bound on the pool's share of the clients' kind, where counts are of records: a person's many are not independent."""
+    records = all(isinstance(d.privacy, PrivacyStatement) and d.privacy.unit == "record" for d in draws)
+    if not draws or not records or ranked.coverage is None:
+        return None
+    return own_share_at_most(ranked.pool, ranked.coverage)
 
 
 def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
     """The proxy set that is there, if it is the one that would be written."""
-    old, new = proxy.card.model_dump(), card.model_dump()
+    old, new = (
+        one.model_dump(exclude={"own_share_at_most"}) for one in (proxy.card, card)
+    )  # that follows from the rest
     if old == new and proxy.selection().column("id").to_pylist() == table.column("id").to_pylist():
         return proxy
     changes = [f"{name} was {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name]]
@@ -373,9 +395,9 @@ def _same(proxy: ProxySet, card: Card, table: pa.Table) -> ProxySet:
 
 
 def _written(
-    out: Path, index: Index, table: pa.Table, card: Card, ranked: Ranked, limits: Limits | None
+    out: Place, index: Index, table: pa.Table, card: Card, ranked: Ranked, limits: Limits | None
 ) -> ProxySet:
-    with atomic.new_folder(out) as folder:
+    with new_folder(out, "card.json") as folder:
         files, hashes = _write_items(folder / "items", index, table)
         selection = pa.table(
             {
@@ -393,7 +415,7 @@ def _written(
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "card.md").write_text(card.markdown(selection), encoding="utf-8")
         _write_beside(folder / _BESIDE, index, ranked, limits, card.seed)
-    return ProxySet(out, card)
+    return ProxySet(out, card) if isinstance(out, Path) else ProxySet.open(out)
 
 
 def _write_beside(folder: Path, index: Index, ranked: Ranked, limits: Limits | None, seed: int) -> None:

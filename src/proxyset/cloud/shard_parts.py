@@ -13,7 +13,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,7 +25,8 @@ from proxyset.cloud.metadata import GROUPINGS, ValueCounts, coded, known_values,
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.select.parts import Block, Part, Rows
 from proxyset.cloud.select.strategy import Candidates
-from proxyset.cloud.shards import ShardRecord, as_matrix, read_columns, verify
+from proxyset.cloud.shards import ShardRecord, as_matrix, read_columns, read_model
+from proxyset.cloud.store import Place
 
 Result = TypeVar("Result")
 MEMORY_BYTES = 512 << 20  # components of more bytes than this are not held in memory
@@ -44,7 +44,7 @@ class ShardPart:
         known: column → value → code of its group; columns that are not here are not read.
     """
 
-    index: Path
+    index: Place
     shard: ShardRecord
     assignment: ShardRecord
     start: int
@@ -74,18 +74,12 @@ class ShardPart:
         return value_counts(self._columns("shards", self.shard, GROUPINGS))
 
     def _columns(self, folder: str, record: ShardRecord, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        path = self.index / folder / record.name
-        verify(path, record.sha256)
-        return read_columns(path, names)
+        return read_columns(self.index / folder / record.name, names, record.sha256)
 
 
 @functools.lru_cache(maxsize=1)
-def _projection(index: Path, model: str, scale: float) -> Projection:
-    from safetensors.numpy import load_file
-
-    path = index / "model.safetensors"
-    verify(path, model)
-    tensors = load_file(path)
+def _projection(index: Place, model: str, scale: float) -> Projection:
+    tensors = read_model(index, model)
     return Projection(tensors["mean"], tensors["matrix"], scale)
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from proxyset import atomic
+from proxyset.cloud.store import Place, reading, replacing, write_bytes
 from proxyset.encoders import encoder_for
 from proxyset.encoders.ahead import read_ahead
 from proxyset.encoders.encoder import Encoder, EncoderSpec
@@ -84,7 +84,7 @@ class EncodeTask:
     encoder: EncoderSpec | Encoder
     local: str | None
     provider: str
-    folder: Path
+    folder: Place
 
     def opened(self) -> tuple[Source, Encoder]:
         pool, encoder = self.pool, self.encoder
@@ -108,7 +108,7 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
     if marker.exists():
         return read_marker(marker)
     source, encoder = task.opened()
-    with atomic.replacing(task.folder / name) as path:
+    with replacing(task.folder / name) as path:
         for wait in (*_WAITS, None):
             try:
                 rows, problems, passed = _encode(path, source, encoder, task.shard)
@@ -119,11 +119,11 @@ def encode_shard(task: EncodeTask) -> ShardRecord:
                 time.sleep(wait)
         digest = sha256_of(path)
     record = ShardRecord(name=name, rows=rows, sha256=digest, problems=problems, passed_over=passed)
-    atomic.write_bytes(marker, record.model_dump_json().encode())
+    write_bytes(marker, record.model_dump_json().encode())
     return record
 
 
-def check_seen(index: Path, *others: object) -> None:
+def check_seen(index: Place, *others: object) -> None:
     """Whether the machine that this runs on sees an unfinished index, and what else its task is about.
 
     Args:
@@ -133,7 +133,7 @@ def check_seen(index: Path, *others: object) -> None:
         InvalidInput: it does not: a node of a cluster that shares no disk with the others, or somebody removed it.
     """
     named = [each for each in others if isinstance(each, str)]
-    paths = [Path(each) for each in named if Path(each).is_absolute()]
+    paths: list[Place] = [Path(each) for each in named if Path(each).is_absolute()]
     paths += [Path(each.removeprefix("onnx:")) for each in named if each.startswith("onnx:")]
     for path in (index / "plan.json", *paths):
         if not path.exists():
@@ -143,29 +143,32 @@ def check_seen(index: Path, *others: object) -> None:
             )
 
 
-def read_marker(path: Path) -> ShardRecord:
+def read_marker(path: Place) -> ShardRecord:
     try:
         return ShardRecord.model_validate_json(path.read_bytes())
     except ValueError:
         raise ArtifactError(f"{path} is damaged: remove it and build the index again") from None
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Batches of the columns of an index file; ArtifactError when it is missing or damaged."""
+def read_columns(path: Place, columns: Sequence[str], sha256: str | None = None) -> Iterator[pa.RecordBatch]:
+    """Batches of the columns of an index file; ArtifactError when it is missing, damaged, or not the one of that SHA-256."""
     try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=_READ_ROWS, columns=list(columns))
+        with reading(path) as here:
+            if sha256 is not None:
+                verify(here, sha256, path)
+            with pq.ParquetFile(here) as file:
+                yield from file.iter_batches(batch_size=_READ_ROWS, columns=list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise ArtifactError(f"{path} is missing or damaged ({error}): build the index again") from None
 
 
-def read_embeddings(path: Path) -> Iterator[NDArray[np.float32]]:
+def read_embeddings(path: Place) -> Iterator[NDArray[np.float32]]:
     """The embeddings of one shard, block by block: (m, d) float32."""
     for batch in read_columns(path, ["embedding"]):
         yield as_matrix(batch.column("embedding"))
 
 
-def take_rows(task: tuple[int, Path, NDArray[np.intp]]) -> tuple[int, NDArray[np.float32]]:
+def take_rows(task: tuple[int, Place, NDArray[np.intp]]) -> tuple[int, NDArray[np.float32]]:
     """Rows (sorted) of a shard's embeddings; a task is (the shard's number, its file, the rows)."""
     number, path, rows = task
     parts, start = [], 0
@@ -174,6 +177,20 @@ def take_rows(task: tuple[int, Path, NDArray[np.intp]]) -> tuple[int, NDArray[np
         parts.append(X[rows[low:high] - start])
         start += len(X)
     return number, np.concatenate(parts)
+
+
+def read_model(index: Place, sha256: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an index's model; ArtifactError when it is missing, damaged or another."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = index / "model.safetensors"
+    try:
+        with reading(path) as here:
+            verify(here, sha256, path)
+            return dict(load_file(here))
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path} is missing or damaged ({error}): build the index again") from None
 
 
 def as_matrix(column: Any) -> NDArray[np.float32]:
@@ -255,7 +272,7 @@ def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
     return half
 
 
-def verify(path: Path, sha256: str) -> None:
+def verify(path: Path, sha256: str, named: Place) -> None:
     """ArtifactError when a file of an index is missing or is not the one that was made."""
     if not path.is_file() or sha256_of(path) != sha256:
-        raise ArtifactError(f"{path} is missing or was changed after it was made: build the index again")
+        raise ArtifactError(f"{named} is missing or was changed after it was made: build the index again")

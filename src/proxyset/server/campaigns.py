@@ -77,6 +77,10 @@ def create(
         deadline = deadline if deadline.tzinfo else deadline.replace(tzinfo=UTC)
         if deadline <= now():
             raise InvalidInput(f"the deadline {deadline.isoformat()} is past")
+    if not isinstance(index.folder, Path):
+        raise InvalidInput(
+            f"a campaign's index lies in a folder of its server: copy {index.folder} there (Index.save)"
+        )
     probe = index.probe(dim=dim, dtype=dtype, purpose=purpose, items=items)
     state.add_index(index.fingerprint, index.folder, len(index), index.manifest.clusters)
     campaign = Campaign(

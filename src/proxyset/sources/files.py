@@ -16,6 +16,7 @@ LISTING = "proxyset.jsonl"  # what an export says of each file beside it
 MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
 
 
+_INSIDE = "{out} lies in the pool's folder {pool}, and would be read as a part of it: choose another place"
 Place = Path | RemotePath
 # Errors of the operating system that come again however often one tries.
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -102,19 +103,26 @@ def counted(names: Iterable[str]) -> dict[str, int]:
     }
 
 
-def check_apart(out: str | os.PathLike[str], pool: str) -> None:
+def check_apart(out: object, pool: str) -> None:
     """Whether what is written there will not be taken for the pool's own.
 
     Raises:
         InvalidInput: it would lie in the pool's folder, where whoever reads the pool next would find it (unless it is hidden).
     """
-    inside, folder = Path(out).resolve(), Path(pool).resolve()
+    if is_url(out) or is_url(pool):
+        parts = str(out).removeprefix(f"{pool.rstrip('/')}/").split("/")
+        if (
+            is_url(pool)
+            and f"{out}/".startswith(f"{pool.rstrip('/')}/")
+            and not any(p[:1] == "." for p in parts)
+        ):
+            raise InvalidInput(_INSIDE.format(out=out, pool=pool))
+        return
+    inside, folder = Path(str(out)).resolve(), Path(pool).resolve()
     if not folder.is_dir() or not inside.is_relative_to(folder):
         return
     if not any(part.startswith(".") for part in inside.relative_to(folder).parts):
-        raise InvalidInput(
-            f"{out} lies in the pool's folder {pool}, and would be read as a part of it: choose another place"
-        )
+        raise InvalidInput(_INSIDE.format(out=out, pool=pool))
 
 
 def signature(path: str, files: Sequence[str]) -> str:

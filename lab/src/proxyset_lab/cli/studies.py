@@ -102,6 +102,23 @@ def left_out(
     _write(page(names), to)
 
 
+def adapt(
+    seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 2,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Table of UCI; may be repeated; all by default.", show_default=False),
+    ] = None,
+    to: To = None,
+) -> None:
+    """What fitting at home wins and costs on the tables that its constants were chosen on; none is a reported data set.
+
+    Example: proxyset-lab adapt --seeds 1 --data letter
+    """
+    from proxyset_lab.fitting import TABLES, fits, page
+
+    _write(page(list(fits(range(seeds), data or TABLES))), to)
+
+
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from proxyset.cloud.export import FORMS
+from proxyset.cloud.own_share import own_share_words
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select import STRATEGIES
 from proxyset.errors import InvalidInput
@@ -70,6 +71,7 @@ class Sets:
             ).most_common(12),
             forms=["zip", *forms_of(proxy.card.kind)],
             gain=self.gains.get((campaign.id, selection.id)),
+            kind=own_share_words(proxy.card.own_share_at_most),
             labelled=table.column("label").null_count < len(table),
             work=state,
             words=words,

@@ -455,7 +455,7 @@ class Desk:
         for folder in self._watched:
             if folder.absolute() not in known and (folder / "manifest.json").is_file():
                 index = Index.open(folder)
-                self._state.add_index(index.fingerprint, index.folder, len(index), index.manifest.clusters)
+                self._state.add_index(index.fingerprint, folder, len(index), index.manifest.clusters)
 
 
 def _place(visit: Visit) -> str:
