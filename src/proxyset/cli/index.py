@@ -21,6 +21,7 @@ from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.cloud.select.weighted_neighbours import NEAR_DUPLICATE
+from proxyset.encoders.onnx_session import CPU
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
 
@@ -69,6 +70,9 @@ def build(
             help="auto, embeddings, hog, onnx:FOLDER, hf:FOLDER, wordllama, tabular or module:Class."
         ),
     ] = "auto",
+    provider: Annotated[
+        str, typer.Option(help="Of ONNX Runtime, for onnx: and hf: encoders: cpu, cuda, openvino, …")
+    ] = CPU,
     clusters: Annotated[
         int | None, typer.Option(help="R; 100, or fewer for a tiny pool.", show_default=False)
     ] = None,
@@ -103,6 +107,7 @@ def build(
             pool,
             out,
             encoder=encoder,
+            provider=provider,
             clusters=clusters,
             dim=dim,
             seed=seed,

@@ -18,6 +18,7 @@ from proxyset.encoders.catalogue import loaded
 from proxyset.encoders.cells import canonical
 from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.encoders.function import FunctionEncoder, NamedFunction
+from proxyset.encoders.onnx_session import CPU
 from proxyset.encoders.tabular import TabularEncoder
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.sources.given import Given, is_path
@@ -41,10 +42,15 @@ def matching_encoder(
 
     Raises:
         EncoderMismatch: it is another. MissingExtra: its library is not installed.
+        InvalidInput: its network runs elsewhere than on the processor.
     """
     if encoder is None or isinstance(encoder, str | FunctionEncoder):
         return encoder_for(asked, local=encoder)
     encoder = loaded(encoder)
+    if (provider := getattr(encoder, "provider", CPU)) != CPU:
+        raise InvalidInput(
+            f"this encoder runs on {provider!r}, and private records are encoded on the processor, one at a time: load it without"
+        )
     if encoder.spec.fingerprint != asked.fingerprint:
         raise EncoderMismatch(
             f"the {what} was made with the encoder {asked.name} {asked.fingerprint[:12]}, "

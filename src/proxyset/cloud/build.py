@@ -38,6 +38,7 @@ from proxyset.cloud.store import Place, exchange, is_taken, place, write_bytes
 from proxyset.cloud.unique_ids import check_unique
 from proxyset.encoders import Encoder, FunctionEncoder, load_encoder
 from proxyset.encoders.foreign import NAMES
+from proxyset.encoders.onnx_session import CPU
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.sources import open_source
@@ -65,6 +66,7 @@ def build_index(
     out: str | os.PathLike[str] | Place | None = None,
     *,
     encoder: str | FunctionEncoder | Encoder = "auto",
+    provider: str = CPU,
     clusters: int | None = None,
     dim: int | None = None,
     seed: int = 0,
@@ -85,6 +87,7 @@ def build_index(
             keeps it.
         encoder: "auto", "embeddings", "hog", "onnx:FOLDER", "wordllama", "tabular"; another package's, by its name or as
             "module:Class"; or a function with its name.
+        provider: of ONNX Runtime, where the network of "onnx:FOLDER" or "hf:FOLDER" runs: "cpu", "cuda" (docs/encoders.md).
         clusters: R; None means 100, or the number of items if that is less.
         dim: principal components that are clustered and selected on; None means all features up to 96, else 64.
         seed: of the samples and of K-means.
@@ -99,7 +102,7 @@ def build_index(
 
     Raises:
         InvalidData: an empty pool, too many corrupt items, an id twice.
-        InvalidInput: R or dim out of range; `out` belongs to another build, or lies in the pool's folder.
+        InvalidInput: R or dim out of range; no such provider here; `out` belongs to another build, or lies in the pool's folder.
         MissingExtra: the encoder needs a library that is not installed.
     """
     if clusters is not None and clusters < 1:
@@ -112,7 +115,7 @@ def build_index(
     if where is not None and is_path(pool):
         check_apart(where, os.fspath(pool))
     source = pool if isinstance(pool, MemorySource) else open_source(pool, kind=kind)
-    encoding = load_encoder(encoder, source=source)
+    encoding = load_encoder(encoder, source=source, provider=provider)
     if dim is not None and dim > encoding.spec.dim:
         raise InvalidInput(f"dim {dim} is more than the {encoding.spec.dim} features of the encoder")
     if executor not in (None, LocalExecutor()) and not (isinstance(encoder, str) and is_path(pool)):
@@ -124,6 +127,7 @@ def build_index(
         source,
         encoding,
         encoder,
+        provider,
         clusters,
         dim,
         seed,
@@ -147,6 +151,7 @@ class _Plan:
     source: Source
     encoding: Encoder
     encoder: str | FunctionEncoder | Encoder
+    provider: str
     clusters: int | None
     dim: int | None
     seed: int
@@ -175,6 +180,7 @@ def _build(plan: _Plan, build: _Build) -> Index:
             "pool": root,
             "files": files,
             "encoder": encoding.spec.fingerprint,
+            "provider": plan.provider,
             "kind": source.kind,
             "clusters": clusters,
             "dim": dim,
@@ -187,7 +193,9 @@ def _build(plan: _Plan, build: _Build) -> Index:
         return Index.open(build.folder, memory, function)
     phi = encoding.spec if isinstance(plan.encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
-    tasks = [EncodeTask(memory or root, source.kind, shard, phi, local, folder) for shard in shards]
+    tasks = [
+        EncodeTask(memory or root, source.kind, shard, phi, local, plan.provider, folder) for shard in shards
+    ]
     encoded = build.encode(tasks)
     problems = [problem for record in encoded for problem in record.problems]
     items = sum(record.rows for record in encoded)
@@ -248,7 +256,7 @@ class _Build:
         self._plan = (json.dumps(plan, indent=1, sort_keys=True) + "\n").encode()
         if path.is_file():
             before = path.read_bytes()
-            old = json.loads(before)
+            old = {"provider": CPU} | json.loads(before)
             changed = {name for name in plan if old.get(name) != plan[name]}
             finished = (self.folder / "manifest.json").is_file()
             if changed and (finished or not changed <= _AFTER_ENCODING):

@@ -74,6 +74,7 @@ class EncodeTask:
         shard: the part of it.
         encoder: spec of the encoder; `local` says where its weights lie, if it has any. Or a function, which has no spec that
             another process could make it from.
+        provider: of ONNX Runtime, that the encoder's network runs on.
         folder: where the Parquet file goes.
     """
 
@@ -82,13 +83,16 @@ class EncodeTask:
     shard: Shard
     encoder: EncoderSpec | Encoder
     local: str | None
+    provider: str
     folder: Place
 
     def opened(self) -> tuple[Source, Encoder]:
         pool, encoder = self.pool, self.encoder
         return (
             _source(pool, self.kind) if isinstance(pool, str) else pool,
-            _encoder(encoder.model_dump_json(), self.local) if isinstance(encoder, EncoderSpec) else encoder,
+            _encoder(encoder.model_dump_json(), self.local, self.provider)
+            if isinstance(encoder, EncoderSpec)
+            else encoder,
         )
 
 
@@ -219,8 +223,8 @@ def _source(pool: str, kind: Kind) -> Source:
 
 
 @functools.lru_cache(maxsize=2)
-def _encoder(spec: str, local: str | None) -> Encoder:
-    return encoder_for(EncoderSpec.model_validate_json(spec), local=local)
+def _encoder(spec: str, local: str | None, provider: str) -> Encoder:
+    return encoder_for(EncoderSpec.model_validate_json(spec), local=local, provider=provider)
 
 
 def _write(path: Path, source: Source, encoder: Encoder, shard: Shard, value_type: pa.DataType) -> _Written:

@@ -52,12 +52,14 @@ class DataSet:
         items: how many items.
         download: bytes that are downloaded to build it, about; 0 when it is made from files that the user has.
         domains: its domains, each with source and licence.
-        encoder: what benchmarks compute its features with: "efficientnet-lite0", "tabular", or a name that `load_encoder` takes,
-            for items in a column `image` (file bytes) or `text`.
+        encoder: what benchmarks compute its features with: "efficientnet-lite0", "minilm", "tabular", or a name that
+            `load_encoder` takes, for items in a column `image` (file bytes) or `text`.
         version: raised when the recipe changes, so that no old cache is read.
         fingerprint: what the maintainers' build gave. Another version of an image library may draw a few
             pixels otherwise, so a difference is worth a word but is no error.
         build: makes the content; slow, offline it may fail.
+        splits_of: the set with the same items in the same order whose near-duplicates are left out, so that two encoders are
+            compared on the same splits; None for its own.
     """
 
     name: str
@@ -69,6 +71,7 @@ class DataSet:
     version: int
     fingerprint: str
     build: Callable[[], Content]
+    splits_of: DataSet | None = None
 
     @property
     def licence(self) -> str:

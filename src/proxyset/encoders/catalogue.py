@@ -13,6 +13,7 @@ from proxyset.encoders.foreign import ENCODERS, NAMES, guarded
 from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
 from proxyset.encoders.kept import TRAVELLING, kept
+from proxyset.encoders.onnx_session import CPU
 from proxyset.errors import EncoderMismatch, EncoderMissing, InvalidData, InvalidInput
 from proxyset.fingerprint import canonical_json
 
@@ -21,7 +22,9 @@ _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "im
 Params = TypeVar("Params", bound=BaseModel)
 
 
-def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | None = None) -> Encoder:
+def load_encoder(
+    spec: str | FunctionEncoder | Encoder, *, source: Readable | None = None, provider: str = CPU
+) -> Encoder:
     """The encoder that a user asked for.
 
     Args:
@@ -31,13 +34,20 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
             its name, or an object that encodes.
         source: the public pool. "auto" needs it, "embeddings" takes its dimension from it, "tabular" its
             statistics: never give private data here.
+        provider: of ONNX Runtime, where the network of an "onnx:" or "hf:" encoder runs: "cpu", "cuda" (see
+            `onnx_session.providers`). For public items alone.
 
     Raises:
-        InvalidInput: an unknown name or option, or an encoder for other items than the source's.
+        InvalidInput: an unknown name or option, an encoder for other items than the source's, or a provider that is not here or
+            that nothing would run on.
         InvalidData: a damaged encoder folder, or a pool that is empty or has no usable column.
         EncoderMismatch: the encoder's self-test fails on this machine.
         MissingExtra: the encoder's library is not installed.
     """
+    if provider != CPU and not (isinstance(spec, str) and spec.partition(":")[0] in TRAVELLING):
+        raise InvalidInput(
+            f"providers run the networks of onnx:FOLDER and hf:FOLDER, and this encoder has none: leave {provider!r} out"
+        )
     if isinstance(spec, FunctionEncoder):
         if source is None:
             raise InvalidInput(
@@ -53,7 +63,7 @@ def load_encoder(spec: str | FunctionEncoder | Encoder, *, source: Readable | No
         raise InvalidInput(f"the encoder {name!r} is made from a pool, and none was given")
     if name == "auto" and source is not None:
         name = _AUTO[source.kind]
-    return _fitting(_load(name, rest, source), source)
+    return _fitting(_load(name, rest, source, provider), source)
 
 
 def _fitting(encoder: Encoder, source: Readable | None) -> Encoder:
@@ -82,13 +92,16 @@ def loaded(encoder: object) -> Encoder:
     )
 
 
-def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None) -> Encoder:
+def encoder_for(
+    spec: EncoderSpec, *, local: str | FunctionEncoder | None = None, provider: str = CPU
+) -> Encoder:
     """The encoder that a probe asks for, rebuilt on this machine from the probe alone.
 
     Args:
         spec: as it came in the probe; nothing in it is trusted.
         local: the owner's own choice, as for `load_encoder`; "onnx:FOLDER" or "hf:FOLDER" for an encoder of files that was not
             fetched (`kept`), and a function for a probe that was made with one.
+        provider: as for `load_encoder`, for the pool's side; who answers leaves it.
 
     Returns:
         An encoder whose fingerprint is that of `spec`.
@@ -118,9 +131,9 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
         from proxyset.encoders.hub import HubEncoder, HubParams
 
         params = _validated(HubParams, spec)
-        return HubEncoder(local.partition(":")[2], params.takes).agreeing(spec)
+        return HubEncoder(local.partition(":")[2], params.takes, provider=provider).agreeing(spec)
     own = local is not None and (foreign or (wanted in ("hog", "onnx") and ":" in local))
-    encoder = load_encoder(local) if local and own else _rebuild(spec)
+    encoder = load_encoder(local, provider=provider) if local and own else _rebuild(spec)
     ours = encoder.spec
     if ours.fingerprint != spec.fingerprint:
         raise EncoderMismatch(
@@ -131,7 +144,7 @@ def encoder_for(spec: EncoderSpec, *, local: str | FunctionEncoder | None = None
     return encoder
 
 
-def _load(name: str, rest: str, source: Readable | None) -> Encoder:
+def _load(name: str, rest: str, source: Readable | None, provider: str) -> Encoder:
     if name == "hog":
         from proxyset.encoders.hog import HogEncoder, HogParams
 
@@ -141,11 +154,11 @@ def _load(name: str, rest: str, source: Readable | None) -> Encoder:
 
         if not rest:
             raise InvalidInput("an ONNX encoder is named by its folder: onnx:FOLDER")
-        return OnnxEncoder(Path(rest).expanduser())
+        return OnnxEncoder(Path(rest).expanduser(), provider=provider)
     if name == "hf":
         from proxyset.encoders.hub import HubEncoder
 
-        return HubEncoder(rest, None if source is None else source.kind)
+        return HubEncoder(rest, None if source is None else source.kind, provider=provider)
     if name == "tabular" and source is not None:
         from proxyset.encoders.tabular_fit import FitOptions, fit
 

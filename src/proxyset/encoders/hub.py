@@ -35,7 +35,7 @@ from proxyset.encoders.hub_files import (
 from proxyset.encoders.images import PIPELINE
 from proxyset.encoders.onnx import LARGEST_MODEL
 from proxyset.encoders.onnx_recipe import Preprocessing, read
-from proxyset.encoders.onnx_session import open_session
+from proxyset.encoders.onnx_session import CPU, open_session
 from proxyset.encoders.picture_network import PictureNetwork
 from proxyset.encoders.text import MOST_CHARACTERS, clean_texts
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, MissingExtra
@@ -81,28 +81,39 @@ class HubEncoder:
         place: the folder, or the ONNX file in it, where it has several. `transport.hub` fetches one.
         takes: the items, where the folder has networks for texts and pictures (CLIP, SigLIP).
         threads: as for `OnnxEncoder`.
+        provider: as for `onnx_session.open_session`; for public items alone. The fixed item is encoded on the processor, too, as
+            clients do.
 
     Raises:
-        InvalidInput: there is no such folder, or no network for these items.
+        InvalidInput: there is no such folder, no network for these items, or no such provider here.
+        EncoderMismatch: the provider finds other features of the fixed item than the processor, beyond `selftest.TOLERANCE`.
         InvalidData: a file is missing, damaged, malicious, leaves something open, or asks for a step that is not known here.
         MissingExtra: onnxruntime or tokenizers is not installed.
     """
 
-    def __init__(self, place: str | Path, takes: str | None = None, threads: int | None = None) -> None:
-        self._given = str(place), takes, threads
+    def __init__(
+        self, place: str | Path, takes: str | None = None, threads: int | None = None, provider: str = CPU
+    ) -> None:
+        self._given, self.provider = (str(place), takes, threads, provider), provider
         if not str(place):
             raise InvalidInput("an encoder of the hub is named by its folder: hf:FOLDER")
         self.folder = Path(place).expanduser().absolute()
         self.kind: Kind = _kind(self.folder, takes)
-        self._network = (TextNetwork if self.kind == "text" else HubPictures)(self.folder, threads)
-        tested = self.encode([_SELF_TEST_TEXT if self.kind == "text" else selftest.picture()])
+        network = TextNetwork if self.kind == "text" else HubPictures
+        fixed = [_SELF_TEST_TEXT if self.kind == "text" else selftest.picture()]
+        self._network = network(self.folder, threads, CPU)
+        tested = self.encode(fixed)
         if tested.problems:
             raise InvalidData(f"{self.folder}: the fixed {self.kind} cannot be encoded: {tested.problems[0]}")
         self._tested = tested.embeddings[0]
         shown = [float(f"{value:.5g}") for value in self._tested[:_SHOWN]]
         self.params = HubParams(takes=self.kind, features=shown, **self._network.fixed())
+        if provider != CPU:
+            self._network = network(self.folder, threads, provider)
+            found = self.encode(fixed).embeddings[0]
+            selftest.compare(found, self._tested.tolist(), selftest.TOLERANCE, f"{self.folder} on {provider}")
 
-    def __reduce__(self) -> tuple[type[HubEncoder], tuple[str, str | None, int | None]]:
+    def __reduce__(self) -> tuple[type[HubEncoder], tuple[str, str | None, int | None, str]]:
         """A session cannot travel to another process; the folder's name can."""
         return HubEncoder, self._given
 
@@ -154,7 +165,7 @@ class HubEncoder:
 class HubPictures(PictureNetwork):
     """A network of pictures in a folder of the hub."""
 
-    def __init__(self, folder: Path, threads: int | None) -> None:
+    def __init__(self, folder: Path, threads: int | None, provider: str) -> None:
         root, file = network_file(folder, "image")
         weights = read(file, LARGEST_MODEL)
         session, _ = open_session(weights, file, 1)
@@ -164,7 +175,7 @@ class HubPictures(PictureNetwork):
             raise InvalidData(
                 f"{root}: pictures are pooled by {pooling.mode!r}; none, cls and mean are known here"
             )
-        super().__init__(weights, file, steps, output, pooling.mode, threads=threads)
+        super().__init__(weights, file, steps, output, pooling.mode, threads=threads, provider=provider)
         self._steps, self._normalize, self._sha256 = steps, pooling.normalize, fingerprint(weights)
         if _BY_NEIGHBOURS in weights:
             self._batch = 1
@@ -188,14 +199,14 @@ class HubPictures(PictureNetwork):
 class TextNetwork:
     """A network of texts in a folder of the hub."""
 
-    def __init__(self, folder: Path, threads: int | None) -> None:
+    def __init__(self, folder: Path, threads: int | None, provider: str) -> None:
         try:
             from tokenizers import Tokenizer
         except ImportError:
             raise MissingExtra("tokenizers", "text", "text features") from None
         self.path, file = network_file(folder, "text")
         weights, tokenizer = read(file, LARGEST_MODEL), _tokenizer(self.path)
-        self._session, self._errors = open_session(weights, file, threads)
+        self._session, self._errors = open_session(weights, file, threads, provider)
         self._inputs = [each.name for each in self._session.get_inputs()]
         unknown = set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
         if unknown or "input_ids" not in self._inputs:

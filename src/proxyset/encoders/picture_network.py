@@ -14,7 +14,7 @@ from proxyset.encoders.ahead import ahead
 from proxyset.encoders.encoder import Encoded, checked
 from proxyset.encoders.images import pixels
 from proxyset.encoders.onnx_recipe import Pooling, Preprocessing, pool
-from proxyset.encoders.onnx_session import open_session
+from proxyset.encoders.onnx_session import CPU, open_session
 from proxyset.errors import InvalidData
 
 _CHUNK_PIXELS = 32 * 224 * 224  # in the model at once
@@ -31,6 +31,7 @@ class PictureNetwork:
         output: the output's name; None is the first.
         pooling, dim: of the output; a `dim` of 0 is found out.
         threads: of the network on the processor; None leaves it to ONNX Runtime, which takes all cores.
+        provider: as for `onnx_session.open_session`.
 
     Raises:
         InvalidData: it cannot be loaded or run, or has another shape than is said.
@@ -46,9 +47,10 @@ class PictureNetwork:
         pooling: Pooling,
         dim: int = 0,
         threads: int | None = None,
+        provider: str = CPU,
     ) -> None:
         self.path, self.input, self.pooling = path, input, pooling
-        self._session, self._errors = open_session(weights, path, threads)
+        self._session, self._errors = open_session(weights, path, threads, provider)
         inputs, outputs = self._session.get_inputs(), [each.name for each in self._session.get_outputs()]
         if len(inputs) != 1 or not outputs:
             raise InvalidData(f"{path}: the model must have one input (the images) and an output")

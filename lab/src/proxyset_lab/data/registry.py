@@ -11,10 +11,10 @@ from proxyset_lab.data.iconnet import ICONNET
 from proxyset_lab.data.letters import LETTERS_BY_FAMILY
 from proxyset_lab.data.official import DOMAINNET_10, DOMAINNET_345, PAPER_DIGITS
 from proxyset_lab.data.options import OPTIONS
-from proxyset_lab.data.sentiment import SENTIMENT
+from proxyset_lab.data.sentiment import SENTIMENT, SENTIMENT_MINILM
 
 _KNOWN = (
-    DIGITS_SMALL, DIGITS, ICONNET, SENTIMENT, FLIGHTS, LETTERS_BY_FAMILY, OPTIONS, FLIGHTS_TO,
+    DIGITS_SMALL, DIGITS, ICONNET, SENTIMENT, SENTIMENT_MINILM, FLIGHTS, LETTERS_BY_FAMILY, OPTIONS, FLIGHTS_TO,
     PAPER_DIGITS, DOMAINNET_10, DOMAINNET_345,
 )  # fmt: skip
 DATA_SETS: Registry[DataSet] = Registry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -69,4 +70,12 @@ SENTIMENT = DataSet(
     version=2,
     fingerprint="68cfd8f04dadd9b8900e437fe9953857cb523e0da81d721a51ff9c54710c414c",
     build=build,
+)
+SENTIMENT_MINILM = replace(
+    SENTIMENT,
+    name="sentiment-minilm",
+    title="The same texts and splits as `sentiment`, encoded by all-MiniLM-L6-v2",
+    download=120_000_000,
+    encoder="minilm",
+    splits_of=SENTIMENT,
 )
