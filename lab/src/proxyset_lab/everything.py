@@ -166,7 +166,7 @@ def write_pages(everything: Everything, rows: Path, docs: Path, root: Path, tell
 def summary(everything: Everything, rows: Path) -> str:
     """The page about the run itself: what each step took."""
     spent = (
-        [json.loads(line) for line in (rows / _SPENT).read_text().splitlines()]
+        [json.loads(line) for line in (rows / _SPENT).read_text(encoding="utf-8").splitlines()]
         if (rows / _SPENT).exists()
         else []
     )

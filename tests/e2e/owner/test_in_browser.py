@@ -229,7 +229,8 @@ def test_a_table_and_the_report(ledger, browser, tmp_path, width):
         approve(tab)
         tab.get_by_role("link", name="see exactly what left").wait_for()
         tab.get_by_role("link", name="Report", exact=True).click()
-        assert tab.title().startswith("Privacy report")
+        tab.wait_for_url("**/report")
+        tab.wait_for_function("document.title.startsWith('Privacy report')")
         assert PURPOSE in tab.locator("blockquote").first.inner_text()
         with tab.expect_download() as download:
             tab.get_by_role("link", name="Save these bytes").click()
