@@ -96,12 +96,12 @@ def test_a_run_that_is_told_to_end_ends_its_steps(place):
         "--minutes",
         "5",
     ]
-    process = subprocess.Popen(words, cwd=place, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    while "long: begun" not in process.stderr.readline():
-        assert process.poll() is None
-    process.terminate()
-    _, told = process.communicate(timeout=60)
+    with subprocess.Popen(words, cwd=place, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stderr is not None
+        while "long: begun" not in process.stderr.readline():
+            assert process.poll() is None
+        process.terminate()
+        _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     assert "Not measured." in (place / "docs" / "results" / "long.md").read_text()
 
