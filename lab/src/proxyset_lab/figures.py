@@ -14,6 +14,7 @@ from proxyset_lab.summary import Line
 from proxyset_lab.tables import caption, method_name
 
 _WIDTH, _HEIGHT = 520, 320
+_SHORT = 36  # characters of a name that has room beside another
 _ZERO = 2.5  # zero is drawn where the smallest share divided by this would be
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
 _COLOURS = (
@@ -106,7 +107,8 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
     high = math.ceil(100 * max(s.mean + s.sd for s in spreads))
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if (high - low) / s <= 8)
     low, high = low // step * step, -(-high // step) * step
-    height = _HEIGHT + 16 * math.ceil(len(curves) / 2)
+    beside = 1 if any(len(one.name) > _SHORT for one in curves) else 2  # names of the legend in a line
+    height = _HEIGHT + 16 * math.ceil(len(curves) / beside)
 
     def x(at: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log((at or start) / start) / span)
@@ -141,7 +143,7 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
             parts.append(
                 f'<line stroke="{colour}" x1="{px:.1f}" x2="{px:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
             )
-        left, line_y = _LEFT + (number % 2) * 230, _HEIGHT + 16 * (number // 2) + 4
+        left, line_y = _LEFT + (number % beside) * 230, _HEIGHT + 16 * (number // beside) + 4
         parts.append(
             f'<line stroke="{colour}" stroke-width="2"{dash} x1="{left}" x2="{left + 24}" y1="{line_y}" y2="{line_y}"/>'
         )
