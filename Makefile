@@ -39,7 +39,7 @@ check: .venv/dev docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
 
-# under half an hour: the tables of docs/performance.md, each anew from this commit
+# the tables of docs/performance.md, each anew from this commit
 bench: .venv/dev
 	$(BIN)/python -m pip install --quiet -e . -e 'lab[rivals]'
 	$(BIN)/proxyset-lab speed --seconds 20 --docs docs/performance.md
