@@ -61,7 +61,7 @@ def plan(
     else:
         lines.append(f"with {clusters} clusters, no ε up to 10 is enough for {ENOUGH:.0%}: use fewer")
     lines.append(
-        "this is about counts alone: where the pool holds little of the private data's kind, a choice by counts gains little over "
-        "one at random, whatever ε is"
+        "this is about counts alone: where the pool holds little of the private data's kind, a choice by counts may gain little "
+        "over one at random, whatever ε is"
     )
     emit(facts, "\n".join(lines), json)

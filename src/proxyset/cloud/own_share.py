@@ -72,12 +72,12 @@ def own_share_words(at_most: float | None) -> str:
         return ""
     if at_most >= 1:
         return (
-            "The answers leave open how much of the pool is of the clients' kind. Where it holds little, a choice by answers gains "
-            "little over one at random."
+            "The answers leave open how much of the pool is of the clients' kind. Where it holds little, a choice by answers may "
+            "gain little over one at random."
         )
     return (
         f"At most {100 * at_most:.2g} % of the pool can be of the clients' kind ({CONFIDENCE:.0%} confidence; it may be none). "
-        "Where it holds little, a choice by answers gains little over one at random."
+        "Where it holds little, a choice by answers may gain little over one at random."
     )
 
 
