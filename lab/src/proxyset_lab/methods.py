@@ -17,6 +17,7 @@ _NAME = re.compile(
 )
 OWN = (50, 100, 200, 300)  # labels of one's own
 MANY = 8000  # random items, labelled
+WEIGHTED = "pool-weighted"
 CLEAR = "without noise: NOT PRIVATE"
 SOURCES = "the pool names the domain of each item, not which is the client's"
 
@@ -57,6 +58,13 @@ BASELINES = {
             assumes="knows which pool items are of the client's kind; labels all of them",
         ),
         Needs("whole-pool", budget=False, assumes="labels the whole pool"),
+        Needs(
+            WEIGHTED,
+            budget=False,
+            epsilon=True,
+            message=True,
+            assumes="labels the whole pool, each item counts by the density ratio: for where labels cost nothing",
+        ),
         Needs(
             f"random-{MANY}",
             budget=False,

@@ -39,8 +39,13 @@ _RUN = Run(device="cpu")
 _ROUNDS = 10
 
 
-def compression_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
-    """Distil on the picked rows. The score is the int8 student's, which is what would be sent to a small device."""
+def compression_job(
+    task: Task, rows: Rows, costs: Costs, weights: NDArray[np.float64] | None = None
+) -> Outcome:
+    """Distil on the picked rows, or on all, each by its weight: the teacher's answers cost nothing.
+
+    The score is the int8 student's, which is what would be sent to a small device.
+    """
     X = task.features.pixels()
     with one_thread(), torch.random.fork_rng(devices=[]):
         teacher = _teacher(task)
@@ -51,6 +56,7 @@ def compression_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
             X[rows],
             replace(LEARNS, seed=task.group.seed),
             RULE,
+            weights=weights,
             run=_RUN,
         )
         files = {"teacher": teacher, "float32": _exported(task, student)}
