@@ -26,7 +26,7 @@ from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
 from proxyset_lab.fitting import domains, table
 
 TABLES = ("segment", "phoneme", "vehicle", "satimage", "vowel", "texture")
-RECORDS = (100, 300, 1000)
+RECORDS = (100, 250, 650)
 EPSILON = 4.0
 WAYS = {
     "cross-entropy": "the labels as they are",
