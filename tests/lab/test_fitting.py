@@ -21,7 +21,7 @@ def test_every_shift_is_measured(monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 1200)
     X = 2 * np.eye(5)[y] + rng.standard_normal((1200, 5))
-    monkeypatch.setattr(fitting, "_table", lambda name: (X, y))
+    monkeypatch.setattr(fitting, "table", lambda name: (X, y))
     found = list(fits([0], ["made-up"]))
     assert {fit.shift for fit in found} == set(SHIFTS) and {fit.skewed for fit in found} == {False, True}
     assert all(np.isfinite(fit.trained + fit.fitted + fit.true) for fit in found)

