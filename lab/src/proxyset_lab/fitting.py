@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +19,12 @@ from threadpoolctl import threadpool_limits
 from proxyset import adapt_to_client
 from proxyset.client.adapt import state_shares
 from proxyset.demo.packages import read_wheel
+from proxyset_lab import kept
+from proxyset_lab.cell import Group
+from proxyset_lab.kept import keep
 
 TABLES = (
-    "letter", "texture", "satimage", "segment", "vowel", "vehicle", "splice", "magic", "spambase", "phoneme", "twonorm",
-    "movement_libras", "chess",
+    "letter", "texture", "satimage", "segment", "vowel", "vehicle", "splice", "magic", "spambase", "phoneme", "twonorm", "chess",
 )  # fmt: skip
 SHIFTS = {
     "none": "domains are drawn at random",
@@ -49,20 +53,37 @@ class Fit(NamedTuple):
     true: float
 
 
-def fits(seeds: Iterable[int], tables: Iterable[str] = TABLES) -> Iterator[Fit]:
-    """Every table under every shift, with a classifier drawn by the seed."""
+def run(seeds: Iterable[int], tables: Iterable[str], out: Path) -> None:
+    """Every table under every shift that `out` does not hold yet, with a classifier drawn by the seed."""
+    groups = [Group(name, "every", seed, "id+ood") for name in tables for seed in seeds]
+    read_once = lru_cache(1)(table)
+    keep(out, groups, lambda group: fits(group.data_set, *read_once(group.data_set), group.seed))
+
+
+def read(out: Path) -> list[Fit]:
+    """What was measured so far."""
+    return [Fit(*row) for _, rows in kept.read(out) for row in rows]
+
+
+def fits(name: str, X: Array, y: NDArray[np.intp], seed: int) -> Iterator[Fit]:
+    """One table under every shift."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a classifier that does not converge is one of those that are met
-        for name in tables:
-            X, y = table(name)
-            for seed in seeds:
-                for number, shift in enumerate(SHIFTS):
-                    yield from _clients(name, shift, X, y, np.random.default_rng([seed, number, 4]))
+        for number, shift in enumerate(SHIFTS):
+            yield from _clients(name, shift, X, y, np.random.default_rng([seed, number, 4]))
 
 
-def page(found: list[Fit]) -> str:
+def page(found: list[Fit], origin: str) -> str:
     """A line for each shift and one for all: tables count the same."""
     lines = [
+        "# Fitting at home, where it was designed",
+        "",
+        f"{origin} Written by `proxyset-lab adapt`: {len(found):,} clients of 60 and 200 items from "
+        f"{len({fit.table for fit in found})} tables of UCI that no other page has figures of. In points of accuracy on the "
+        "client's own mixture, over the same model as it was trained. Constants were chosen on these tables.",
+        "",
+        "**Fitted at home, on tables of UCI**",
+        "",
         "| domains | clients | without skew, fitted | α = 0.3, as trained | fitted | true shares |",
         "|---|---|---|---|---|---|",
     ]

@@ -11,9 +11,9 @@ otherwise, and then an owner without any skew seems to have one. So two estimate
   not sure enough, shares near to w or far from it, no skew at all.
 
 A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of it, `strength`:
-D² / (D² + c²), where D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` + (K − 1) / n how far they may seem to be
-for little reason. It is less where D is many times as far as the mean prediction is from w (`_visible`). All constants were chosen on data that no reported figure is of
-(`proxyset-lab adapt`).
+D² / (D² + c²), where D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` + (K − 1) / n how far they may seem
+to be for little reason. It is less where D is many times as far as the mean prediction is from w (`_visible`). All constants were
+chosen on data that no reported figure is of (`proxyset-lab adapt`).
 """
 
 from __future__ import annotations
