@@ -46,7 +46,9 @@ def test_rehearsals_hold_nothing_of_the_clients_site(task):
         assert set(task.features.domains[other.split.client]) == {other.group.private}
 
 
-@pytest.mark.parametrize("name", ["dp-newton", "dp-fedavg", "dp-fedavg-public", "dp-sgd-public", "dp-classifier"])
+@pytest.mark.parametrize(
+    "name", ["dp-newton", "dp-fedavg", "dp-fedavg-public", "dp-sgd-public", "dp-classifier"]
+)
 def test_no_setting_is_chosen_on_test_items(task, name, monkeypatch):
     """One model is measured on the test items, whatever a method could be set to."""
     if name.startswith("dp-sgd"):
@@ -68,7 +70,9 @@ def test_no_setting_is_chosen_on_test_items(task, name, monkeypatch):
 
 
 def test_the_setting_is_that_of_the_rehearsals_mean(task):
-    values = {name: [0.1 * place, 0.5, 0.2] for place, name in enumerate(o.group.private for o in task.rehearsals)}
+    values = {
+        name: [0.1 * place, 0.5, 0.2] for place, name in enumerate(o.group.private for o in task.rehearsals)
+    }
 
     def scores(of, settings):
         return [values[of.group.private]["abc".index(setting)] for setting in settings]

@@ -57,9 +57,7 @@ def dp_classifier(task: Task, budget: int, epsilon: float) -> Outcome:
 def _picks(task: Task, budget: int, epsilon: float, strength: float) -> Rows:
     """The rows that one noisy classifier chooses."""
     X = Bounded.of(task).X[:, :-1]  # without the constant: ‖x‖ ≤ 1, and a ranking needs no offset
-    w, gradient = _minimise(
-        X[task.split.client], X[task.rng(6).permutation(task.pool)[:PUBLIC]], strength
-    )
+    w, gradient = _minimise(X[task.split.client], X[task.rng(6).permutation(task.pool)[:PUBLIC]], strength)
     sigma = analytic_sigma(epsilon, task.delta) * (1 + 2 * gradient) / strength
     w = w + np.random.default_rng().normal(0, sigma, len(w))
     candidates = task.candidates(None)

@@ -34,6 +34,7 @@ def dp_newton(task: Task, budget: int, epsilon: float) -> Outcome:
     Assumes:
         The number of records is public (it scales H).
     """
+
     def scores(of: Task, ridges: Sequence[float]) -> list[float]:
         bounded, client = Bounded.of(of), of.split.client
         W = bounded.start(of, len(of.pool))
