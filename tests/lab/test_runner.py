@@ -18,7 +18,17 @@ SMALL = {
     "title": "Small",
     "seeds": [0],
     "clusters": [20],
-    "methods": ["random", "k-center", "ecos", "ecos:clear", "mak", "local", "all-id", "whole-pool", "zero-shot"],
+    "methods": [
+        "random",
+        "k-center",
+        "ecos",
+        "ecos:clear",
+        "mak",
+        "local",
+        "all-id",
+        "whole-pool",
+        "zero-shot",
+    ],
     "data": [{"name": "digits-small", "budgets": [40, 100], "domains": ["mnist", "pendigits"], "most": 250}],
 }
 
