@@ -222,15 +222,21 @@ def assumptions(lines: Sequence[Line]) -> Table:
 
 
 def published(experiment: Experiment) -> Table | None:
-    """The paper's own numbers; None when the experiment quotes none."""
+    """The paper's own numbers, and its rule's gains; None when the experiment quotes none."""
     if not experiment.paper:
         return None
     methods = tuple(dict.fromkeys(m for row in experiment.paper.values() for m in row))
+    gains = "ecos" in methods and "random" in methods
     rows = tuple(
-        (label, *(f"{row[m]:.1f}" if m in row else "" for m in methods))
+        (
+            label,
+            *(f"{row[m]:.1f}" if m in row else "" for m in methods),
+            *([signed(row["ecos"] - row["random"])] if gains else []),
+        )
         for label, row in experiment.paper.items()
     )
-    return Table("Published (other data, so to be read beside ours, not against them)", ("", *methods), rows)
+    columns = ("", *methods, *(["ecos over random"] if gains else []))
+    return Table("Published (other data, so to be read beside ours, not against them)", columns, rows)
 
 
 def markdown(table: Table) -> str:
