@@ -54,6 +54,8 @@ def _run(task: Task, cell: Cell, job: Job) -> Outcome:
     if need.name == WEIGHTED:
         release, costs = _asked(task, cell)
         return job(task, task.pool, costs, task.pool_weights(cell.clusters, release))
+    if need.name == "zero-shot":
+        return job(task, task.pool[np.isin(task.pool, split.others)], Costs())
     if need.name == f"random-{MANY}":
         return job(task, task.picks("random", None, [], MANY), Costs())
     if need.name.startswith("own-"):
