@@ -127,8 +127,9 @@ class Task:
         ranked = rank(candidates, [release], 1, DEFAULT_STRATEGY)
         assert ranked.coverage is not None
         logs = np.concatenate(list(log_density_ratio(candidates, ranked.coverage)))
-        weights: NDArray[np.float64] = np.exp(logs - logs.max()).astype(np.float64)
-        return weights / weights.mean()
+        ratios = np.exp((logs - logs.max()).astype(np.float64))
+        weights: NDArray[np.float64] = ratios / ratios.mean()
+        return weights
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Public randomness of selections and training. Privacy noise never comes from here."""
