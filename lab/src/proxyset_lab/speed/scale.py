@@ -26,7 +26,7 @@ from proxyset_lab.speed.s3 import s3_server
 
 DIM, CLUSTERS = 64, 1000
 PAPER = (1_000_000_000, 10_000_000_000)  # sizes whose cost follows from the line through the measured ones
-_FILE_ROWS = 500_000
+_FILE_ROWS, _BLOCK = 1 << 20, 1 << 12
 _BLOBS, _PRIVATE = 20_000, 10_000
 _STEPS = {
     ("encode", "begins"): "read and write embeddings",
@@ -159,26 +159,21 @@ def on_paper(rows: Sequence[Row]) -> list[str]:
 
 
 def write_pool(folder: Path, items: int) -> None:
-    """Parquet files of float16 embeddings with ids, file by file from a seed: the same items for the same number.
+    """.npy files of float16 embeddings, part by part from a seed: the same items for the same number.
 
     The pool is a mixture of 20,000 blobs, the size of blob k in proportion to 1/(k + 10), each with a width of its own (log-normal),
     in dimensions whose spread falls, as that of principal components does.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True)
     blobs = Blobs()
     for start in range(0, items, _FILE_ROWS):
         rows = min(_FILE_ROWS, items - start)
-        X = blobs.draw(rows, np.random.default_rng([0, start // _FILE_ROWS]))
-        table = pa.table(
-            {
-                "id": pa.array([f"item-{start + row:012d}" for row in range(rows)]),
-                "embedding": pa.FixedSizeListArray.from_arrays(pa.array(X.astype(np.float16).ravel()), DIM),
-            }
+        X = np.lib.format.open_memmap(
+            folder / f"{start // _FILE_ROWS:05d}.npy", "w+", np.float16, shape=(rows, DIM)
         )
-        pq.write_table(table, folder / f"{start // _FILE_ROWS:05d}.parquet", row_group_size=65_536)
+        rng = np.random.default_rng([0, start // _FILE_ROWS])
+        for at in range(0, rows, _BLOCK):
+            X[at : at + _BLOCK] = blobs.draw(min(_BLOCK, rows - at), rng)
 
 
 class Blobs:
@@ -186,10 +181,9 @@ class Blobs:
 
     def __init__(self) -> None:
         rng = np.random.default_rng(2)
-        self._centres = rng.standard_normal((_BLOBS, DIM), dtype=np.float32)
         self._spread = np.linspace(2, 0.3, DIM, dtype=np.float32)
-        self._centres *= self._spread
-        self._widths = np.exp(0.4 * rng.standard_normal((_BLOBS, 1))).astype(np.float32) / 2
+        self._centres = self._spread * rng.standard_normal((_BLOBS, DIM), dtype=np.float32)
+        self._widths = np.exp(0.4 * rng.standard_normal((_BLOBS, 1), dtype=np.float32)) / 2
         sizes = 1 / (np.arange(_BLOBS) + 10)
         self._bounds = np.cumsum(sizes / sizes.sum())
 
@@ -197,7 +191,8 @@ class Blobs:
         """(rows, 64) float32 of the blobs 0, every, 2·every and so on."""
         blobs = np.minimum(np.searchsorted(self._bounds, rng.random(rows)), _BLOBS - 1) // every * every
         X = rng.standard_normal((rows, DIM), dtype=np.float32)
-        X *= self._widths[blobs] * self._spread
+        X *= self._spread
+        X *= self._widths[blobs]
         X += self._centres[blobs]
         return X
 
