@@ -48,7 +48,9 @@ def own_share_at_most(pool: Candidates, coverage: Coverage, confidence: float = 
     regions = list(_regions(pool.centroids))
     if not regions:
         return 1.0
-    held, inside = (np.array([of[region].sum() for region in regions]) for of in (pool.sizes, coverage.counts))
+    held, inside = (
+        np.array([of[region].sum() for region in regions]) for of in (pool.sizes, coverage.counts)
+    )
     size, total = np.array([len(region) for region in regions]), float(coverage.counts.sum())
     L = math.log((2 * len(regions) + 1) / (1 - confidence))
     records = max(total, 1.0) + math.sqrt(2 * R * L) * coverage.sigma  # at most

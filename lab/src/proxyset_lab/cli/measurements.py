@@ -53,7 +53,9 @@ def scale(
     budget: Annotated[int, typer.Option(help="Items to select.", min=1)] = 10_000,
     store: Annotated[
         Store,
-        typer.Option(help="Where index and proxy set lie: here, or on an S3 server of this machine (moto's)."),
+        typer.Option(
+            help="Where index and proxy set lie: here, or on an S3 server of this machine (moto's)."
+        ),
     ] = Store.DISK,
     folder: Annotated[
         Path | None,

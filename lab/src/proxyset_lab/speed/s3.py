@@ -58,9 +58,7 @@ def _make_bucket(url: str, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            urllib.request.urlopen(
-                urllib.request.Request(f"{url}/bucket", method="PUT"), timeout=10
-            ).close()
+            urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"), timeout=10).close()
             return
         except OSError as error:
             if process.poll() is not None or time.monotonic() > until:

@@ -6,15 +6,13 @@ The build is a process, and so is every selection. Inside a build the peak is se
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +159,7 @@ def on_paper(rows: Sequence[Row]) -> list[str]:
 def write_pool(folder: Path, items: int) -> None:
     """.npy files of float16 embeddings, part by part from a seed: the same items for the same number.
 
-    The pool is a mixture of 20,000 blobs, the size of blob k in proportion to 1/(k + 10), each with a width of its own (log-normal),
+    A mixture of 20,000 blobs, the size of blob k in proportion to 1/(k + 10), each with a width of its own (log-normal),
     in dimensions whose spread falls, as that of principal components does.
     """
     folder.mkdir(parents=True)
@@ -219,7 +217,8 @@ class _Stages:
 
     def _end(self) -> None:
         seconds, core = (
-            now - then for now, then in zip((time.monotonic(), time.process_time()), self._clocks, strict=True)
+            now - then
+            for now, then in zip((time.monotonic(), time.process_time()), self._clocks, strict=True)
         )
         self._steps[self._step] = {"seconds": seconds, "core_seconds": core, "mib": peak_mib()}
 
