@@ -166,7 +166,7 @@ def write_pool(folder: Path, items: int) -> None:
     blobs = Blobs()
     for start in range(0, items, _FILE_ROWS):
         rows = min(_FILE_ROWS, items - start)
-        X = np.lib.format.open_memmap(
+        X: NDArray[np.float16] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
             folder / f"{start // _FILE_ROWS:05d}.npy", "w+", np.float16, shape=(rows, DIM)
         )
         rng = np.random.default_rng([0, start // _FILE_ROWS])

@@ -163,8 +163,11 @@ class _Least:
     clusters: NDArray[np.int32]
 
     def joined(self, other: _Least) -> _Least:
-        pairs = ((self.rows, other.rows), (self.keys, other.keys), (self.clusters, other.clusters))
-        return _Least(*(np.concatenate(pair) for pair in pairs))
+        return _Least(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.clusters, other.clusters]),
+        )
 
     def least(self, shares: NDArray[np.intp]) -> _Least:
         """The shares[j] rows of each cluster j with the smallest keys."""

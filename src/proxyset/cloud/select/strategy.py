@@ -196,7 +196,7 @@ class _Some(Candidates):
         return self.whole.executor
 
     @property
-    def groups(self) -> dict[str, int]:  # type: ignore[override]
+    def groups(self) -> dict[str, int]:
         return self.whole.groups
 
     def take(self, rows: NDArray[np.intp]) -> Rows:

@@ -39,7 +39,7 @@ class WeightedNeighbours:
         Args:
             shares: (R,) score of each cluster, in any unit; it becomes the score of the cluster's items.
         """
-        self._each = np.zeros(len(shares), np.int64)
+        self._each: NDArray[np.int64] = np.zeros(len(shares), np.int64)
         while True:
             turns = allocate(shares, self._capacities, budget)
             wanted = np.bincount(turns, minlength=len(shares))
@@ -58,10 +58,9 @@ class WeightedNeighbours:
         more = wanted > np.where(self._each < self._candidates.sizes, self._each // 2, self._each)
         if not more.any():
             return
-        self._each = np.where(wanted > 0, np.maximum(self._each, _FOR_EACH * wanted), 0)
-        self._each = np.maximum(
-            self._each, np.where(wanted > 0, _LOOKED_AT // max(1, int((wanted > 0).sum())), 0)
-        )
+        least = _LOOKED_AT // int((wanted > 0).sum())
+        each = np.maximum(np.maximum(self._each, least), _FOR_EACH * wanted)
+        self._each = np.where(wanted > 0, each, 0)
         self._rows = self._candidates.spread(self._each)
         self._orders = {}
 
