@@ -10,7 +10,7 @@ has the classes of its domain or a Dirichlet's, and few records or all. Every ru
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -153,7 +153,8 @@ def unit(Z: NDArray[np.floating]) -> Array:
 def modes(candidates: Candidates, fit: Told, lengths: Sequence[float] = ratio_model.LENGTHS) -> Modes:
     """The models that `ratio_model.density_model` averages, one by one."""
     level = np.ones((fit.sample.size, 1))
-    evidences, found = [fit.mode(level, np.array([ratio_model._LEVEL]))[0]], [np.zeros(len(candidates))]
+    evidences = [fit.mode(level, np.array([ratio_model._LEVEL]))[0]]
+    found: list[Array] = [np.zeros(len(candidates))]
     squared = ratio_model._squared_distances(candidates.Z, fit._landmarks)
     for length in lengths:
         columns = np.concatenate([level, fit.features(length)], axis=1)
@@ -342,35 +343,37 @@ def page(found: Sequence[Run], origin: str) -> str:
 
 def tables(found: Sequence[Run]) -> list[Table]:
     """Candidates over today's rule, then hybrids over the better of counts and classifier: a column for each kind of client."""
+    plain = Client(None, None, 0.58)
     kinds = {
         "all clients": found,
         "60 records": [run for run in found if run.client.records == 60],
         "200 records": [run for run in found if run.client.records == 200],
         "α = 0.3": [run for run in found if run.client.alpha],
         "ε = 0.1": [run for run in found if run.client.epsilon == 0.1],
-        "none of these": [run for run in found if run.client == Client(None, None, 0.58)],
+        "all records, own classes, ε = 0.58": [run for run in found if run.client == plain],
     }
     kinds = {kind: runs for kind, runs in kinds.items() if runs}
-    names = ("ecos", *ALONE, *CANDIDATES)
-    rows: list[tuple[Entry, ...]] = [
-        (
-            TODAY,
-            *(f"{100 * float(np.mean([run.scores[TODAY] for run in runs])):.1f}" for runs in kinds.values()),
-        ),
-        *((name, *(_over(runs, name, TODAY) for runs in kinds.values())) for name in names),
-    ]
+    columns = ("rule", *kinds)
+
+    def row(name: str, entry: Callable[[Sequence[Run]], Entry]) -> tuple[Entry, ...]:
+        return (name, *map(entry, kinds.values()))
+
+    def over(name: str) -> tuple[Entry, ...]:
+        return row(name, lambda runs: _gain(runs, name, TODAY))
+
+    def over_both(name: str) -> tuple[Entry, ...]:
+        return row(name, lambda runs: _gain(runs, name, _better(runs)))
+
+    first = row(TODAY, lambda runs: f"{100 * float(np.mean([run.scores[TODAY] for run in runs])):.1f}")
     hybrids = [name for name in CANDIDATES if name.startswith("hybrid")]
-    both: list[tuple[Entry, ...]] = [
-        (name, *(_over(runs, name, _better(runs)) for runs in kinds.values())) for name in hybrids
-    ]
-    both.insert(0, ("the better of both", *(_better(runs) for runs in kinds.values())))
+    title = "Over today's rule, by the kind of client; first line: its accuracy in %"
     return [
+        Table(title, columns, (first, *map(over, ("ecos", *ALONE, *CANDIDATES)))),
         Table(
-            "Over today's rule, by the kind of client; first line: its accuracy in %",
-            ("rule", *kinds),
-            tuple(rows),
+            "Hybrids over the better of counts and classifier",
+            columns,
+            (row("the better of both", _better), *map(over_both, hybrids)),
         ),
-        Table("Hybrids over the better of counts and classifier", ("rule", *kinds), tuple(both)),
     ]
 
 
@@ -378,5 +381,5 @@ def _better(runs: Sequence[Run]) -> str:
     return max((TODAY, CLASSIFIER), key=lambda name: float(np.mean([run.scores[name] for run in runs])))
 
 
-def _over(runs: Sequence[Run], name: str, base: str) -> Gain:
+def _gain(runs: Sequence[Run], name: str, base: str) -> Gain:
     return paired_gain([run.scores[name] - run.scores[base] for run in runs], [run.table for run in runs])
