@@ -83,6 +83,29 @@ def skew(
     _write(page(read(out), stamp(out.parent)), to)
 
 
+def cross(
+    file: Annotated[
+        Path, typer.Argument(help="TOML file of an experiment: data sets, pools, methods, seeds.")
+    ] = Path("lab/benchmarks/cross.toml"),
+    out: Out = None,
+    measured: Measure = True,
+    to: To = None,
+) -> None:
+    """What choosing is worth by the pool's own share, the client's records and its skew, all crossed. Stopped, it continues.
+
+    Example: proxyset-lab cross --to docs/results/cross.md
+    """
+    from proxyset_lab.cross import page, read, run
+    from proxyset_lab.experiment import Experiment
+    from proxyset_lab.origin import refuse_others, stamp
+
+    out, experiment = _rows(out, "cross"), Experiment.read(file)
+    if measured:
+        refuse_others(out.parent)
+        run(experiment, out)
+    _write(page(experiment, read(out), stamp(out.parent)), to)
+
+
 def left_out(
     data: Annotated[
         list[str] | None,
