@@ -55,6 +55,7 @@ CANDIDATES = {
 }
 MORE_LENGTHS = (0.5, 6.0)
 HYBRIDS = (0.25, 0.5)  # shares of ρ
+STRENGTH = 20.0  # Λ of the classifier
 _SAMPLE = 2000  # items that stand for a pool of some thousands while fitting; the product takes 6,000
 
 Array = NDArray[np.float64]
@@ -213,8 +214,8 @@ def log_ratios(candidates: Candidates, answer: Answer) -> tuple[dict[str, Array]
         told = Told(candidates, answer.coverage(1 - share), sums + sigma * answer.of_sums, sigma)
         found[f"hybrid {share:g}"] = modes(candidates, told).mean()
     public = unit(candidates.Z[: dp_classifier.PUBLIC])  # the pool is in random order
-    w, gradient = dp_classifier._minimise(unit(answer.Z), public)
-    blur = answer.sigma * (1 + 2 * gradient) / dp_classifier.STRENGTH
+    w, gradient = dp_classifier._minimise(unit(answer.Z), public, STRENGTH)
+    blur = answer.sigma * (1 + 2 * gradient) / STRENGTH
     found[CLASSIFIER] = unit(candidates.Z) @ (w + blur * answer.of_sums)
     return found, float(posterior(halved.evidences)[0])
 
