@@ -181,7 +181,7 @@ def noise_rates(X: Array, labels: Codes, classes: int, lead: float) -> Array:
 def _outcomes(classes: int, lead: float) -> tuple[Array, Array]:
     """For each of `_VOTES`: how probably its question gets a label, and how probably a label that it gets is the votes' own."""
     step, density = _Z[1] - _Z[0], np.exp(-(_Z**2) / 2) / math.sqrt(2 * math.pi)
-    rest = density * _below(_Z - lead) ** (classes - 2)
+    rest: Array = density * _below(_Z - lead) ** (classes - 2)
     own = np.array([step * (density * _below(_Z + v - lead) ** (classes - 1)).sum() for v in _VOTES])
     other = np.array([step * (rest * _below(_Z - v - lead)).sum() for v in _VOTES])
     got = own + (classes - 1) * other
@@ -200,11 +200,12 @@ def beliefs(X: Array, labels: Codes, classes: int, rates: Array) -> Array:
     share = (given.sum(axis=0) + 1) / (answered.sum() + classes)
     made = np.where(given > 0, (1 - rates)[:, None], (rates / (classes - 1))[:, None])
     made[~answered] = 1.0
-    q = given
+    q: Array = given
     for _ in range(_ROUNDS):
         q = (q[near].sum(axis=1) + share) * made
         q /= q.sum(axis=1, keepdims=True)
-    return q
+    found: Array = q
+    return found
 
 
 def _near(X: Array) -> Codes:

@@ -123,9 +123,17 @@ def _table(experiment: Experiment, here: Sequence[Line]) -> Table:
     pairs = {line.pairs for line in here}
     missing = sum(line.expected - line.pairs for line in here)
     note = f"{'/'.join(map(str, sorted(pairs)))} pairs of private domain and seed a line."
+    if (seconds := _seconds(here)) is not None:
+        note += f" A run of {DEFAULT_STRATEGY} took {seconds:.2g} s of processor time on average."
     if missing:
         note += f" Unfinished: {missing} cells are missing."
     return Table(title, tuple(name for name, _ in columns), rows, note)
+
+
+def _seconds(lines: Sequence[Line]) -> float | None:
+    """Mean processor time of the default strategy's runs."""
+    ours = [line.seconds for line in lines if line.setting.method == DEFAULT_STRATEGY]
+    return sum(ours) / len(ours) if ours else None
 
 
 def caption(experiment: Experiment, line: Line) -> str:

@@ -166,6 +166,26 @@ def noisy_labels(
     _write(page(list(trained(range(seeds), data or TABLES))), to)
 
 
+def rules(
+    seeds: Annotated[int, typer.Option(help="How many; each takes every table once.", min=1)] = 3,
+    out: Out = None,
+    measured: Measure = True,
+    to: To = None,
+) -> None:
+    """Selection rules that were tried, on tables that no reported figure is of. Stopped, it continues.
+
+    Example: proxyset-lab rules --seeds 1
+    """
+    from proxyset_lab.origin import refuse_others, stamp
+    from proxyset_lab.rules import page, read, run
+
+    out = _rows(out, "rules")
+    if measured:
+        refuse_others(out.parent)
+        run(range(seeds), out)
+    _write(page(read(out), stamp(out.parent)), to)
+
+
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     """What unlabeled images are worth beside 40 labeled ones, and how much of that is augmentation alone.
 
