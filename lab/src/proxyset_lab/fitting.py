@@ -24,7 +24,8 @@ from proxyset_lab.cell import Group
 from proxyset_lab.kept import keep
 
 TABLES = (
-    "letter", "texture", "satimage", "segment", "vowel", "vehicle", "splice", "magic", "spambase", "phoneme", "twonorm", "chess",
+    "letter", "texture", "satimage", "segment", "vowel", "vehicle", "splice", "magic", "spambase", "phoneme", "twonorm",
+    "movement_libras", "chess",
 )  # fmt: skip
 SHIFTS = {
     "none": "domains are drawn at random",
