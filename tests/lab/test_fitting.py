@@ -14,8 +14,8 @@ def test_tables_count_the_same():
     found.append(Fit("b", "none", "x", True, 60, 60.0, 1.0, 2.0))
     found.append(Fit("a", "cut", "x", False, 60, 50.0, -0.2, 0.0))
     lines = page(found, "Rows of a commit.").splitlines()
-    assert "| none | 3 | +0.0 | 55.0 | +3.0 | +6.0 |" in lines
-    assert "| all | 4 | -0.2 | 55.0 | +3.0 | +6.0 |" in lines
+    assert "| none | 3 |  | 55.0 | +3.0 ± 25.4 | +6.0 ± 50.8 |" in lines
+    assert "| all | 4 | −0.2 | 55.0 | +3.0 ± 25.4 | +6.0 ± 50.8 |" in lines
     assert all(any(line.startswith(f"* {name}:") for line in lines) for name in SHIFTS)
 
 
