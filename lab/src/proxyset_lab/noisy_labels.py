@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,8 @@ def noise_rates(X: Array, labels: Codes, classes: int, lead: float) -> Array:
 @lru_cache(maxsize=64)
 def _outcomes(classes: int, lead: float) -> tuple[Array, Array]:
     """For each of `_VOTES`: how probably its question gets a label, and how probably a label that it gets is the votes' own."""
-    step, density = _Z[1] - _Z[0], np.exp(-(_Z**2) / 2) / math.sqrt(2 * math.pi)
+    step = _Z[1] - _Z[0]
+    density: Array = np.exp(-(_Z**2) / 2) / math.sqrt(2 * math.pi)
     rest: Array = density * _below(_Z - lead) ** (classes - 2)
     own = np.array([step * (density * _below(_Z + v - lead) ** (classes - 1)).sum() for v in _VOTES])
     other = np.array([step * (rest * _below(_Z - v - lead)).sum() for v in _VOTES])
@@ -188,7 +189,7 @@ def _outcomes(classes: int, lead: float) -> tuple[Array, Array]:
     return np.maximum.accumulate(got), own / got
 
 
-def _below(x: Array) -> Array:
+def _below(x: NDArray[np.floating[Any]]) -> Array:
     """The normal distribution function."""
     return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in x])
 
