@@ -1,6 +1,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def test_no_image_twice(digits):
     }
 
 
+@pytest.mark.thorough
 def test_a_second_build_gives_the_same_bytes(digits):
     again = module.build()
     assert again.table.equals(digits.replace_schema_metadata(None))

@@ -18,6 +18,7 @@ def test_three_airports_without_what_gives_them_away():
     assert table["distance"].null_count == 0 and 0 < table["seats"].null_count < 0.3 * len(table)
 
 
+@pytest.mark.thorough
 def test_a_second_build_is_the_same():
     again = flights.build()
     assert again.fingerprint == flights.FLIGHTS.fingerprint

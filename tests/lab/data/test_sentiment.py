@@ -1,5 +1,7 @@
 from collections import Counter
 
+import pytest
+
 from proxyset.demo.cache import load
 from proxyset_lab.data import sentiment
 
@@ -17,6 +19,7 @@ def test_texts_of_four_domains_with_clear_ratings():
     assert all(text.strip() for text in texts)
 
 
+@pytest.mark.thorough
 def test_a_second_build_is_the_same():
     again = sentiment.build()
     assert again.fingerprint == sentiment.SENTIMENT.fingerprint
