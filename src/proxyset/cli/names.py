@@ -7,6 +7,7 @@ root reads old words as new ones before anything else looks at them.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -86,11 +87,10 @@ class Commands(TyperGroup):
         return list(_PLACES)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        # of a name that nobody knows, typer looks through `commands` for one like it
-        for name in (cmd_name,) if cmd_name in _PLACES else _PLACES:
-            if name not in self.commands:
-                self.commands[name] = _imported(name)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name in _PLACES:
+            return _imported(cmd_name)
+        self.commands = {name: _imported(name) for name in _PLACES}  # where typer looks for a name like it
+        return None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, names in SECTIONS.items():
@@ -100,6 +100,7 @@ class Commands(TyperGroup):
                 )
 
 
+@cache
 def _imported(name: str) -> Any:
     module, attribute = _PLACES[name].split(":")
     command = getattr(import_module(f"proxyset.cli.{module}"), attribute)
