@@ -102,11 +102,12 @@ def _section(name: str, command: Any, shared: dict[str, int]) -> str:
 
 
 def _map() -> str:
+    root: Any = get_command(app)
     lines = ["", "| typed by | commands |", "|---|---|"]
     for title, names in SECTIONS.items():
         entries = []
         for name in names:
-            below = ", ".join(child.name for child in children(get_command(app).get_command(None, name)))
+            below = ", ".join(child.name for child in children(root.get_command(None, name)))
             entries.append(f"`{name}`" + (f" ({below})" if below else ""))
         lines.append(f"| {title} | {', '.join(entries)} |")
     lines.append("| Who measures | `proxyset-lab`, the benchmark, on its own: `lab/README.md` |")

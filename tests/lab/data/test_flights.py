@@ -3,11 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from proxyset.demo.cache import load
+from proxyset.demo.cache import fetch, load
 from proxyset_lab.data import flights
 
 
 def test_three_airports_without_what_gives_them_away():
+    assert fetch(flights.FLIGHTS).as_expected
     table = load(flights.FLIGHTS)
     assert len(table) == flights.FLIGHTS.items == 45_000
     assert {"carrier", "origin", "flight", "arr_delay", "dep_delay", "tailnum"}.isdisjoint(table.column_names)

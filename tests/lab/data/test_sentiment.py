@@ -2,11 +2,12 @@ from collections import Counter
 
 import pytest
 
-from proxyset.demo.cache import load
+from proxyset.demo.cache import fetch, load
 from proxyset_lab.data import sentiment
 
 
 def test_texts_of_four_domains_with_clear_ratings():
+    assert fetch(sentiment.SENTIMENT).as_expected
     table = load(sentiment.SENTIMENT)
     assert len(table) == sentiment.SENTIMENT.items
     assert set(table["label"].to_pylist()) == {"negative", "positive"}
