@@ -43,7 +43,7 @@ check: .venv/dev docs
 bench: .venv/dev
 	$(BIN)/python -m pip install --quiet -e . -e 'lab[rivals]'
 	$(BIN)/proxyset-lab speed --seconds 20 --docs docs/performance.md
-	$(BIN)/proxyset-lab memory --items 1000000 --items 10000000 --docs docs/performance.md
+	$(BIN)/proxyset-lab scale --items 1000000 --items 3000000 --strategy density-ratio --strategy ecos --strategy k-center --docs docs/performance.md
 
 fuzz: .venv/dev
 	$(BIN)/python -m pip install --quiet atheris

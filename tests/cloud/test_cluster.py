@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import proxyset
+from proxyset.client.answer import answer
 from proxyset.cloud import shard_parts
 from proxyset.cloud.build import build_index
 from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import select
+from proxyset.cloud.select import STRATEGIES
 from tests.cloud.test_executor import contents
 
 ASKED = Curation(
@@ -48,9 +50,9 @@ def built(folder, name, executor=None):
 
 
 def selected(index, out, executor=None, **asked):
-    return select(
-        index, [], out, budget=100, reference=np.ones((50, 8), np.float32), executor=executor, **asked
-    )
+    if "releases" not in asked:
+        asked |= {"releases": [], "reference": np.ones((50, 8), np.float32)}
+    return select(index, asked.pop("releases"), out, budget=100, executor=executor, **asked)
 
 
 def die_once(function, flag, task):
@@ -94,10 +96,14 @@ class Unlucky:
 
 
 @pytest.mark.parametrize("curation", [None, ASKED])
-@pytest.mark.parametrize("strategy", ["density-ratio", "random", "k-center"])
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES.names()))
 def test_part_by_part_is_as_in_memory(parts, monkeypatch, strategy, curation):
+    """And but for k-center no strategy, nor what is said of its choice, holds the pool."""
     index = built(parts, "index")
-    whole = selected(index, parts / "whole", strategy=strategy, curation=curation)
+    X = np.random.default_rng(1).normal(1, 0.5, (200, 8)).astype(np.float32)
+    release = answer(index.probe(), X, epsilon=5, ledger=parts / "ledger", dataset="X")
+    asked = {"strategy": strategy, "curation": curation, "releases": [release]}
+    whole = selected(index, parts / "whole", **asked)
     monkeypatch.setattr(shard_parts, "MEMORY_BYTES", 0)
     if strategy != "k-center":
 
@@ -105,7 +111,7 @@ def test_part_by_part_is_as_in_memory(parts, monkeypatch, strategy, curation):
             raise AssertionError("the pool was held")
 
         monkeypatch.setattr(shard_parts.ShardCandidates, "_arrays", property(refused))
-    by_part = selected(Index.open(index.folder), parts / "by-part", strategy=strategy, curation=curation)
+    by_part = selected(Index.open(index.folder), parts / "by-part", **asked)
     assert contents(by_part.folder) == contents(whole.folder)
 
 

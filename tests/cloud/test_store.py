@@ -2,11 +2,8 @@
 
 import random
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.store import StorePath, place
 from proxyset.errors import ArtifactError, InvalidInput
+from proxyset_lab.speed.s3 import s3_server
 from tests.cloud.test_executor import contents
 
 pytest.importorskip("obstore")
@@ -27,41 +25,15 @@ pytest.importorskip("moto")
 
 
 @pytest.fixture(scope="module")
-def server():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until = time.monotonic() + 200
-    while True:
-        try:
-            urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"), timeout=10).close()
-            break
-        except OSError:
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait()
+def server(tmp_path_factory):
+    with s3_server(tmp_path_factory.mktemp("server") / "objects") as bucket:
+        yield bucket
 
 
 @pytest.fixture
-def bucket(server, monkeypatch, request):
+def bucket(server, request):
     """A place of this test alone."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "somebody",
-        "AWS_SECRET_ACCESS_KEY": "something",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://bucket/{request.node.name}"
+    return f"{server}/{request.node.name}"
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ def test_what_methods_depend_on():
 
 def test_every_alternative_can_be_run_and_says_what_it_assumes():
     assert set(ALTERNATIVES) == set(ALTERNATIVE_RUNS)
-    assert all(method.assumes for method in [*ALTERNATIVES.values(), *BASELINES.values()])
+    for method in [*ALTERNATIVES.values(), *BASELINES.values(), *map(needs, STRATEGIES.own)]:
+        assert method.labels and method.sees and method.leaves
+        assert ("noisy" in method.leaves) == (method.epsilon and "fedavg" not in method.name), method.name
     assert not set(STRATEGIES.own) & (set(ALTERNATIVES) | set(BASELINES))
 
 

@@ -18,7 +18,17 @@ SMALL = {
     "title": "Small",
     "seeds": [0],
     "clusters": [20],
-    "methods": ["random", "k-center", "ecos", "ecos:clear", "mak", "local", "all-id", "whole-pool"],
+    "methods": [
+        "random",
+        "k-center",
+        "ecos",
+        "ecos:clear",
+        "mak",
+        "local",
+        "all-id",
+        "whole-pool",
+        "zero-shot",
+    ],
     "data": [{"name": "digits-small", "budgets": [40, 100], "domains": ["mnist", "pendigits"], "most": 250}],
 }
 
@@ -37,7 +47,7 @@ def finished(tmp_path_factory):
 
 def test_every_cell_is_a_row(finished):
     store, told = finished
-    total = 2 * (5 * 2 + 3)
+    total = 2 * (5 * 2 + 4)
     assert told == [(done, total) for done in range(1, total + 1)]
     for group in experiment().groups():
         results = store.read(group)
@@ -50,7 +60,7 @@ def test_every_cell_is_a_row(finished):
             assert (outcome.costs.epsilon == 0.58) == (cell.method == "ecos")
             assert (outcome.costs.bytes_down > 0) == cell.method.startswith("ecos")
         own = {cell.method: result.outcome.own_share for cell, result in results.items()}
-        assert own["local"] == own["all-id"] == 1.0
+        assert own["local"] == own["all-id"] == 1.0 and own["zero-shot"] == 0.0 < own["whole-pool"]
 
 
 def test_running_again_runs_nothing_and_a_new_method_hears_the_same_noise(finished):

@@ -237,3 +237,23 @@ def test_the_rate_rises_and_falls_as_a_cosine():
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[55] == pytest.approx(1.0)
     assert 0 < rates[99] < 0.01
+
+
+def test_a_training_ends_where_it_is_told_to(bars, tmp_path):
+    items, labels = bars(40)
+    seen = []
+
+    def stop(averaged, done):
+        assert not averaged.training
+        seen.append(done)
+        return done == 5
+
+    fitted = supervised(model(), items, labels, SHORT, run=Run(device="cpu", stop=stop))
+    assert fitted.steps == 5 and seen == [1, 2, 3, 4, 5]
+    whole = supervised(
+        model(), items, labels, SHORT, run=Run(device="cpu", stop=lambda averaged, done: False)
+    )
+    assert whole.steps == SHORT.steps
+    assert equal(weights(whole), weights(supervised(model(), items, labels, SHORT, run=Run(device="cpu"))))
+    with pytest.raises(InvalidInput, match="may stop early leaves no checkpoint"):
+        supervised(model(), items, labels, SHORT, run=Run(folder=tmp_path, device="cpu", stop=stop))

@@ -51,6 +51,8 @@ def _run(task: Task, cell: Cell, job: Job) -> Outcome:
         return job(task, split.in_distribution, Costs())
     if need.name == "whole-pool":
         return job(task, task.pool, Costs())
+    if need.name == "zero-shot":
+        return job(task, task.pool[np.isin(task.pool, split.others)], Costs())
     if need.name == f"random-{MANY}":
         return job(task, task.picks("random", None, [], MANY), Costs())
     if need.name.startswith("own-"):

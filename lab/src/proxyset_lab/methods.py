@@ -21,22 +21,32 @@ CLEAR = "without noise: NOT PRIVATE"
 SOURCES = "the pool names the domain of each item, not which is the client's"
 
 
+HOME = "the client alone"
+_REHEARSED = "; of two public sites, all, to choose settings on"
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a method's number depends on, and what a reader must know about it.
 
     Attributes:
         name: of the strategy, baseline or alternative.
+        labels: how many it needs, and whose.
+        sees: who has private items, or what is made of them without noise, in the clear.
+        leaves: what leaves the client.
         budget: whether it picks (or has labelled) that many public items.
         epsilon: whether it spends privacy.
         message: whether it depends on a probe: R, dimensions and number format.
         clusters: an R of its own.
         clear: whether private data goes in without noise.
         sources: whether the pool names the domain of each of its items (not: which of them is the client's).
-        assumes: what it takes for granted, beyond unlabelled private items.
+        assumes: what else it takes for granted, beyond unlabelled private items.
     """
 
     name: str
+    labels: str
+    sees: str
+    leaves: str
     budget: bool = True
     epsilon: bool = False
     message: bool = False
@@ -46,78 +56,81 @@ class Needs:
     assumes: str = ""
 
 
+_PICKED = "budget, public"
 BASELINES = {
     method.name: method
     for method in (
-        Needs("mak", clear=True, assumes="private features in the clear: NOT PRIVATE (oracle)"),
-        Needs("local", budget=False, assumes="labels on the client; nothing leaves it"),
         Needs(
-            "all-id",
-            budget=False,
-            assumes="knows which pool items are of the client's kind; labels all of them",
+            "mak", _PICKED, "the cloud", "all private features", clear=True,
+            assumes="an oracle: NOT PRIVATE",
         ),
-        Needs("whole-pool", budget=False, assumes="labels the whole pool"),
+        Needs("local", "all of the client's", HOME, "nothing", budget=False, assumes="the client trains"),
         Needs(
-            f"random-{MANY}",
+            "all-id", "all public ones of the client's kind", HOME, "nothing", budget=False,
+            assumes="somebody knows which pool items are of the client's kind (the paper's ceiling)",
+        ),
+        Needs("whole-pool", "all of the pool", HOME, "nothing", budget=False),
+        Needs(
+            "zero-shot", "all of the pool but those of the client's kind", HOME, "nothing", budget=False,
+            assumes="a model of the other sites, applied as it is: what there was before this client came",
+        ),
+        Needs(
+            f"random-{MANY}", f"{MANY:,} random ones of the pool, or all of a smaller one", HOME, "nothing",
             budget=False,
-            assumes=f"labels {MANY:,} random pool items (all of a smaller pool)",
         ),
         *(
             Needs(
-                f"own-{count}",
-                budget=False,
-                assumes=f"the client labels {count} records of its own, and trains",
+                f"own-{count}", f"{count} of the client's", HOME, "nothing", budget=False,
+                assumes="the client labels records of its own, and trains",
             )
             for count in OWN
         ),
     )
-}
+}  # fmt: skip
 ALTERNATIVES = {
     method.name: method
     for method in (
-        Needs("dp-sgd", budget=False, epsilon=True, assumes="labels on the client, which trains"),
         Needs(
-            "dp-sgd-public",
-            epsilon=True,
-            assumes="labels on the client, which trains, from a model of `budget` labelled random pool items",
+            "dp-sgd", "all of the client's" + _REHEARSED, HOME, "a noisy model", budget=False, epsilon=True,
+            assumes="the client trains",
         ),
         Needs(
-            "dp-sgd-whole",
-            budget=False,
-            epsilon=True,
-            assumes="labels on the client, which trains, from a model of the whole labelled pool",
+            "dp-sgd-public", "all of the client's; budget, public and random" + _REHEARSED, HOME, "a noisy model",
+            epsilon=True, assumes="the client trains, from a model of the public items",
         ),
         Needs(
-            "dp-newton",
-            budget=False,
-            epsilon=True,
-            assumes="labels on the client; one message of gradients at a model of the whole labelled pool",
+            "dp-sgd-whole", "all of the client's; all of the pool" + _REHEARSED, HOME, "a noisy model",
+            budget=False, epsilon=True, assumes="the client trains, from a model of the whole pool",
         ),
         Needs(
-            "dp-fedavg",
-            budget=False,
-            epsilon=True,
-            assumes="labels on the participants, one record each; a trusted aggregator adds the noise",
+            "dp-newton", "all of the client's; all of the pool" + _REHEARSED, HOME, "noisy sums of gradients",
+            budget=False, epsilon=True, assumes="the client computes gradients at a model of the whole pool",
         ),
         Needs(
-            "dp-fedavg-public",
-            epsilon=True,
-            assumes="as dp-fedavg, from a model of `budget` labelled random pool items",
-        ),
-        Needs("private-evolution", epsilon=True, assumes="rounds of questions to the client"),
-        Needs(
-            "dp-classifier",
-            epsilon=True,
-            assumes="the client fits the classifier, on public features it downloads",
+            "dp-fedavg", "each participant's own" + _REHEARSED,
+            "an aggregator, which all trust, each update or (by secure sums) their sum",
+            "an update of the model in each round a participant is in, without noise", budget=False, epsilon=True,
+            assumes="a record a participant; all are there in every round; the aggregator adds the noise",
         ),
         Needs(
-            "upload",
-            budget=False,
-            clear=True,
-            assumes="private items and their labels leave the client: NOT PRIVATE (ceiling)",
+            "dp-fedavg-public", "each participant's own; budget, public and random" + _REHEARSED,
+            "as dp-fedavg", "as dp-fedavg", epsilon=True,
+            assumes="as dp-fedavg, from a model of the public items",
+        ),
+        Needs(
+            "private-evolution", _PICKED, HOME, "noisy counts in each round", epsilon=True,
+            assumes="the client answers in rounds",
+        ),
+        Needs(
+            "dp-classifier", _PICKED + _REHEARSED, HOME, "a noisy linear classifier", epsilon=True,
+            assumes="the client fits the classifier, on public features that it downloads",
+        ),
+        Needs(
+            "upload", "all of the client's; all public ones of its kind", "the cloud", "all items and labels",
+            budget=False, clear=True, assumes="NOT PRIVATE (a ceiling)",
         ),
     )
-}
+}  # fmt: skip
 
 
 def needs(method: str) -> Needs:
@@ -145,8 +158,12 @@ def needs(method: str) -> Needs:
     sources = match["sources"] is not None
     if sources and match["name"] != "density-ratio":
         raise InvalidInput(f"{match['name']!r} does not look at sources, so {method!r} has no meaning")
+    leaves = "counts without noise" if clear else "noisy counts" if asks else "nothing"
     return Needs(
         match["name"],
+        _PICKED,
+        "the cloud, counts" if clear else HOME,
+        leaves,
         epsilon=asks and not clear,
         message=asks or match["name"] == "uniform-cluster",
         clusters=clusters,

@@ -37,8 +37,7 @@ def write_report(experiment: Experiment, store: Store, folder: Path, rule: str =
     shown += details_table(experiment, store)
     if experiment.axis is None and (first := firsts(lines)):
         shown.append(first)
-    if assumed := assumptions(lines):
-        shown.append(assumed)
+    shown.append(assumptions(lines))
     if experiment.job:
         shown += savings(experiment, store)
     if quoted := published(experiment):

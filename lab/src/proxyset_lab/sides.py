@@ -51,6 +51,7 @@ def sides(
     groups: Sequence[str] | None,
     twins: Twins,
     most: int | None = None,
+    among: Rows | None = None,
 ) -> Sides:
     """Split a data set around one private domain: test items first, then the client's, then the pool.
 
@@ -63,6 +64,7 @@ def sides(
         groups: of each row: what comes from one source, or shows one thing, in whatever domain; None where each row is its own.
         twins: near-duplicates.
         most: of each domain at most about this many items take part, chosen by the seed.
+        among: the rows that take part at all; None for all.
 
     Raises:
         InvalidInput: no row is of that domain, or a side would be empty.
@@ -70,12 +72,13 @@ def sides(
     of_row = np.asarray(domains)
     rng = np.random.default_rng(seed)
     part_of = np.arange(len(of_row)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    own = _by_group(rng.permutation(np.flatnonzero(of_row == private))[:most], part_of)
+    here = np.ones(len(of_row), bool) if among is None else np.isin(np.arange(len(of_row)), among)
+    own = _by_group(rng.permutation(np.flatnonzero(here & (of_row == private)))[:most], part_of)
     if not len(own):
         raise InvalidInput(f"no item is of domain {private!r}: choose {', '.join(sorted(set(domains)))}")
     tests, clients = (_cut(own, part_of, share) for share in (TEST, TEST + CLIENT))
     test, client, public = own[:tests], own[tests:clients], rng.permutation(own[clients:])
-    others = rng.permutation(np.flatnonzero(of_row != private))
+    others = rng.permutation(np.flatnonzero(here & (of_row != private)))
     free = others[~np.isin(part_of[others], part_of[own[:clients]])]
 
     kept_client = np.setdiff1d(client, twins.of(test))

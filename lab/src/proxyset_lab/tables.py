@@ -123,9 +123,17 @@ def _table(experiment: Experiment, here: Sequence[Line]) -> Table:
     pairs = {line.pairs for line in here}
     missing = sum(line.expected - line.pairs for line in here)
     note = f"{'/'.join(map(str, sorted(pairs)))} pairs of private domain and seed a line."
+    if (seconds := _seconds(here)) is not None:
+        note += f" A run of {DEFAULT_STRATEGY} took {seconds:.2g} s of processor time on average."
     if missing:
         note += f" Unfinished: {missing} cells are missing."
     return Table(title, tuple(name for name, _ in columns), rows, note)
+
+
+def _seconds(lines: Sequence[Line]) -> float | None:
+    """Mean processor time of the default strategy's runs."""
+    ours = [line.seconds for line in lines if line.setting.method == DEFAULT_STRATEGY]
+    return sum(ours) / len(ours) if ours else None
 
 
 def caption(experiment: Experiment, line: Line) -> str:
@@ -197,23 +205,46 @@ def by_share(experiment: Experiment, lines: Sequence[Line]) -> list[Table]:
     return [Table(title, ("pool's own kind", *heads), rows, "Pools of all shares are equally large.")]
 
 
-def assumptions(lines: Sequence[Line]) -> Table | None:
-    """What each method takes for granted; None when none takes anything."""
-    methods = dict.fromkeys(line.setting.method for line in lines)
-    rows = tuple((method_name(m), needs(m).assumes) for m in methods if needs(m).assumes)
-    return Table("What the methods assume", ("method", "assumes"), rows) if rows else None
+def assumptions(lines: Sequence[Line]) -> Table:
+    """What each method needs of whom: labels, trust, messages."""
+    of: dict[str, list[Line]] = {}
+    for line in lines:
+        of.setdefault(line.setting.method, []).append(line)
+    rows = []
+    for method, here in of.items():
+        need, weights = needs(method), [line.bytes_down + line.bytes_up for line in here]
+        least, most = (f"{weight:,.0f}" for weight in (min(weights), max(weights)))
+        rows.append(
+            (
+                method_name(method), need.labels, need.sees, need.leaves, f"{here[0].rounds:.0f}",
+                least if least == most else f"{least} to {most}", need.assumes,
+            )
+        )  # fmt: skip
+    columns = (
+        "method", "labels: how many, whose", "private items in the clear: with", "what leaves the client", "rounds",
+        "bytes, both ways", "what else",
+    )  # fmt: skip
+    return Table(
+        "What the methods assume", columns, tuple(rows), "Bytes: means, over the data sets and budgets above."
+    )
 
 
 def published(experiment: Experiment) -> Table | None:
-    """The paper's own numbers; None when the experiment quotes none."""
+    """The paper's own numbers, and its rule's gains; None when the experiment quotes none."""
     if not experiment.paper:
         return None
     methods = tuple(dict.fromkeys(m for row in experiment.paper.values() for m in row))
+    gains = "ecos" in methods and "random" in methods
     rows = tuple(
-        (label, *(f"{row[m]:.1f}" if m in row else "" for m in methods))
+        (
+            label,
+            *(f"{row[m]:.1f}" if m in row else "" for m in methods),
+            *([signed(row["ecos"] - row["random"])] if gains else []),
+        )
         for label, row in experiment.paper.items()
     )
-    return Table("Published (other data, so to be read beside ours, not against them)", ("", *methods), rows)
+    columns = ("", *methods, *(["ecos over random"] if gains else []))
+    return Table("Published (other data, so to be read beside ours, not against them)", columns, rows)
 
 
 def markdown(table: Table) -> str:

@@ -28,6 +28,7 @@ from proxyset_lab.sides import Sides, sides
 from proxyset_lab.training import Training, training_of
 
 _DEFAULT_CLUSTERS = 100
+REHEARSALS = 2
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Task:
         work: a folder for indexes and throw-away ledgers; its content may be deleted afterwards.
         releases: a folder where releases are kept, so that methods added later answer to the same noise.
         delta: of every private method.
+        among: the rows of the data set that take part; None for all.
         pool: rows of the public pool, in the order of the index.
     """
 
@@ -50,6 +52,7 @@ class Task:
     work: Path
     releases: Path
     delta: float = 1e-5
+    among: Rows | None = None
     split: Sides = field(init=False)
     pool: Rows = field(init=False)
 
@@ -62,6 +65,7 @@ class Task:
             groups=None if groups is None else [str(group) for group in groups],
             twins=self.features.twins,
             most=self.data.most,
+            among=self.among,
         )
         if self.data.records is not None:
             few = self.rng(7).permutation(self.split.client)[: self.data.records]
@@ -80,6 +84,23 @@ class Task:
         others = others[: size - len(own)]
         pool = self.rng(16).permutation(np.concatenate([own, others]))
         return replace(self.split, in_distribution=own, others=others, pool=pool)
+
+    @cached_property
+    def rehearsals(self) -> tuple[Task, ...]:
+        """Up to REHEARSALS other sites, each of which plays the client among the public items of all sites but this task's own.
+
+        What a method that trains on a client is to be set to is tried there: no item of this task's site takes part, neither of
+        the client, nor of its tests, nor public. Sites follow from the seed.
+        """
+        others = self.split.others
+        names = np.unique([str(self.features.domains[row]) for row in others])
+        found = []
+        for name in self.rng(17).permutation(names)[:REHEARSALS].tolist():
+            work = self.work / f"rehearsal-{name}"
+            work.mkdir(exist_ok=True)
+            group = self.group._replace(private=name, pool="id+ood")
+            found.append(Task(group, self.data, self.features, work, work, self.delta, among=others))
+        return tuple(found)
 
     @property
     def training(self) -> Training:

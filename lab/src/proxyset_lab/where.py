@@ -1,7 +1,7 @@
 """Where the default helps and where it does not: its gain over random by the pool's own kind, the client's records and its skew.
 
 The rows are those of five steps of the run: pools with a share of the own kind (many sites, and few), clients with all records,
-clients with few, and clients with skewed classes. Not every combination was measured: a row says what its clients and pools were.
+clients with few, and clients with skewed classes. A row says what its clients and pools were; `cross` has every combination.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def page(folder: Path, rows: Path) -> str:
         f"The gain of `{DEFAULT_STRATEGY}` over random choice of as many items, in points, by how much of the pool is of the "
         "client's kind, how many records the client has, and how its classes are skewed (α of a Dirichlet; none: as they are; a "
         "skewed client is measured on its own mixture). “as it is”: public items of the client's kind are there as the split "
-        "leaves them."
+        "leaves them. Every combination of the three, on clients of the same splits: [cross](cross.md)."
     )
     if missing:
         parts.append(f"Unfinished: {', '.join(missing)} had no turn.")

@@ -29,7 +29,7 @@ def own_share_at_most(pool: Candidates, coverage: Coverage, confidence: float = 
     """The largest share of the pool that can be of the clients' kind, in (0, 1]; 1 when the counts rule nothing out.
 
     Args:
-        pool: clusters (n,) of its items and centroids (R, D).
+        pool: sizes (R,) of its clusters and centroids (R, D).
         coverage: (R,) noisy counts and their σ.
         confidence: of the bound, in (0, 1).
 
@@ -48,8 +48,9 @@ def own_share_at_most(pool: Candidates, coverage: Coverage, confidence: float = 
     regions = list(_regions(pool.centroids))
     if not regions:
         return 1.0
-    items = np.bincount(pool.clusters, minlength=R)
-    held, inside = (np.array([of[region].sum() for region in regions]) for of in (items, coverage.counts))
+    held, inside = (
+        np.array([of[region].sum() for region in regions]) for of in (pool.sizes, coverage.counts)
+    )
     size, total = np.array([len(region) for region in regions]), float(coverage.counts.sum())
     L = math.log((2 * len(regions) + 1) / (1 - confidence))
     records = max(total, 1.0) + math.sqrt(2 * R * L) * coverage.sigma  # at most
@@ -62,7 +63,7 @@ def own_share_at_most(pool: Candidates, coverage: Coverage, confidence: float = 
         low, high = np.where(fits, low, Q), np.where(fits, Q, high)
     # of the kind, so many can be expected at most in a region that holds so few
     own = ((math.sqrt(2 * L) + np.sqrt(2 * L + 4 * held)) / 2) ** 2
-    ratios = own / (len(pool.clusters) * np.maximum(low, 1e-12))
+    ratios = own / (len(pool) * np.maximum(low, 1e-12))
     return float(min(1.0, ratios.min()))
 
 

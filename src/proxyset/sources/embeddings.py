@@ -112,8 +112,9 @@ class Embeddings:
     def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, NDArray[Any]]]:
         array = open_npy(locate(self.path, shard.file))
         offset = shard.start - shard.first_row
-        ours = set(ids).intersection(row_numbers(shard.first_row, shard.stop - shard.start))
-        for row in sorted(map(int, ours)):
+        ours = range(shard.first_row, shard.first_row + shard.stop - shard.start)
+        rows = {int(name) for name in ids if name.isdecimal() and name == str(int(name))}
+        for row in sorted(row for row in rows if row in ours):
             yield str(row), np.array(array[row + offset])
 
 

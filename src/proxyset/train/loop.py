@@ -46,7 +46,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """Where a training runs and what it leaves behind; nothing here changes the weights, but for the device's rounding.
+    """Where a training runs and what it leaves behind; nothing here changes the weights, but for the device's rounding and `stop`.
 
     Attributes:
         folder: for the checkpoint; the same call again goes on from it. None keeps nothing.
@@ -55,6 +55,8 @@ class Run:
         log_every: steps.
         save_every: seconds between checkpoints, and so the most that a kill loses; the last step is always saved.
         on_step: called after each step with how many are done and how many there are.
+        stop: asked after each step with the averaged weights, in evaluation mode, and how many steps are done; True ends the
+            training. What it remembers is not in a checkpoint, so it is refused together with `folder`.
         lineage: what the training items and labels have seen of private data; it goes into the checkpoint.
         warn: told in one line when something unusual happened, such as memory that ran out.
     """
@@ -66,6 +68,7 @@ class Run:
     save_every: float = 30.0
     lineage: Lineage = UNKNOWN
     on_step: Callable[[int, int], None] = lambda done, total: None
+    stop: Callable[[nn.Module, int], bool] | None = None
     warn: Callable[[str], None] = lambda line: None
 
 
@@ -76,7 +79,7 @@ class Fitted:
     Attributes:
         model: the averaged weights (the last ones where `Settings.ema` is 0), in evaluation mode, on `device`.
         device: where it lies.
-        steps: of the whole training.
+        steps: of the whole training, fewer than the settings' where `Run.stop` ended it.
         resumed_at: the step that this call began with; 0 for a training in one go.
         parts: that a batch came in at the end; more than 1 after memory ran out.
         loss: the last step's; None where it was taken up finished, from a checkpoint that does not say.
@@ -96,9 +99,15 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
     """Train `model` in place.
 
     Raises:
-        InvalidInput: the loss is no number, one item does not fit in memory, or the checkpoint is of another run.
+        InvalidInput: the loss is no number, one item does not fit in memory, the checkpoint is of another run, or both a folder and
+            `stop` are given.
         ArtifactError: the checkpoint is damaged.
     """
+    if run.stop and run.folder:
+        raise InvalidInput(
+            f"a training that may stop early leaves no checkpoint, and {run.folder} was given for one: leave out the folder or "
+            "`stop`"
+        )
     device = choose_device(run.device)
     checkpoint = _checkpoint(model, objective, settings, run)
     model = model.to(device).train()
@@ -107,6 +116,7 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
     progress = checkpoint.read(model, average.model, optimizer) if checkpoint else Progress()
     lineage = Lineage.union([run.lineage, progress.lineage])
     first, parts, loss, saved = progress.step, progress.parts, progress.loss, time.monotonic()
+    done = first
     randomness = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
     with randomness, lone_values_normalised(model):
         for step in range(first, settings.steps):
@@ -130,7 +140,9 @@ def fit(model: nn.Module, objective: Objective, settings: Settings, run: Run) ->
                 checkpoint.write(Progress(done, parts, lineage, loss), model, average.model, optimizer)
                 saved = time.monotonic()
             run.on_step(done, settings.steps)
-    return Fitted(average.model, device, settings.steps, first, parts, loss, lineage)
+            if run.stop and run.stop(average.model, done):
+                break
+    return Fitted(average.model, device, done, first, parts, loss, lineage)
 
 
 def _gradients(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyset.cloud.select.draw import draw, draw_evenly
+from proxyset.cloud.select.draw import draw, draw_evenly, draw_of_clusters
 from proxyset.cloud.select.strategy import Candidates
 
 
@@ -66,3 +66,24 @@ def test_an_even_draw_of_fewer_is_the_beginning_of_a_larger_one(n, data):
     whole = draw_evenly(n, n, np.random.default_rng(3))
     assert sorted(whole) == list(range(n))
     np.testing.assert_array_equal(draw_evenly(n, count, np.random.default_rng(3)), whole[:count])
+
+
+def test_of_clusters_a_draw_takes_each_ones_share_whatever_the_parts():
+    labels = np.random.default_rng(0).integers(5, size=400).astype(np.int32)
+    shares = np.array([0, 3, 1000, 20, 1])
+    shares = np.minimum(shares, np.bincount(labels))
+
+    def drawn(splits, seed):
+        pool = Candidates(np.zeros((400, 2), np.float32), labels, np.zeros((5, 2), np.float32), splits=splits)
+        return draw_of_clusters(pool, shares, np.random.default_rng(seed))
+
+    rows = drawn((), 1)
+    np.testing.assert_array_equal(rows, drawn((1, 150, 399), 1))
+    np.testing.assert_array_equal(np.bincount(labels[rows], minlength=5), shares)
+    assert (np.diff(rows) > 0).all()
+    often = np.bincount(np.concatenate([drawn((), seed) for seed in range(500)]), minlength=400)
+    three = often[
+        labels == 3
+    ]  # each row of the cluster 500 · 20 / its size times; 5 σ, once in a million rows
+    mean = 500 * 20 / len(three)
+    assert np.abs(three - mean).max() < 5 * np.sqrt(mean)

@@ -4,10 +4,8 @@ import pytest
 from proxyset.cloud.select.strategy import Candidates
 
 
-@pytest.mark.parametrize("block", [1, 7, 1000])
 @pytest.mark.parametrize(("n", "clusters"), [(1, 1), (50, 3), (500, 40), (20, 100)])
-def test_members_are_the_rows_of_a_cluster_in_order(n, clusters, block, monkeypatch):
-    monkeypatch.setattr("proxyset.cloud.select.strategy._BLOCK", block)
+def test_members_are_the_rows_of_a_cluster_in_order(n, clusters):
     labels = np.random.default_rng([n, clusters]).integers(clusters, size=n).astype(np.int32)
     candidates = Candidates(np.zeros((n, 2), np.float32), labels, np.zeros((clusters, 2), np.float32))
     for cluster in range(clusters):

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from proxyset_lab.alternatives import dp_classifier, dp_newton, dp_sgd, fedavg, linear, private_evolution
 from proxyset_lab.alternatives.linear import Bounded
+from proxyset_lab.alternatives.rehearsed import rehearsed
 from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.data.registry import find
@@ -34,6 +35,49 @@ def test_each_gives_a_score_and_says_what_it_cost(task, name):
     assert outcome.costs.bytes_up > 0 and outcome.costs.rounds >= 1
     if name in ("private-evolution", "dp-classifier"):
         assert outcome.picked == 60
+
+
+def test_rehearsals_hold_nothing_of_the_clients_site(task):
+    assert len(task.rehearsals) == 2 and len({other.group.private for other in task.rehearsals}) == 2
+    for other in task.rehearsals:
+        rows = np.concatenate([other.split.test, other.split.client, other.pool])
+        assert np.isin(rows, task.split.others).all() and len(set(rows)) == len(rows)
+        assert not (task.features.domains[rows] == task.group.private).any()
+        assert set(task.features.domains[other.split.client]) == {other.group.private}
+
+
+@pytest.mark.parametrize(
+    "name", ["dp-newton", "dp-fedavg", "dp-fedavg-public", "dp-sgd-public", "dp-classifier"]
+)
+def test_no_setting_is_chosen_on_test_items(task, name, monkeypatch):
+    """One model is measured on the test items, whatever a method could be set to."""
+    if name.startswith("dp-sgd"):
+        pytest.importorskip("opacus")
+    measured = []
+
+    def noting(measure):
+        def both(*arguments):
+            measured.append(next(of for of in arguments if isinstance(of, Task)))
+            return measure(*arguments)
+
+        return both
+
+    monkeypatch.setattr(Bounded, "measure", noting(Bounded.measure))
+    monkeypatch.setattr(Task, "score", noting(Task.score))
+    ALTERNATIVE_RUNS[name](task, 60, 8.0)
+    assert [of is task for of in measured].count(True) == 1
+    assert all(of is task or of in task.rehearsals for of in measured) and len(measured) > 4
+
+
+def test_the_setting_is_that_of_the_rehearsals_mean(task):
+    values = {
+        name: [0.1 * place, 0.5, 0.2] for place, name in enumerate(o.group.private for o in task.rehearsals)
+    }
+
+    def scores(of, settings):
+        return [values[of.group.private]["abc".index(setting)] for setting in settings]
+
+    assert rehearsed(task, "abc", scores) == "b"
 
 
 def test_dp_sgd_by_opacus(task):
@@ -132,17 +176,17 @@ def test_the_private_classifier_is_at_its_minimum_and_moves_less_than_its_sensit
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 5)) + 0.5
     X /= np.linalg.norm(X, axis=1, keepdims=True)
-    private, public = X[:20], X[20:]
+    private, public, strength = X[:20], X[20:], 20.0
 
     def value(w):
         own, other = np.logaddexp(0, -(private @ w)).sum(), np.logaddexp(0, public @ w).sum()
-        return own + dp_classifier.PUBLIC_WEIGHT * other + dp_classifier.STRENGTH * w @ w / 2
+        return own + dp_classifier.PUBLIC_WEIGHT * other + strength * w @ w / 2
 
-    w, gradient = dp_classifier._minimise(private, public)
+    w, gradient = dp_classifier._minimise(private, public, strength)
     assert gradient <= 1e-6 and np.allclose(w, minimize(value, np.zeros(5), tol=1e-10).x, atol=1e-4)
     for row in range(20):
-        other, _ = dp_classifier._minimise(np.delete(private, row, axis=0), public)
-        assert np.linalg.norm(w - other) <= (1 + 2e-6) / dp_classifier.STRENGTH
+        other, _ = dp_classifier._minimise(np.delete(private, row, axis=0), public, strength)
+        assert np.linalg.norm(w - other) <= (1 + 2e-6) / strength
 
 
 @pytest.mark.parametrize("epsilon", [0.05, 0.58, 3.0])

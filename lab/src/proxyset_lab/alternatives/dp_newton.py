@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset_lab.alternatives.dp_classifier import analytic_sigma
 from proxyset_lab.alternatives.linear import Bounded
+from proxyset_lab.alternatives.rehearsed import rehearsed
 from proxyset_lab.outcome import Costs, Outcome
 from proxyset_lab.task import Task
 
@@ -18,8 +21,8 @@ Matrix = NDArray[np.float64]
 def dp_newton(task: Task, budget: int, epsilon: float) -> Outcome:
     """W − (H + λ)⁻¹ (G + noise): G the client's gradient at W, H the curvature there of the public pool, scaled to the client.
 
-    Only the gradient is private, so all of ε is spent on it. H is block-diagonal, a block a class. Of the RIDGES λ the one that
-    is best on the test items counts, which favours this method and is not accounted.
+    Only the gradient is private, so all of ε is spent on it. H is block-diagonal, a block a class. λ is one of RIDGES, chosen in
+    rehearsals.
 
     Sensitivity:
         Each record's gradient is clipped to norm CLIP, so a record moves G by at most CLIP.
@@ -31,14 +34,19 @@ def dp_newton(task: Task, budget: int, epsilon: float) -> Outcome:
     Assumes:
         The number of records is public (it scales H).
     """
-    bounded, client = Bounded.of(task), task.split.client
-    W = bounded.start(task, len(task.pool))
-    G = gradient(bounded.X[client], np.eye(W.shape[1])[bounded.targets[client]], W)
-    G = G + np.random.default_rng().normal(0, CLIP * analytic_sigma(epsilon, task.delta), G.shape)
-    H = curvature(bounded.X[task.pool], W) * (len(client) / len(task.pool))
-    steps = (np.linalg.solve(H + ridge * np.eye(len(W)), G.T[:, :, None])[:, :, 0].T for ridge in RIDGES)
-    score = max(bounded.measure(task, W - step) for step in steps)
-    costs = Costs(epsilon, 4 * int(W.size), 8 * int(W.size), 2 * int(W.size) * len(client), 1)
+
+    def scores(of: Task, ridges: Sequence[float]) -> list[float]:
+        bounded, client = Bounded.of(of), of.split.client
+        W = bounded.start(of, len(of.pool))
+        G = gradient(bounded.X[client], np.eye(W.shape[1])[bounded.targets[client]], W)
+        G = G + np.random.default_rng().normal(0, CLIP * analytic_sigma(epsilon, of.delta), G.shape)
+        H = curvature(bounded.X[of.pool], W) * (len(client) / len(of.pool))
+        steps = (np.linalg.solve(H + ridge * np.eye(len(W)), G.T[:, :, None])[:, :, 0].T for ridge in ridges)
+        return [bounded.measure(of, W - step) for step in steps]
+
+    (score,) = scores(task, [rehearsed(task, RIDGES, scores)])
+    parameters = Bounded.of(task).parameters
+    costs = Costs(epsilon, 4 * parameters, 8 * parameters, 2 * parameters * len(task.split.client), 1)
     return Outcome(score, len(task.pool), None, costs)
 
 

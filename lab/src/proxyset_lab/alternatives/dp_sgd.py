@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset_lab.alternatives.linear import Bounded
+from proxyset_lab.alternatives.rehearsed import rehearsed
 from proxyset_lab.outcome import Costs, Outcome
 from proxyset_lab.task import Task
 
@@ -19,7 +21,7 @@ RATES, CLIP = (0.02, 0.1, 0.5, 2.0), 1.0
 def dp_sgd(task: Task, budget: int, epsilon: float) -> Outcome:
     """A linear classifier, from zero or (budget > 0) from one trained on `budget` random labelled pool items.
 
-    Of the learning RATES the one that is best on the test items counts, which favours this method and is not accounted.
+    The learning rate is one of RATES, chosen in rehearsals.
 
     Sensitivity:
         Each record's gradient is clipped to norm CLIP.
@@ -31,10 +33,14 @@ def dp_sgd(task: Task, budget: int, epsilon: float) -> Outcome:
     Assumes:
         The number of records is public (it sets the sampling rate).
     """
-    bounded = Bounded.of(task)
-    W = bounded.start(task, budget)
-    score = max(bounded.measure(task, _train(task, bounded, W, rate, epsilon)) for rate in RATES)
-    parameters = int(W.size)
+
+    def scores(of: Task, rates: Sequence[float]) -> list[float]:
+        bounded = Bounded.of(of)
+        W = bounded.start(of, budget)
+        return [bounded.measure(of, _train(of, bounded, W, rate, epsilon)) for rate in rates]
+
+    (score,) = scores(task, [rehearsed(task, RATES, scores)])
+    parameters = Bounded.of(task).parameters
     start = 4 * parameters if budget else 0
     arithmetic = 2 * parameters * EPOCHS * len(task.split.client)  # a product forward, one for the gradient
     costs = Costs(epsilon, start, 4 * parameters, arithmetic, 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxyset_lab.alternatives.linear import Bounded
+from proxyset_lab.alternatives.rehearsed import rehearsed
 from proxyset_lab.outcome import Costs, Outcome
 from proxyset_lab.task import Task
 
@@ -23,8 +24,8 @@ def dp_fedavg(task: Task, budget: int, epsilon: float) -> Outcome:
     """A linear classifier, from zero or (budget > 0) from one trained on `budget` random labelled pool items.
 
     A round: each participant takes part with probability SAMPLED, makes LOCAL_STEPS of gradient descent on its record,
-    clips its update to norm CLIP; the aggregator adds Gaussian noise to the sum and divides by the expected number. Of the
-    SERVER_RATES the one that is best on the test items counts, which favours this method and is not accounted.
+    clips its update to norm CLIP; the aggregator adds Gaussian noise to the sum and divides by the expected number. The
+    server's rate is one of SERVER_RATES, chosen in rehearsals.
 
     Sensitivity:
         One participant moves the sum of a round by at most CLIP.
@@ -36,12 +37,16 @@ def dp_fedavg(task: Task, budget: int, epsilon: float) -> Outcome:
     Assumes:
         An aggregator that sees the sum (or secure aggregation) and adds the noise; the number of participants is public.
     """
-    bounded, client = Bounded.of(task), task.split.client
-    W = bounded.start(task, budget)
-    score = max(bounded.measure(task, _train(task, bounded, W, rate, epsilon)) for rate in SERVER_RATES)
-    expected = SAMPLED * len(client)
-    messages = round(4 * W.size * ROUNDS * expected)
-    arithmetic = round(W.size * (LOCAL_STEPS + 1) * ROUNDS * expected)
+
+    def scores(of: Task, rates: Sequence[float]) -> list[float]:
+        bounded = Bounded.of(of)
+        W = bounded.start(of, budget)
+        return [bounded.measure(of, _train(of, bounded, W, rate, epsilon)) for rate in rates]
+
+    (score,) = scores(task, [rehearsed(task, SERVER_RATES, scores)])
+    parameters, expected = Bounded.of(task).parameters, SAMPLED * len(task.split.client)
+    messages = round(4 * parameters * ROUNDS * expected)
+    arithmetic = round(parameters * (LOCAL_STEPS + 1) * ROUNDS * expected)
     costs = Costs(epsilon, messages, messages, arithmetic, ROUNDS)
     return Outcome(score, budget, None, costs)
 

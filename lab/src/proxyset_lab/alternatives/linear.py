@@ -38,6 +38,11 @@ class Bounded:
         classes, targets = np.unique(task.y, return_inverse=True)
         return cls(np.concatenate([Z, np.ones((len(Z), 1))], axis=1), classes, targets)
 
+    @property
+    def parameters(self) -> int:
+        """(D + 1) · K."""
+        return self.X.shape[1] * len(self.classes)
+
     def start(self, task: Task, budget: int) -> NDArray[np.float64]:
         """Weights (D + 1, K) to begin from: zero, or a logistic regression on `budget` random labelled pool items."""
         W = np.zeros((self.X.shape[1], len(self.classes)))

@@ -20,9 +20,9 @@ app = typer.Typer(
 for command in (
     experiments.list_, experiments.fetch, experiments.run, experiments.report,
     whole.all_, whole.where, whole.figures,
-    studies.fleets, studies.skew, studies.adapt, studies.left_out, studies.fixmatch, studies.persons,
-    studies.ranked, studies.planner, studies.flower, studies.demo_page,
-    measurements.speed, measurements.memory, measurements.encoding, measurements.client, measurements.vdaf,
+    studies.fleets, studies.skew, studies.cross, studies.adapt, studies.left_out, studies.fixmatch, studies.persons,
+    studies.ranked, studies.rules, studies.planner, studies.flower, studies.demo_page,
+    measurements.speed, measurements.scale, measurements.encoding, measurements.client, measurements.vdaf,
     server.load, server.kill, server.siege, server.combine, server.look,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,13 @@ Docs = Annotated[
         help="Page whose table gets the rows, one by one; rows of another commit go.", show_default=False
     ),
 ]
+
+
+class Store(StrEnum):
+    """Where an index lies."""
+
+    DISK = "disk"
+    S3 = "S3"
 
 
 def speed(
@@ -36,27 +44,44 @@ def speed(
     compare(cases or [], rounds, seconds, docs)
 
 
-def memory(
+def scale(
     items: Annotated[list[int] | None, typer.Option(help="Size of a pool; may be repeated.", min=1)] = None,
     strategies: Annotated[
         list[str] | None,
-        typer.Option("--strategy", help="May be repeated; ecos, density-ratio and k-center by default."),
+        typer.Option("--strategy", help="May be repeated; density-ratio by default.", show_default=False),
     ] = None,
+    budget: Annotated[int, typer.Option(help="Items to select.", min=1)] = 10_000,
+    store: Annotated[
+        Store,
+        typer.Option(
+            help="Where index and proxy set lie: here, or on an S3 server of this machine (moto's)."
+        ),
+    ] = Store.DISK,
     folder: Annotated[
         Path | None,
         typer.Option(help="Where pools and indexes go for the time; the system's own by default."),
     ] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="File of JSON lines that gets what was measured.", show_default=False)
+    ] = None,
     docs: Docs = None,
 ) -> None:
-    """Time and peak memory of an index and of selections, each in a process of its own (Linux).
+    """Core-seconds and peak memory of an index and of selections, step by step, at growing sizes (Linux).
 
-    Example: proxyset-lab memory --items 1000000 --items 10000000
+    Example: proxyset-lab scale --items 1000000 --items 10000000 --store S3
     """
-    from proxyset_lab.speed.memory import measure
+    from proxyset_lab.speed.scale import measure
 
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        for count in items or [100_000, 1_000_000]:
-            measure(Path(work), count, strategies or ["ecos", "density-ratio", "k-center"], docs)
+        measure(
+            Path(work),
+            items or [100_000, 1_000_000],
+            strategies or ["density-ratio"],
+            budget,
+            store.value,
+            rows,
+            docs,
+        )
 
 
 def encoding(

@@ -83,6 +83,29 @@ def skew(
     _write(page(read(out), stamp(out.parent)), to)
 
 
+def cross(
+    file: Annotated[
+        Path, typer.Argument(help="TOML file of an experiment: data sets, pools, methods, seeds.")
+    ] = Path("lab/benchmarks/cross.toml"),
+    out: Out = None,
+    measured: Measure = True,
+    to: To = None,
+) -> None:
+    """What choosing is worth by the pool's own share, the client's records and its skew, all crossed. Stopped, it continues.
+
+    Example: proxyset-lab cross --to docs/results/cross.md
+    """
+    from proxyset_lab.cross import page, read, run
+    from proxyset_lab.experiment import Experiment
+    from proxyset_lab.origin import refuse_others, stamp
+
+    out, experiment = _rows(out, "cross"), Experiment.read(file)
+    if measured:
+        refuse_others(out.parent)
+        run(experiment, out)
+    _write(page(experiment, read(out), stamp(out.parent)), to)
+
+
 def left_out(
     data: Annotated[
         list[str] | None,
@@ -117,6 +140,26 @@ def adapt(
     from proxyset_lab.fitting import TABLES, fits, page
 
     _write(page(list(fits(range(seeds), data or TABLES))), to)
+
+
+def rules(
+    seeds: Annotated[int, typer.Option(help="How many; each takes every table once.", min=1)] = 3,
+    out: Out = None,
+    measured: Measure = True,
+    to: To = None,
+) -> None:
+    """Selection rules that were tried, on tables that no reported figure is of. Stopped, it continues.
+
+    Example: proxyset-lab rules --seeds 1
+    """
+    from proxyset_lab.origin import refuse_others, stamp
+    from proxyset_lab.rules import page, read, run
+
+    out = _rows(out, "rules")
+    if measured:
+        refuse_others(out.parent)
+        run(range(seeds), out)
+    _write(page(read(out), stamp(out.parent)), to)
 
 
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:

@@ -31,8 +31,8 @@ from proxyset_lab.task import Task
 
 TOTAL = Cap(5.0, 1e-5)
 
-# trains on rows with the given labels and returns the metric on the client's held-out items
-Trainer = Callable[[Task, Rows, Labels], float]
+# trains on rows with the given labels; the metric on the client's test items, and the steps of a training that has such
+Trainer = Callable[[Task, Rows, Labels], tuple[float, int | None]]
 
 
 def bounded_votes(task: Task, rows: Rows, costs: Costs) -> Outcome:
@@ -55,14 +55,14 @@ def bounded_votes_on_pixels(task: Task, rows: Rows, costs: Costs) -> Outcome:
     return _labeled(task, rows, costs, on_pixels, rule="bounded-votes")
 
 
-def on_features(task: Task, rows: Rows, labels: Labels) -> float:
+def on_features(task: Task, rows: Rows, labels: Labels) -> tuple[float, int | None]:
     """The benchmark's logistic regression on frozen features."""
     test = task.split.test
-    return task.training.score(task.X[rows], labels, task.X[test], task.y[test])
+    return task.training.score(task.X[rows], labels, task.X[test], task.y[test]), None
 
 
-def on_pixels(task: Task, rows: Rows, labels: Labels) -> float:
-    """The small CNN, with the same steps as with annotators' labels."""
+def on_pixels(task: Task, rows: Rows, labels: Labels) -> tuple[float, int | None]:
+    """The small CNN, trained as with annotators' labels; what is held out to say when to stop has the client's labels."""
     from proxyset_lab.jobs.pixels import class_numbers
     from proxyset_lab.jobs.selective import trained_score
 
@@ -94,11 +94,13 @@ def _labeled(task: Task, rows: Rows, costs: Costs, train: Trainer, **rule: Any) 
         total = zcdp_epsilon(spent + ledger.spent(), TOTAL.delta)  # screening may leave some unspent
     kept = found.labels != ABSTAINED
     labels = np.array(classes)[found.labels[kept]]
-    score = train(task, rows[kept], labels) if kept.any() else 0.0
+    score, steps = train(task, rows[kept], labels) if kept.any() else (0.0, None)
     details = {"answered, share": float(kept.mean())}
     if kept.any():
         details["right of the answered, share"] = float((labels == task.y[rows[kept]]).mean())
-    details |= {"with true labels, accuracy": train(task, rows, task.y[rows]), "ε in all": total}
+    details |= {"with true labels, accuracy": train(task, rows, task.y[rows])[0], "ε in all": total}
+    if steps is not None:
+        details["steps"] = float(steps)
     costs = replace(
         costs,
         epsilon=total,

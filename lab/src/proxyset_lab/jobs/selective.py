@@ -1,7 +1,7 @@
 """Selective labeling: annotators label what was picked, and a small CNN is trained on the pixels.
 
-The annotators are the ground truth. Every method gets the same model, initial weights, number of steps, labeled batches and
-augmentation; only the picked items differ. With FixMatch other public items take part without labels; what stays at home
+The annotators are the ground truth. Every method gets the same model, initial weights, augmentation and rule of when to stop
+(`stopping`); only the picked items differ. With FixMatch other public items take part without labels; what stays at home
 ("local") has only its own images.
 """
 
@@ -17,24 +17,26 @@ from numpy.typing import NDArray
 from proxyset.cloud.select import DEFAULT_STRATEGY
 from proxyset.demo.splits import Rows
 from proxyset.train.fixmatch import Unlabeled, fixmatch
-from proxyset.train.loop import Run
+from proxyset.train.loop import Fitted, Run
 from proxyset.train.models import build_model
 from proxyset.train.settings import Settings
 from proxyset.train.supervised import supervised
 from proxyset_lab.jobs.pixels import class_numbers, one_thread, pixel_score
+from proxyset_lab.jobs.stopping import Places, converged
 from proxyset_lab.outcome import Costs, Outcome, measured
 from proxyset_lab.task import Task
 
 MODEL, SIZE = "cnn-16", 28
-SUPERVISED = Settings(steps=1500, batch_size=64)  # at 300 the whole pool is far from fitted
+SUPERVISED = Settings(steps=1500, batch_size=64)  # at most
 RULE = Unlabeled(ratio=1, threshold=0.95)
 WIDER = 2  # the wider proxy set, in budgets
 CLUSTERS = 100  # as the experiment's: with another R, it would take a second release
 
 
 def supervised_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
-    """Train on the picked items alone; the accuracy is of the client's held-out items."""
-    return measured(task, rows, _score(task, rows), costs)
+    """Train on the picked items alone; the accuracy is of the client's test items."""
+    score, steps = _score(task, rows)
+    return measured(task, rows, score, costs, {"steps": float(steps)})
 
 
 def fixmatch_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
@@ -46,14 +48,14 @@ def fixmatch_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
     """
     public = bool(np.isin(rows, task.pool).all())
     others = np.setdiff1d(task.pool, rows) if public else rows
-    score = _score(task, rows, others if len(others) else rows)
+    score, steps = _score(task, rows, others if len(others) else rows)
     if costs.epsilon is None:
-        return measured(task, rows, score, costs)
+        return measured(task, rows, score, costs, {"steps": float(steps)})
     found = {
-        "supervised": _score(task, rows),
+        "supervised": _score(task, rows)[0],
         "rest of the pool": score,
-        "wider proxy set": _score(task, rows, _wider(task, WIDER * len(rows), costs.epsilon)),
-        "own kind": _score(task, rows, task.split.in_distribution),
+        "wider proxy set": _score(task, rows, _wider(task, WIDER * len(rows), costs.epsilon))[0],
+        "own kind": _score(task, rows, task.split.in_distribution)[0],
     }
     details = {f"{name}, accuracy": value for name, value in found.items()}
     for one, other in itertools.combinations(list(found)[:3], 2):
@@ -68,20 +70,25 @@ def _wider(task: Task, budget: int, epsilon: float) -> Rows:
     return task.picks(DEFAULT_STRATEGY, CLUSTERS, [release], budget)
 
 
-def _score(task: Task, rows: Rows, unlabeled: Rows | None = None) -> float:
+def _score(task: Task, rows: Rows, unlabeled: Rows | None = None) -> tuple[float, int]:
     """Accuracy after training on rows with their true labels, and with FixMatch on unlabeled ones where there are any."""
     return trained_score(task, rows, class_numbers(task)[0][rows], unlabeled)
 
 
-def trained_score(task: Task, rows: Rows, y: NDArray[np.int64], unlabeled: Rows | None = None) -> float:
-    """The same for classes y, (len(rows),), that someone gave to the rows."""
+def trained_score(
+    task: Task, rows: Rows, y: NDArray[np.int64], unlabeled: Rows | None = None
+) -> tuple[float, int]:
+    """The same for classes y, (len(rows),), that someone gave to the rows: the metric, and how many steps it took."""
     X, (_, classes) = task.features.pixels(SIZE), class_numbers(task)
-    settings, run = replace(SUPERVISED, seed=task.group.seed), Run(device="cpu")
-    with one_thread(), torch.random.fork_rng():
-        torch.manual_seed(task.group.seed)
+    settings = replace(SUPERVISED, seed=task.group.seed)
+
+    def train(places: Places, run: Run) -> Fitted:
         model = build_model(MODEL, len(classes), size=X.shape[-1])
         if unlabeled is None:
-            fitted = supervised(model, X[rows], y, settings, run=run)
-        else:
-            fitted = fixmatch(model, X[rows], y, X[unlabeled], settings, RULE, run=run)
-        return pixel_score(task, fitted.model, SIZE)
+            return supervised(model, X[rows[places]], y[places], settings, run=run)
+        return fixmatch(model, X[rows[places]], y[places], X[unlabeled], settings, RULE, run=run)
+
+    with one_thread(), torch.random.fork_rng():
+        torch.manual_seed(task.group.seed)
+        found = converged(X[rows], np.eye(len(classes))[y], task.group.seed, train)
+        return pixel_score(task, found.model, SIZE), found.steps

@@ -8,7 +8,7 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.server.page.atlases import Atlases
 from proxyset_lab.apart import Spent, measured, spent
-from proxyset_lab.speed.memory import CLUSTERS, write_pool
+from proxyset_lab.speed.scale import CLUSTERS, write_pool
 
 
 def looks(folder: Path, items: int) -> list[Spent]:

@@ -135,6 +135,55 @@ def draw_evenly(rows: int, count: int, rng: np.random.Generator) -> NDArray[np.i
     return drawn
 
 
+def draw_of_clusters(
+    candidates: Candidates, shares: NDArray[np.intp], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Rows drawn without replacement, shares[j] of cluster j, all of its rows alike.
+
+    Args:
+        candidates: the pool.
+        shares: (R,) at most as many as the cluster has.
+        rng: as for `draw`.
+
+    Returns:
+        (Σ shares,) row numbers, in order. Held are twice as many, and those that a part on an engine returns.
+    """
+    kept = _Least(np.empty(0, np.intp), np.empty(0), np.empty(0, np.int32))
+    for _, found in candidates.each(partial(_least_of_part, shares=shares, rng=rng)):
+        kept = kept.joined(found).least(shares)
+    return np.sort(kept.rows)
+
+
+@dataclass(frozen=True)
+class _Least:
+    """Rows, their keys and their clusters."""
+
+    rows: NDArray[np.intp]
+    keys: NDArray[np.float64]
+    clusters: NDArray[np.int32]
+
+    def joined(self, other: _Least) -> _Least:
+        return _Least(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.clusters, other.clusters]),
+        )
+
+    def least(self, shares: NDArray[np.intp]) -> _Least:
+        """The shares[j] rows of each cluster j with the smallest keys."""
+        order = np.lexsort((self.rows, self.keys, self.clusters))
+        ordered = self.clusters[order]
+        place = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+        few = order[place < shares[ordered]]
+        return _Least(self.rows[few], self.keys[few], self.clusters[few])
+
+
+def _least_of_part(part: Part, given: None, shares: NDArray[np.intp], rng: np.random.Generator) -> _Least:
+    keys = _advanced(rng, part.start).random(len(part))
+    rows = part.start + np.arange(len(part))
+    return _Least(rows, keys, part.clusters()).least(shares)
+
+
 def _advanced(rng: np.random.Generator, numbers: int) -> np.random.Generator:
     """A generator of the same stream, some numbers further on."""
     bits = copy.deepcopy(rng.bit_generator)

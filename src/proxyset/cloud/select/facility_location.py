@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.select.draw import draw_of_clusters
 from proxyset.cloud.select.facility import facility_location
-from proxyset.cloud.select.rows import rows_of
+from proxyset.cloud.select.parts import Rows
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.cloud.select.weighted_neighbours import fill
 from proxyset.errors import InvalidInput
@@ -36,22 +37,17 @@ class FacilityLocation:
         counts = np.where(candidates.sizes > 0, np.maximum(coverage.counts, 0.0), 0.0)
         if not counts.any():
             counts = candidates.sizes.astype(np.float64)
-        points = _drawn(candidates, counts, _POINTS, rng)
-        pool = _drawn(candidates, counts, max(_CANDIDATES, 2 * budget), rng)
-        X = rows_of(candidates.Z, points)
-        offset = X - candidates.centroids[candidates.clusters[points]]
-        width = float(np.sqrt(np.einsum("ij,ij->", offset, offset, dtype=np.float64) / len(X))) or 1.0
-        picks, gains = facility_location(X, rows_of(candidates.Z, pool), min(budget, len(pool)), width=width)
-        ranking = Ranking(pool[picks], gains / len(X), ["represents"] * len(picks))
+        one, other = rng.spawn(2)
+        points = _drawn(candidates, counts, _POINTS, one)
+        pool = _drawn(candidates, counts, max(_CANDIDATES, 2 * budget), other)
+        offset = points.Z - candidates.centroids[points.clusters]
+        width = float(np.sqrt(np.einsum("ij,ij->", offset, offset, dtype=np.float64) / len(offset))) or 1.0
+        picks, gains = facility_location(points.Z, pool.Z, min(budget, len(pool.Z)), width=width)
+        ranking = Ranking(pool.rows[picks], gains / len(points.Z), ["represents"] * len(picks))
         return fill(candidates, ranking, budget)
 
 
-def _drawn(
-    candidates: Candidates, counts: NDArray[np.float64], size: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Distinct rows, sorted: of each cluster its share of `size`, at random, or all it has."""
+def _drawn(candidates: Candidates, counts: NDArray[np.float64], size: int, rng: np.random.Generator) -> Rows:
+    """Distinct rows, in order: of each cluster its share of `size`, at random, or all it has."""
     shares = np.minimum(np.ceil(size * counts / counts.sum()).astype(np.intp), candidates.sizes)
-    parts = [
-        rng.choice(candidates.members(int(j)), int(shares[j]), replace=False) for j in np.flatnonzero(shares)
-    ]
-    return np.sort(np.concatenate(parts))
+    return candidates.take(draw_of_clusters(candidates, shares, rng))

@@ -81,6 +81,36 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Some rows of a part, numbered anew.
+
+    Attributes:
+        part: whose rows they are.
+        rows: (m,) their numbers in the pool of that part, in order.
+        start: new number of the first.
+    """
+
+    part: Part
+    rows: NDArray[np.intp]
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def clusters(self) -> NDArray[np.int32]:
+        return self.part.clusters()[self.rows - self.part.start]
+
+    def blocks(self) -> Iterator[Block]:
+        start = self.start
+        for block in self.part.blocks():
+            low, high = np.searchsorted(self.rows, [block.start, block.start + len(block)])
+            some = self.rows[low:high] - block.start
+            codes = {name: codes[some] for name, codes in block.codes.items()}
+            yield Block(start, block.Z[some], block.clusters[some], codes)
+            start += len(some)
+
+
+@dataclass(frozen=True)
 class Rows:
     """Some rows of a pool.
 
@@ -95,21 +125,24 @@ class Rows:
     codes: Mapping[str, NDArray[np.uint8]]
 
 
-def spread(part: Part, before: NDArray[np.int64], sizes: NDArray[np.int64], each: int) -> NDArray[np.intp]:
-    """The rows of a part that are among at most `each` of every cluster, evenly over the pool's order.
+def spread(
+    part: Part, before: NDArray[np.int64], sizes: NDArray[np.int64], each: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """The rows of a part that are among at most each[j] of cluster j, evenly over the pool's order.
 
     Args:
         before: (R,) rows of each cluster in earlier parts.
         sizes: (R,) rows of each cluster in the pool.
+        each: (R,) ≥ 0.
 
     Returns:
-        Row numbers in the pool, in order. Of n > each rows of a cluster the k-th taken is number ⌊k·n / each⌋.
+        Row numbers in the pool, in order. Of n > each[j] rows of a cluster the k-th taken is number ⌊k·n / each[j]⌋.
     """
     labels = part.clusters()
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     place = before[ordered] + np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
     n = sizes[ordered]
-    kept = np.minimum(n, each)
+    kept = np.minimum(n, each[ordered])
     number = -(-place * kept // n)
-    return part.start + np.sort(order[number * n // kept == place])
+    return part.start + np.sort(order[number * n // np.maximum(kept, 1) == np.where(kept, place, -1)])

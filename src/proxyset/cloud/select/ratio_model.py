@@ -42,6 +42,7 @@ _LEVEL = 0.5  # standard deviation of β₀: Σ counts knows N only as well as t
 _SAMPLE = 6000  # items that stand for the pool while fitting
 _LANDMARKS = 256  # inducing points; more add cost, not detail that counts could show
 _BELIEVED = 0.01  # posterior weight below which a length is left out
+_IN_CACHE = 512  # items whose kernels with all landmarks, half a MB, are computed at once
 _RECORDS = 1e7  # more are scaled down to that: they would say no more, and no count may exhaust float64
 
 Array = NDArray[np.float64]
@@ -133,6 +134,10 @@ class _Smooth:
     weights: Array
 
     def __call__(self, Z: NDArray[np.float32]) -> Array:
+        found = [self._of(Z[start : start + _IN_CACHE]) for start in range(0, len(Z), _IN_CACHE)]
+        return np.concatenate([np.empty(0), *found])
+
+    def _of(self, Z: NDArray[np.float32]) -> Array:
         X = (Z - self.mean) / self.unit
         squares = np.einsum("ij,ij->i", X, X)[:, None]
         kernel = np.concatenate([X, np.ones_like(squares), squares], axis=1) @ self.landmarks

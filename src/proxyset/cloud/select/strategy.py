@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -16,7 +16,6 @@ from proxyset.cloud.select import parts
 from proxyset.cloud.select.parts import Part, Rows, Slice
 from proxyset.cloud.select.rows import rows_of
 
-_BLOCK = 1 << 18
 Result = TypeVar("Result")
 
 
@@ -120,37 +119,19 @@ class Candidates:
         """(m,) the clusters of some rows, in the order given."""
         return self.clusters[rows]
 
-    def spread(self, each: int) -> Rows:
-        """At most `each` rows of every cluster, evenly over their order; cluster by cluster, in order."""
+    def spread(self, each: int | NDArray[np.int64]) -> Rows:
+        """At most `each` rows of every cluster, or so many of each, evenly over their order; cluster by cluster, in order."""
         before = np.cumsum(self.part_sizes, axis=0) - self.part_sizes
-        found = dict(self.each(partial(parts.spread, sizes=self.sizes, each=each), dict(enumerate(before))))
+        most = np.broadcast_to(np.asarray(each, np.int64), self.sizes.shape)
+        found = dict(self.each(partial(parts.spread, sizes=self.sizes, each=most), dict(enumerate(before))))
         rows = self.take(np.concatenate([found[number] for number in sorted(found)]))
         order = np.argsort(rows.clusters, kind="stable")
         codes = {name: codes[order] for name, codes in rows.codes.items()}
         return Rows(rows.rows[order], rows.Z[order], rows.clusters[order], codes)
 
-    @cached_property
-    def _members(self) -> NDArray[np.signedinteger]:
-        """(n,) row numbers, cluster by cluster; 4 bytes an item where those are enough, and no temporary copy of all."""
-        n = len(self.clusters)
-        order: NDArray[np.signedinteger] = np.empty(n, np.int32 if n < 1 << 31 else np.int64)
-        place = self._starts[:-1].copy()  # where each cluster's next member goes
-        for start in range(0, n, _BLOCK):
-            block = self.clusters[start : start + _BLOCK]
-            rows = np.argsort(block, kind="stable")
-            present, first, counts = np.unique(block[rows], return_index=True, return_counts=True)
-            within = np.arange(len(block)) - np.repeat(first, counts)
-            order[np.repeat(place[present], counts) + within] = start + rows
-            place[present] += counts
-        return order
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.concatenate([[0], np.cumsum(self.sizes)])
-
     def members(self, cluster: int) -> NDArray[np.intp]:
         """Row numbers of a cluster's items, in order."""
-        return self._members[self._starts[cluster] : self._starts[cluster + 1]].astype(np.intp)
+        return np.flatnonzero(self.clusters == cluster)
 
 
 def _call(function: Callable[[Part, Any], Result], task: tuple[int, Part, Any]) -> tuple[int, Result]:
@@ -199,6 +180,30 @@ class _Some(Candidates):
     @cached_property
     def _taken(self) -> Rows:
         return self.whole.take(self.__dict__["_rows"])
+
+    @cached_property
+    def parts(self) -> Sequence[Part]:
+        rows, whole = self.__dict__["_rows"], self.whole.parts
+        bounds = np.searchsorted(rows, [*(part.start for part in whole), len(self.whole)])
+        return [
+            parts.Chosen(part, rows[low:high], int(low))
+            for part, (low, high) in zip(whole, pairwise(bounds), strict=True)
+            if low < high
+        ]
+
+    @property
+    def executor(self) -> Executor:
+        return self.whole.executor
+
+    @property
+    def groups(self) -> dict[str, int]:
+        return self.whole.groups
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        return replace(self.whole.take(self.__dict__["_rows"][rows]), rows=rows)
+
+    def clusters_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        return self.whole.clusters_of(self.__dict__["_rows"][rows])
 
     def __len__(self) -> int:
         return len(self.__dict__["_rows"])
