@@ -95,7 +95,7 @@ def test_an_index_is_copied_there_and_back(pool, tmp_path, bucket):
         index.save(f"{bucket}/index")
 
 
-@pytest.mark.parametrize("pool_lies", ["there", pytest.param("here", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("pool_lies", ["here", pytest.param("there", marks=pytest.mark.thorough)])
 def test_killed_at_random_requests_and_run_again_it_is_byte_identical(pool, tmp_path, bucket, pool_lies):
     """A build that died left no index, and the next goes on; seeded."""
     if pool_lies == "there":

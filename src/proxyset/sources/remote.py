@@ -46,15 +46,12 @@ class RemotePath:
         except ValueError as error:
             raise InvalidData(f"{url} cannot be read: {error}") from None
         except ImportError as error:
-            try:
-                from obstore.fsspec import SUPPORTED_PROTOCOLS, FsspecStore
-            except ImportError:
-                SUPPORTED_PROTOCOLS = ()
-            if protocol not in SUPPORTED_PROTOCOLS:
+            store = _of_obstore()
+            if store is None or protocol not in ("s3", "gs", "az"):
                 raise MissingExtra(
                     f"a package for {protocol}", "store", f"{protocol}:// URLs ({error})"
                 ) from None
-            self._files, self._path = FsspecStore(protocol), self._url.partition("://")[2]
+            self._files, self._path = store(protocol), self._url.partition("://")[2]
 
     def __str__(self) -> str:
         return self._url
@@ -105,6 +102,14 @@ class RemotePath:
         if self.is_file():
             return {"": _version(self._info or {})}
         return {name[len(self._path) :].lstrip("/"): _version(info) for name, info in found.items()}
+
+
+def _of_obstore() -> Any:
+    try:
+        from obstore.fsspec import FsspecStore
+    except ImportError:
+        return None
+    return FsspecStore
 
 
 class _Raw(io.RawIOBase):

@@ -39,8 +39,8 @@ class RemoteArray:
             ValueError: it is not a .npy file of numbers, is cut short, or its rows do not lie one after another.
         """
         begins = io.BytesIO(path.part(0, min(_HEADER, path.size)))
-        version = npy.read_magic(begins)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        version = npy.read_magic(begins)  # type: ignore[no-untyped-call]
+        read: Any = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, columns_first, dtype = read(begins)
         if dtype.hasobject:
             raise ValueError("it holds Python objects")
