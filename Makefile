@@ -13,8 +13,10 @@ demo: .venv/demo
 # one test a core, so one thread a test: two libraries that each take all cores wait for each other
 test thorough: export OMP_NUM_THREADS = 1
 test thorough: export OPENBLAS_NUM_THREADS = 1
+# hundreds of tests start a command: where Python is told to keep no bytecode, each would compile all of it again
+test thorough: export PYTHONDONTWRITEBYTECODE =
 test: .venv/dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # what needs minutes a test
 thorough: .venv/dev

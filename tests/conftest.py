@@ -18,6 +18,14 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with long tests first, so that no worker begins one when the others are done (`--no-loadscope-reorder`)."""
+    long = {
+        item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")
+    }
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path, monkeypatch):
     """No test touches the user's ledger."""

@@ -1,10 +1,12 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxyset.demo import digits as module
+from proxyset.demo.cache import fetch
 from proxyset.demo.digits import CLASSES, DIGITS_SMALL, PER_CLASS, pixels
 
 
@@ -32,6 +34,7 @@ def test_no_image_twice(digits):
     }
 
 
+@pytest.mark.thorough
 def test_a_second_build_gives_the_same_bytes(digits):
     again = module.build()
     assert again.table.equals(digits.replace_schema_metadata(None))
@@ -46,6 +49,10 @@ def test_the_halves_of_mnist_are_disjoint_and_balanced(seed):
     assert len(np.unique(np.concatenate([first, second]))) == 2 * CLASSES * PER_CLASS
     for half in (first, second):
         assert (np.bincount(labels[half]) == PER_CLASS).all()
+
+
+def test_what_is_in_the_cache_is_what_the_maintainers_built():
+    assert fetch(DIGITS_SMALL).as_expected
 
 
 def test_every_domain_names_its_source_and_terms():

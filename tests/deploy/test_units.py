@@ -75,6 +75,8 @@ def test_server_and_agent_run_a_campaign_under_their_units_filters(tmp_path):
             "client",
             "run",
             "--once",
+            "--hold",
+            0.5,
             "--data",
             tmp_path / "private.npy",
             "--epsilon",

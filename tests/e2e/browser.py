@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,14 @@ def approve(page: Any) -> None:
 
 
 def violations(page: Any) -> list[str]:
-    """What axe-core finds on the page as it is now, one line a rule and element."""
+    """What axe-core finds on the page as it is now, one line a rule and element; of dark colours too."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found: Sequence[dict[str, Any]] = Axe().run(page).response["violations"]
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    colours = "axe.run({runOnly: ['cat.color'], resultTypes: ['violations']}).then(found => found.violations)"
+    found += page.evaluate(colours)  # axe is in the page by now
+    page.emulate_media(color_scheme="light")
     return [
         f"{page.url} {v['id']}: {node['html'][:150]} {node['failureSummary'][:200]}"
         for v in found

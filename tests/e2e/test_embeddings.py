@@ -51,11 +51,13 @@ def flow(folder, pool, private, clusters, budget, strategy="ecos", epsilon=0.58,
     return pq.read_table(folder / "proxy" / "selection.parquet")
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(st.data())
-def test_any_sizes_give_exactly_the_budget(data):
+@pytest.mark.parametrize("examples", [8, pytest.param(25, marks=pytest.mark.thorough)])
+def test_any_sizes_give_exactly_the_budget(examples):
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    settings(max_examples=examples, suppress_health_check=slow)(given(st.data())(any_size))()
+
+
+def any_size(data):
     n, d = data.draw(st.integers(2, 60)), data.draw(st.integers(2, 130))
     clusters, budget = data.draw(st.integers(1, n)), data.draw(st.integers(1, n))
     distinct = data.draw(st.integers(1, n))

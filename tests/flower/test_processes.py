@@ -187,6 +187,7 @@ def test_superlink_and_supernodes(fleet, environment):
         assert why not in (folder / "superlink.log").read_text()
 
 
+@pytest.mark.thorough
 def test_simulation(fleet, environment):
     """Flower's simulation engine runs the same apps, a settings file each."""
     folder, _ = fleet

@@ -34,7 +34,7 @@ def test_what_became_of_a_submission(state, index):
     assert state.answered(KEY) == {"one": good.fingerprint, "two": good.fingerprint}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(
         st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4)), max_size=6), max_size=4

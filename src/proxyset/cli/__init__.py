@@ -8,23 +8,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from proxyset.cli import (
-    answer,
-    campaign,
-    client,
-    demo,
-    distill,
-    encoder,
-    helper,
-    index,
-    label,
-    look,
-    model,
-    plan,
-    serve,
-    server,
-    train,
-)
 from proxyset.cli.names import Commands
 from proxyset.cli.output import note
 from proxyset.console import INTERRUPTED, command
@@ -44,24 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train on a public proxy of data that must not leave its owner.",
 )
-app.command("demo")(demo.demo)
-app.add_typer(index.app, name="index")
-app.command("probe")(index.probe)
-app.command("plan")(plan.plan)
-app.command("answer")(answer.answer)
-app.command("select")(index.select_command)
-app.command("look")(look.look)
-app.command("export")(index.export_command)
-app.add_typer(label.app, name="label")
-app.command("train")(train.train)
-app.command("distill")(distill.distill)
-app.command("serve")(serve.serve)
-app.add_typer(server.app, name="server")
-app.add_typer(campaign.app, name="campaign")
-app.add_typer(helper.app, name="helper")
-app.add_typer(encoder.app, name="encoder")
-app.add_typer(model.app, name="model")
-app.add_typer(client.app, name="client")
 
 
 def _show_version(wanted: bool) -> None:

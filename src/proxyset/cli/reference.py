@@ -55,20 +55,24 @@ def counts(commands: typer.Typer = app) -> dict[str, int]:
     root = get_command(commands)
     found = list(_visible("proxyset", root))
     rows = [_row(parameter) for _, command in found for parameter in _parameters(command)]
-    first = sum(not child.hidden for child in getattr(root, "commands", {}).values())
     return {
-        "first page": first,
+        "first page": sum(not child.hidden for child in children(root)),
         "commands": len(found),
         "options": len(rows),
         "distinct options": len(set(rows)),
     }
 
 
+def children(group: Any) -> list[Any]:
+    """The commands of a group, in the order of its help; none of a command."""
+    return [group.get_command(None, name) for name in getattr(group, "list_commands", lambda _: [])(None)]
+
+
 def _visible(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     if command.hidden:
         return
     if hasattr(command, "commands"):
-        for child in command.commands.values():
+        for child in children(command):
             yield from _visible(f"{name} {child.name}", child)
     else:
         yield name, command
@@ -98,18 +102,14 @@ def _section(name: str, command: Any, shared: dict[str, int]) -> str:
 
 
 def _map() -> str:
-    lines = ["", "| typed by | commands |", "|---|---|"]
     root: Any = get_command(app)
-    placed = {name for names in SECTIONS.values() for name in names}
-    others = tuple(name for name in root.commands if name not in placed)
-    for title, names in (SECTIONS | {"more": others}).items():
-        entries = [
-            f"`{name}`" + (f" ({', '.join(child.commands)})" if hasattr(child, "commands") else "")
-            for name in names
-            if (child := root.commands.get(name))
-        ]
-        if entries:
-            lines.append(f"| {title} | {', '.join(entries)} |")
+    lines = ["", "| typed by | commands |", "|---|---|"]
+    for title, names in SECTIONS.items():
+        entries = []
+        for name in names:
+            below = ", ".join(child.name for child in children(root.get_command(None, name)))
+            entries.append(f"`{name}`" + (f" ({below})" if below else ""))
+        lines.append(f"| {title} | {', '.join(entries)} |")
     lines.append("| Who measures | `proxyset-lab`, the benchmark, on its own: `lab/README.md` |")
     return "\n".join(lines) + "\n"
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from proxyset.errors import InvalidInput
@@ -186,6 +187,7 @@ def moved_cells(rho: float, sigma: float, step: float) -> int:
     return round(2 * sigma**2 * rho / step**2)
 
 
+@lru_cache(maxsize=256)  # asked of every ledger that is opened, mostly about the same cap
 def zcdp_rho(epsilon: float, delta: float) -> float:
     """The largest ρ whose zCDP implies (ε, δ)-DP by `zcdp_epsilon`: what a cap of (ε, δ) allows in all.
 

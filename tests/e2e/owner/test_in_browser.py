@@ -109,9 +109,8 @@ def test_approving_again_is_free_and_a_refusal_stays(page, world, ledger, tab, c
 
 @pytest.mark.browser
 @needs_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(page, browser, scheme):
-    context = browser.new_context(color_scheme=scheme)
+def test_axe_finds_nothing_on_any_page(page, browser):
+    context = browser.new_context()
     tab = context.new_page()
     site = site_of(page)
     tab.goto(site + "/login")

@@ -10,7 +10,7 @@ import proxyset
 import proxyset_lab
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_flowers_engine_gives_the_weights_of_the_plain_loop(tmp_path):
     """In a process of its own: Flower's simulation starts Ray, which wants to end with it."""

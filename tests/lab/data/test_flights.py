@@ -3,11 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from proxyset.demo.cache import load
+from proxyset.demo.cache import fetch, load
 from proxyset_lab.data import flights
 
 
 def test_three_airports_without_what_gives_them_away():
+    assert fetch(flights.FLIGHTS).as_expected
     table = load(flights.FLIGHTS)
     assert len(table) == flights.FLIGHTS.items == 45_000
     assert {"carrier", "origin", "flight", "arr_delay", "dep_delay", "tailnum"}.isdisjoint(table.column_names)
@@ -18,6 +19,7 @@ def test_three_airports_without_what_gives_them_away():
     assert table["distance"].null_count == 0 and 0 < table["seats"].null_count < 0.3 * len(table)
 
 
+@pytest.mark.thorough
 def test_a_second_build_is_the_same():
     again = flights.build()
     assert again.fingerprint == flights.FLIGHTS.fingerprint

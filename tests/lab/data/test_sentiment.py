@@ -1,10 +1,13 @@
 from collections import Counter
 
-from proxyset.demo.cache import load
+import pytest
+
+from proxyset.demo.cache import fetch, load
 from proxyset_lab.data import sentiment
 
 
 def test_texts_of_four_domains_with_clear_ratings():
+    assert fetch(sentiment.SENTIMENT).as_expected
     table = load(sentiment.SENTIMENT)
     assert len(table) == sentiment.SENTIMENT.items
     assert set(table["label"].to_pylist()) == {"negative", "positive"}
@@ -17,6 +20,7 @@ def test_texts_of_four_domains_with_clear_ratings():
     assert all(text.strip() for text in texts)
 
 
+@pytest.mark.thorough
 def test_a_second_build_is_the_same():
     again = sentiment.build()
     assert again.fingerprint == sentiment.SENTIMENT.fingerprint

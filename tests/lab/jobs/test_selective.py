@@ -34,7 +34,7 @@ def _short(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("job", ["selective", "selective-fixmatch"])
+@pytest.mark.parametrize("job", ["selective", pytest.param("selective-fixmatch", marks=pytest.mark.thorough)])
 def test_cells_are_trained_on_pixels_and_kept(job, tmp_path):
     experiment = Experiment.model_validate(SMALL | {"job": job})
     store = Store(tmp_path / "results")
