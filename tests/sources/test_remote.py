@@ -1,4 +1,5 @@
 import http.server
+import io
 import threading
 from functools import partial
 
@@ -7,14 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from proxyset.client.answer import answer
 from proxyset.cloud import shards
 from proxyset.cloud.build import build_index
 from proxyset.cloud.proxy_set import select
+from proxyset.cloud.store import place
 from proxyset.errors import InvalidData, InvalidInput
-from proxyset.sources import open_source
+from proxyset.sources import fetch, open_source
 from proxyset.sources.files import ReadFailed
+from proxyset_lab.speed.s3 import s3_server
 
 from .reading import tar_of
 
@@ -93,11 +97,115 @@ def test_nothing_there(url):
         open_source(url)
 
 
-def test_other_formats_are_refused(bucket):
-    bucket.pipe_file("/lines/a.jsonl", b'{"text": "a"}\n')
-    with pytest.raises(InvalidData, match="copy the others here first"):
-        open_source("memory://lines")
-    bucket.rm("/lines", recursive=True)
+def picture(number):
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8), (number * 20, 90, 255 - number * 20)).save(data, "PNG")
+    return data.getvalue()
+
+
+def npy(X):
+    data = io.BytesIO()
+    np.save(data, X)
+    return data.getvalue()
+
+
+def parquet(found):
+    data = io.BytesIO()
+    pq.write_table(found, data)
+    return data.getvalue()
+
+
+X = np.random.default_rng(0).normal(size=(12, 3))
+CELLS = "\n".join(f"{row},{row % 3},{row * 7 % 5}.5" for row in range(12))
+FORMS = {
+    "pictures": {f"{kind}/{n}.png": picture(n + 6 * (kind == "b")) for kind in "ab" for n in range(6)},
+    "json lines": {
+        "a.jsonl": b"".join(
+            b'{"text": "number %d of \xc3\xa4", "label": "%d"}\n' % (n, n % 2) for n in range(12)
+        )
+    },
+    "csv of texts": {"a.csv": b"id,text\n" + b"".join(b"%d,text %d\n" % (n, n) for n in range(12))},
+    "csv": {"a.csv": f"id,color,size\n{CELLS}\n".encode()},
+    "npy": {"2.npy": npy(X[:5].astype(">f4")), "10.npy": npy(X[5:].astype(np.float16))},
+    "clip-retrieval": {
+        "img_emb/img_emb_0.npy": npy(X.astype(np.float16)),
+        "metadata/metadata_0.parquet": parquet(pa.table({"caption": ["c"] * 12, "id": list("abcdefghijkl")})),
+    },
+}
+
+
+def batches(source):
+    return [
+        (
+            batch.ids,
+            np.asarray(batch.items).tolist() if source.kind != "table" else batch.items.to_pylist(),
+            batch.columns,
+        )
+        for shard in source.shards()
+        for batch in source.read(shard)
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("store", ["memory", "s3"])
+def test_every_form_is_read_from_a_url_as_from_a_folder(form, store, tmp_path, request):
+    if store == "memory":
+        url, files = f"memory://{tmp_path.name}", fsspec.filesystem("memory")
+        put = lambda name, data: files.pipe_file(f"/{tmp_path.name}/{name}", data)  # noqa: E731
+    else:
+        url = f"{request.getfixturevalue('s3')}/{tmp_path.name}"
+        put = lambda name, data: (place(url) / name).put(data)  # noqa: E731
+    for name, data in FORMS[form].items():
+        put(name, data)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    there, here = (open_source(where, shard_size=5) for where in (url, str(tmp_path)))
+    assert (there.kind, there.files, there.shards()) == (here.kind, here.files, here.shards())
+    assert batches(there) == batches(here)
+    wanted = {shard.number: [batch.ids[-1] for batch in here.read(shard)] for shard in here.shards()}
+    found, expected = dict(fetch(there, wanted)), dict(fetch(here, wanted))
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in found)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    with s3_server(tmp_path_factory.mktemp("server") / "objects") as bucket:
+        yield bucket
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (npy(np.asfortranarray(X)), "Fortran order"),
+        (npy(X)[:-1], "too few"),
+        (npy(X)[:20], "npy"),
+        (b"not an array", "magic"),
+        (npy(X + 1j), "complex"),
+        (npy(X[0]), "shape"),
+    ],
+)
+def test_an_array_that_cannot_be_read_from_a_url(data, said):
+    fsspec.filesystem("memory").pipe_file("/arrays/a.npy", data)
+    with pytest.raises(InvalidData, match=f"memory://arrays/a.npy.*{said}"):
+        open_source("memory://arrays/a.npy")
+
+
+def test_a_store_that_fails_is_said(s3, monkeypatch):
+    """Errors of obstore are no errors of the system."""
+    (place(s3) / "fails/a.jsonl").put(b'{"text": "a"}\n')
+    source = open_source(f"{s3}/fails")
+
+    def broken(*_, **__):
+        from obstore.exceptions import GenericError
+
+        raise GenericError("connection reset\nand much more")
+
+    monkeypatch.setattr("proxyset.sources.remote.RemotePath.part", broken)
+    with pytest.raises(ReadFailed, match=r"s3://bucket/fails/a.jsonl cannot be read: connection reset$"):
+        list(source.read(source.shards()[0]))
 
 
 def test_private_data_is_not_read_from_a_url(bucket, blobs):

@@ -59,9 +59,7 @@ RayAddress = Annotated[
 def build(
     pool: Annotated[
         str,
-        typer.Argument(
-            help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of Parquet or .tar."
-        ),
+        typer.Argument(help="Image folder, .tar shards, Parquet, JSONL, CSV or .npy; or a URL of them."),
     ],
     out: Annotated[str, typer.Option(help="Folder of the index, or its URL (s3://, gs://, az://).")],
     encoder: Annotated[

@@ -14,7 +14,7 @@ from proxyset.sources.delimited import read_header
 from proxyset.sources.detect import detect
 from proxyset.sources.embeddings import Embeddings
 from proxyset.sources.fetch import fetch
-from proxyset.sources.files import locate, place
+from proxyset.sources.files import locate_any, place
 from proxyset.sources.folder import ImageFolder
 from proxyset.sources.foreign import foreign_source
 from proxyset.sources.given import Given, is_path
@@ -48,9 +48,8 @@ def open_source(
     | `img_emb/*.npy` and `metadata/*.parquet` (clip-retrieval) | embedding | column `id`, else row number |
     | in memory: see `sources.given` | by what an item is | column or key `id`, else row number |
 
-    All but the first and the last two may be one file or a folder of them. Parquet and tar files may also lie
-    where fsspec can read them ("s3://bucket/pool", "https://host/pool.parquet"). Row numbers count from 0 over the
-    whole source.
+    All but the first and the last two may be one file or a folder of them. Files may also lie where fsspec can read
+    them ("s3://bucket/pool", "https://host/pool.parquet"). Row numbers count from 0 over the whole source.
 
     Args:
         path: a file or a folder; "NAME:PLACE" of a source that an installed package offers, or "module:Class:PLACE"; or the data
@@ -89,7 +88,7 @@ def open_source(
         case "jsonl":
             return JsonLines(where, files, asked, sizes["text"])
         case "csv" if kind == "text" or (
-            kind is None and look_up("text", read_header(locate(where, files[0])))
+            kind is None and look_up("text", read_header(locate_any(where, files[0])))
         ):
             return CsvText(where, files, asked, sizes["text"])
         case "csv":

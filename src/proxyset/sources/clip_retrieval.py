@@ -13,9 +13,9 @@ import numpy as np
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import ID, carried, look_up
-from proxyset.sources.embeddings import Embeddings, open_npy
+from proxyset.sources.embeddings import Embeddings, open_array
 from proxyset.sources.fetch import pick_by_reading
-from proxyset.sources.files import list_files, locate
+from proxyset.sources.files import list_files, locate_any, place, reading
 from proxyset.sources.parquet_rows import beside, open_parquet, rows_between
 from proxyset.sources.source import Batch, Kind, Shard
 
@@ -81,18 +81,18 @@ class ClipRetrieval:
 
     def __post_init__(self) -> None:
         for array, metadata in self._partners.items():
-            rows = len(open_npy(locate(self.path, array)))
-            with open_parquet(locate(self.path, metadata)) as file:
+            rows = len(open_array(locate_any(self.path, array)))
+            with open_parquet(locate_any(self.path, metadata)) as file:
                 if file.metadata.num_rows != rows:
                     raise InvalidData(
-                        f"{locate(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has "
+                        f"{locate_any(self.path, metadata)} has {file.metadata.num_rows} rows, {array} has "
                         f"{rows}; they must be of the same items"
                     )
                 names = file.schema_arrow.names
                 missing = [name for name in self._used if name not in names]
                 if missing:
                     raise InvalidData(
-                        f"{locate(self.path, metadata)} has no column {', '.join(sorted(missing))}"
+                        f"{locate_any(self.path, metadata)} has no column {', '.join(sorted(missing))}"
                     )
         self.shards()
 
@@ -103,10 +103,10 @@ class ClipRetrieval:
     @cached_property
     def _partners(self) -> dict[str, str]:
         """Embedding file → metadata file."""
-        metadata = _metadata(list_files(Path(self.path)))
+        metadata = _metadata(list_files(place(self.path)))
         for file in self.arrays:
             if _number(file) not in metadata:
-                raise InvalidData(f"{locate(self.path, file)} has no metadata file with the same number")
+                raise InvalidData(f"{locate_any(self.path, file)} has no metadata file with the same number")
         return {file: metadata[_number(file)] for file in self.arrays}
 
     @cached_property
@@ -115,7 +115,7 @@ class ClipRetrieval:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        with open_parquet(locate(self.path, next(iter(self._partners.values())))) as file:
+        with open_parquet(locate_any(self.path, next(iter(self._partners.values())))) as file:
             return tuple(file.schema_arrow.names)
 
     @cached_property
@@ -137,14 +137,16 @@ class ClipRetrieval:
         if not self._used:
             yield from self._embeddings.read(shard)
             return
-        array = open_npy(locate(self.path, shard.file))
-        path = locate(self.path, self._partners[shard.file])
+        array = open_array(locate_any(self.path, shard.file))
+        path = locate_any(self.path, self._partners[shard.file])
         step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)
         start = shard.start
         for rows in rows_between(path, self._used, shard.start, shard.stop, step):
             stop = start + rows.num_rows
             first = shard.first_row + start - shard.start
-            yield beside(rows, np.array(array[start:stop]), self._carried, self._id, first, path)
+            with reading(path):
+                items = np.array(array[start:stop])
+            yield beside(rows, items, self._carried, self._id, first, path)
             start = stop
         if start != shard.stop:
             raise InvalidData(

@@ -6,11 +6,11 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from proxyset.encoders.cells import number
 from proxyset.errors import InvalidData
 from proxyset.sources.columns import OURS, look_up
+from proxyset.sources.files import Place
 from proxyset.sources.lines import MAX_LINE_BYTES, Lines, open_lines
 
 csv.field_size_limit(
@@ -32,7 +32,7 @@ def live(cell: str) -> str:
     return cell[1:] if cell.startswith(_INERT) and cell.lstrip(_INERT).startswith(_LIVE) else cell
 
 
-def delimiter_of(header: str, path: Path) -> str:
+def delimiter_of(header: str, path: Place) -> str:
     """What stands between the cells of a file, by its name and its header line: a comma (a tab in .tsv), or, where the header has
     none of these, a semicolon, a tab, a comma or an upright line."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
@@ -40,13 +40,13 @@ def delimiter_of(header: str, path: Path) -> str:
     return next((mark for mark in (usual, ";", "\t", ",", "|") if mark in bare), usual)
 
 
-def delimiter(path: Path) -> str:
+def delimiter(path: Place) -> str:
     """The same, of a file."""
     with open_lines(path) as lines:
         return delimiter_of(next((line for line in lines if not line.isspace()), ""), path)
 
 
-def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]:
+def rows(lines: Lines, path: Place, header: Sequence[str]) -> Iterator[list[str]]:
     """Rows of `path`, each as wide as the header; blank lines are passed over.
 
     Lines from the start of the file begin with the header, which is checked and not given.
@@ -73,7 +73,7 @@ def rows(lines: Lines, path: Path, header: Sequence[str]) -> Iterator[list[str]]
         before = lines.number
 
 
-def read_header(path: Path) -> tuple[str, ...]:
+def read_header(path: Place) -> tuple[str, ...]:
     """The column names of a CSV or TSV file.
 
     Raises:
@@ -104,7 +104,7 @@ def _is_number(cell: str) -> bool:
     return found is not None and found == found
 
 
-def _header(found: Iterator[list[str]], path: Path) -> list[str]:
+def _header(found: Iterator[list[str]], path: Place) -> list[str]:
     names = [name.strip() for name in next(found, [])]
     if _ours(names):
         names = [live(name) for name in names]
@@ -121,7 +121,7 @@ def _header(found: Iterator[list[str]], path: Path) -> list[str]:
     return names
 
 
-def _rows(lines: Lines, path: Path) -> Iterator[list[str]]:
+def _rows(lines: Lines, path: Place) -> Iterator[list[str]]:
     reader = csv.reader(lines, delimiter=delimiter(path), strict=True)
     while True:
         first = lines.number + 1

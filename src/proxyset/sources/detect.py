@@ -10,7 +10,7 @@ from typing import Literal
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
 from proxyset.sources.files import Place, ReadFailed, list_files, locate, reading
-from proxyset.sources.remote import RemotePath, is_url
+from proxyset.sources.remote import is_url
 from proxyset.sources.source import Kind
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS
 
@@ -24,8 +24,6 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     "npy": (".npy",),
     "images": tuple(f".{extension}" for extension in IMAGE_EXTENSIONS),
 }
-
-_REMOTE: tuple[Format, ...] = ("parquet", "tar")
 
 # The kinds of items that a format can give.
 KINDS: dict[Format, tuple[Kind, ...]] = {
@@ -93,7 +91,7 @@ def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
             f"{path} does not exist" if not path.exists() else f"{path} is neither a file nor a folder"
         )
     files = list_files(path) if is_folder else [path.name]
-    found = _by_format(str(path if is_folder else Path(str(path)).parent), files, kind)
+    found = _by_format(str(path) if is_folder else _parent(path), files, kind)
     if is_file:
         found.pop("images", None)  # one image is not a folder of them
     if not found:
@@ -108,11 +106,11 @@ def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:
     ((chosen, names),) = found.items()
     if chosen == "npy":
         names = sorted(names, key=_counted)
-    if isinstance(path, RemotePath) and chosen not in _REMOTE:
-        raise InvalidData(
-            f"{path} holds {chosen}; from a URL only {' and '.join(_REMOTE)} files are read: copy the others here first"
-        )
     return chosen, tuple(names) if is_folder else ("",)
+
+
+def _parent(path: Place) -> str:
+    return str(path.parent) if isinstance(path, Path) else str(path).rpartition("/")[0]
 
 
 def _counted(file: str) -> list[tuple[int, str]]:

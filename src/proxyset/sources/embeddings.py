@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import carried, row_numbers
-from proxyset.sources.files import locate, reading
+from proxyset.sources.files import Place, locate_any, reading
+from proxyset.sources.remote_array import RemoteArray
 from proxyset.sources.source import Batch, Kind, Shard
 
 # What a damaged or forged header makes NumPy, and the parsers it calls, raise.
@@ -49,12 +50,35 @@ def open_npy(path: Path) -> NDArray[Any]:
         raise
     except _DAMAGE as error:
         raise InvalidData(f"{path} is cut short, damaged or not an array of numbers: {error}") from error
+    _check(array, path)
+    return array
+
+
+def open_array(path: Place) -> NDArray[Any] | RemoteArray:
+    """The same, also of a URL.
+
+    Raises:
+        InvalidData: as `open_npy`; of a URL, rows must lie one after another.
+    """
+    if isinstance(path, Path):
+        return open_npy(path)
+    try:
+        with reading(path):
+            array = RemoteArray.open(path)
+    except InvalidData:
+        raise
+    except _DAMAGE as error:
+        raise InvalidData(f"{path} is no .npy file that can be read from a URL: {error}") from error
+    _check(array, path)
+    return array
+
+
+def _check(array: NDArray[Any] | RemoteArray, path: Place) -> None:
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or array.ndim != 2 or not array.shape[1]:
         raise InvalidData(
             f"{path} must hold real numbers of at most 64 bits of shape (n, d), d ≥ 1; it holds {array.dtype} of shape "
             f"{array.shape}"
         )
-    return array
 
 
 @dataclass(frozen=True)
@@ -84,12 +108,12 @@ class Embeddings:
 
     @cached_property
     def _lengths(self) -> dict[str, int]:
-        shapes = {file: open_npy(locate(self.path, file)).shape for file in self.files}
+        shapes = {file: open_array(locate_any(self.path, file)).shape for file in self.files}
         first = next(iter(shapes.values()))
         for file, shape in shapes.items():
             if shape[1] != first[1]:
                 raise InvalidData(
-                    f"{locate(self.path, file)} has d = {shape[1]}, {self.files[0]} has d = {first[1]}"
+                    f"{locate_any(self.path, file)} has d = {shape[1]}, {self.files[0]} has d = {first[1]}"
                 )
         if not any(shape[0] for shape in shapes.values()):
             raise InvalidData(f"{self.path} is empty: its shape is {first}, without a row")
@@ -106,29 +130,34 @@ class Embeddings:
         return found
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        for first, rows in slices(locate(self.path, shard.file), shard):
+        for first, rows in slices(locate_any(self.path, shard.file), shard):
             yield Batch(row_numbers(first, len(rows)), rows)
 
     def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, NDArray[Any]]]:
-        array = open_npy(locate(self.path, shard.file))
+        path = locate_any(self.path, shard.file)
+        array = open_array(path)
         offset = shard.start - shard.first_row
         ours = range(shard.first_row, shard.first_row + shard.stop - shard.start)
         rows = {int(name) for name in ids if name.isdecimal() and name == str(int(name))}
         for row in sorted(row for row in rows if row in ours):
-            yield str(row), np.array(array[row + offset])
+            with reading(path):
+                found = np.array(array[row + offset])
+            yield str(row), found
 
 
-def slices(path: Path, shard: Shard) -> Iterator[tuple[int, NDArray[Any]]]:
+def slices(path: Place, shard: Shard) -> Iterator[tuple[int, NDArray[Any]]]:
     """(number in the source, rows) of batch after batch of a shard, copied out of the file.
 
     Raises:
         InvalidData: the file has become shorter than the shard.
     """
-    array = open_npy(path)
+    array = open_array(path)
     if len(array) < shard.stop:
         raise InvalidData(
             f"{path} has changed since it was planned: {len(array)} rows, not {shard.stop} or more"
         )
     step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)
     for start in range(shard.start, shard.stop, step):
-        yield shard.first_row + start - shard.start, np.array(array[start : min(start + step, shard.stop)])
+        with reading(path):
+            rows = np.array(array[start : min(start + step, shard.stop)])
+        yield shard.first_row + start - shard.start, rows

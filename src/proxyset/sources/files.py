@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
-from proxyset.sources.remote import RemotePath, is_url
+from proxyset.sources.remote import RemotePath, failures, is_url, refusals
 
 LISTING = "proxyset.jsonl"  # what an export says of each file beside it
 MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mistake, or an attack on memory
@@ -18,8 +18,6 @@ MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mi
 
 _INSIDE = "{out} lies in the pool's folder {pool}, and would be read as a part of it: choose another place"
 Place = Path | RemotePath
-# Errors of the operating system that come again however often one tries.
-_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 class ReadFailed(InvalidData):
@@ -45,12 +43,13 @@ def locate_any(path: str, file: str) -> Place:
 
 @contextmanager
 def reading(path: Place) -> Iterator[None]:
-    """Turn an operating-system error into InvalidData (ReadFailed where it may pass) that names the file."""
+    """Turn an error of the system or of a store into InvalidData (ReadFailed where it may pass) that names the file."""
     try:
         yield
-    except OSError as error:
-        raised = InvalidData if isinstance(error, _LASTING) else ReadFailed
-        raise raised(f"{path} cannot be read: {error.strerror or error}") from error
+    except failures() as error:
+        raised = InvalidData if isinstance(error, refusals()) else ReadFailed
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise raised(f"{path} cannot be read: {why}") from error
 
 
 def list_files(folder: Place) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxyset.sources.batches import IMAGE_BATCH, SHARD_ITEMS, Sample, in_batches
 from proxyset.sources.columns import ID, as_text, carried, checked_ids, json_object
-from proxyset.sources.files import LISTING, locate, read_item
+from proxyset.sources.files import LISTING, locate_any, read_item
 from proxyset.sources.lines import open_lines
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 
@@ -50,7 +50,7 @@ class ImageFolder:
     @cached_property
     def _listing(self) -> dict[str, dict[str, Any]]:
         """File → what the listing says of it."""
-        path = locate(self.path, LISTING)
+        path = locate_any(self.path, LISTING)
         if not path.is_file():
             return {}
         with open_lines(path) as lines:
@@ -79,13 +79,13 @@ class ImageFolder:
         # Only names of the listing are opened: an id such as "../secret.png" from a tampered file finds
         # nothing. Of all the listing: a picture that was added since moves others to the next shard.
         for name in self._by_id.keys() & set(ids):
-            yield name, read_item(locate(self.path, self._by_id[name]))
+            yield name, read_item(locate_any(self.path, self._by_id[name]))
 
     def _sample(self, file: str) -> Sample:
         said = {"label": file.split("/", 1)[0] if "/" in file else None}
         said = self._listing.get(file, said)
         return (
             self._id(file),
-            read_item(locate(self.path, file)),
+            read_item(locate_any(self.path, file)),
             [as_text(said.get(name)) for name in self._names],
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from proxyset.errors import InvalidData
-from proxyset.sources.files import locate, reading
+from proxyset.sources.files import Place, locate_any, reading
+from proxyset.sources.remote import RemotePath
 from proxyset.sources.source import Shard
 
 MAX_LINE_BYTES = 1 << 24
@@ -29,7 +29,7 @@ class Lines:
             range.
     """
 
-    def __init__(self, file: BinaryIO, path: Path, start: int, stop: int | None) -> None:
+    def __init__(self, file: BinaryIO, path: Place, start: int, stop: int | None) -> None:
         file.seek(start)
         self.start = self.offset = start
         self.number = 0
@@ -75,9 +75,12 @@ class Lines:
 
 
 @contextmanager
-def open_lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Lines]:
+def open_lines(path: Place, start: int = 0, stop: int | None = None) -> Iterator[Lines]:
     """The lines between two byte offsets, both at the start of a line (or the end of the file)."""
-    with reading(path), path.open("rb") as file:
+    with (
+        reading(path),
+        path.buffered() if isinstance(path, RemotePath) else path.open("rb") as file,
+    ):
         yield Lines(file, path, start, stop)
 
 
@@ -93,7 +96,7 @@ def first_record(path: str, files: Iterable[str], records: Records[T]) -> T:
         InvalidData: there is none.
     """
     for file in files:
-        with open_lines(locate(path, file)) as lines:
+        with open_lines(locate_any(path, file)) as lines:
             for record in records(file, lines):
                 return record
     raise InvalidData(f"{path} is empty: it has no records")
@@ -110,7 +113,7 @@ def plan(path: str, files: Iterable[str], size: int, records: Records[object]) -
     shards: list[Shard] = []
     total = 0
     for file in files:
-        with open_lines(locate(path, file)) as lines:
+        with open_lines(locate_any(path, file)) as lines:
             start, first = 0, total
             for _ in records(file, lines):
                 total += 1

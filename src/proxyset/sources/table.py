@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +14,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH, SHARD_ITEMS
 from proxyset.sources.columns import ID, carried, checked_ids, features, look_up, row_numbers
 from proxyset.sources.delimited import read_header, rows
-from proxyset.sources.files import locate
+from proxyset.sources.files import Place, locate_any
 from proxyset.sources.lines import Lines, first_record, open_lines, plan
 from proxyset.sources.source import Batch, Kind, Shard
 
@@ -55,12 +54,12 @@ class CsvTable:
                 f"{self.path} has no columns to make features of: only {', '.join(self._header)}"
             )
         first_record(
-            self.path, self.files, lambda file, lines: rows(lines, locate(self.path, file), self._header)
+            self.path, self.files, lambda file, lines: rows(lines, locate_any(self.path, file), self._header)
         )
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]))
+        return read_header(locate_any(self.path, self.files[0]))
 
     @cached_property
     def _carried(self) -> dict[str, str]:
@@ -76,12 +75,12 @@ class CsvTable:
     @cached_property
     def _plan(self) -> list[Shard]:
         def records(file: str, lines: Lines) -> Iterator[object]:
-            return rows(lines, locate(self.path, file), self._header)
+            return rows(lines, locate_any(self.path, file), self._header)
 
         return plan(self.path, self.files, self.shard_size, records)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        path = locate(self.path, shard.file)
+        path = locate_any(self.path, shard.file)
         with open_lines(path, shard.start, shard.stop) as lines:
             chunk, began, first = list[list[str]](), lines.offset, shard.first_row
             for row in rows(lines, path, self._header):
@@ -92,7 +91,7 @@ class CsvTable:
             if chunk:
                 yield self._batch(chunk, first, path)
 
-    def _batch(self, chunk: list[list[str]], first: int, path: Path) -> Batch:
+    def _batch(self, chunk: list[list[str]], first: int, path: Place) -> Batch:
         ids = row_numbers(first, len(chunk))
         if (named := look_up(ID, self._header)) is not None:
             ids = checked_ids(self._cells(chunk, named).to_pylist(), f"{path}, from row {first} on")

@@ -13,7 +13,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, Sample, in_batches
 from proxyset.sources.columns import ID, TEXT_COLUMNS, as_text, carried, json_object, look_up, values
 from proxyset.sources.delimited import read_header, rows
-from proxyset.sources.files import locate
+from proxyset.sources.files import locate_any
 from proxyset.sources.lines import Lines, first_record, open_lines, plan
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 
@@ -39,7 +39,7 @@ class TextFiles(ABC):
         return list(self._plan)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        path = locate(self.path, shard.file)
+        path = locate_any(self.path, shard.file)
         with open_lines(path, shard.start, shard.stop) as lines:
             numbered = zip(count(shard.first_row), self._samples(shard.file, lines), strict=False)
             samples: Iterable[Sample] = (
@@ -111,7 +111,7 @@ class CsvText(TextFiles):
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
-        return read_header(locate(self.path, self.files[0]))
+        return read_header(locate_any(self.path, self.files[0]))
 
     @property
     def _names(self) -> Sequence[str]:
@@ -121,7 +121,7 @@ class CsvText(TextFiles):
         place = {name: number for number, name in enumerate(self._header)}
         text, named = place[_text_column(self._header, self.path)], look_up(ID, self._header)
         others = [place[column] for column in carried(self._header, self.columns, self.path).values()]
-        for row in rows(lines, locate(self.path, file), self._header):
+        for row in rows(lines, locate_any(self.path, file), self._header):
             name = None if named is None else _present(row[place[named]], lines)
             yield name, row[text], [row[other] or None for other in others]
 
