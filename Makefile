@@ -41,11 +41,12 @@ check: .venv/dev docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public.py
 
-# the tables of docs/performance.md, each anew from this commit
+# the tables of docs/performance.md and docs/scale.md, each anew from this commit
 bench: .venv/dev
 	$(BIN)/python -m pip install --quiet -e . -e 'lab[rivals]'
 	$(BIN)/proxyset-lab speed --seconds 20 --docs docs/performance.md
-	$(BIN)/proxyset-lab scale --items 1000000 --items 3000000 --strategy density-ratio --strategy ecos --strategy k-center --docs docs/performance.md
+	rm -f scale.jsonl
+	$(BIN)/proxyset-lab scale --items 1000000 --items 10000000 --docs docs/scale.md
 
 fuzz: .venv/dev
 	$(BIN)/python -m pip install --quiet atheris

@@ -33,12 +33,9 @@ def accuracy(scores: Array, y: NDArray[np.int64]) -> float:
     return 100 * float((scores.argmax(axis=1) == y).mean())
 
 
-@pytest.mark.parametrize(("K", "least"), [(2, 0.5), (5, 0.5), (26, 0.3)])
-def test_skew_is_found_and_no_skew_is_left_alone(K: int, least: float) -> None:
-    """Means over clients of 200 items each, of models unsure, right, and too sure of themselves; the seeds are fixed.
-
-    With 26 classes and 200 items, caution costs more than half of what is there to win.
-    """
+@pytest.mark.parametrize("K", [2, 5, 26])
+def test_skew_is_found_and_no_skew_is_left_alone(K: int) -> None:
+    """Means over clients of 200 items each, of models unsure, right, and too sure of themselves; the seeds are fixed."""
     equal, won, could = np.full(K, 1 / K), 0.0, 0.0
     clients = 10 if K < 26 else 4
     for temperature in (0.5, 1.0, 3.0):
@@ -54,7 +51,7 @@ def test_skew_is_found_and_no_skew_is_left_alone(K: int, least: float) -> None:
             test, y = drawn(rng, equal, 2000, temperature)
             cost += accuracy(test, y) - accuracy(adapt_to_client(items, equal).apply(test), y)
         assert cost / clients <= 0.3
-    assert won >= least * could
+    assert won >= 0.5 * could
 
 
 def test_a_model_that_is_not_sure_enough_by_far_is_no_skew() -> None:

@@ -56,6 +56,11 @@ def test_a_data_set_may_have_its_own_clusters(tmp_path):
         ('"ecos",', '"nonsense",', "unknown method 'nonsense'"),
         ('"mnist"', '"usps"', "no domain 'usps'"),
         ('"digits-small"', '"digits-huge"', "unknown data set 'digits-huge'"),
+        (
+            'methods = ["random",',
+            'job = "client-label"\nmethods = ["pool-weighted",',
+            "labels cost nothing: not for the job 'client-label'",
+        ),
         ("seeds", "seed", "seed"),
         ("[[data]]", "[[data", "not TOML"),
         ("budgets = [50, 100]", "budgets = []", "budgets"),

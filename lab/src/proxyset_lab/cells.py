@@ -14,7 +14,7 @@ from proxyset.wire.probe import Probe
 from proxyset.wire.release import Release
 from proxyset_lab.alternatives.runs import ALTERNATIVE_RUNS
 from proxyset_lab.cell import Cell
-from proxyset_lab.methods import MANY, needs
+from proxyset_lab.methods import MANY, WEIGHTED, needs
 from proxyset_lab.outcome import Costs, Job, Outcome, classify
 from proxyset_lab.task import Task
 
@@ -51,6 +51,9 @@ def _run(task: Task, cell: Cell, job: Job) -> Outcome:
         return job(task, split.in_distribution, Costs())
     if need.name == "whole-pool":
         return job(task, task.pool, Costs())
+    if need.name == WEIGHTED:
+        release, costs = _asked(task, cell)
+        return job(task, task.pool, costs, task.pool_weights(cell.clusters, release))
     if need.name == "zero-shot":
         return job(task, task.pool[np.isin(task.pool, split.others)], Costs())
     if need.name == f"random-{MANY}":
@@ -69,20 +72,27 @@ def _select(task: Task, cell: Cell) -> tuple[Rows, Costs]:
     answers: list[Release] | Coverage = []
     costs = Costs()
     if STRATEGIES.load(need.name).needs_release:
-        probe = task.probe(cell.clusters, cell.dim, cell.dtype or "float16")
-        costs = Costs(
-            bytes_down=len(probe.to_bytes()),
-            multiply_adds=arithmetic(probe, len(task.split.client)),
-            rounds=1,
-        )
         if need.clear:
+            probe, costs = _probed(task, cell)
             answers = task.clear_coverage(probe)
         else:
-            release = task.release(cell.epsilon or 0.0, probe)
+            release, costs = _asked(task, cell)
             answers = [release]
-            costs = replace(costs, bytes_up=len(release.to_bytes()), epsilon=release.privacy.epsilon)
     rows = task.picks(need.name, cell.clusters, answers, cell.budget or 0, sources=need.sources)
     return rows, costs
+
+
+def _probed(task: Task, cell: Cell) -> tuple[Probe, Costs]:
+    probe = task.probe(cell.clusters, cell.dim, cell.dtype or "float16")
+    multiply_adds = arithmetic(probe, len(task.split.client))
+    return probe, Costs(bytes_down=len(probe.to_bytes()), multiply_adds=multiply_adds, rounds=1)
+
+
+def _asked(task: Task, cell: Cell) -> tuple[Release, Costs]:
+    """The client's answer, and what the exchange cost."""
+    probe, costs = _probed(task, cell)
+    release = task.release(cell.epsilon or 0.0, probe)
+    return release, replace(costs, bytes_up=len(release.to_bytes()), epsilon=release.privacy.epsilon)
 
 
 def arithmetic(probe: Probe, records: int) -> int:

@@ -18,8 +18,8 @@ from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
 from proxyset_lab.cell import Cell, Data, Group, PoolKind, own_share
 from proxyset_lab.data.registry import find
-from proxyset_lab.jobs import JOBS
-from proxyset_lab.methods import ALTERNATIVES, Needs, needs
+from proxyset_lab.jobs import FREE_LABELS, JOBS
+from proxyset_lab.methods import ALTERNATIVES, WEIGHTED, Needs, needs
 
 
 class Message(BaseModel):
@@ -106,6 +106,8 @@ class Experiment(BaseModel):
             raise ValueError(f"there is no job {self.job!r}: choose {', '.join(JOBS)}")
         if self.job and (others := set(self.methods) & set(ALTERNATIVES)):
             raise ValueError(f"{others.pop()!r} picks no items that a job could be done with")
+        if WEIGHTED in self.methods and self.job not in FREE_LABELS:
+            raise ValueError(f"{WEIGHTED!r} is for where labels cost nothing: not for the job {self.job!r}")
         return self
 
     def of(self, name: str) -> Data:

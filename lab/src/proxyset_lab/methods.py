@@ -17,6 +17,7 @@ _NAME = re.compile(
 )
 OWN = (50, 100, 200, 300)  # labels of one's own
 MANY = 8000  # random items, labelled
+WEIGHTED = "pool-weighted"
 CLEAR = "without noise: NOT PRIVATE"
 SOURCES = "the pool names the domain of each item, not which is the client's"
 
@@ -70,6 +71,10 @@ BASELINES = {
             assumes="somebody knows which pool items are of the client's kind (the paper's ceiling)",
         ),
         Needs("whole-pool", "all of the pool", HOME, "nothing", budget=False),
+        Needs(
+            WEIGHTED, "all of the pool", HOME, "noisy counts", budget=False, epsilon=True, message=True,
+            assumes="labels cost nothing; each item counts by the density ratio",
+        ),
         Needs(
             "zero-shot", "all of the pool but those of the client's kind", HOME, "nothing", budget=False,
             assumes="a model of the other sites, applied as it is: what there was before this client came",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxyset.demo.splits import Rows
 from proxyset_lab.task import Task
@@ -50,14 +51,19 @@ class Outcome:
 
 
 class Job(Protocol):
-    """What happens to picked items: train on those rows of the data set and measure."""
+    """What happens to picked items: train on those rows of the data set and measure.
 
-    def __call__(self, task: Task, rows: Rows, costs: Costs) -> Outcome: ...
+    `weights` is what each counts, for the jobs whose labels cost nothing (`jobs.FREE_LABELS`); None for all alike.
+    """
+
+    def __call__(
+        self, task: Task, rows: Rows, costs: Costs, weights: NDArray[np.float64] | None = None
+    ) -> Outcome: ...
 
 
-def classify(task: Task, rows: Rows, costs: Costs) -> Outcome:
+def classify(task: Task, rows: Rows, costs: Costs, weights: NDArray[np.float64] | None = None) -> Outcome:
     """The plain job: a logistic regression on frozen features."""
-    return measured(task, rows, task.score(rows), costs)
+    return measured(task, rows, task.score(rows, weights), costs)
 
 
 def measured(

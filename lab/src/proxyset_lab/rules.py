@@ -229,7 +229,7 @@ class Site:
             SHIFTS.index(group.private),
         )
         rng = np.random.default_rng([group.seed, *where])
-        self._X, d = fitting._domains(X, group.private, rng)
+        self._X, d = fitting.domains(X, group.private, rng)
         own, others = (rng.permutation(np.flatnonzero(of)) for of in (d == 0, d != 0))
         third, share = len(own) // 3, float(group.pool[:-1]) / 100
         near = min(third, round(share / (1 - share) * len(others)))
@@ -309,7 +309,7 @@ def run(seeds: Iterable[int], out: Path) -> None:
     """Every group that `out` does not hold yet."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a logistic regression that stops early is the same for all
-        keep(out, groups(seeds), lambda group: measure(*fitting._table(group.data_set), group))
+        keep(out, groups(seeds), lambda group: measure(*fitting.table(group.data_set), group))
 
 
 def read(out: Path) -> list[Run]:

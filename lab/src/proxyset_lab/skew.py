@@ -21,18 +21,17 @@ from threadpoolctl import threadpool_limits
 
 from proxyset import adapt_to_client
 from proxyset.client.adapt import state_shares
-from proxyset.cloud.select import rank
-from proxyset.cloud.select.ratio_model import log_density_ratio
 from proxyset.demo.statistics import Gain, paired_gain
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import mak
 from proxyset_lab.data.registry import find
 from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.features import Features
+from proxyset_lab.methods import WEIGHTED
 from proxyset_lab.tables import Entry, Table, markdown
 from proxyset_lab.task import Task
 
-METHODS = ("random", "k-center", "ecos", "density-ratio", "whole-pool", "pool-weighted", "mak", "local")
+METHODS = ("random", "k-center", "ecos", "density-ratio", "whole-pool", WEIGHTED, "mak", "local")
 OURS = "density-ratio"
 ASK_NOBODY = ("random", "k-center", "whole-pool")
 BUDGETS = {"digits": (300, 1500), "iconnet": (150, None), "sentiment": (300, 1500), "flights": (300, 1500)}
@@ -160,19 +159,14 @@ def _rows(task: Task, method: str, budget: int) -> tuple[NDArray[np.int64], NDAr
         rows = mak(task, budget)
     elif method == "whole-pool":
         rows = task.pool
-    elif method == "pool-weighted":
-        candidates = task.candidates(CLUSTERS)
-        ranked = rank(
-            candidates, [task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))], budget, OURS
-        )
-        assert ranked.coverage is not None
-        logs = np.concatenate(list(log_density_ratio(candidates, ranked.coverage)))
-        rows, weights = task.pool, np.exp(logs - logs.max())
+    elif method == WEIGHTED:
+        release = task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))
+        rows, weights = task.pool, task.pool_weights(CLUSTERS, release)
     else:
         asks = method in ("ecos", OURS)
         answers = [task.release(EPSILON, task.probe(CLUSTERS, None, "float16"))] if asks else []
         rows = task.picks(method, CLUSTERS, answers, budget)
-    return rows, np.ones(len(rows)) if weights is None else weights / weights.mean()
+    return rows, np.ones(len(rows)) if weights is None else weights
 
 
 Results = Sequence[tuple[Client, dict[str, dict[str, float]]]]

@@ -16,7 +16,8 @@ from proxyset.client.answer import answer
 from proxyset.client.vote import Voter
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, Candidates, Coverage, Rule, rank
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, Candidates, Coverage, Rule, rank
+from proxyset.cloud.select.ratio_model import log_density_ratio
 from proxyset.demo.classifier import Labels
 from proxyset.demo.splits import Rows
 from proxyset.fingerprint import fingerprint
@@ -115,10 +116,20 @@ class Task:
     def y(self) -> Labels:
         return self.features.labels
 
-    def score(self, rows: Rows) -> float:
-        """The metric on the test items after training on rows of the data set."""
+    def score(self, rows: Rows, weights: NDArray[np.float64] | None = None) -> float:
+        """The metric on the test items after training on rows of the data set, each counted by its weight."""
         test = self.split.test
-        return self.training.score(self.X[rows], self.y[rows], self.X[test], self.y[test])
+        return self.training.score(self.X[rows], self.y[rows], self.X[test], self.y[test], weights)
+
+    def pool_weights(self, clusters: int | None, release: Release) -> NDArray[np.float64]:
+        """(n,) the density ratio of every pool item after one release, 1 on average: what each counts where labels are free."""
+        candidates = self.candidates(clusters)
+        ranked = rank(candidates, [release], 1, DEFAULT_STRATEGY)
+        assert ranked.coverage is not None
+        logs = np.concatenate(list(log_density_ratio(candidates, ranked.coverage)))
+        ratios = np.exp((logs - logs.max()).astype(np.float64))
+        weights: NDArray[np.float64] = ratios / ratios.mean()
+        return weights
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Public randomness of selections and training. Privacy noise never comes from here."""

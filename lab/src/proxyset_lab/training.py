@@ -28,7 +28,14 @@ class Training:
     balanced: bool
     metric: Metric
 
-    def score(self, X: NDArray[np.float32], y: Labels, X_test: NDArray[np.float32], y_test: Labels) -> float:
+    def score(
+        self,
+        X: NDArray[np.float32],
+        y: Labels,
+        X_test: NDArray[np.float32],
+        y_test: Labels,
+        weights: NDArray[np.float64] | None = None,
+    ) -> float:
         """Train and test; deterministic.
 
         Args:
@@ -36,6 +43,7 @@ class Training:
             y: (n,).
             X_test: (m, d).
             y_test: (m,).
+            weights: (n,) what each item counts; None for all alike.
 
         Returns:
             The metric, in [0, 1].
@@ -48,7 +56,7 @@ class Training:
         classes = np.unique(y)
         if len(classes) < 2:
             return self.measure(classes, np.zeros((len(y_test), 1)), y_test)
-        model = self.model().fit(X, y)
+        model = self.model().fit(X, y, sample_weight=weights)
         scores: NDArray[np.float64] = model.decision_function(X_test)
         return self.measure(model.classes_, scores, y_test)
 

@@ -10,11 +10,10 @@ otherwise, and then an owner without any skew seems to have one. So two estimate
 * `_explaining`: a mean over explanations of the scores, weighed by how well each fits their shape (`_Shape`): a model too sure or
   not sure enough, shares near to w or far from it, no skew at all.
 
-A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of it, `strength`. It is
-little where the mean prediction is hardly farther from w than chance puts it, or where the shares seem to be many times as far
-(`_visible`), and otherwise D² / (D² + c²): D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` + `_FEW` ·
-(K − 1) / n how far they may seem to be for little reason. All constants were chosen on data that no reported figure is of
-(`proxyset-lab adapt`).
+A class is moved where both move it the same way, by the geometric mean of both. What is applied is a part of it, `strength`:
+D² / (D² + c²), where D = KL(π ‖ w) is how far off the shares seem to be, and c = `_EVIDENCE` + (K − 1) / n how far they may seem
+to be for little reason. It is less where D is many times as far as the mean prediction is from w (`_visible`). All constants were
+chosen on data that no reported figure is of (`proxyset-lab adapt`).
 """
 
 from __future__ import annotations
@@ -33,9 +32,7 @@ _PULLS = (0.05, 0.3)  # items' worth of the training set's mixture that the prio
 _NO_SKEW = 0.03  # probability that there is no skew, before any item is seen
 _BELIEF = 0.6  # of the likelihood: classes are not quite Gaussian
 _TIED = 0.3  # of the biases that would explain the scores without any skew
-# nats of KL(π ‖ w) at which half of the correction is applied: for many items, and times (K − 1) / n for few
-_EVIDENCE, _FEW = 0.1, 1.0
-_CHANCE = 2.0  # times what chance gives, at which a distance begins to count
+_EVIDENCE = 0.1  # nats of KL(π ‖ w) at which half of the correction is applied to many items
 _AMPLIFIED = 8.0  # times the distance of the mean prediction: farther than that, shares are believed the less
 _EVEN = 0.1  # of the covariance that is taken to be alike in all directions
 _ALIKE = 1e-6  # nats between which all scores of a class tell nothing
@@ -113,7 +110,7 @@ def adapt_to_client(log_probabilities: ArrayLike, class_shares: ArrayLike) -> Fi
     scores = _checked(log_probabilities, len(w))
     prior, offsets = _estimate(scores, w)
     apart = max(0.0, float(prior @ _log_ratio(prior, w)))
-    doubt = _EVIDENCE + _FEW * (len(w) - 1) / max(len(scores), 1)
+    doubt = _EVIDENCE + (len(w) - 1) / max(len(scores), 1)
     strength = _visible(scores, w, apart) * apart**2 / (apart**2 + doubt**2)
     return Fitted(prior, w, strength * offsets, strength, len(scores))
 
@@ -163,22 +160,14 @@ def _estimate(scores: Array, w: Array) -> tuple[Array, Array]:
 def _visible(scores: Array, w: Array, apart: float) -> float:
     """In [0, 1]: how much of a skew of `apart` nats the mean prediction shows; 0 for less than two items.
 
-    Two things make less of it. Without skew, and for a model that is right on average, Σ (mean − w)² / w is on average
-    Σ variance / (n w), the variance that of the items' own predictions. And of a model that tells classes apart the mean
-    prediction is nearly as far from w as the shares are: where these seem `_AMPLIFIED` times as far, an error was multiplied.
+    Of a model that tells classes apart the mean prediction is nearly as far from w as the shares are: where these seem
+    `_AMPLIFIED` times as far, an error was multiplied.
     """
+    if len(scores) < 2 or apart <= 0:
+        return 0.0
     known = w > 0
-    if len(scores) < 2:
-        return 0.0
-    P = np.exp(scores[:, known])
-    P /= P.sum(axis=1, keepdims=True)
-    v, mean = w[known] / w.sum(), P.mean(axis=0)
-    chance = float((P.var(axis=0, ddof=1) / v).sum()) / len(P)
-    found = float(((mean - v) ** 2 / v).sum())
-    seen = float((mean * np.log(np.maximum(mean, 1e-300) / v)).sum())
-    if not (found > _CHANCE * chance and seen > 0 and apart > 0):
-        return 0.0
-    return (1 - _CHANCE * chance / found) * min(1.0, _AMPLIFIED * seen / apart)
+    mean = np.exp(scores[:, known] - _log_sum(scores[:, known])).mean(axis=0)
+    return min(1.0, _AMPLIFIED * max(0.0, float(mean @ np.log(np.maximum(mean, 1e-300) / w[known]))) / apart)
 
 
 def _believing(Z: Array, w: Array) -> Array:

@@ -14,7 +14,7 @@ from proxyset_lab.report import write_report
 from proxyset_lab.runner import run_experiment
 from proxyset_lab.store import Store
 
-METHODS = ("random", "k-center", "local")
+METHODS = ("random", "k-center", "pool-weighted", "local")
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def test_the_job(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.Mon
     store = Store(tmp_path / "results")
     done: list[int] = []
     run_experiment(experiment, store, lambda result, count, total: done.append(total))
-    assert len(done) == 6
+    assert len(done) == 8
     run_experiment(experiment, store, lambda result, count, total: done.append(total))
-    assert len(done) == 6
+    assert len(done) == 8
     for group in experiment.groups():
         outcomes = {cell.method: result.outcome for cell, result in store.read(group).items()}
         assert set(outcomes) == set(METHODS)

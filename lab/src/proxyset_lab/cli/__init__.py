@@ -21,7 +21,8 @@ for command in (
     experiments.list_, experiments.fetch, experiments.run, experiments.report,
     whole.all_, whole.where, whole.figures,
     studies.fleets, studies.skew, studies.cross, studies.adapt, studies.left_out, studies.fixmatch, studies.persons,
-    studies.ranked, studies.rules, studies.planner, studies.flower, studies.demo_page,
+    studies.ranked, studies.rules, studies.noisy_labels, studies.planner, studies.flower,
+    studies.demo_page,
     measurements.speed, measurements.scale, measurements.encoding, measurements.client, measurements.vdaf,
     server.load, server.kill, server.siege, server.combine, server.look,
 ):  # fmt: skip

@@ -45,7 +45,10 @@ def speed(
 
 
 def scale(
-    items: Annotated[list[int] | None, typer.Option(help="Size of a pool; may be repeated.", min=1)] = None,
+    items: Annotated[
+        list[int] | None,
+        typer.Option(help="Size of a pool; may be repeated. None writes the page alone.", show_default=False),
+    ] = None,
     strategies: Annotated[
         list[str] | None,
         typer.Option("--strategy", help="May be repeated; density-ratio by default.", show_default=False),
@@ -61,27 +64,24 @@ def scale(
         Path | None,
         typer.Option(help="Where pools and indexes go for the time; the system's own by default."),
     ] = None,
-    rows: Annotated[
-        Path | None, typer.Option(help="File of JSON lines that gets what was measured.", show_default=False)
+    rows: Annotated[Path, typer.Option(help="File of JSON lines that gets what was measured.")] = Path(
+        "scale.jsonl"
+    ),
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="Page whose table is written anew from all of those lines.", show_default=False),
     ] = None,
-    docs: Docs = None,
 ) -> None:
     """Core-seconds and peak memory of an index and of selections, step by step, at growing sizes (Linux).
 
-    Example: proxyset-lab scale --items 1000000 --items 10000000 --store S3
+    Example: proxyset-lab scale --items 1000000 --items 10000000 --docs docs/scale.md
     """
-    from proxyset_lab.speed.scale import measure
+    from proxyset_lab.speed.scale import measure, write_page
 
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        measure(
-            Path(work),
-            items or [100_000, 1_000_000],
-            strategies or ["density-ratio"],
-            budget,
-            store.value,
-            rows,
-            docs,
-        )
+        measure(Path(work), items or [], strategies or ["density-ratio"], budget, store.value, rows)
+    if docs:
+        write_page(rows, docs)
 
 
 def encoding(

@@ -131,15 +131,39 @@ def adapt(
         list[str] | None,
         typer.Option(help="Table of UCI; may be repeated; all by default.", show_default=False),
     ] = None,
+    out: Out = None,
+    measured: Measure = True,
     to: To = None,
 ) -> None:
     """What fitting at home wins and costs on the tables that its constants were chosen on; none is a reported data set.
 
     Example: proxyset-lab adapt --seeds 1 --data letter
     """
-    from proxyset_lab.fitting import TABLES, fits, page
+    from proxyset_lab.fitting import TABLES, page, read, run
+    from proxyset_lab.origin import refuse_others, stamp
 
-    _write(page(list(fits(range(seeds), data or TABLES))), to)
+    out = _rows(out, "adapt")
+    if measured:
+        refuse_others(out.parent)
+        run(range(seeds), data or TABLES, out)
+    _write(page(read(out), stamp(out.parent)), to)
+
+
+def noisy_labels(
+    seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 2,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Table of UCI; may be repeated; six by default.", show_default=False),
+    ] = None,
+    to: To = None,
+) -> None:
+    """What a model wins that is trained on a client's noisy labels with their noise modelled; no table is a reported data set.
+
+    Example: proxyset-lab noisy-labels --seeds 1 --data segment
+    """
+    from proxyset_lab.noisy_labels import TABLES, page, trained
+
+    _write(page(list(trained(range(seeds), data or TABLES))), to)
 
 
 def rules(

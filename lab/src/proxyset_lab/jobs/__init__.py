@@ -20,6 +20,7 @@ JOBS = {  # name → module and function; imported when a group runs: only then 
     "client-label-pixels": ("client_label", "bounded_votes_on_pixels"),
     "compression": ("compression", "compression_job"),
 }
+FREE_LABELS = ("", "compression")  # jobs whose items may have weights; "" is the plain one
 
 
 def find_job(name: str) -> Job:

@@ -41,12 +41,17 @@ RULE = Teaching(temperature=4.0)
 _ROUNDS = 10
 
 
-def compression_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
-    """Distil on the picked rows. The score is the int8 student's, which is what would be sent to a small device."""
+def compression_job(
+    task: Task, rows: Rows, costs: Costs, weights: NDArray[np.float64] | None = None
+) -> Outcome:
+    """Distil on the picked rows, or on all, each by its weight: the teacher's answers cost nothing.
+
+    The score is the int8 student's, which is what would be sent to a small device.
+    """
     X = task.features.pixels()
     with one_thread(), torch.random.fork_rng(devices=[]):
         teacher = _teacher(task)
-        student, steps = _distilled(task, X[rows], OnnxModel.of(teacher, threads=1).teacher())
+        student, steps = _distilled(task, X[rows], OnnxModel.of(teacher, threads=1).teacher(), weights)
         files = {"teacher": teacher, "float32": _exported(task, student)}
         files["int8"] = quantise(files["float32"], X[rows])
         scores = {name: _score(task, data) for name, data in files.items()}
@@ -62,12 +67,15 @@ def compression_job(task: Task, rows: Rows, costs: Costs) -> Outcome:
     return measured(task, rows, scores["int8"], costs, details)
 
 
-def _distilled(task: Task, X: NDArray[np.uint8], teacher: Classifier) -> Converged:
+def _distilled(
+    task: Task, X: NDArray[np.uint8], teacher: Classifier, weights: NDArray[np.float64] | None
+) -> Converged:
     """The student that has learnt what the teacher says of some images."""
     settings = replace(LEARNS, seed=task.group.seed)
 
     def train(places: Places, run: Run) -> Fitted:
-        return distil(_fresh(task, STUDENT), teacher, X[places], settings, RULE, run=run)
+        some = None if weights is None else weights[places]
+        return distil(_fresh(task, STUDENT), teacher, X[places], settings, RULE, weights=some, run=run)
 
     return converged(X, predict(teacher.eval(), X), task.group.seed, train)
 

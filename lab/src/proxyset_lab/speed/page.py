@@ -11,7 +11,12 @@ from proxyset_lab.origin import origin
 
 
 def put(
-    page: Path, section: str, head: Sequence[str], rows: Sequence[str], about: Sequence[str] = ()
+    page: Path,
+    section: str,
+    head: Sequence[str],
+    rows: Sequence[str],
+    about: Sequence[str] = (),
+    made: str | None = None,
 ) -> None:
     """Write rows into a section: in the place of those that compare the same, where these are of the same commit.
 
@@ -20,6 +25,7 @@ def put(
         head: the table's two first lines.
         rows: lines of the table; their first two cells say what is compared.
         about: lines above the table, beside the commit.
+        made: what says of which commit the rows are, which then are all; None for this one.
 
     Raises:
         InvalidInput: the page lacks one of the marks.
@@ -30,14 +36,14 @@ def put(
         raise InvalidInput(f"{page} has no section between {start} and {stop}")
     before, rest = text.split(start, 1)
     old, after = rest.split(stop, 1)
-    made = f"Measured at {origin()}."
+    here = f"Measured at {origin()}."
     new = {_compared(row): row for row in rows}
     kept = (
         [line for line in old.splitlines() if line.startswith("|") and line not in head]
-        if made in old
+        if made is None and here in old
         else []
     )
-    lines = [made, *about, "", *head, *(new.pop(_compared(row), row) for row in kept), *new.values()]
+    lines = [made or here, *about, "", *head, *(new.pop(_compared(row), row) for row in kept), *new.values()]
     atomic.write_bytes(page, "\n".join([before + start, *lines, stop + after]).encode())
 
 

@@ -6,10 +6,11 @@ The build is a process, and so is every selection. Inside a build the peak is se
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,11 @@ from proxyset_lab.speed.page import put
 from proxyset_lab.speed.s3 import s3_server
 
 DIM, CLUSTERS = 64, 1000
-PAPER = (1_000_000_000, 10_000_000_000)  # sizes whose cost follows from the line through the measured ones
+PAPER = (
+    100_000_000,
+    1_000_000_000,
+    10_000_000_000,
+)  # whose cost follows from the line, where it was not measured
 _FILE_ROWS, _BLOCK = 1 << 20, 1 << 12
 _BLOBS, _PRIVATE = 20_000, 10_000
 _STEPS = {
@@ -35,10 +40,9 @@ _STEPS = {
     ("assign", "begins"): "assign and write",
     ("assign", "ends"): "write the manifest",
 }
-_HEAD = [
-    "| items | where | step | core-seconds | seconds | peak MiB | core-µs an item |",
-    "|---|---|---|---|---|---|---|",
-]
+_HEAD = ["| step | items, where | core-seconds | peak MiB | core-µs an item |", "|---|---|---|---|---|"]
+_WHOLE = "index, whole"
+_SHOWN = 0.5  # core-seconds from which a step is on a page
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Row:
         step: what was done.
         seconds, core_seconds: of the process; the server's own are not in them.
         mib: peak resident memory while it lasted, interpreter and libraries included.
+        commit: of the code.
     """
 
     items: int
@@ -59,25 +64,17 @@ class Row:
     seconds: float
     core_seconds: float
     mib: float
+    commit: str
 
     def line(self) -> str:
         each = 1e6 * self.core_seconds / self.items
-        return (
-            f"| {self.items:,} | {self.where} | {self.step} | {self.core_seconds:,.1f} | {self.seconds:,.1f} | {self.mib:,.0f} "
-            f"| {each:.2f} |"
-        )
+        return f"| {self.step} | {self.items:,}, {self.where} | {self.core_seconds:,.1f} | {self.mib:,.0f} | {each:.2f} |"
 
 
 def measure(
-    folder: Path,
-    sizes: Sequence[int],
-    strategies: Sequence[str],
-    budget: int,
-    where: str,
-    rows: Path | None = None,
-    docs: Path | None = None,
+    folder: Path, sizes: Sequence[int], strategies: Sequence[str], budget: int, where: str, rows: Path
 ) -> None:
-    """Build pools, indexes and proxy sets of each size, print what every step took, and take each size away again.
+    """Build a pool, an index and proxy sets of each size, print what every step took, and take each size away again.
 
     Args:
         folder: for pools, indexes and what the server keeps.
@@ -86,29 +83,19 @@ def measure(
         budget: items to select.
         where: "disk" or "S3".
         rows: a file of JSON lines that gets a line for each step.
-        docs: a page whose table `scale` gets them, and what larger pools cost on paper.
     """
-    made: list[Row] = []
 
     def report(items: int, found: dict[str, dict[str, float]]) -> None:
         for step, numbers in found.items():
-            made.append(row := Row(items, where, step, **numbers))
+            row = Row(items, where, step, **numbers, commit=origin().commit)
             sys.stdout.write(row.line() + "\n")
             sys.stdout.flush()
-            if rows:
-                with rows.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(row) | {"commit": origin().commit}) + "\n")
-        if docs:
-            put(docs, "scale", _HEAD, [row.line() for row in made] + on_paper(made))
+            with rows.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
 
     for items in sizes:
         pool = folder / f"pool-{items}"
-        start = time.monotonic()
         write_pool(pool, items)
-        size = sum(path.stat().st_size for path in pool.iterdir())
-        sys.stdout.write(
-            f"pool of {items:,}: {size / items:.0f} bytes an item, {time.monotonic() - start:.0f} s\n"
-        )
         with _place(where, folder, items) as place:
             index, release = f"{place}/index", folder / f"release-{items}.safetensors"
             report(items, measured(index_step, pool, index))
@@ -117,7 +104,23 @@ def measure(
                 out = f"{place}/proxy-{strategy}"
                 step = measured(select_step, index, out, release, strategy, budget)
                 report(items, {f"select {budget:,} by `{strategy}`": step})
-        _remove(pool)
+        shutil.rmtree(pool)
+
+
+def write_page(rows: Path, docs: Path) -> None:
+    """Write the table `scale` of a page anew from a file of rows, with what larger pools cost on paper."""
+    last: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
+    for line in rows.read_text(encoding="utf-8").splitlines():
+        row = Row(**json.loads(line))
+        last[row.where, row.step][row.items] = row
+    shown = {
+        key: found for key, found in last.items() if max(row.core_seconds for row in found.values()) >= _SHOWN
+    }
+    lines = []
+    for found in shown.values():
+        lines += [found[items].line() for items in sorted(found)] + on_paper(found)
+    commits = sorted({row.commit[:12] for found in shown.values() for row in found.values()})
+    put(docs, "scale", _HEAD, lines, made=f"Measured at commit {', '.join(commits)}.")
 
 
 @contextmanager
@@ -128,31 +131,20 @@ def _place(store: str, folder: Path, items: int) -> Iterator[str]:
         return
     place = folder / f"disk-{items}"
     yield str(place)
-    _remove(place)
+    shutil.rmtree(place)
 
 
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)
-
-
-def on_paper(rows: Sequence[Row]) -> list[str]:
-    """Lines for sizes that nobody measured: on the straight line through the two largest that were, step by step."""
-    steps: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
-    for row in rows:
-        steps[row.where, row.step][row.items] = row
+def on_paper(found: Mapping[int, Row]) -> list[str]:
+    """Lines of a whole build or selection at sizes that nobody measured: on the line through the two largest that were."""
+    few, many = ([None, None, *(found[items] for items in sorted(found))])[-2:]
+    if few is None or many is None or not many.step.startswith((_WHOLE, "select")):
+        return []
+    slope = (many.core_seconds - few.core_seconds) / (many.items - few.items)
     lines = []
-    for (where, step), found in steps.items():
-        if len(found) < 2:
-            continue
-        few, many = (found[items] for items in sorted(found)[-2:])
-        slope = (many.core_seconds - few.core_seconds) / (many.items - few.items)
-        for items in PAPER:
-            seconds = many.core_seconds + slope * (items - many.items)
-            lines.append(
-                f"| {items:,} | {where} | {step} | {seconds:,.0f} on paper | | | {1e6 * seconds / items:.2f} |"
-            )
+    for items in (size for size in PAPER if size > many.items):
+        seconds = many.core_seconds + slope * (items - many.items)
+        each = 1e6 * seconds / items
+        lines.append(f"| {many.step} | {items:,}, {many.where} | {seconds:,.0f} on paper | | {each:.2f} |")
     return lines
 
 
@@ -233,7 +225,7 @@ class _Stages:
         self._end()
         every = self._steps.values()
         whole = {name: sum(step[name] for step in every) for name in ("seconds", "core_seconds")}
-        return self._steps | {"index, whole": whole | {"mib": max(step["mib"] for step in every)}}
+        return self._steps | {_WHOLE: whole | {"mib": max(step["mib"] for step in every)}}
 
 
 def select_step(source: str, out: str, release: str, strategy: str, budget: str) -> dict[str, float]:
