@@ -26,9 +26,12 @@ of this tree crosses the trust boundary. It may quote what a stranger wrote, so 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyset.printable import printable_lines, shortened
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _LONGEST = 4000  # characters of a message
 
@@ -146,3 +149,15 @@ class MissingExtra(ProxysetError, ImportError):
 
 def _safe(message: str) -> str:
     return printable_lines(shortened(message, _LONGEST))
+
+
+def first_problem(error: ValidationError, whole: str = "") -> str:
+    """What pydantic complains of first, in words: "privacy.sigma: Input should be greater than 0".
+
+    Args:
+        whole: what is named where the complaint is about no part.
+    """
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or whole
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

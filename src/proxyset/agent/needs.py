@@ -14,6 +14,7 @@ from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.images import READ
 from proxyset.encoders.tabular import CLIP, Number, TabularParams
 from proxyset.encoders.text import MOST_CHARACTERS
+from proxyset.errors import first_problem
 from proxyset.fingerprint import canonical_json
 
 KINDS = {"embeddings": "embedding", "hog": "image", "onnx": "image", "wordllama": "text", "tabular": "table"}
@@ -96,9 +97,7 @@ def _table(encoder: EncoderSpec) -> Needs:
     try:
         params = TabularParams.model_validate_json(canonical_json(encoder.params))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        return Needs("", f"The columns asked for cannot be understood: {where}: {first['msg']}.")
+        return Needs("", f"The columns asked for cannot be understood: {first_problem(error)}.")
     columns = tuple(_column(column) for column in params.columns)
     words = (
         f"A table with {'this column' if len(columns) == 1 else f'these {len(columns):,} columns'}, found by name. "

@@ -19,7 +19,7 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.encoders.kept import TRAVELLING
-from proxyset.errors import InvalidInput, StateError
+from proxyset.errors import InvalidInput, StateError, first_problem
 from proxyset.server import campaigns, encoders
 from proxyset.server.records import Campaign, Outcome
 from proxyset.server.state import State
@@ -115,8 +115,7 @@ def create(
             adjacency=adjacency.value,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'epsilon'}: {first['msg']}") from None
+        raise InvalidInput(first_problem(error, "epsilon")) from None
     opened = Index.open(index)
     book = State.open(state)
     options: dict[str, Any] = {

@@ -58,7 +58,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ApprovalNeeded, InvalidInput, LedgerError, Refused
+from proxyset.errors import ApprovalNeeded, InvalidInput, LedgerError, Refused, first_problem
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.probe import Probe
 from proxyset.wire.questions import LabelStatement, Questions
@@ -191,9 +191,7 @@ class Policy(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InvalidInput(f"the policy is invalid: {where}: {first['msg']}") from None
+            raise InvalidInput(f"the policy is invalid: {first_problem(error)}") from None
 
     def check(self, probe: Probe, privacy: PrivacyStatement, server: str, approved: bool) -> None:
         """Raise Refused, before anything is read or debited, when this answer may not be given."""

@@ -14,7 +14,7 @@ from proxyset.encoders.function import NAME as FUNCTION
 from proxyset.encoders.function import FunctionEncoder, FunctionParams, Readable
 from proxyset.encoders.kept import TRAVELLING, kept
 from proxyset.encoders.onnx_session import CPU
-from proxyset.errors import EncoderMismatch, EncoderMissing, InvalidData, InvalidInput
+from proxyset.errors import EncoderMismatch, EncoderMissing, InvalidData, InvalidInput, first_problem
 from proxyset.fingerprint import canonical_json
 
 _AUTO = {"embedding": "embeddings", "text": "wordllama", "table": "tabular", "image": "hog"}
@@ -217,7 +217,7 @@ def _validated(model: type[Params], spec: EncoderSpec) -> Params:
         return model.model_validate_json(canonical_json(spec.params))
     except ValidationError as error:
         raise EncoderMismatch(
-            f"the probe's encoder {spec.name!r} has parameters that this proxyset cannot use: {_first(error)}"
+            f"the probe's encoder {spec.name!r} has parameters that this proxyset cannot use: {first_problem(error)}"
         ) from None
 
 
@@ -230,13 +230,7 @@ def _options(model: type[Params], name: str, rest: str) -> Params:
         return model.model_validate_strings({key.strip(): value.strip() for key, _, value in pairs})
     except ValidationError as error:
         known = ", ".join(model.model_fields)
-        raise InvalidInput(f"encoder {name!r}: {_first(error)}; its options are {known}") from None
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+        raise InvalidInput(f"encoder {name!r}: {first_problem(error)}; its options are {known}") from None
 
 
 def _batches(source: Readable) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.encoders.onnx_recipe import Preprocessing, read
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import InvalidData, InvalidInput, first_problem
 
 CONFIGURATION = (
     "config.json",
@@ -219,9 +219,7 @@ def picture_steps(folder: Path, layout: Literal["NCHW", "NHWC"], dtype: str) -> 
     try:
         return Preprocessing.model_validate_json(json.dumps(found))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidData(f"{at}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InvalidData(f"{at}: {first_problem(error, 'the file')}") from None
 
 
 def picture_pooling(folder: Path) -> HubPooling | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from proxyset.encoders import selftest
 from proxyset.encoders.images import Framing
-from proxyset.errors import InvalidData
+from proxyset.errors import InvalidData, first_problem
 
 MODEL = "model.onnx"
 RECIPE = "encoder.json"
@@ -133,10 +133,7 @@ def read_recipe(folder: Path) -> Recipe:
     try:
         return Recipe.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidData(f"{folder / RECIPE}: {where}: {message}") from None
+        raise InvalidData(f"{folder / RECIPE}: {first_problem(error, 'the file')}") from None
 
 
 def read(path: Path, limit: int) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +19,7 @@ from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule
-from proxyset.errors import ArtifactError, InvalidInput, TransportError
+from proxyset.errors import ArtifactError, InvalidInput, TransportError, first_problem
 from proxyset.flower import messages
 from proxyset.server.single import check_release
 from proxyset.wire.probe import Dtype, Probe
@@ -32,40 +33,46 @@ log = logging.getLogger("flwr.proxyset")  # under Flower's own logger, so that i
 _POLL_SECONDS = 0.5
 
 
-class Campaign(BaseModel):
-    """What is asked, and what becomes of it.
+class Run(BaseModel):
+    """A run's configuration.
 
     Attributes:
-        index, out: folders, on the machine that runs the ServerApp.
-        releases: folder in which releases are kept; `out` with ".releases" when empty.
+        out: new folder of the proxy set, on the machine that runs the ServerApp.
         nodes: how many must be connected before any is asked.
         timeout: seconds for nodes to connect and to answer; who is later is not counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    index: Path
     out: Path
-    budget: int = Field(ge=1)
-    releases: str = ""
     nodes: int = Field(default=1, ge=1)
     timeout: float = Field(default=3600.0, gt=0)
+
+    @classmethod
+    def of_run(cls, configuration: Mapping[str, object]) -> Self:
+        """Raises InvalidInput when the run's configuration is not this."""
+        try:
+            return cls.model_validate(dict(configuration))
+        except ValidationError as error:
+            raise InvalidInput(f"the run's configuration: {first_problem(error)}") from None
+
+
+class Campaign(Run):
+    """What is asked, and what becomes of it.
+
+    Attributes:
+        index: folder, on the same machine.
+        releases: folder in which releases are kept; `out` with ".releases" when empty.
+    """
+
+    index: Path
+    budget: int = Field(ge=1)
+    releases: str = ""
     dtype: Dtype = "float16"
     strategy: str = DEFAULT_STRATEGY
     seed: int = 0
     combine: Rule = DEFAULT_RULE
     max_weight: float = Field(default=MAX_WEIGHT, alias="max-weight")
-
-    @classmethod
-    def of_run(cls, configuration: Mapping[str, object]) -> Campaign:
-        """Raises InvalidInput when the run's configuration is not a campaign."""
-        try:
-            return cls.model_validate(dict(configuration))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(
-                f"the run's configuration: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            ) from None
 
 
 @dataclass(frozen=True)

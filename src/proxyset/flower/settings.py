@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from proxyset.client.calibration import Adjacency, Unit
 from proxyset.client.terms import Terms
-from proxyset.errors import InvalidInput
+from proxyset.errors import InvalidInput, first_problem
 
 VARIABLE = "PROXYSET_FLOWER_SETTINGS"
 
@@ -80,8 +80,7 @@ class NodeSettings(BaseModel):
         except tomllib.TOMLDecodeError as error:
             raise InvalidInput(f"{path} is not TOML: {error}") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise InvalidInput(f"{path}: {first_problem(error)}") from None
         here = path.resolve().parent
         ledger = None if found.ledger is None else here / found.ledger
         return found.model_copy(update={"data": here / found.data, "ledger": ledger})

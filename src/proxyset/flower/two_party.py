@@ -9,15 +9,12 @@ where: state, campaign, out, nodes, timeout.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from proxyset.cloud.proxy_set import ProxySet
-from proxyset.errors import ArtifactError, InvalidInput, StateError, TransportError
+from proxyset.errors import ArtifactError, StateError, TransportError
 from proxyset.flower import messages
-from proxyset.flower.server_app import connected, log, replies
+from proxyset.flower.server_app import Run, connected, log, replies
 from proxyset.server import campaigns
 from proxyset.server.records import Outcome
 from proxyset.server.state import State
@@ -34,33 +31,15 @@ from flwr.serverapp import Grid, ServerApp  # isort: skip
 app = ServerApp()
 
 
-class Carried(BaseModel):
+class Carried(Run):
     """Which campaign is carried.
 
     Attributes:
         state: the server's state, a folder on the machine that runs the ServerApp.
-        out: new folder of the proxy set.
-        nodes, timeout: as of `server_app.Campaign`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: Path
     campaign: str
-    out: Path
-    nodes: int = Field(default=1, ge=1)
-    timeout: float = Field(default=3600.0, gt=0)
-
-    @classmethod
-    def of_run(cls, configuration: Mapping[str, object]) -> Carried:
-        """Raises InvalidInput when the run's configuration is not this."""
-        try:
-            return cls.model_validate(dict(configuration))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(
-                f"the run's configuration: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            ) from None
 
 
 @app.main()

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset import atomic
-from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidData, InvalidInput, first_problem
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.labels import Answer
 from proxyset.sources.columns import json_object, look_up
@@ -67,9 +67,7 @@ def origin_of(path: str | os.PathLike[str]) -> Origin | None:
     try:
         found = Origin.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"{place} is damaged or of another version: {where}: {first['msg']}") from None
+        raise ArtifactError(f"{place} is damaged or of another version: {first_problem(error)}") from None
     with reading(Path(path)):
         if fingerprint(Path(path).read_bytes()) != found.sha256:
             raise ArtifactError(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_recipe import Preprocessing
-from proxyset.errors import InvalidData
+from proxyset.errors import InvalidData, first_problem
 from proxyset.fingerprint import fingerprint
 from proxyset.train.export import with_lineage
 from proxyset.train.onnx_model import OnnxModel
@@ -81,10 +81,7 @@ def _input(model: OnnxModel) -> Pictures | Features:
         ready = EncoderSpec(name="embeddings", dim=model.shape[0])
         spec = EncoderSpec.model_validate(about.encoder) if about.encoder else ready
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidData(
-            f"the model's metadata is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
+        raise InvalidData(f"the model's metadata is damaged: {first_problem(error)}") from None
     if spec.dim != model.shape[0]:
         raise InvalidData(
             f"the model takes {model.shape[0]} features; its encoder {spec.name} makes {spec.dim}"

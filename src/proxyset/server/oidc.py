@@ -31,7 +31,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import InvalidInput, MissingExtra, Refused, TransportError
+from proxyset.errors import InvalidInput, MissingExtra, Refused, TransportError, first_problem
 from proxyset.printable import shortened
 from proxyset.server.records import OIDC, Operator, check_name, check_scope, now
 from proxyset.transport.request import request
@@ -64,8 +64,7 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise InvalidInput(f"{file}: {first_problem(error)}") from None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{file} cannot be read: {error}") from None
         for scope in (scope for held in settings.rights.values() for scope in held):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from proxyset.errors import InvalidInput, TransportError
+from proxyset.errors import InvalidInput, TransportError, first_problem
 from proxyset.transport.request import ANSWER_LIMIT, request
 from proxyset.wire.campaign import (
     OFFERS_LIMIT,
@@ -122,9 +122,7 @@ def _parsed(kind: type[Message], data: bytes) -> Message:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise TransportError(f"the server's answer makes no sense: {where}: {first['msg']}") from None
+        raise TransportError(f"the server's answer makes no sense: {first_problem(error)}") from None
 
 
 def _is_this_machine(host: str) -> bool:

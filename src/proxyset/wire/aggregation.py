@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Tensors, pack, unpack
 from proxyset.wire.report import ID_BYTES, PUBLIC_BYTES, SEALED_BYTES
@@ -162,10 +162,7 @@ class Opening(BaseModel):
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ArtifactError(
-                f"this is not an opening: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            ) from None
+            raise ArtifactError(f"this is not an opening: {first_problem(error)}") from None
 
 
 class _OpenedHeader(BaseModel):

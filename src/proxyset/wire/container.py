@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json
 
 Header = TypeVar("Header", bound=BaseModel)
@@ -84,9 +84,7 @@ def unpack(data: bytes, header_type: type[Header], what: str, limit: int) -> tup
     try:
         return header_type.model_validate_json(text), tensors
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"this {what} has an invalid header: {where}: {first['msg']}") from None
+        raise ArtifactError(f"this {what} has an invalid header: {first_problem(error)}") from None
 
 
 def schema_of(data: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, first_problem
 from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.receipt import Receipt
@@ -173,10 +173,8 @@ class Lineage(BaseModel):
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
             raise ArtifactError(
-                f"the lineage in {where} is damaged or of another version: {place}: {first['msg']}"
+                f"the lineage in {where} is damaged or of another version: {first_problem(error)}"
             ) from None
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
@@ -92,10 +92,7 @@ class Receipt:
         try:
             signed = _Signed.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ArtifactError(
-                f"this is not a receipt: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            ) from None
+            raise ArtifactError(f"this is not a receipt: {first_problem(error)}") from None
         if key is not None and key != signed.claim.key:
             raise ArtifactError(f"this receipt was signed by {signed.claim.key}, not by {key}")
         verify(signed.claim.key, signed.signature, _message(signed.claim), "receipt")

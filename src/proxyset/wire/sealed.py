@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.errors import ArtifactError
+from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json, fingerprint
 
 HEADER_LIMIT = 8 << 20
@@ -59,14 +59,13 @@ def parsed(form: type[Part], data: bytes, what: str) -> Part:
         return form.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         if first["loc"][-1:] == ("schema_version",):
             raise ArtifactError(
                 f"this {what} has schema {first['input']!r}, this proxyset reads {first.get('ctx', {}).get('expected')}: use equal "
                 "versions"
             ) from None
         raise ArtifactError(
-            f"this is not {_a(what)}, or it is damaged: {where or 'its header'}: {first['msg']}"
+            f"this is not {_a(what)}, or it is damaged: {first_problem(error, 'its header')}"
         ) from None
 
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select import STRATEGIES
-from proxyset.errors import InvalidInput, Refused, UnknownName
+from proxyset.errors import InvalidInput, Refused, UnknownName, first_problem
 from proxyset.page.part import ROWS, Part, part_of
 from proxyset.page.site import Confirmation, Site, View, Visit
 from proxyset.page.wording import in_words
@@ -297,8 +297,7 @@ class Desk:
             )
             ends = datetime.fromisoformat(deadline).replace(tzinfo=UTC) if deadline else None
         except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'ε'}: {first['msg']}") from None
+            raise InvalidInput(first_problem(error, "ε")) from None
         except ValueError:
             raise InvalidInput(f"the deadline {deadline!r} is not a time") from None
         campaign = campaigns.create(

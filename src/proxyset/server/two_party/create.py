@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset.cloud.index import Index
-from proxyset.errors import InvalidInput, StateError, TransportError, UnknownName
+from proxyset.errors import InvalidInput, StateError, TransportError, UnknownName, first_problem
 from proxyset.server import campaigns
 from proxyset.server.records import Campaign
 from proxyset.server.state import State
@@ -103,8 +103,7 @@ def create(state: State, id: str, index: Index, ask: Ask, agreed: Agreement, **o
                 nonce=secrets.token_hex(32),
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{'.'.join(map(str, first['loc'])) or 'task'}: {first['msg']}") from None
+            raise InvalidInput(first_problem(error, "task")) from None
         if task.privacy.unit == "record" and not task.per_cluster:
             raise InvalidInput(
                 f"a report of at most {task.most} votes has none for each of {task.clusters} clusters: allow "
