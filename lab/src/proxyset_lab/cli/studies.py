@@ -113,6 +113,14 @@ def left_out(
             help="Data set; may be repeated. The seven of the benchmark by default.", show_default=False
         ),
     ] = None,
+    counted: Annotated[
+        Path | None,
+        typer.Option(
+            help="Page that this command wrote before: it is written again as it is.",
+            dir_okay=False,
+            exists=True,
+        ),
+    ] = None,
     to: To = None,
 ) -> None:
     """How many items each data set loses to splits by group, and as near-duplicates.
@@ -121,6 +129,9 @@ def left_out(
     """
     from proxyset_lab.left_out import page
 
+    if counted is not None:
+        _write(counted.read_text(encoding="utf-8"), to)
+        return
     names = data or ["digits", "iconnet", "sentiment", "flights", "letters", "options", "flights-to"]
     _write(page(names), to)
 
