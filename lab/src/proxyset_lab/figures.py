@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +15,8 @@ from proxyset_lab.summary import Line
 from proxyset_lab.tables import caption, method_name
 
 _WIDTH, _HEIGHT = 520, 320
-_SHORT = 36  # characters of a name that has room beside another
+_SHORT = 30  # characters of a name that has room beside another
+_LONGEST = 64  # of a line of the title
 _ZERO = 2.5  # zero is drawn where the smallest share divided by this would be
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 46
 _COLOURS = (
@@ -110,13 +112,19 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
     beside = 1 if any(len(one.name) > _SHORT for one in curves) else 2  # names of the legend in a line
     height = _HEIGHT + 16 * math.ceil(len(curves) / beside)
 
+    said = textwrap.wrap(title, _LONGEST)
+    top = _TOP + 15 * (len(said) - 1)
+
     def x(at: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log((at or start) / start) / span)
 
     def y(score: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (100 * score - low) / (high - low)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - top - _BOTTOM) * (100 * score - low) / (high - low)
 
-    parts = [f'<text x="{_LEFT}" y="16" font-weight="600">{escape(title)}</text>']
+    parts = [
+        f'<text x="{_LEFT}" y="{16 + 15 * number}" font-weight="600">{escape(line)}</text>'
+        for number, line in enumerate(said)
+    ]
     for tick in range(low, high + 1, step):
         at = y(tick / 100)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,13 +44,8 @@ def open_npy(path: Path) -> NDArray[Any]:
             raise InvalidData(
                 f"{path} is not a .npy file: it does not begin as one; write it with numpy.save"
             )
-    try:
-        with reading(path):
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except InvalidData:
-        raise
-    except _DAMAGE as error:
-        raise InvalidData(f"{path} is cut short, damaged or not an array of numbers: {error}") from error
+    with _loading(path, "is cut short, damaged or not an array of numbers"):
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     _check(array, path)
     return array
 
@@ -62,15 +58,21 @@ def open_array(path: Place) -> NDArray[Any] | RemoteArray:
     """
     if isinstance(path, Path):
         return open_npy(path)
+    with _loading(path, "is no .npy file that can be read from a URL"):
+        array = RemoteArray.open(path)
+    _check(array, path)
+    return array
+
+
+@contextmanager
+def _loading(path: Place, otherwise: str) -> Iterator[None]:
     try:
         with reading(path):
-            array = RemoteArray.open(path)
+            yield
     except InvalidData:
         raise
     except _DAMAGE as error:
-        raise InvalidData(f"{path} is no .npy file that can be read from a URL: {error}") from error
-    _check(array, path)
-    return array
+        raise InvalidData(f"{path} {otherwise}: {error}") from error
 
 
 def _check(array: NDArray[Any] | RemoteArray, path: Place) -> None:
