@@ -34,3 +34,9 @@ def test_a_long_title_is_not_cut_off():
     drawn = draw(title, "x", [Curve("ecos", [(1.0, Spread(0.5, 0.1)), (2.0, Spread(0.6, 0.1))])])
     lines = re.findall(r'font-weight="600">([^<]*)', drawn)
     assert " ".join(lines) == title and max(map(len, lines)) <= 64
+
+
+def test_equal_scores_are_equally_high():
+    points = [(1.0, Spread(0.5, 0.1)), (2.0, Spread(0.6, 0.1))]
+    drawn = draw("title", "x", [Curve(name, points) for name in ("random", "ecos", "k-center")])
+    assert len(set(re.findall(r'points="([^"]*)"', drawn))) == 1

@@ -113,13 +113,13 @@ def draw(title: str, label: str, curves: Sequence[Curve]) -> str:
     height = _HEIGHT + 16 * math.ceil(len(curves) / beside)
 
     said = textwrap.wrap(title, _LONGEST)
-    top = _TOP + 15 * (len(said) - 1)
+    above = _TOP + 15 * (len(said) - 1)
 
     def x(at: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (math.log((at or start) / start) / span)
 
     def y(score: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - top - _BOTTOM) * (100 * score - low) / (high - low)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - above - _BOTTOM) * (100 * score - low) / (high - low)
 
     parts = [
         f'<text x="{_LEFT}" y="{16 + 15 * number}" font-weight="600">{escape(line)}</text>'
