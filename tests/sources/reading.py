@@ -6,7 +6,7 @@ import tarfile
 
 import numpy as np
 
-from proxyset.sources import fetch
+from proxyset.sources import fetch, open_source
 
 
 def shard_by_shard(source):
@@ -34,6 +34,22 @@ def everything(source):
     items = [item for part in parts for item in part[1]]
     columns = {name: [value for part in parts for value in part[2][name]] for name in parts[0][2]}
     return ids, items, columns
+
+
+def plan(path, items):
+    """The only shard of the source at `path`, which shall have at most `items` items."""
+    (shard,) = open_source(path, shard_size=items).shards()
+    return shard
+
+
+def read_through(path, items):
+    """Read every batch of the source at `path`, one after the other, and hold none."""
+    source, count = open_source(path, shard_size=items), 0
+    for shard in source.shards():
+        for batch in source.read(shard):
+            count += len(batch.items)
+            del batch
+    assert count == items
 
 
 def fetched(source, chosen):

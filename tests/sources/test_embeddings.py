@@ -1,5 +1,4 @@
 import io
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +9,8 @@ from proxyset.errors import InvalidData
 from proxyset.sources import fetch, open_source
 from proxyset.sources.embeddings import open_npy
 
-from .reading import everything, fetched
+from ..peak import peak_bytes
+from .reading import everything, fetched, read_through
 
 
 def npy(array, **options):
@@ -119,15 +119,4 @@ def test_memory_is_that_of_a_batch(tmp_path):
     """400 MB on disk (a hole), 64 MiB at a time at most."""
     array = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(100_000, 1000))
     del array
-    source = open_source(tmp_path / "x.npy")
-    tracemalloc.start()
-    count = 0
-    for shard in source.shards():
-        for batch in source.read(shard):
-            assert batch.items.nbytes <= 1 << 26
-            count += len(batch.items)
-            del batch
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert count == 100_000
-    assert peak < 150e6
+    assert peak_bytes(read_through, tmp_path / "x.npy", 100_000) < 150e6

@@ -1,6 +1,5 @@
 import csv
 import json
-import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,7 +10,8 @@ from proxyset.sources import fetch, open_source
 from proxyset.sources.delimited import read_header
 from proxyset.sources.lines import MAX_LINE_BYTES
 
-from .reading import everything, fetched
+from ..peak import peak_bytes
+from .reading import everything, fetched, plan, read_through
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
 EMPTY = {"label": None, "source": None, "uri": None, "licence": None}
@@ -197,15 +197,8 @@ def test_memory_is_that_of_a_batch(tmp_path):
     with path.open("w") as file:
         for row in range(50_000):
             file.write(json.dumps({"id": str(row), "text": "x" * 1000}) + "\n")
-    source = open_source(path, shard_size=50_000)
-    tracemalloc.start()
-    (shard,) = source.shards()
-    planned = tracemalloc.get_traced_memory()[1]
-    assert sum(len(batch.ids) for batch in source.read(shard)) == 50_000
-    read = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert planned < 2e6
-    assert read < 45e6
+    assert peak_bytes(plan, path, 50_000) < 2e6
+    assert peak_bytes(read_through, path, 50_000) < 45e6
 
 
 @pytest.mark.parametrize(

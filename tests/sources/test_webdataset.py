@@ -1,7 +1,6 @@
 import io
 import json
 import tarfile
-import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 from proxyset.errors import InvalidData
 from proxyset.sources import fetch, open_source
 
-from .reading import everything, fetched
+from ..peak import peak_bytes
+from .reading import everything, fetched, read_through
 
 
 def write(path, samples, mode="w"):
@@ -196,13 +196,7 @@ def test_a_forged_size_does_not_fill_the_memory(tmp_path):
 def test_memory_is_that_of_a_batch(tmp_path):
     """8,000 images of 10 kB in one tar: a batch has 1,024 of them, and two are alive at a time."""
     path = write(tmp_path / "x.tar", [(f"{row:05}.png", b"x" * 10_000) for row in range(8000)])
-    source = open_source(path)
-    (shard,) = source.shards()
-    tracemalloc.start()
-    assert sum(len(batch.ids) for batch in source.read(shard)) == 8000
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 30e6
+    assert peak_bytes(read_through, path, 8000) < 30e6
 
 
 @settings(max_examples=200, deadline=None)
