@@ -26,10 +26,11 @@ def die_at(number):
             asked += 1
             if asked == number and number % 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-            found = function(*arguments, **named)
-            if asked == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return found
+            try:
+                return function(*arguments, **named)
+            finally:  # also of an object that is not there
+                if asked == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return call
 
