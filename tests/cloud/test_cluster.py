@@ -126,7 +126,7 @@ MAPS = [
 
 @pytest.mark.parametrize(("stage", "strategy"), MAPS[:2])
 def test_a_worker_killed_in_a_selection_changes_no_byte(parts, monkeypatch, stage, strategy):
-    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 300)
+    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 1500)
     index = built(parts, "index")
     whole = selected(index, parts / "whole", strategy=strategy)
     flag = parts / "flag"
@@ -145,7 +145,7 @@ def test_a_node_of_three_killed_changes_no_byte(parts, monkeypatch, stage, strat
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 300)
+    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 1500)
     whole = selected(built(parts, "whole"), parts / "whole-set", curation=ASKED, strategy=strategy)
     places = [str(Path(__file__).parents[2]), str(Path(proxyset.__file__).parents[1])]
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})

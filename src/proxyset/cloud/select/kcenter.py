@@ -163,6 +163,8 @@ class _Traversal:
         self._centres = centres
         self._norms = np.empty(n, np.float32)
         self._largest = self._rounding = 0.0
+        # by how much a distance may be below what a product gives; `begin` takes it for nothing, as results do that were published
+        self._doubt = 0.0
         self._bounds = np.empty(n)  # ≥ weight · squared distance to the centres met; −1 once picked
         self._exact = np.zeros(n, bool)  # where the bound is that distance
         self._met = np.ones(n, np.int32)  # how many centres, in order, the bound accounts for
@@ -185,6 +187,7 @@ class _Traversal:
     def resume(self, squared: NDArray[np.float64]) -> None:
         """Norms, and distances that are known."""
         self._measure(None)
+        self._doubt = 2 * self._rounding
         self._bounds[:] = squared
         self._exact[:] = True
         self._met[:] = self._centres.count
@@ -261,9 +264,9 @@ class _Traversal:
                 distances += np.float32(self._rounding)
             if weights is not None:
                 distances = distances * weights
-            lower = np.flatnonzero(distances < bounds)
-            bounds[lower] = np.maximum(distances[lower], 0)
-            exact[lower] = fine
+            close = np.flatnonzero(distances < bounds + (0.0 if fine else self._doubt))
+            bounds[close] = np.minimum(bounds[close], np.maximum(distances[close], 0))
+            exact[close] = fine & (exact[close] | (not self._doubt))
             bounds[best] = -1
         self._bounds[active], self._exact[active] = bounds, exact
         self._met[active] = self._centres.count
@@ -289,7 +292,8 @@ class _Traversal:
             if self._weights is not None:
                 distances *= self._weights[rows]
             bounds = self._bounds[rows]
-            self._exact[rows] &= bounds <= distances
+            # up to twice the rounding below such a bound may be a distance that is shorter
+            self._exact[rows] &= bounds <= distances - self._doubt
             bounds = np.minimum(bounds, distances)
             self._bounds[rows], self._met[rows] = bounds, stop
             met, above = stop, bounds > threshold

@@ -1,11 +1,11 @@
 """Exact greedy k-center of a pool that is not in memory: the farthest rows of every part, then greedy among those.
 
-In a round every part looks at its rows once and returns those that are farthest from the centres so far. Greedy goes on among what all
-parts returned until the next pick might be a row that was not (`kcenter.go_on`); then comes the next round. So the picks, and
+In a round every part looks at its rows once and returns those that are farthest from the centres so far. Greedy goes on among what
+all parts returned until the next pick might be a row that was not (`kcenter.go_on`); then comes the next round. So the picks, and
 their order, are those of `farthest_first` over all rows, whatever the parts are and wherever they are looked at.
 
 Held are the rows of a round, at most 128 MiB or as many as are wanted, and the centres. What a row's distance was in the round
-before lies in a scratch file, in two bytes a row: a row that was nearer then than those that are returned now is not compared again.
+before lies in a scratch file, in two bytes a row: a row that was nearer then than what is returned now meets no centre again.
 """
 
 from __future__ import annotations
@@ -58,20 +58,17 @@ def farthest_of_parts(
                 let_go(bounds)
                 returned[number] = found
             file.flush()
-            farthest = [returned[number].rows for number in sorted(returned)]
             floor, row = max(
                 (found.last for found in returned.values() if found.last is not None), default=(-1.0, -n)
             )
-            kept = [
-                rows.at(np.flatnonzero((rows.keys > floor) | ((rows.keys == floor) & (rows.rows <= -row))))
-                for rows in farthest
-            ]
-            useful = np.array([len(rows.rows) for rows in kept])
+            kept = [returned.pop(number).down_to(floor, -row) for number in sorted(returned)]
+            useful = np.array([len(some.rows) for some in kept])
             # half goes where the farthest rows were, should a pool be in an order
             wanted = (shares + useful / useful.sum()) / 2
-            rows, Z = (np.concatenate(column) for column in zip(*((k.rows, k.Z) for k in kept), strict=True))
-            squared = np.concatenate([k.keys for k in kept])
-            del farthest, kept, returned
+            rows = np.concatenate([some.rows for some in kept])
+            squared = np.concatenate([some.keys for some in kept])
+            Z = np.concatenate([some.Z for some in kept])
+            del kept
             new, more = go_on(
                 Z,
                 min(count - len(picks), len(rows)),
@@ -81,7 +78,8 @@ def farthest_of_parts(
                 place=int(np.searchsorted(rows, -row)),
             )
             picks, gaps = np.concatenate([picks, rows[new]]), np.concatenate([gaps, more])
-            centres = np.concatenate([centres, Z[new[more > 0]]])  # what lies on a centre brings nothing nearer
+            # what lies on a centre brings nothing nearer
+            centres = np.concatenate([centres, Z[new[more > 0]]])
     return picks, gaps
 
 
@@ -98,6 +96,11 @@ class _Farthest:
     rows: Drawn
     last: tuple[float, int] | None
     bounds: NDArray[np.float16]
+
+    def down_to(self, floor: float, row: int) -> Drawn:
+        """Those that are farther, squared, than `floor`, or as far and no later than a row."""
+        keys = self.rows.keys
+        return self.rows.at(np.flatnonzero((keys > floor) | ((keys == floor) & (self.rows.rows <= row))))
 
 
 def _farthest(
@@ -138,7 +141,7 @@ def _lowered(
     rows: NDArray[np.intp],
     least: float,
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Lower the bounds of some rows of X, each until it falls to `least`; the rows that stay above it, then with their distances."""
+    """Lower the bounds of some rows of X, each until it falls to `least`; the rows that stay above, which get their distances."""
     points = centres.centred(X[rows])
     norms = np.einsum("ij,ij->i", points[:, :-1], points[:, :-1])
     rounding = centres.rounding(norms)
