@@ -129,8 +129,9 @@ class Centres:
         self, met: int, stop: int, points: NDArray[np.float32], norms: NDArray[np.float32], rounding: float
     ) -> NDArray[np.float64]:
         """(m,) no less than the squared distances of centred points to the nearest of some centres."""
-        nearest = (self.products[met:stop] @ points.T).min(axis=0)
-        return np.maximum(nearest + norms, 0).astype(np.float64) + rounding
+        nearest: NDArray[np.float32] = (self.products[met:stop] @ points.T).min(axis=0)
+        bounds: NDArray[np.float64] = np.maximum(nearest + norms, 0).astype(np.float64) + rounding
+        return bounds
 
     def squared(
         self, X: NDArray[np.float32], points: NDArray[np.float32], rounding: float
