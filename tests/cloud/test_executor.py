@@ -167,10 +167,10 @@ def test_an_address_where_no_cluster_is_fails_at_once(address):
 @pytest.mark.slow
 def test_an_address_where_something_else_listens_fails(monkeypatch):
     pytest.importorskip("ray")
-    monkeypatch.setattr(executor_module, "_PATIENCE", 5)
+    monkeypatch.setattr(executor_module, "_PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as other:  # takes connections and says nothing
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 5 seconds"):
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 2 seconds"):
             list(RayExecutor(address).run(square, [1]))
 
 

@@ -35,10 +35,13 @@ pytestmark = [
 SCRIPT = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 COUNT = 40
 KINDS = ("text", "table-csv", "table-parquet", "embedding")
-# what a table was read from is nothing that a page knows
-SHOWN_IN_THE_SUITE = [
-    pytest.param(kind, marks=pytest.mark.thorough if kind == "table-csv" else ()) for kind in KINDS
-]
+
+
+def shown(*kinds):
+    """Parameters: these kinds in the suite, all others by `make thorough`."""
+    return [pytest.param(kind, marks=() if kind in kinds else pytest.mark.thorough) for kind in KINDS]
+
+
 SHOWN = {  # what a gallery must show of some item of a pool
     "text": SCRIPT,
     "table-csv": f"colour: {SCRIPT}",
@@ -141,7 +144,8 @@ def look(tab):
     return violations(tab)
 
 
-@pytest.mark.parametrize("kind", SHOWN_IN_THE_SUITE)
+# what a table was read from is nothing that a page knows
+@pytest.mark.parametrize("kind", shown("text", "table-parquet", "embedding"))
 def test_the_operators_page(cloud, tab, kind):
     url, token, state = cloud
     tab.goto(f"{url}/login")
@@ -168,7 +172,8 @@ def test_the_operators_page(cloud, tab, kind):
     assert found == []
 
 
-@pytest.mark.parametrize("kind", SHOWN_IN_THE_SUITE)
+# the owner sees texts, or names alone
+@pytest.mark.parametrize("kind", shown("text", "table-parquet"))
 def test_the_owners_page(indexes, tab, kind, tmp_path):
     index, private = indexes[kind]
     ledger = Ledger.open(tmp_path / "ledger", cap=Cap(4))
@@ -201,7 +206,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
     assert found == []
 
 
-@pytest.mark.parametrize("kind", SHOWN_IN_THE_SUITE)
+@pytest.mark.parametrize("kind", shown("text", "embedding"))
 def test_questions_about_labels(indexes, tab, kind, tmp_path):
     index, private = indexes[kind]
     ledger = Ledger.open(tmp_path / "ledger", cap=Cap(4))

@@ -199,6 +199,7 @@ def test_simulation(fleet, environment):
     assert share_of_the_wanted(proxy) > 0.6
 
 
+@pytest.mark.thorough  # test_two_party.py runs the same apps in one process
 def test_two_parties_in_simulation(fleet, environment):
     """Flower's engine carries the reports of three nodes that accept two-party sums; the fourth does not."""
     folder, index = fleet

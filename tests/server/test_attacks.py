@@ -26,6 +26,12 @@ from tests.server.running import GENEROUS, begin
 HASTY = replace(GENEROUS, body_seconds=0.5, head_seconds=0.5)
 
 
+@pytest.fixture
+def place(tmp_path):
+    """One kind of database: what strangers do to a connection ends before any."""
+    return tmp_path / "state"
+
+
 @contextlib.contextmanager
 def running(state, limits=HASTY, host="127.0.0.1", tls=None, proxies=""):
     """URL and server of a state with its page."""
@@ -172,7 +178,7 @@ def test_what_a_connection_held_is_let_go_at_once(state, tmp_path):
         gc.disable()
         try:
             before = held()
-            for _ in range(5):
+            for _ in range(3):
                 with line(url) as silent:
                     answer_of(silent)
                 with line(url) as nonsense:
