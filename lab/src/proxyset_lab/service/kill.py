@@ -73,7 +73,10 @@ def kill_again_and_again(times: int, seconds: float = 1.5, clients: int = 200, s
         servers: 1 is a server on SQLite, without TLS. More are behind nginx, with TLS, on one PostgreSQL, which is killed too.
     """
     tally, over = Tally(), Event()
-    with tempfile.TemporaryDirectory() as folder, _standing(Path(folder), clients, servers, 10 + 2 * times) as stand:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _standing(Path(folder), clients, servers, 10 + 2 * times) as stand,
+    ):
         with ThreadPoolExecutor(clients) as threads:
             agents = [threads.submit(stand.agent, number, tally, over) for number in range(clients)]
             try:
