@@ -14,7 +14,7 @@ import pytest
 
 from proxyset import atomic
 from proxyset.cli import main
-from proxyset.errors import DiskFull
+from proxyset.errors import DiskFull, InvalidInput
 from proxyset.server.state import State
 from tests.watching import open_to_others, watched
 
@@ -195,3 +195,12 @@ def test_the_umask_is_never_touched(tmp_path):
         with atomic.new_folder(tmp_path / "made"):
             pass
     assert "umask" not in seen
+
+
+def test_a_url_never_becomes_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match="a URL was given"):
+        atomic.write_bytes("s3://bucket/place/file", b"")
+    with pytest.raises(InvalidInput, match="a URL was given"), atomic.new_folder("s3://bucket/place"):
+        pass
+    assert not list(tmp_path.iterdir())

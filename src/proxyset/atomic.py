@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxyset.errors import DiskFull
+from proxyset.errors import DiskFull, InvalidInput
 
 SECRET = (
     0o600  # of files that are nobody's but the owner's; folders made for them can be entered by nobody else
 )
 _ORDINARY = 0o666
+_PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]+:")  # what pathlib leaves of a URL's beginning
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -103,8 +105,16 @@ def check_new(path: str | os.PathLike[str]) -> None:
 
 
 def make_folder(path: Path, mode: int = _ORDINARY) -> None:
-    """Make a folder for files of this mode, and those that are missing on the way; one that is there stays as it is."""
+    """Make a folder for files of this mode, and those that are missing on the way; one that is there stays as it is.
+
+    Raises:
+        InvalidInput: the path was made of a URL, and would begin with a folder such as "s3:".
+    """
     if not path.is_dir():
+        if _PROTOCOL.fullmatch(str(path)):
+            raise InvalidInput(
+                f"a file or folder of this machine is needed here, and a URL was given ({path}//…)"
+            )
         make_folder(path.parent, mode)
         path.mkdir(_enterable(mode), exist_ok=True)
 

@@ -3,7 +3,7 @@
 import pytest
 from typer.main import get_command
 
-from proxyset.cli import app
+from proxyset.cli import USAGE, app, run
 from proxyset.cli.names import MOVED, RENAMED, SECTIONS, current
 from proxyset_lab.cli.reference import children, counts
 
@@ -108,3 +108,30 @@ def test_there_is_not_much_more_to_learn_than_there_was():
     """Before this grouping: 20 entries on the first page, 68 commands, 487 options and arguments, 255 of them distinct."""
     now = counts()
     assert now["first page"] <= 18 and now["distinct options"] <= 300
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "answer probe --data pool --epsilon 1 --out release --ledger URL",
+        "answer probe --data pool --epsilon 1 --out URL",
+        "answer URL --data pool --epsilon 1 --out release",
+        "client predict URL --data pool --out predictions.csv",
+        "client predict model --data pool --out URL",
+        "client fetch-model m.model --out URL",
+        "client init --policy URL",
+        "model key URL",
+        "model sign model --key URL",
+        "train proxy --labels URL --out model",
+        "campaign create c --index URL --budget 1",
+        "server backup URL",
+        "label pull --url http://127.0.0.1 --project p --out URL",
+    ],
+)
+def test_what_lies_on_this_machine_is_never_a_url(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(command.replace("URL", "s3://bucket/place").split()) == USAGE
+    assert (
+        "s3://bucket/place is a URL; this takes a file or folder of this machine" in capsys.readouterr().err
+    )
+    assert not list(tmp_path.iterdir())

@@ -1,14 +1,18 @@
-"""Builds an index in a store and dies at a request: what tests/cloud/test_store.py runs.
+"""Runs a command that works in a store, and dies at a request: what the tests of stores run.
 
-Arguments: pool, place, and the numbers of the requests at which a build is killed, one build after another; odd ones before the
-request, even ones after it. Prints how each ended.
+Arguments: the numbers of the requests at which a run is killed, one run after another, separated by commas; odd ones before the
+request, even ones after it; then the command. Prints how each run ended.
 """
 
 import os
 import signal
 import sys
+from importlib import import_module
 
-from proxyset.cloud.build import build_index  # before the fork, and nothing of it is used here
+from proxyset.cli import run
+
+# imported before the fork, and nothing of it is used here
+USED = {"index": "proxyset.cloud.build", "train": "proxyset.jobs.training", "model": "proxyset.jobs.packing"}
 
 
 def die_at(number):
@@ -22,10 +26,11 @@ def die_at(number):
             asked += 1
             if asked == number and number % 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-            found = function(*arguments, **named)
-            if asked == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return found
+            try:
+                return function(*arguments, **named)
+            finally:  # also of an object that is not there
+                if asked == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return call
 
@@ -34,11 +39,12 @@ def die_at(number):
 
 
 if __name__ == "__main__":
-    pool, place, *numbers = sys.argv[1:]
-    for number in map(int, numbers):
+    numbers, *command = sys.argv[1:]
+    import_module(USED[command[0]])
+    for number in map(int, numbers.split(",")):
         child = os.fork()
         if not child:
             die_at(number)
-            build_index(pool, place, clusters=6)
-            os._exit(0)
+            sys.stdout = sys.stderr
+            os._exit(run(command))
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")

@@ -11,13 +11,13 @@ from typing import Annotated, Any, cast
 import typer
 from pydantic import ValidationError
 
-from proxyset import atomic
 from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.options import Adjacency, Json, MaxRecords, StateFolder, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
+from proxyset.cloud.store import new_folder, place, write_bytes
 from proxyset.encoders.kept import TRAVELLING
 from proxyset.errors import InvalidInput, StateError, first_problem
 from proxyset.server import campaigns, encoders
@@ -51,7 +51,7 @@ Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
-    index: Annotated[Path, typer.Option(help="Folder of the index.")],
+    index: Annotated[Path, typer.Option(help="Folder of the index, on this machine.")],
     budget: Annotated[int, typer.Option(help="Items of the proxy set.")],
     state: StateFolder = "state",
     purpose: Annotated[str, typer.Option(help="What to tell the owners, at most 500 characters.")] = "",
@@ -243,7 +243,7 @@ def close(name: Name, state: StateFolder = "state", json: Json = False) -> None:
 @app.command()
 def probe(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File of the probe.")],
+    out: Annotated[str, typer.Option(help="File of the probe, or its URL.")],
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -253,14 +253,14 @@ def probe(
     """
     book = State.open(state, create=False)
     data = book.probe(book.campaign(name).probe)
-    atomic.write_bytes(out, data)
+    write_bytes(place(out), data)
     emit({"probe": str(out), "bytes": len(data)}, f"{out}: {len(data):,} bytes", json)
 
 
 @app.command("import")
 def take_in(
     name: Name,
-    releases: Annotated[list[Path], typer.Argument(help="Files of releases.")],
+    releases: Annotated[list[str], typer.Argument(help="Files of releases, or URLs.")],
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -269,7 +269,7 @@ def take_in(
     Example: proxyset campaign import lung-ct stick/*.release
     """
     book = State.open(state, create=False)
-    files = [read_message(path, "release", RELEASE_LIMIT) for path in releases]
+    files = [read_message(place(path), "release", RELEASE_LIMIT) for path in releases]
     outcomes = campaigns.take_in(book, name, files)
     facts = {str(path): outcome.value for path, outcome in zip(releases, outcomes, strict=True)}
     emit({"releases": facts}, "\n".join(f"{path}: {outcome}" for path, outcome in facts.items()), json)
@@ -330,7 +330,7 @@ def select(
 @app.command()
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="New folder for the releases.")],
+    out: Annotated[str, typer.Option(help="New folder for the releases, or its URL.")],
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -340,7 +340,8 @@ def export(
     """
     book = State.open(state, create=False)
     answers = book.releases(book.campaign(name).id)
-    with atomic.new_folder(out) as folder:
+    last = [f"{answer.fingerprint}.safetensors" for answer in answers[-1:]]
+    with new_folder(place(out), *last) as folder:
         for answer in answers:
             path = folder / f"{answer.fingerprint}.safetensors"
             path.write_bytes(book.release(name, answer.fingerprint))
@@ -350,7 +351,9 @@ def export(
 @app.command("publish-model")
 def publish_model(
     name: Name,
-    model: Annotated[Path, typer.Argument(help="Signed model (proxyset model sign): file or folder.")],
+    model: Annotated[
+        str, typer.Argument(help="Signed model (proxyset model sign): file or folder, or its URL.")
+    ],
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -359,7 +362,8 @@ def publish_model(
     Example: proxyset campaign publish-model lung-ct detector.model
     """
     book = State.open(state, create=False)
-    published = book.publish_model(name, io.BytesIO(Model.open(model).to_bytes()), model.name)
+    where = place(model)
+    published = book.publish_model(name, io.BytesIO(Model.open(where).to_bytes()), where.name)
     facts = {"campaign": name, "sha256": published.sha256, "bytes": published.bytes}
     emit(facts, f"{model}: {published.bytes:,} bytes, SHA-256 {published.sha256}", json)
 
@@ -367,7 +371,7 @@ def publish_model(
 @app.command("publish-encoder")
 def publish_encoder(
     name: Name,
-    encoder: Annotated[Path, typer.Argument(help="Signed encoder (proxyset encoder pack).")],
+    encoder: Annotated[str, typer.Argument(help="Signed encoder (proxyset encoder pack), or its URL.")],
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -376,7 +380,7 @@ def publish_encoder(
     Example: proxyset campaign publish-encoder lung-ct minilm.encoder
     """
     book = State.open(state, create=False)
-    package = EncoderPackage.from_bytes(read_message(encoder, "encoder", PACKAGE_LIMIT))
+    package = EncoderPackage.from_bytes(read_message(place(encoder), "encoder", PACKAGE_LIMIT))
     file = encoders.publish_encoder(book, name, package)
     facts = {"campaign": name, "fingerprint": file.name, "bytes": file.stat().st_size, "key": package.key}
     emit(facts, f"{encoder}: offered to clients, {facts['bytes']:,} bytes", json)

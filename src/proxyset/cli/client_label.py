@@ -31,6 +31,7 @@ from proxyset.client.ledger import Ledger
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.cloud.store import place, write_bytes
 from proxyset.errors import InvalidInput
 from proxyset.jobs.label_files import Origin, write_labels
 from proxyset.jobs.labels import Answer
@@ -42,8 +43,8 @@ app = typer.Typer(no_args_is_help=True, help="Label public items with noisy vote
 
 def ask(
     proxy: options.ProxyFolder,
-    index: Annotated[Path, typer.Option(help="The index it was drawn from.")],
-    out: Annotated[Path, typer.Option(help="File of the questions.")],
+    index: Annotated[str, typer.Option(help="The index it was drawn from, or its URL.")],
+    out: Annotated[str, typer.Option(help="File of the questions, or its URL.")],
     classes: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +69,7 @@ def ask(
     asked = ask_labels(
         Index.open(index), ProxySet.open(proxy), classes=names, budget=budget, purpose=purpose, items=items
     )
-    atomic.write_bytes(out, asked.to_bytes())
+    write_bytes(place(out), asked.to_bytes())
     facts = {
         "questions": str(out),
         "fingerprint": asked.fingerprint,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,9 +19,9 @@ class PrecisionOption(StrEnum):
 def distill(
     proxy: options.ProxyFolder,
     teacher: Annotated[
-        Path, typer.Option(help="The teacher: an ONNX file that proxyset exported, or its folder.")
+        str, typer.Option(help="The teacher: an ONNX file that proxyset exported, its folder, or a URL.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the students; it must not exist.")],
+    out: Annotated[str, typer.Option(help="Folder for the students, or its URL; it must not exist.")],
     student: Annotated[
         str, typer.Option(help="auto takes the largest that fits; or cnn-8, cnn-16 …")
     ] = "auto",
@@ -36,7 +35,7 @@ def distill(
         PrecisionOption, typer.Option(help="Of the file that has to fit; both are written.")
     ] = PrecisionOption.int8,
     test: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Labeled public images to measure with; never private ones.", show_default=False),
     ] = None,
     steps: Annotated[int, typer.Option(help="Of the optimizer.", min=1)] = 2000,

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from proxyset import atomic
 from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.encoders import Encoder, load_encoder
@@ -70,9 +69,9 @@ def pack(
     key: Annotated[
         Path, typer.Option(help="File of the private key that signs models (proxyset model key).")
     ],
-    out: Annotated[Path, typer.Option(help="The one file to hand out.")],
+    out: Annotated[str, typer.Option(help="The one file to hand out, or its URL.")],
     index: Annotated[
-        Path | None, typer.Option(help="The index that was built with it.", show_default=False)
+        str | None, typer.Option(help="The index that was built with it, or its URL.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option(help="For people; the folder's name.", show_default=False)] = "",
     licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "",
@@ -85,11 +84,13 @@ def pack(
     """
     from proxyset.cloud.encoder_packing import pack_encoder
     from proxyset.cloud.index import Index
+    from proxyset.cloud.store import place, write_bytes
     from proxyset.wire.signing import read_key
 
+    target = place(out)
     asked = Index.open(index).manifest.encoder if index else None
     package = pack_encoder(spec, read_key(key), asked=asked, name=name, licence=licence, origin=origin)
-    atomic.write_bytes(out, package.to_bytes())
+    write_bytes(target, package.to_bytes())
     card = package.card
     facts = {"file": str(out), "key": package.key, "card": card.model_dump(mode="json")}
     words = f"{out}: {card.name}, {card.bytes:,} bytes, fingerprint {card.encoder.fingerprint}, signed by {package.key}"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from proxyset import atomic
 from proxyset.cli.options import IndexFolder, Json, ProxyFolder
 from proxyset.cli.output import emit, note, progress
 from proxyset.cloud.build import build_index
@@ -21,6 +19,7 @@ from proxyset.cloud.proxy_set import ProxySet, select
 from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
 from proxyset.cloud.select.weighted_neighbours import NEAR_DUPLICATE
+from proxyset.cloud.store import place, write_bytes
 from proxyset.encoders.onnx_session import CPU
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
@@ -141,7 +140,7 @@ def info(index: IndexFolder, json: Json = False) -> None:
 
 def probe(
     index: IndexFolder,
-    out: Annotated[Path, typer.Option(help="File of the probe.")],
+    out: Annotated[str, typer.Option(help="File of the probe, or its URL.")],
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
     purpose: Annotated[str, typer.Option(help="What to tell the owner, at most 500 characters.")] = "",
@@ -152,10 +151,11 @@ def probe(
 
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
+    target = place(out)
     made = Index.open(index).probe(
         dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
     )
-    atomic.write_bytes(out, made.to_bytes())
+    write_bytes(target, made.to_bytes())
     facts = {
         "probe": str(out),
         "fingerprint": made.fingerprint,
@@ -176,7 +176,7 @@ def select_command(
     out: Annotated[str, typer.Option(help="Folder of the proxy set, or its URL.")],
     budget: Annotated[int, typer.Option(help="Items to draw; at most the pool.")],
     releases: Annotated[
-        list[Path] | None, typer.Argument(help="Files of releases, or folders of *.safetensors.")
+        list[str] | None, typer.Argument(help="Files of releases, folders of *.safetensors, or URLs.")
     ] = None,
     strategy: Annotated[
         str, typer.Option(help=f"{', '.join(sorted(STRATEGIES.own))}, or module:Class.")
@@ -214,7 +214,7 @@ def select_command(
         ),
     ] = None,
     after: Annotated[
-        list[Path] | None, typer.Option(help="An earlier proxy set of this pool: choose what goes with it.")
+        list[str] | None, typer.Option(help="An earlier proxy set of this pool: choose what goes with it.")
     ] = None,
     apart_from: Annotated[
         list[str] | None,

@@ -113,8 +113,10 @@ def check_command(
     proxy: options.ProxyFolder,
     classes: Classes = "",
     index: Annotated[
-        Path | None,
-        typer.Option(help="The index it was drawn from: lists suspicious labels too.", show_default=False),
+        str | None,
+        typer.Option(
+            help="The index it was drawn from, or its URL: lists suspicious labels too.", show_default=False
+        ),
     ] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Fail where an item has no label.")] = False,
     json: options.Json = False,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from proxyset import atomic
 from proxyset.cli.options import Json, ProxyFolder
 from proxyset.cli.output import emit
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.cloud.store import place, write_bytes
 
 
 def look(
     proxy: ProxyFolder,
-    out: Annotated[Path, typer.Option(help="The page, one HTML file.")] = Path("look.html"),
+    out: Annotated[str, typer.Option(help="The page, one HTML file, or its URL.")] = "look.html",
     first: Annotated[int, typer.Option(help="Items to show, in order of rank.", min=1)] = 120,
     json: Json = False,
 ) -> None:
@@ -27,9 +26,10 @@ def look(
     """
     from proxyset.jobs.gallery import gallery
 
+    target = place(out)
     opened = ProxySet.open(proxy)
     page = gallery(opened, first).html.encode()
-    atomic.write_bytes(out, page)
+    write_bytes(target, page)
     shown = min(first, opened.card.items)
     facts = {"page": str(out), "bytes": len(page), "shown": shown, "items": opened.card.items}
     emit(facts, f"{out}: {shown:,} of {opened.card.items:,} items, beside a random sample", json)

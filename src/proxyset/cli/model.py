@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
 
-from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.output import emit, warn_private
 from proxyset.cli.predict import describe
+from proxyset.cloud.store import new_folder, place, write_bytes
 from proxyset.errors import InvalidInput
 from proxyset.fingerprint import canonical_json
 from proxyset.wire.files import read_message
 from proxyset.wire.lineage import PRIVATE, UNKNOWN
-from proxyset.wire.model import MODEL, MODEL_LIMIT, SIGNATURE, Model, ModelCard
+from proxyset.wire.model import CARD, MODEL, MODEL_LIMIT, SIGNATURE, Model, ModelCard
 from proxyset.wire.signing import make_key, read_key
 
 app = typer.Typer(no_args_is_help=True, help="Models on their way back: the cloud's key and signature.")
@@ -36,10 +36,12 @@ def key(
 
 @app.command()
 def pack(
-    file: Annotated[Path, typer.Argument(help="ONNX file that proxyset exported.")],
-    out: Annotated[Path, typer.Option(help="Folder for model.onnx and card.json; it must not exist.")],
+    file: Annotated[str, typer.Argument(help="ONNX file that proxyset exported, or its URL.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for model.onnx and card.json, or its URL; it must not exist.")
+    ],
     proxy: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="A proxy set that went in, where the file does not say so.", show_default=False),
     ] = None,
     labels: Annotated[
@@ -71,12 +73,13 @@ def pack(
     if labels:
         origin = origin_of(labels)
         seen.append(origin.lineage if origin else UNKNOWN)
-    data = read_message(file, "model", MODEL_LIMIT)
-    with atomic.new_folder(out) as folder:
+    source, target = place(file), place(out)
+    data = read_message(source, "model", MODEL_LIMIT)
+    with new_folder(target, CARD) as folder:
         card = write(
             data,
             folder,
-            name=name or file.stem,
+            name=name or PurePath(source.name).stem,
             seen=seen,
             public_inputs=public_inputs,
             licence=licence,
@@ -88,10 +91,11 @@ def pack(
 
 @app.command()
 def sign(
-    folder: Annotated[Path, typer.Argument(help="Folder with model.onnx and card.json.")],
+    folder: Annotated[str, typer.Argument(help="Folder with model.onnx and card.json, or its URL.")],
     key: Annotated[Path, typer.Option(help="File of the private key.")],
     out: Annotated[
-        Path | None, typer.Option(help="The one file to hand out; FOLDER.model.", show_default=False)
+        str | None,
+        typer.Option(help="The one file to hand out, or its URL; FOLDER.model.", show_default=False),
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -99,29 +103,28 @@ def sign(
 
     Example: proxyset model sign student --key cloud.key
     """
-    onnx = read_message(folder / MODEL, "model", MODEL_LIMIT)
-    signed = Model.sign(ModelCard.read(folder), onnx, read_key(key))
-    target = out or folder.with_name(folder.name + ".model")
+    where = place(folder)
+    onnx = read_message(where / MODEL, "model", MODEL_LIMIT)
+    signed = Model.sign(ModelCard.read(where), onnx, read_key(key))
+    target = place(out) if out else where.parent / (where.name + ".model")
     if target.is_dir():
         raise InvalidInput(f"{target} is a folder; choose another --out")
-    atomic.write_bytes(
-        folder / SIGNATURE, canonical_json({"key": signed.key, "signature": signed.signature}) + b"\n"
-    )
-    atomic.write_bytes(target, signed.to_bytes())
+    write_bytes(where / SIGNATURE, canonical_json({"key": signed.key, "signature": signed.signature}) + b"\n")
+    write_bytes(target, signed.to_bytes())
     facts = {"file": str(target), "key": signed.key, "bytes": len(signed.to_bytes())}
     emit(facts, f"{target}: signed by {signed.key}. {describe(signed.card)}", json)
 
 
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(help="Folder or file of a signed model.")],
+    path: Annotated[str, typer.Argument(help="Folder or file of a signed model, or its URL.")],
     json: options.Json = False,
 ) -> None:
     """Verify a signed model and say what it is.
 
     Example: proxyset model show student.model
     """
-    found = Model.open(path)
+    found = Model.open(place(path))
     facts = {"key": found.key, "card": found.card.model_dump(mode="json")}
     lines = [describe(found.card), f"classes: {', '.join(found.card.classes[:50])}", f"signed by {found.key}"]
     lines += [f"made by: {found.card.origin}"] if found.card.origin else []

@@ -15,6 +15,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from proxyset.cli.options import here
+
 # title → name → where it is: a function, or the Typer of a group
 SECTIONS = {
     "To begin": {"demo": "demo:demo"},
@@ -109,4 +111,22 @@ def _imported(name: str) -> Any:
         alone.add_typer(command, name=name)
     else:
         alone.command(name)(command)
-    return get_group(alone).commands[name]
+    return _on_this_machine(get_group(alone).commands[name])
+
+
+def _on_this_machine(command: Any) -> Any:
+    """The command, every path of which refuses a URL: what may lie on object storage is given as text, and located by `place`."""
+    for inner in getattr(command, "commands", {}).values():
+        _on_this_machine(inner)
+    for parameter in command.params:
+        if parameter.type.name in ("path", "file", "directory"):
+            parameter.type.convert = _refusing(parameter.type.convert)
+    return command
+
+
+def _refusing(convert: Any) -> Any:
+    def checked(value: Any, *where: Any) -> Any:
+        here(str(value))
+        return convert(value, *where)
+
+    return checked

@@ -8,6 +8,19 @@ from typing import Annotated
 
 import typer
 
+from proxyset.sources.remote import is_url
+
+
+def here(given: str) -> Path:
+    """A file or folder of this machine, for what reads or writes nothing else: keys, ledgers, labels, private data.
+
+    Raises:
+        BadParameter: a URL. As a path it would name a folder "s3:" below the working folder.
+    """
+    if is_url(given):
+        raise typer.BadParameter(f"{given} is a URL; this takes a file or folder of this machine")
+    return Path(given)
+
 
 class Unit(StrEnum):
     record = "record"
@@ -63,7 +76,7 @@ PublicInputs = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line instead of words.")]
-ProxyFolder = Annotated[Path, typer.Argument(help="Folder of the proxy set.")]
+ProxyFolder = Annotated[str, typer.Argument(help="Folder of the proxy set, or its URL.")]
 IndexFolder = Annotated[str, typer.Argument(help="Folder of the index, or its URL.")]
 StateFolder = Annotated[
     str,

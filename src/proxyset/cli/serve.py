@@ -14,6 +14,7 @@ from proxyset.cli.index import DtypeOption, ItemsOption
 from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
+from proxyset.cloud.store import place
 from proxyset.errors import InvalidInput
 from proxyset.server import app as campaigns
 from proxyset.server import single as server
@@ -26,8 +27,10 @@ _LOCAL = ("127.", "localhost", "::1")
 
 def serve(
     index: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of an index: serve its probe to anybody.", show_default=False),
+        str | None,
+        typer.Argument(
+            help="Folder of an index, or its URL: serve its probe to anybody.", show_default=False
+        ),
     ] = None,
     state: Annotated[
         str | None,
@@ -80,10 +83,12 @@ def serve(
         "releases"
     ),
     model: Annotated[
-        Path | None, typer.Option(help="Signed model to hand out beside an INDEX.", show_default=False)
+        str | None,
+        typer.Option(help="Signed model to hand out beside an INDEX, or its URL.", show_default=False),
     ] = None,
     encoder: Annotated[
-        Path | None, typer.Option(help="Signed encoder to hand out beside an INDEX.", show_default=False)
+        str | None,
+        typer.Option(help="Signed encoder to hand out beside an INDEX, or its URL.", show_default=False),
     ] = None,
     dim: Annotated[int | None, typer.Option(help="Leading components to use.", show_default=False)] = None,
     dtype: DtypeOption = None,
@@ -148,9 +153,9 @@ def serve(
         )
         app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
-            add_model_route(app, model)
+            add_model_route(app, place(model))
         if encoder is not None:
-            add_encoder_route(app, encoder, probe.encoder)
+            add_encoder_route(app, place(encoder), probe.encoder)
         facts = {"probe": probe.fingerprint, "bytes": len(probe.data), "releases": str(releases)}
         words = f"serving {index}; releases go to {releases}"
     running = server_of(app, limits, tls=tls, proxies=proxies)

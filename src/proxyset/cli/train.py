@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled, Weighted
+from proxyset.cli.options import Device, Json, PublicInputs, Seed, Unlabeled, Weighted, here
 from proxyset.cli.output import emit, note, progress
 from proxyset.errors import InvalidInput
 
 if TYPE_CHECKING:
     from proxyset.cloud.index import Index
+    from proxyset.cloud.store import Place
     from proxyset.encoders import Encoder
     from proxyset.train.tracker import Tracker
 
@@ -32,10 +33,10 @@ Weights = Annotated[
     ),
 ]
 IndexBelow = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--index",
-        help="The index that the set was drawn from: a linear head on its embeddings.",
+        help="The index that the set was drawn from, or its URL: a linear head on its embeddings.",
         show_default=False,
     ),
 ]
@@ -74,9 +75,12 @@ class Track(StrEnum):
 
 
 def train(
-    proxy: Annotated[str, typer.Argument(help="A proxy set, or labeled images (a folder of folders).")],
+    proxy: Annotated[
+        str, typer.Argument(help="A proxy set, or labeled images (a folder of folders); or a URL.")
+    ],
     out: Annotated[
-        Path, typer.Option(help="Folder for model.onnx, checkpoint, metrics.json and report.html.")
+        str,
+        typer.Option(help="Folder for model.onnx, checkpoint, metrics.json and report.html, or its URL."),
     ],
     labels: Annotated[
         str,
@@ -126,16 +130,18 @@ def train(
 
     Example: proxyset train proxy --labels labels.csv --unlabeled pool --test held-out --out model
     """
+    from proxyset.cloud.store import place
     from proxyset.jobs.training import Plan, train_model
     from proxyset.jobs.training_set import read_test_set, read_training_set, read_unlabeled
     from proxyset.train.loop import Run
     from proxyset.train.models import usual_size
     from proxyset.train.settings import Settings
 
+    folder = place(out)
     below = Below.asked(model, weights, index, encoder, unlabeled)
     side = usual_size(below.network) if size is None else size
     names = [name.strip() for name in classes.split(",") if name.strip()] or None
-    file = None if labels == "column" else Path(labels)
+    file = None if labels == "column" else here(labels)
     data = read_training_set(
         proxy,
         file,
@@ -166,11 +172,11 @@ def train(
     with progress() as advance:
         run = Run(
             device=device,
-            tracker=_tracker(track, out, steps),
+            tracker=_tracker(track, folder, steps),
             on_step=lambda done, total: advance("training", done, total),
             warn=note,
         )
-        trained = train_model(data, out, plan, unlabeled=others, test=held_out, run=run)
+        trained = train_model(data, folder, plan, unlabeled=others, test=held_out, run=run)
     for line in trained.metrics["notes"][len(data.notes) :]:
         note(line)
     found = trained.evaluation
@@ -180,11 +186,11 @@ def train(
         if found
         else "no test data, so its accuracy is unknown"
     )
-    words = f"{out / 'model.onnx'}: {len(data.classes)} classes from {len(data.items):,} labeled items; {measured}. It saw "
+    words = f"{folder / 'model.onnx'}: {len(data.classes)} classes from {len(data.items):,} labeled items; {measured}. It saw "
     words += trained.metrics["saw"]
     facts = {
-        "model": str(out / "model.onnx"),
-        "report": str(out / "report.html"),
+        "model": str(folder / "model.onnx"),
+        "report": str(folder / "report.html"),
         "accuracy": found.accuracy if found else None,
         "balanced_accuracy": found.balanced_accuracy if found else None,
         "interval": [found.low, found.high] if found else None,
@@ -214,7 +220,7 @@ class Below:
 
     @classmethod
     def asked(
-        cls, model: str, weights: str | None, index: Path | None, encoder: str | None, unlabeled: str | None
+        cls, model: str, weights: str | None, index: str | None, encoder: str | None, unlabeled: str | None
     ) -> Below:
         """Raises InvalidInput where they contradict each other, and what opening an index or an encoder raises."""
         from proxyset.cloud.index import Index
@@ -246,11 +252,15 @@ def _frozen(index: Index | None, encoder: str | None) -> Encoder | None:
     return encoder_for(made, local=encoder)
 
 
-def _tracker(track: Track, out: Path, steps: int) -> Tracker:
+def _tracker(track: Track, out: Place, steps: int) -> Tracker:
     from proxyset.train.metrics_file import MetricsFile
     from proxyset.train.tracker import Lines, MLflow, Silent, TensorBoard
 
     if track is Track.tensorboard:
+        if not isinstance(out, Path):
+            raise InvalidInput(
+                f"TensorBoard's files are added to while it trains, and no object can be: {out} takes --track file"
+            )
         return TensorBoard(out / "tensorboard")
     if track is Track.mlflow:
         return MLflow(out.name)

@@ -121,7 +121,7 @@ def collect_labels(
         raise InvalidInput("there is no answer to collect")
     if questions.proxy != _named(proxy):
         raise InvalidInput(
-            f"the questions are not about {proxy.folder} as it is now: give the proxy set that `label ask` was given"
+            f"the questions are not about {proxy.place} as it is now: give the proxy set that `label ask` was given"
         )
     votes = np.zeros((len(questions), len(questions.classes)), np.int64)
     seen: dict[str, int] = {}

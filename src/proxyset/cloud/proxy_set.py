@@ -81,12 +81,19 @@ class ProxySet:
     """A proxy set.
 
     Attributes:
-        folder: where it lies; a scratch folder, which goes with the proxy set, if it was drawn without one.
+        folder: where it lies; a scratch folder, which goes with the proxy set, if it was drawn without one or copied.
         card: what it is.
+        origin: URL of the place on object storage that it was copied from; "" for none.
     """
 
     folder: Path
     card: Card
+    origin: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.origin or str(self.folder)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str] | Place) -> ProxySet:
@@ -102,7 +109,7 @@ class ProxySet:
         if isinstance(where, StorePath):
             with scratch() as here:
                 copy(where, here)
-                proxy = cls.open(here)
+                proxy = replace(cls.open(here), origin=str(where))
             goes_with(proxy, here)
             return proxy
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from proxyset.cloud.store import Place, place
 from proxyset.errors import InvalidInput
 from proxyset.wire.files import read_message
 from proxyset.wire.release import RELEASE_LIMIT, Release
@@ -19,21 +20,23 @@ class ReleaseFiles(Sequence[Release]):
     Reading one raises TransportError when it cannot be read, ArtifactError when it is no release.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Place, ...]
 
     @classmethod
-    def found(cls, places: Iterable[Path]) -> ReleaseFiles:
-        """Files as they are named, folders as the *.safetensors in them, by name.
+    def found(cls, places: Iterable[str | Place]) -> ReleaseFiles:
+        """Files as they are named, folders as the *.safetensors in them, by name; here or on object storage.
 
         Raises:
             InvalidInput: a folder holds none.
         """
-        paths: list[Path] = []
-        for place in places:
-            inside = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
-            if not inside:
-                raise InvalidInput(f"the folder {place} holds no release (*.safetensors)")
-            paths += inside
+        paths: list[Place] = []
+        for where in map(place, places):
+            if not where.is_dir():
+                paths.append(where)
+            elif inside := _releases_in(where):
+                paths += [where / name for name in inside]
+            else:
+                raise InvalidInput(f"the folder {where} holds no release (*.safetensors)")
         return cls(tuple(paths))
 
     def __len__(self) -> int:
@@ -47,3 +50,8 @@ class ReleaseFiles(Sequence[Release]):
         if isinstance(number, slice):
             return ReleaseFiles(self.paths[number])
         return Release.from_bytes(read_message(self.paths[number], "release", RELEASE_LIMIT))
+
+
+def _releases_in(folder: Place) -> list[str]:
+    names = (path.name for path in folder.iterdir()) if isinstance(folder, Path) else folder.below()
+    return sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)

@@ -8,7 +8,6 @@ or be a loop that never ends. ONNX files are protocol buffers; the field numbers
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from proxyset.errors import InvalidData
 
@@ -30,7 +29,7 @@ _CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 _DEEPEST = 64  # nested graphs of real models: three or four
 
 
-def refuse_external_data(model: bytes, path: Path) -> None:
+def refuse_external_data(model: bytes, path: object) -> None:
     """Raise unless the file is a well-formed protocol buffer whose tensors all hold their own values.
 
     Raises:
@@ -43,7 +42,7 @@ def refuse_external_data(model: bytes, path: Path) -> None:
             )
 
 
-def refuse_foreign_operators(model: bytes, path: Path) -> None:
+def refuse_foreign_operators(model: bytes, path: object) -> None:
     """Raise unless every operator is of the ONNX standard and the graph runs straight through.
 
     Raises:
@@ -66,7 +65,7 @@ def refuse_foreign_operators(model: bytes, path: Path) -> None:
             )
 
 
-def operators(model: bytes, path: Path) -> list[str]:
+def operators(model: bytes, path: object) -> list[str]:
     """The names of all operators in the file, each once. Raises InvalidData as above."""
     return sorted(
         {
@@ -77,7 +76,7 @@ def operators(model: bytes, path: Path) -> list[str]:
     )
 
 
-def _parts(model: bytes, path: Path) -> Iterator[tuple[str, int, memoryview | int]]:
+def _parts(model: bytes, path: object) -> Iterator[tuple[str, int, memoryview | int]]:
     """Every field on a way to a tensor: its message, number and value. Raises InvalidData for what is no ONNX model."""
     waiting = [(memoryview(model), "model", 0)]
     while waiting:
@@ -94,7 +93,7 @@ def _parts(model: bytes, path: Path) -> Iterator[tuple[str, int, memoryview | in
             raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
 
 
-def fields(data: memoryview, path: Path) -> Iterator[tuple[int, memoryview | int]]:
+def fields(data: memoryview, path: object) -> Iterator[tuple[int, memoryview | int]]:
     """The fields of one message: number and value (bytes for strings and messages).
 
     Raises:

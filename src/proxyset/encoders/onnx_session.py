@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from proxyset.encoders.onnx_file import refuse_external_data
@@ -27,7 +26,7 @@ def providers() -> dict[str, str]:
 
 
 def open_session(
-    weights: bytes, path: Path, threads: int | None = None, provider: str = CPU
+    weights: bytes, path: object, threads: int | None = None, provider: str = CPU
 ) -> tuple[Any, tuple[type[Exception], ...]]:
     """A session of ONNX Runtime, and the errors that it raises, which have no common base but Exception.
 

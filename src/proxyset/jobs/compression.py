@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from proxyset import atomic
 from proxyset.cloud.proxy_set import ProxySet
+from proxyset.cloud.store import Place, check_new, new_folder, place
 from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
@@ -39,11 +39,16 @@ from proxyset.train.models import build_model, multiply_adds
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.quantise import quantise
 from proxyset.train.settings import Settings
+from proxyset.wire.files import Readable
 from proxyset.wire.lineage import PRIVATE, Lineage
 from proxyset.wire.model import CARD, MODEL, ModelCard
 
 AUTO = "auto"
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+_LAST = (
+    CARD,
+    "report.json",
+)  # nobody reads a student without its card, nor takes a folder without its report for done
 
 
 class Measured(BaseModel):
@@ -114,8 +119,8 @@ class Budget:
 
 def compress(
     proxy: ProxySet,
-    teacher: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    teacher: str | os.PathLike[str] | Place,
+    out: str | os.PathLike[str] | Place,
     *,
     student: str = AUTO,
     budget: Budget | None = None,
@@ -132,8 +137,9 @@ def compress(
 
     Args:
         proxy: the proxy set. Labels are not needed, unless `rule.label_weight` is above 0.
-        teacher: an image classifier that proxyset exported: an ONNX file, or a folder with model.onnx (and card.json).
-        out: a new folder.
+        teacher: an image classifier that proxyset exported: an ONNX file, or a folder with model.onnx (and card.json), here or
+            on object storage.
+        out: a new folder, or its URL on object storage, where report.json is put last.
         student: "auto" for the largest CNN within the budget, or a name as `models.build_model` takes it, which must fit.
         budget: what the student may weigh.
         settings, rule, run: as `distillation.distil` takes them.
@@ -161,7 +167,8 @@ def compress(
     """
     budget, rule, run = budget or Budget(), rule or Teaching(), run or Run()
     settings = settings or Settings()
-    taught = OnnxModel.read(Path(teacher))
+    where = place(teacher)
+    taught = OnnxModel.read(where)
     if taught.about.input != "image" or proxy.card.kind != "image":
         raise InvalidInput(
             f"distillation compresses classifiers of images; this teacher takes {taught.about.input} items and this proxy set "
@@ -174,19 +181,20 @@ def compress(
             "by proxyset"
         )
     lineage = Lineage.union(
-        [proxy.card.lineage, _of_teacher(taught, Path(teacher)), *([PRIVATE] if teacher_saw_private else [])]
+        [proxy.card.lineage, _of_teacher(taught, where), *([PRIVATE] if teacher_saw_private else [])]
     )
     lineage = lineage.vouch() if public_inputs else lineage
     name = _student(student, classes, side, budget, lineage)
     images = _proxy_images(proxy, side)
-    labels = _numbers(images, classes, f"the proxy set {proxy.folder}") if rule.label_weight else None
+    labels = _numbers(images, classes, f"the proxy set {proxy.place}") if rule.label_weight else None
     weights = ratios(proxy, images.ids) if weighted else None
-    tested = None if test is None else load(open_source(Path(test), kind="image"), side)
+    tested = None if test is None else load(open_source(test, kind="image"), side)
     truth = None if tested is None else _numbers(tested, classes, str(test))
     notes = shared(images.pixels, tested.pixels, tested.ids, "proxy items") if tested else ()
     for note in notes:
         run.warn(note)
-    atomic.check_new(out)
+    made = place(out)
+    check_new(made, _LAST[-1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = build_model(name, len(classes), taught.shape[0], side)
@@ -195,10 +203,10 @@ def compress(
         model, taught.teacher(), images.pixels, settings, rule, labels=labels, weights=weights, run=run
     )
     lineage = fitted.lineage
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as scratch:
         about = about_images(classes, framing(side), lineage, taught.about.mixture)  # whose answers it gives
-        export_onnx(model, Path(place) / MODEL, about)
-        files = {"teacher": taught.data, "float32": (Path(place) / MODEL).read_bytes()}
+        export_onnx(model, Path(scratch) / MODEL, about)
+        files = {"teacher": taught.data, "float32": (Path(scratch) / MODEL).read_bytes()}
     files["int8"] = quantise(files["float32"], images.pixels)
     _check_bytes(files[budget.precision], budget)
     counted = multiply_adds(model, model.shape)
@@ -215,7 +223,7 @@ def compress(
         models=measured,
         notes=notes,
     )
-    with atomic.new_folder(out) as folder:  # not before: a run that is killed while it works leaves nothing
+    with new_folder(made, *_LAST) as folder:  # not before: a run that is killed while it works leaves nothing
         for precision in PRECISIONS:
             (folder / precision).mkdir()
             pack(
@@ -226,7 +234,7 @@ def compress(
                 origin=f"distilled on the proxy set {proxy.card.index[:16]} of {len(images.ids)} items ({proxy.card.strategy})",
                 multiply_adds=counted,
             )
-        (folder / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / _LAST[-1]).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
     return report
 
@@ -293,7 +301,7 @@ def _check_bytes(data: bytes, budget: Budget) -> None:
         )
 
 
-def _of_teacher(taught: OnnxModel, place: Path) -> Lineage:
+def _of_teacher(taught: OnnxModel, place: Readable) -> Lineage:
     """What the teacher's file says, and its card where there is one."""
     if not place.is_dir() or not (place / CARD).is_file():
         return taught.about.lineage
@@ -327,7 +335,7 @@ def _measured(
     tested: Images | None,
     truth: NDArray[np.int64] | None,
 ) -> dict[str, Measured]:
-    models = {name: OnnxModel.of(data, Path(name)) for name, data in files.items()}
+    models = {name: OnnxModel.of(data, name) for name, data in files.items()}
     said = {name: model.predict(images.pixels) for name, model in models.items()}
     x = images.pixels[:1].astype(np.float32) / np.float32(255)
     times: dict[str, Latency] = latency(files, x)

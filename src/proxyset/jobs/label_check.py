@@ -51,7 +51,7 @@ def suspects_of(
     """
     opened = Index.open(index)
     if opened.fingerprint != proxy.card.index:
-        raise InvalidInput(f"{proxy.folder} was not drawn from {index}: give the index it was drawn from")
+        raise InvalidInput(f"{proxy.place} was not drawn from {index}: give the index it was drawn from")
     suspects, alone = suspicious(opened.embeddings(labels.ids), labels.codes)
     names = labels.labels
     found = [
@@ -126,7 +126,7 @@ def import_labels(
 
 def _shown(proxy: ProxySet, row: dict[str, Any], item: Any) -> dict[str, Any]:
     if proxy.card.kind == "image":
-        return {"file": str(proxy.folder / "items" / row["file"])}
+        return {"file": f"{proxy.place}/items/{row['file']}"}
     if proxy.card.kind == "text":
         return {"text": item}
     if proxy.card.kind == "table":

@@ -129,17 +129,17 @@ def _refuse_other_project(answers: Sequence[Answer], hashes: dict[str, str], pro
     )
     if items and not here:
         raise InvalidData(
-            f"none of the {len(items)} labeled ids{_named(sorted(items))} is in {proxy.folder}: these are labels of "
+            f"none of the {len(items)} labeled ids{_named(sorted(items))} is in {proxy.place}: these are labels of "
             "another project; give the proxy set that was labeled"
         )
     if changed:
         raise InvalidData(
             f"{len(changed)} of {len(items)} labels{_named(changed)} were given to items with the same id but other "
-            f"content than in {proxy.folder}: these are labels of another project"
+            f"content than in {proxy.place}: these are labels of another project"
         )
     if 2 * len(here) < len(items):
         raise InvalidData(
-            f"only {len(here)} of the {len(items)} labeled ids are in {proxy.folder}: these are probably labels of "
+            f"only {len(here)} of the {len(items)} labeled ids are in {proxy.place}: these are probably labels of "
             "another project; if not, remove the rows of other items"
         )
 

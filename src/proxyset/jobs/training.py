@@ -1,5 +1,7 @@
 """One story: labeled proxy set → trained model, measured, exported, reported. Running it again goes on where it stopped.
 
+OUT is a folder, or a URL of object storage.
+
 OUT/checkpoint.safetensors    weights, average, optimizer and step, while and after training
 OUT/model.onnx                the model, with its classes and preprocessing in its metadata
 OUT/metrics.json              what was measured, everything that it depends on, and what it has seen of private data
@@ -13,12 +15,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
 
-from proxyset import atomic
+from proxyset.cloud.store import Place, place, write_bytes
 from proxyset.encoders.images import Framing
 from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.encoders.onnx import OnnxEncoder
@@ -73,7 +75,7 @@ class Trained:
         resumed_at: the step at which this call took up an earlier one; 0 for a new training.
     """
 
-    folder: Path
+    folder: Place
     evaluation: Evaluation | None
     metrics: dict[str, Any]
     resumed_at: int
@@ -81,7 +83,7 @@ class Trained:
 
 def train_model(
     data: TrainingSet,
-    out: Path,
+    out: str | PathLike[str] | Place,
     plan: Plan,
     *,
     unlabeled: Images | None = None,
@@ -92,7 +94,8 @@ def train_model(
 
     Args:
         data: labeled items.
-        out: folder to write to; may hold an earlier run with the same plan and data, which then goes on.
+        out: folder to write to, or its URL on object storage; may hold an earlier run with the same plan and data, which then goes
+            on.
         plan: how.
         unlabeled: images for FixMatch, of the training images' size.
         test: labeled items to measure on; without them nothing is known about how good the model is. The report shows
@@ -105,6 +108,7 @@ def train_model(
         ArtifactError: the checkpoint is damaged.
         MissingExtra: a library is not installed.
     """
+    out = place(out)
     if unlabeled is not None and plan.method == "supervised":
         raise InvalidInput("supervised training looks at no unlabeled images: give none, or use FixMatch")
     lineage = Lineage.union([data.lineage, *([unlabeled.lineage] if unlabeled else [])])
@@ -144,9 +148,7 @@ def train_model(
         "saw": fitted.lineage.words(),
         "notes": list(notes),
     }
-    atomic.write_bytes(
-        out / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode()
-    )
+    write_bytes(out / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     mistakes, samples = (
         pick_samples(test.items, test.labels, probabilities, data.classes)
         if test is not None and probabilities is not None and data.encoder is None
@@ -162,7 +164,7 @@ def train_model(
         samples=samples,
         notes=notes,
     )
-    atomic.write_bytes(out / "report.html", render(report).encode())
+    write_bytes(out / "report.html", render(report).encode())
     return Trained(out, evaluation, metrics, fitted.resumed_at)
 
 
@@ -231,7 +233,7 @@ def _mixture(data: TrainingSet, plan: Plan, fitted: Fitted) -> dict[str, Any]:
 
 
 def _export(
-    model: Classifier, data: TrainingSet, path: Path, lineage: Lineage, mixture: dict[str, Any]
+    model: Classifier, data: TrainingSet, path: Place, lineage: Lineage, mixture: dict[str, Any]
 ) -> float:
     """One file: of pixels where that can be, else of the features that the client's own encoder makes."""
     if data.encoder is None:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.select.density_ratio import DensityRatio
+from proxyset.cloud.store import in_store, place
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.label_files import origin_of, read_labels
 from proxyset.jobs.labels import Answer, LabelSet, check_classes, match_labels
 from proxyset.sources import Source, open_source
+from proxyset.sources.remote import is_url
 from proxyset.train.dataset import Images, decode, load
 from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
 
@@ -87,8 +89,7 @@ def read_training_set(
     """
     if classes is not None:
         classes = check_classes(classes)
-    if (Path(path) / "card.json").is_file():
-        proxy = ProxySet.open(path)
+    if proxy := _proxy_set(path):
         _check_features(proxy, encoder, index)
         if encoder is None and proxy.card.kind != "image":
             encoder = _encoder(proxy)
@@ -127,7 +128,7 @@ def ratios(proxy: ProxySet, ids: Sequence[str]) -> NDArray[np.float64]:
     """
     if proxy.card.strategy != DensityRatio.name:
         raise InvalidInput(
-            f"{proxy.folder} was chosen by {proxy.card.strategy}, whose scores are no density ratios: choose with "
+            f"{proxy.place} was chosen by {proxy.card.strategy}, whose scores are no density ratios: choose with "
             f"{DensityRatio.name}, or train without weights"
         )
     selection = proxy.selection()
@@ -143,8 +144,7 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
     Raises:
         InvalidData: items of another kind, without labels, or of a class that the model does not know.
     """
-    if (Path(path) / "card.json").is_file():
-        proxy = ProxySet.open(path)
+    if proxy := _proxy_set(path):
         wanted = "image" if like.encoder is None else like.encoder.kind
         if proxy.card.kind != wanted:
             raise InvalidData(f"{path} holds {proxy.card.kind} items; the model takes {wanted} items")
@@ -166,9 +166,16 @@ def read_unlabeled(path: str, size: int = 32, *, public_inputs: bool = False) ->
         InvalidData: no images, or too many that cannot be decoded.
         InvalidInput: items of another kind.
     """
-    proxy = ProxySet.open(path) if (Path(path) / "card.json").is_file() else None
+    proxy = _proxy_set(path)
     images = load(open_source(proxy.folder / "items" if proxy else path), size)
     return replace(images, lineage=proxy.card.lineage if proxy else _unstated(public_inputs))
+
+
+def _proxy_set(path: str | os.PathLike[str]) -> ProxySet | None:
+    """The proxy set that lies there; None where something else does, such as a pool."""
+    if is_url(path) and not in_store(path):
+        return None  # nobody writes a proxy set to a web server
+    return ProxySet.open(path) if (place(path) / "card.json").is_file() else None
 
 
 def _unstated(public: bool) -> Lineage:
@@ -180,7 +187,7 @@ def _check_features(proxy: ProxySet, encoder: Encoder | None, index: Index | Non
     kind = proxy.card.kind
     if encoder is not None and encoder.kind != kind:
         raise InvalidInput(
-            f"the encoder {encoder.spec.name} takes {encoder.kind} items; {proxy.folder} holds {kind} items"
+            f"the encoder {encoder.spec.name} takes {encoder.kind} items; {proxy.place} holds {kind} items"
         )
     if index is None:
         return
@@ -191,7 +198,7 @@ def _check_features(proxy: ProxySet, encoder: Encoder | None, index: Index | Non
         )
     if index.fingerprint != proxy.card.index:
         raise InvalidInput(
-            f"{proxy.folder} was drawn from the index {proxy.card.index}; {index.folder} is {index.fingerprint}"
+            f"{proxy.place} was drawn from the index {proxy.card.index}; {index.folder} is {index.fingerprint}"
         )
 
 
@@ -245,7 +252,7 @@ def _own_labels(proxy: ProxySet) -> list[Answer]:
     ids, labels = (selection.column(name).to_pylist() for name in ("id", "label"))
     if not any(labels):
         raise InvalidData(
-            f"the pool of {proxy.folder} has no labels: have its items labeled and give the file (labels)"
+            f"the pool of {proxy.place} has no labels: have its items labeled and give the file (labels)"
         )
     return [Answer(item, label or "") for item, label in zip(ids, labels, strict=True)]
 

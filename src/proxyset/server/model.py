@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
 from proxyset.transport.http import ENCODER_PATH, MODEL_PATH
 from proxyset.wire.encoder_package import PACKAGE_LIMIT, EncoderPackage
-from proxyset.wire.files import read_message
+from proxyset.wire.files import Readable, read_message
 from proxyset.wire.model import Model
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def check_model(file: BinaryIO) -> Model:
     return model
 
 
-def add_model_route(app: FastAPI, file: Path) -> Model:
+def add_model_route(app: FastAPI, file: Readable) -> Model:
     """Let a server hand out a signed model (`proxyset model sign`) at MODEL_PATH, and return it.
 
     It is read and verified now and kept in memory: a file that changes later is not handed out half-written.
@@ -50,7 +49,7 @@ def add_model_route(app: FastAPI, file: Path) -> Model:
     return model
 
 
-def add_encoder_route(app: FastAPI, file: Path, asked: EncoderSpec) -> EncoderPackage:
+def add_encoder_route(app: FastAPI, file: Readable, asked: EncoderSpec) -> EncoderPackage:
     """Let a server hand out a signed encoder (`proxyset encoder pack`) at ENCODER_PATH, and return it; as a model.
 
     Args:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from proxyset import atomic
+from proxyset.cloud.store import Draft, Place
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
 
@@ -44,20 +45,24 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run's state on disk.
+    """A run's state, on disk or on object storage.
 
     Attributes:
         path: the file; need not be there yet.
         identity: fingerprint of everything that the weights depend on (settings, data, method).
     """
 
-    path: Path
+    path: Place
     identity: str
+
+    @cached_property
+    def _draft(self) -> Draft:
+        return Draft(self.path)
 
     def write(
         self, progress: Progress, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Replace the file."""
+        """Replace the file. Raises InvalidInput where another training writes it, on object storage."""
         tensors = {
             name: tensor.detach().cpu().contiguous().clone()
             for name, tensor in _tensors(model, average, optimizer)
@@ -70,7 +75,7 @@ class Checkpoint:
             "lineage": progress.lineage.model_dump_json(),
             "loss": json.dumps(progress.loss),
         }
-        atomic.write_bytes(self.path, save(tensors, about))
+        self._draft.write(save(tensors, about))
 
     def read(self, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Put the stored state into what was just built; Progress() and nothing done when there is no file.
@@ -79,10 +84,12 @@ class Checkpoint:
             InvalidInput: the file is of a run with other settings, data, model or method.
             ArtifactError: the file is damaged.
         """
-        if not self.path.exists():
-            return Progress()
         try:
-            with safe_open(self.path, framework="pt") as file:
+            with ExitStack() as opened:
+                here = opened.enter_context(self._draft.reading())
+                if here is None:
+                    return Progress()
+                file = opened.enter_context(safe_open(here, framework="pt"))
                 about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except SafetensorError as error:

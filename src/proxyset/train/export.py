@@ -8,13 +8,12 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from proxyset import atomic
+from proxyset.cloud.store import Place, replacing
 from proxyset.encoders.images import Framing
 from proxyset.errors import InvalidData, InvalidInput, MissingExtra
 from proxyset.train.models import Classifier
@@ -88,7 +87,7 @@ def with_lineage(data: bytes, about: About, lineage: Lineage) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def export_onnx(model: Classifier, path: Path, about: About) -> float:
+def export_onnx(model: Classifier, path: Place, about: About) -> float:
     """Write `model` as ONNX: opset 17, one input "input" of any number of items, one output "logits" (n, K).
 
     ONNX Runtime's logits are compared with torch's before the file appears. The model is left as it was.
@@ -116,7 +115,7 @@ def export_onnx(model: Classifier, path: Path, about: About) -> float:
         raise InvalidInput(
             f"the model has {expected.shape[1]} outputs; {len(about.classes)} classes are named"
         )
-    with atomic.replacing(path) as temporary:
+    with replacing(path) as temporary:
         with warnings.catch_warnings(action="ignore"):
             # torch warns that it has a newer exporter; the outputs are compared below
             torch.onnx.export(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset import atomic
+from proxyset.cloud.store import Place, replacing
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL
 from proxyset.encoders.onnx_session import open_session
@@ -23,7 +23,7 @@ from proxyset.train.models import Classifier
 _OURS = "proxyset_head/"  # no other name in the file begins like this
 
 
-def export_frozen(head: Classifier, encoder: OnnxEncoder, path: Path, about: About) -> float:
+def export_frozen(head: Classifier, encoder: OnnxEncoder, path: Place, about: About) -> float:
     """Write both as ONNX: one input "input", float32 (n, channels, h, w) in [0, 1], framed and in the colours that `about` says;
     one output "logits" (n, K).
 
@@ -80,7 +80,7 @@ def export_frozen(head: Classifier, encoder: OnnxEncoder, path: Path, about: Abo
         field.extend(entries)
     model.ir_version = max(model.ir_version, 4)  # from which on an initializer need not be an input, too
     onnx.helper.set_model_props(model, {"proxyset": about.to_json()})
-    with atomic.replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         return _difference(temporary, encoder, weight, bias)
 

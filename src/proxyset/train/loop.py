@@ -8,12 +8,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from proxyset.cloud.store import Place
 from proxyset.errors import InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.train import batches
@@ -49,7 +49,7 @@ class Run:
     """Where a training runs and what it leaves behind; nothing here changes the weights, but for the device's rounding and `stop`.
 
     Attributes:
-        folder: for the checkpoint; the same call again goes on from it. None keeps nothing.
+        folder: for the checkpoint, on disk or object storage; the same call again goes on from it. None keeps nothing.
         device: as `device.choose_device` takes it.
         tracker: gets loss, learning rate and more.
         log_every: steps.
@@ -61,7 +61,7 @@ class Run:
         warn: told in one line when something unusual happened, such as memory that ran out.
     """
 
-    folder: Path | None = None
+    folder: Place | None = None
     device: str = "auto"
     tracker: Tracker = field(default_factory=Silent)
     log_every: int = 50

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.train.export import SCHEMA, About
 from proxyset.train.models import Classifier
+from proxyset.wire.files import Readable
 
 MODEL = "model.onnx"
 
@@ -38,8 +38,8 @@ class OnnxModel:
     session: Any
 
     @classmethod
-    def read(cls, path: Path, threads: int | None = None) -> OnnxModel:
-        """Read an exported file, or the model.onnx of a folder.
+    def read(cls, path: Readable, threads: int | None = None) -> OnnxModel:
+        """Read an exported file, or the model.onnx of a folder, here or on object storage.
 
         Raises:
             InvalidInput: there is none. InvalidData: it is damaged, or no classifier that proxyset exported.
@@ -54,7 +54,7 @@ class OnnxModel:
             raise InvalidInput(f"cannot read the model {file}: {error.strerror or error}") from None
 
     @classmethod
-    def of(cls, data: bytes, path: Path = Path(MODEL), threads: int | None = None) -> OnnxModel:
+    def of(cls, data: bytes, path: object = MODEL, threads: int | None = None) -> OnnxModel:
         """The classifier in these bytes; `path` is for errors, which are those of `read`."""
         session, _ = open_session(data, path, threads)
         text = session.get_modelmeta().custom_metadata_map.get("proxyset", "")

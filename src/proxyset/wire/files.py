@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Protocol, Self
 
 from proxyset.errors import TransportError
 
 
-def read_message(path: Path, what: str, limit: int) -> bytes:
+class Sized(Protocol):
+    """Of `os.stat_result` the size, in bytes."""
+
+    @property
+    def st_size(self) -> int: ...
+
+
+class Readable(Protocol):
+    """The part of `pathlib.Path` that reading messages and models takes. The cloud's places on object storage have it too."""
+
+    def __truediv__(self, name: str, /) -> Self: ...
+    def is_dir(self) -> bool: ...
+    def is_file(self) -> bool: ...
+    def stat(self) -> Sized: ...
+    def read_bytes(self) -> bytes: ...
+
+
+def read_message(path: Readable, what: str, limit: int) -> bytes:
     """The bytes of a message file, at most `limit`.
 
     Raises:

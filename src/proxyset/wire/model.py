@@ -24,7 +24,7 @@ from proxyset.encoders.onnx_file import refuse_external_data, refuse_foreign_ope
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
 from proxyset.fingerprint import canonical_json
-from proxyset.wire.files import read_message
+from proxyset.wire.files import Readable, read_message
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.sealed import (
     HEADER_LIMIT,
@@ -125,7 +125,7 @@ class ModelCard(BaseModel):
         return self
 
     @classmethod
-    def read(cls, folder: Path) -> ModelCard:
+    def read(cls, folder: Readable) -> ModelCard:
         """The card of a model folder, signed or not.
 
         Raises:
@@ -192,7 +192,7 @@ class Model:
         (folder / SIGNATURE).write_bytes(canonical_json(self._seal()) + b"\n")
 
     @classmethod
-    def open(cls, path: Path) -> Model:
+    def open(cls, path: Readable) -> Model:
         """Read and verify a model, from a folder or from one file.
 
         Raises:

@@ -116,7 +116,7 @@ def equal_inertia(d: int, R: int, n: int) -> Case:
         X, rows = blobs(n, d), np.random.default_rng(3).choice(n, min(n, _JUDGED), replace=False)
         aim = min(_inertia(X[rows], _super_kmeans(X, R, 99, hierarchical=levels)) for levels in (False, True))
         for points in _EFFORTS:
-            if _inertia(X[rows], _kmeans(X, R, 99, points)) <= aim:
+            if _inertia(X[rows], _fitted(X, R, 99, points)) <= aim:
                 break
         return X, points
 
@@ -169,16 +169,16 @@ def facility(n: int = 5000, picks: int = 500) -> Case:
 CASES: dict[str, Callable[[], Case]] = {
     "assign-64-1000": functools.partial(assignment, 64, 1000),
     "assign-64-4096": functools.partial(assignment, 64, 4096),
-    "assign-512-1000": functools.partial(assignment, 512, 1000),
-    "assign-512-4096": functools.partial(assignment, 512, 4096),
+    "assign-512-1000": functools.partial(assignment, 512, 1000, 50_000),
+    "assign-512-4096": functools.partial(assignment, 512, 4096, 50_000),
     "votes-512-100": functools.partial(votes, 512, 100),
     "votes-512-1000": functools.partial(votes, 512, 1000),
     "kmeans": clustering,
     "kmeans-equal-64-1000": functools.partial(equal_inertia, 64, 1000, 300_000),
-    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 300_000),
-    "kmeans-equal-512-1000": functools.partial(equal_inertia, 512, 1000, 200_000),
-    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 100_000),
-    "kmeans-equal-1024-1000": functools.partial(equal_inertia, 1024, 1000, 100_000),
+    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 200_000),
+    "kmeans-equal-512-1000": functools.partial(equal_inertia, 512, 1000, 100_000),
+    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 60_000),
+    "kmeans-equal-1024-1000": functools.partial(equal_inertia, 1024, 1000, 60_000),
     "k-center": kcenter,
     "facility": facility,
 }
@@ -210,11 +210,15 @@ def _torch_loop(X: Matrix, picks: int) -> NDArray[np.intp]:
 
 
 def _kmeans(X: Matrix, R: int, seed: int, points: int = POINTS_PER_CLUSTER) -> Matrix:
-    rng = np.random.default_rng(seed)
-    sample = X[np.sort(rng.choice(len(X), min(len(X), points * R), replace=False))]
-    C = (kmeans if R <= FLAT else kmeans_tree)(sample, R, rng)
+    C = _fitted(X, R, seed, points)
     nearest_centroid(X, C)
     return C
+
+
+def _fitted(X: Matrix, R: int, seed: int, points: int) -> Matrix:
+    rng = np.random.default_rng(seed)
+    sample = X[np.sort(rng.choice(len(X), min(len(X), points * R), replace=False))]
+    return (kmeans if R <= FLAT else kmeans_tree)(sample, R, rng)
 
 
 def _super_kmeans(X: Matrix, R: int, seed: int, *, hierarchical: bool) -> Matrix:
