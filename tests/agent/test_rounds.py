@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proxyset.agent import errands
+from proxyset.agent import agent as agents
+from proxyset.agent import errands, moments
 from proxyset.agent.agent import Agent, Fate
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
@@ -31,6 +33,46 @@ X = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
 
 
 @dataclass
+class Clock:
+    """Time that passes only while somebody works or waits: a busy machine changes no moment. Also a `stop`, set at `ends`."""
+
+    now: float = 1e6
+    ends: float = math.inf
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def is_set(self) -> bool:
+        return self.now >= self.ends
+
+    def wait(self, seconds: float) -> bool:
+        self.now = min(self.now + seconds, self.ends)
+        return self.is_set()
+
+
+@pytest.fixture
+def clock(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The agent's time and the server's."""
+    cloud.clock = clock = Clock()
+    for module in (agents, moments):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def works(seconds: float, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each answer take so long."""
+    answer = Agent._answer
+
+    def slowly(agent: Agent, errand: errands.Errand) -> Any:
+        clock.now += seconds
+        return answer(agent, errand)
+
+    monkeypatch.setattr(Agent, "_answer", slowly)
+
+
+@dataclass
 class Cloud:
     """A server that offers what a test says, and remembers every request: when, what, and how large."""
 
@@ -40,6 +82,7 @@ class Cloud:
     got: list[tuple[str, Release]] = field(default_factory=list)
     seen: list[tuple[float, str, str, int]] = field(default_factory=list)
     refuses: int = 0
+    clock: Any = time
 
     def offer(self, campaign: str, probe: Probe | None = None, **ask: Any) -> None:
         probe = probe or make_probe()
@@ -69,7 +112,7 @@ def cloud() -> Iterator[Cloud]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            cloud.seen.append((time.time(), self.command, self.path, len(body)))
+            cloud.seen.append((cloud.clock.time(), self.command, self.path, len(body)))
             parts, status, told = self.path.split("/"), 200, b""
             if self.path == "/v1/campaigns":
                 sent = {name for name, _ in cloud.got}
@@ -176,7 +219,7 @@ def test_another_wish_is_a_refusal(home: Home, cloud: Cloud, ask: dict[str, obje
     assert cloud.paths() == ["GET campaigns"] and home.debits() == 0
 
 
-def test_the_same_requests_whatever_the_data(cloud: Cloud, tmp_path: Path) -> None:
+def test_the_same_requests_whatever_the_data(cloud: Cloud, clock: Clock, tmp_path: Path) -> None:
     """Method, path, size and order of all requests, for data of any size and speed."""
     said = []
     rng = np.random.default_rng(0)
@@ -186,53 +229,42 @@ def test_the_same_requests_whatever_the_data(cloud: Cloud, tmp_path: Path) -> No
         cloud.offer("two", make_probe(seed=2))
         cloud.offer("three", epsilon_high=0.5)
         data = rng.normal(size=(records, 3)).astype(np.float32)
-        make_home(cloud, tmp_path / str(number)).agent(data, hold=3.0).round()
+        make_home(cloud, tmp_path / str(number)).agent(data).round(clock)
         said.append(cloud.said())
     assert said[0] == said[1] == said[2] and len(said[0]) == 5
 
 
-def test_an_answer_goes_when_the_hold_is_over(cloud: Cloud, tmp_path: Path) -> None:
-    """Fast data and slow data: from the probe to the release it takes the same time, within 0.25 s of a busy machine."""
-    gaps, work = [], []
-    for number, records in enumerate((1, 600_000)):
-        cloud.offers, cloud.got, cloud.seen = [], [], []
-        cloud.offer("one", make_probe(300, 3))
-        home = make_home(cloud, tmp_path / str(number))
-        data = np.random.default_rng(0).normal(size=(records, 3)).astype(np.float32)
-        home.agent(data, hold=8.0).round()
-        (pulled,) = (at for at, method, path, _ in cloud.seen if path.endswith("probe"))
-        (pushed,) = (at for at, method, path, _ in cloud.seen if method == "POST")
-        gaps.append(pushed - pulled)
-        work += [facts["seconds"] for event, facts in home.told if event == "holding"]
-    assert work[1] > work[0] + 0.5, work  # the data are slow enough to be seen
-    assert abs(gaps[0] - gaps[1]) < 0.25, (gaps, work)
-
-
-def test_work_that_does_not_fit_waits_for_the_next_multiple_and_is_told(home: Home, cloud: Cloud) -> None:
-    cloud.offer("one", make_probe(300, 3))
-    home.agent(np.zeros((600_000, 3), np.float32), hold=0.25).round()
-    (pulled,) = (at for at, _, path, _ in cloud.seen if path.endswith("probe"))
+@pytest.mark.parametrize(("work", "holds"), [(0.0, 1), (0.1, 1), (7.9, 1), (8.1, 2), (30.0, 4)])
+def test_an_answer_goes_at_a_multiple_of_the_hold_and_late_is_told(
+    home: Home, cloud: Cloud, clock: Clock, monkeypatch: pytest.MonkeyPatch, work: float, holds: int
+) -> None:
+    cloud.offer("one")
+    works(work, clock, monkeypatch)
+    begun = clock.now
+    assert home.agent(hold=8.0).round(clock) == {"one": Fate.answered}
     (pushed,) = (at for at, method, _, _ in cloud.seen if method == "POST")
-    holds = (pushed - pulled) / 0.25
-    assert holds > 1.5 and abs(holds - round(holds)) < 0.4
-    event, facts = next(fact for fact in home.told if fact[0] == "late")
-    assert "--hold" in facts["warning"] and event == "late"
+    assert pushed - begun == pytest.approx(8 * holds)
+    event, facts = next(fact for fact in home.told if fact[0] in ("holding", "late"))
+    assert event == ("holding" if holds == 1 else "late")
+    assert ("--hold" in facts.get("warning", "")) == (holds > 1)
 
 
-def test_an_agent_that_was_killed_speaks_first_when_its_hold_is_over(home: Home, cloud: Cloud) -> None:
+def test_an_agent_that_was_killed_speaks_first_when_its_hold_is_over(
+    home: Home, cloud: Cloud, clock: Clock
+) -> None:
     """Killed while it worked, which may be because of the data: until the moment it asks for nothing."""
     cloud.offer("one")
     stop = threading.Event()
     stop.set()
     first = home.agent(hold=1.5)
-    begun = time.time()
+    begun = clock.now
     assert first.round(stop) == {}  # it asked and drew, and ended before the hold was over
     assert cloud.paths() == ["GET campaigns", "GET probe"] and home.debits() == 1
     assert len(errands.kept(home.ledger, cloud.url)) == 1
-    assert home.agent(hold=1.5).round() == {"one": Fate.answered}
+    clock.now += 2.0  # whenever something starts it again
+    assert home.agent(hold=1.5).round(clock) == {"one": Fate.answered}
     assert cloud.paths() == ["GET campaigns", "GET probe", "POST releases"] and home.debits() == 1
-    holds = (cloud.seen[-1][0] - begun) / 1.5
-    assert holds > 0.95 and abs(holds - round(holds)) < 0.2
+    assert cloud.seen[-1][0] - begun == pytest.approx(2 * 1.5)
     assert errands.kept(home.ledger, cloud.url) == []
 
 
@@ -278,17 +310,17 @@ def test_a_failure_of_the_data_leaves_only_silence(home: Home, cloud: Cloud, tmp
     assert "secret" in str(home.told) and "secret" not in str(cloud.seen)
 
 
-def test_rounds_keep_to_the_schedule_whatever_the_work(home: Home, cloud: Cloud) -> None:
+@pytest.mark.parametrize("work", [0.0, 0.4])
+def test_rounds_keep_to_the_schedule_whatever_the_work(
+    home: Home, cloud: Cloud, clock: Clock, monkeypatch: pytest.MonkeyPatch, work: float
+) -> None:
     """The requests after an answer come at moments of the schedule, not when the work was done."""
     cloud.offer("one")
-    stop = threading.Event()
-    agent = home.agent(hold=0.5)
-    thread = threading.Thread(target=agent.run, args=(1.0, stop))
-    begun = time.time()
-    thread.start()
-    time.sleep(3.6)
-    stop.set()
-    thread.join(timeout=10)
+    works(work, clock, monkeypatch)
+    begun = clock.now
+    clock.ends = begun + 3.6
+    home.agent(hold=0.5).run(1.0, clock)  # type: ignore[arg-type]
     asked = [at - begun for at, _, path, _ in cloud.seen if path.endswith("campaigns")]
-    assert len(asked) >= 3 and cloud.paths()[:3] == ["GET campaigns", "GET probe", "POST releases"]
-    assert all(abs(at - round(at)) < 0.35 for at in asked), asked
+    assert cloud.paths()[:3] == ["GET campaigns", "GET probe", "POST releases"]
+    assert [round(at) for at in asked] == [0, 1, 2, 3]
+    assert all(abs(at - round(at)) < 0.201 for at in asked), asked

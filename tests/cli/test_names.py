@@ -5,7 +5,7 @@ from typer.main import get_command
 
 from proxyset.cli import USAGE, app, run
 from proxyset.cli.names import MOVED, RENAMED, SECTIONS, current
-from proxyset.cli.reference import children, counts
+from proxyset_lab.cli.reference import children, counts
 
 ROOT = get_command(app)
 # every command that docs/cli.md named before commands were grouped by who types them

@@ -22,7 +22,7 @@ from proxyset.cloud.curation import Curation
 from proxyset.cloud.executor import Executor, LocalExecutor, RayExecutor
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import select
-from proxyset.cloud.select import STRATEGIES
+from proxyset.cloud.select import STRATEGIES, kcenter_parts
 from tests.cloud.test_executor import contents
 
 ASKED = Curation(
@@ -98,42 +98,55 @@ class Unlucky:
 @pytest.mark.parametrize("curation", [None, ASKED])
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES.names()))
 def test_part_by_part_is_as_in_memory(parts, monkeypatch, strategy, curation):
-    """And but for k-center no strategy, nor what is said of its choice, holds the pool."""
+    """And no strategy, nor what is said of its choice, holds the pool."""
     index = built(parts, "index")
     X = np.random.default_rng(1).normal(1, 0.5, (200, 8)).astype(np.float32)
     release = answer(index.probe(), X, epsilon=5, ledger=parts / "ledger", dataset="X")
     asked = {"strategy": strategy, "curation": curation, "releases": [release]}
     whole = selected(index, parts / "whole", **asked)
     monkeypatch.setattr(shard_parts, "MEMORY_BYTES", 0)
-    if strategy != "k-center":
+    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 300)
 
-        def refused(self):
-            raise AssertionError("the pool was held")
+    def refused(self):
+        raise AssertionError("the pool was held")
 
-        monkeypatch.setattr(shard_parts.ShardCandidates, "_arrays", property(refused))
+    monkeypatch.setattr(shard_parts.ShardCandidates, "_arrays", property(refused))
     by_part = selected(Index.open(index.folder), parts / "by-part", **asked)
     assert contents(by_part.folder) == contents(whole.folder)
 
 
-def test_a_worker_killed_in_a_selection_changes_no_byte(parts):
+# what maps over shards in a selection, and a strategy that does
+MAPS = [
+    ("_of_part", "density-ratio"),
+    ("_farthest", "k-center"),
+    ("spread", "ecos"),
+    ("_least_of_part", "facility-location"),
+]
+
+
+@pytest.mark.parametrize(("stage", "strategy"), MAPS[:2])
+def test_a_worker_killed_in_a_selection_changes_no_byte(parts, monkeypatch, stage, strategy):
+    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 1500)
     index = built(parts, "index")
-    whole = selected(index, parts / "whole")
+    whole = selected(index, parts / "whole", strategy=strategy)
     flag = parts / "flag"
-    killed = selected(
-        index, parts / "killed", Unlucky(LocalExecutor(2), LocalExecutor(), die_once, "_of_part", flag)
-    )
+    unlucky = Unlucky(LocalExecutor(2), LocalExecutor(), die_once, stage, flag)
+    killed = selected(index, parts / "killed", unlucky, strategy=strategy)
     assert flag.exists() and contents(killed.folder) == contents(whole.folder)
 
 
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("stage", ["encode_shard", "assign_shard", "_of_part"])
-def test_a_node_of_three_killed_changes_no_byte(parts, stage):
+@pytest.mark.parametrize(
+    ("stage", "strategy"), [("encode_shard", "density-ratio"), ("assign_shard", "density-ratio"), *MAPS]
+)
+def test_a_node_of_three_killed_changes_no_byte(parts, monkeypatch, stage, strategy):
     """A real cluster of a head, which works on nothing, and three nodes; one of them dies with a task."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    whole = selected(built(parts, "whole"), parts / "whole-set", curation=ASKED)
+    monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 8 * 1500)
+    whole = selected(built(parts, "whole"), parts / "whole-set", curation=ASKED, strategy=strategy)
     places = [str(Path(__file__).parents[2]), str(Path(proxyset.__file__).parents[1])]
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
@@ -155,7 +168,7 @@ def test_a_node_of_three_killed_changes_no_byte(parts, stage):
     try:
         unlucky = Unlucky(RayExecutor(), RayExecutor(), linger_once, stage, flag)
         index = built(parts, "killed", unlucky)
-        killed = selected(index, parts / "killed-set", unlucky, curation=ASKED)
+        killed = selected(index, parts / "killed-set", unlucky, curation=ASKED, strategy=strategy)
     finally:
         ray.shutdown()
         cluster.shutdown()

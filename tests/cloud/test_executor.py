@@ -153,24 +153,24 @@ def test_a_missing_extra_comes_back_from_a_worker():
 
 
 @pytest.mark.parametrize("address", ["{free}", "nobody.invalid:6379", "ray://{free}"])
-def test_an_address_where_no_cluster_is_fails_at_once(address):
+def test_an_address_where_no_cluster_is_fails_at_once(address, monkeypatch):
+    """If it waited, it would wait longer than any test may take."""
     pytest.importorskip("ray")
+    monkeypatch.setattr(executor_module, "_PATIENCE", 3600)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # and does not listen
         address = address.format(free=f"127.0.0.1:{held.getsockname()[1]}")
-        began = time.monotonic()
         with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}.*ray start"):
             list(RayExecutor(address).run(square, [1]))
-    assert time.monotonic() - began < 15
 
 
 @pytest.mark.slow
 def test_an_address_where_something_else_listens_fails(monkeypatch):
     pytest.importorskip("ray")
-    monkeypatch.setattr(executor_module, "_PATIENCE", 5)
+    monkeypatch.setattr(executor_module, "_PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as other:  # takes connections and says nothing
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 5 seconds"):
+        with pytest.raises(ProxysetError, match=f"no Ray cluster at {address}: .*within 2 seconds"):
             list(RayExecutor(address).run(square, [1]))
 
 

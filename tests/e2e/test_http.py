@@ -21,7 +21,6 @@ from proxyset.cloud.proxy_set import select
 from proxyset.errors import ArtifactError, TransportError
 from proxyset.server.single import check_release
 from proxyset.transport.http import Http
-from proxyset.transport.transport import Files, InProcess
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
@@ -133,16 +132,15 @@ def test_the_server_takes_only_releases_for_its_probe(cloud):
 
 def test_the_same_release_sent_at_once_is_stored_once(cloud, tmp_path):
     folder, server = cloud
-    sent = []
-    probe = Http(server["url"]).pull()
-    exchange(InProcess(probe, sent.append), folder / "private.npy", epsilon=0.3, ledger=tmp_path / "ledger")
-    threads = [threading.Thread(target=Http(server["url"]).push, args=(sent[0],)) for _ in range(8)]
+    probe = Probe.from_bytes(Http(server["url"]).pull())
+    sent = answer(probe, folder / "private.npy", epsilon=0.3, ledger=tmp_path / "ledger").to_bytes()
+    threads = [threading.Thread(target=Http(server["url"]).push, args=(sent,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    name = Release.from_bytes(sent[0]).fingerprint
-    assert [path.read_bytes() for path in (folder / "releases").glob(f"{name}*")] == [sent[0]]
+    name = Release.from_bytes(sent).fingerprint
+    assert [path.read_bytes() for path in (folder / "releases").glob(f"{name}*")] == [sent]
     assert not list((folder / "releases").glob(".*"))
 
 
@@ -157,15 +155,12 @@ def test_a_server_that_is_not_there(tmp_path, blobs):
     assert not (tmp_path / "ledger").exists()
 
 
-def test_files_carry_the_same_messages(blobs):
+def test_a_release_for_another_probe_is_refused(blobs):
     index = build_index(blobs / "pool.npy", blobs / "index", clusters=12)
-    (blobs / "probe").write_bytes(index.probe().to_bytes())
-    transport = Files(blobs / "probe", blobs / "stick" / "release")
-    probe, release = exchange(transport, blobs / "private.npy", epsilon=1, ledger=blobs / "ledger")
-    assert check_release((blobs / "stick" / "release").read_bytes(), probe).fingerprint == release.fingerprint
-    transport.push(release.to_bytes())
+    release = answer(index.probe(), blobs / "private.npy", epsilon=1, ledger=blobs / "ledger").to_bytes()
+    assert check_release(release, index.probe()).probe == index.probe().fingerprint
     with pytest.raises(ArtifactError, match="answers probe"):
-        check_release(release.to_bytes(), index.probe(dtype="int8"))
+        check_release(release, index.probe(dtype="int8"))
 
 
 def test_the_receipt_travels_and_is_kept(cloud, tmp_path, command):

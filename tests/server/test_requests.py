@@ -198,7 +198,7 @@ def test_those_who_dawdle(state):
                 begin = time.monotonic()
                 with contextlib.suppress(ConnectionResetError):
                     assert connection.recv(1000) == b""
-                assert 0.3 < time.monotonic() - begin < 5
+                assert 0.3 < time.monotonic() - begin < 60
         with line(url) as connection:
             connection.sendall(post(key, url, b"x" * 100, 100) + b"x" * 50)
             assert connection.recv(1000).startswith(b"HTTP/1.1 408")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.jobs.savings import labels_saved
 from proxyset_lab.cell import Data
 from proxyset_lab.designed import designed_on, titled
 from proxyset_lab.experiment import Experiment
 from proxyset_lab.intervals import FEWEST
+from proxyset_lab.labels_saved import labels_saved
 from proxyset_lab.store import Store
 from proxyset_lab.tables import Table, method_name
 

@@ -119,6 +119,10 @@ class ShardCandidates(Candidates):
         splits = tuple(part.start for part in self._shards[1:])
         return Candidates(self.Z, self.clusters, self.centroids, self.groupings, self.fingerprint, splits)
 
+    @property
+    def in_arrays(self) -> bool:
+        return False
+
     @cached_property
     def parts(self) -> Sequence[Part]:
         return [replace(part, known=self._known) for part in self._shards]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -77,17 +78,19 @@ def paired_gain(differences: Sequence[float], sites: Sequence[str]) -> Gain:
         from scipy.stats import t
     except ModuleNotFoundError:
         raise MissingExtra("scipy", "demo", "confidence intervals") from None
-    error, far = float(means.std(ddof=1)) / n**0.5, float(t.ppf(0.975, n - 1))
+    error = float(means.std(ddof=1)) / n**0.5
     if error <= 1e-12 * max(1.0, abs(mean)):  # all sites alike
         return Gain(mean, 0.0, runs, n, 1.0 if abs(mean) < 1e-12 else 0.0, 0.0)
     p = 2 * float(t.sf(abs(mean) / error, n - 1))
-    return Gain(mean, far * error, runs, n, p, _noncentrality(n - 1) * error)
+    far, seen = _standard_errors(n - 1)
+    return Gain(mean, far * error, runs, n, p, seen * error)
 
 
-def _noncentrality(freedom: int) -> float:
-    """How many standard errors an effect must be for a two-sided t test at 5 % to see it with a chance of POWER."""
+@cache
+def _standard_errors(freedom: int) -> tuple[float, float]:
+    """How many a 95 % interval reaches, and how many an effect must be for a t test at 5 % to see it with a chance of POWER."""
     from scipy.optimize import brentq
     from scipy.stats import nct, t
 
     far = float(t.ppf(0.975, freedom))
-    return float(brentq(lambda at: nct.sf(far, freedom, at) - POWER, 0.0, 20 * far))
+    return far, float(brentq(lambda at: nct.sf(far, freedom, at) - POWER, 0.0, 20 * far))

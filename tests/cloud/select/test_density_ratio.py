@@ -22,7 +22,7 @@ def pool(n, d, clusters, values, seed):
     return Candidates(Z, nearest_centroid(Z, centroids), centroids)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data(), st.integers(2, 40), st.integers(1, 4), st.integers(1, 5), st.integers(0, 99))
 def test_exactly_the_budget_for_any_release(data, n, d, values, seed):
     clusters = data.draw(st.integers(1, n))

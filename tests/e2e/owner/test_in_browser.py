@@ -205,7 +205,7 @@ def test_nothing_is_cut_off_on_a_phone(page, browser):
 
 @pytest.mark.browser
 @needs_chromium
-@pytest.mark.parametrize("width", [1100, 390])
+@pytest.mark.parametrize("width", [390, pytest.param(1100, marks=pytest.mark.thorough)])
 def test_a_table_and_the_report(ledger, browser, tmp_path, width):
     """Columns before yes; the report in the page, whose bytes can be saved, on a screen and on a phone, with axe's eyes."""
     table = table_probe(tmp_path / "public", clusters=6, purpose=PURPOSE)

@@ -28,7 +28,7 @@ def test_a_family_does_not_vouch_for_itself():
     assert not digits_full._legible(pictures.astype(np.float32), names)[:2].any()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_full_size_and_no_digit_in_two_domains():
     table = load(digits_full.DIGITS)
     counts = Counter(table["domain"].to_pylist())

@@ -17,12 +17,11 @@ def test_nothing_acknowledged_is_lost_and_nothing_stored_twice():
     assert tally.stored >= len(tally.acknowledged) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # the suite kills one server on SQLite
 @pytest.mark.skipif(
     nginx.program() is None or postgres.programs() is None, reason="nginx or PostgreSQL is not there"
 )
 def test_two_servers_and_their_database():
-    times = max(1, KILLS // 2)
-    tally = kill_again_and_again(times, seconds=1.0, clients=20, servers=2)
-    assert (tally.kills.total(), tally.lost, tally.doubled) == (times, 0, 0)
+    tally = kill_again_and_again(KILLS, seconds=1.0, clients=20, servers=2)
+    assert (tally.kills.total(), tally.lost, tally.doubled) == (KILLS, 0, 0)
     assert tally.stored >= len(tally.acknowledged) > 0

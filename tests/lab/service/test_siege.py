@@ -5,7 +5,7 @@ import pytest
 from proxyset_lab.service.siege import besiege
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # each attack by itself, and a client beside it: tests/server/test_attacks.py
 def test_a_client_is_served_while_others_attack():
     found = besiege(minutes=0.15, share=0.05)
     assert found.failures == 0 and len(found.times) >= 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("PROXYSET_KILLS", "3"))
+KILLS = int(os.environ.get("PROXYSET_KILLS", "2"))
 SIGMAS = 5.0  # of each of two normal statistics: a false alarm in 900,000 runs
 
 

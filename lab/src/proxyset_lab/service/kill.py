@@ -25,7 +25,6 @@ from proxyset_lab.service.fleet import Fleet
 from proxyset_lab.service.nginx import balancing
 from proxyset_lab.service.postgres import new_state
 
-_CAMPAIGNS = 100
 _REST = 2.0  # seconds between two campaigns of one agent, at most
 _PAUSE = 0.2  # seconds before an agent tries again; a real one waits longer
 _PATIENCE = 60.0  # seconds that it tries for
@@ -74,7 +73,10 @@ def kill_again_and_again(times: int, seconds: float = 1.5, clients: int = 200, s
         servers: 1 is a server on SQLite, without TLS. More are behind nginx, with TLS, on one PostgreSQL, which is killed too.
     """
     tally, over = Tally(), Event()
-    with tempfile.TemporaryDirectory() as folder, _standing(Path(folder), clients, servers) as stand:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _standing(Path(folder), clients, servers, 10 + 2 * times) as stand,
+    ):
         with ThreadPoolExecutor(clients) as threads:
             agents = [threads.submit(stand.agent, number, tally, over) for number in range(clients)]
             try:
@@ -102,12 +104,13 @@ class _Stand:
     url: str
     trust: Path | None
     parts: dict[str, Part]
+    campaigns: int
 
     def agent(self, number: int, tally: Tally, over: Event) -> None:
         """Answer campaigns until it is over, or there are no more. What was begun is finished."""
         key = self.fleet.keys[number]
         service = Service(self.url, key, self.trust, timeout=10.0)
-        for name in (f"campaign-{each}" for each in range(_CAMPAIGNS)):
+        for name in (f"campaign-{each}" for each in range(self.campaigns)):
             if over.wait(random.uniform(0, _REST)):
                 return
             release, exchange = self.fleet.release(number), service.campaign(name)
@@ -117,22 +120,22 @@ class _Stand:
 
 
 @contextmanager
-def _standing(folder: Path, clients: int, servers: int) -> Iterator[_Stand]:
+def _standing(folder: Path, clients: int, servers: int, campaigns: int) -> Iterator[_Stand]:
     with ExitStack() as stack:
         parts: dict[str, Part] = {}
         if servers == 1:
-            fleet = Fleet.enrolled(folder / "state", clients, _CAMPAIGNS)
+            fleet = Fleet.enrolled(folder / "state", clients, campaigns)
             one = parts["server"] = stack.enter_context(running(server(fleet.place, free_port())))
-            yield _Stand(fleet, one.url, None, parts)
+            yield _Stand(fleet, one.url, None, parts, campaigns)
             return
         place, parts["database"] = stack.enter_context(new_state(folder / "files"))
-        fleet = Fleet.enrolled(place, clients, _CAMPAIGNS)
+        fleet = Fleet.enrolled(place, clients, campaigns)
         port, ports = free_port(), [free_port() for _ in range(servers)]
         options = ("--proxies", "127.0.0.1", "--public-url", f"https://127.0.0.1:{port}")
         for number, each in enumerate(ports, 1):
             parts[f"server {number}"] = stack.enter_context(running(server(place, each, *options)))
         front = stack.enter_context(balancing(folder / "nginx", port, ports))
-        yield _Stand(fleet, front.url, front.trust, parts)
+        yield _Stand(fleet, front.url, front.trust, parts, campaigns)
 
 
 def _insist(attempt: Callable[[], object], tally: Tally) -> None:

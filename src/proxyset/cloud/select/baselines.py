@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proxyset.cloud.select.draw import draw_evenly
-from proxyset.cloud.select.kcenter import farthest_first
+from proxyset.cloud.select.kcenter_parts import farthest_of_parts
 from proxyset.cloud.select.strategy import Candidates, Coverage, Ranking
 from proxyset.cloud.select.weighted_neighbours import WeightedNeighbours, fill
 
@@ -40,7 +40,7 @@ class KCenter:
     def rank(
         self, candidates: Candidates, coverage: Coverage | None, budget: int, rng: np.random.Generator
     ) -> Ranking:
-        rows, gaps = farthest_first(candidates.Z, budget, first=int(rng.integers(len(candidates))))
+        rows, gaps = farthest_of_parts(candidates, budget, int(rng.integers(len(candidates))))
         scores = gaps.astype(np.float64)
         scores[0] = scores[1] if budget > 1 else 0.0
         return Ranking(rows, scores, ["farthest"] * budget)

@@ -67,22 +67,26 @@ def draw(candidates: Candidates, log_weight: Weighing, count: int, rng: np.rando
     function = partial(
         _of_part, log_weight=log_weight, count=count, dim=candidates.centroids.shape[1], rng=rng
     )
-    best = _Best(count, candidates.centroids.shape[1])
+    best = Best(count, candidates.centroids.shape[1])
     for _, found in whole.each(function, given):
         best.add(found)
     return best.found().in_order()
 
 
-class _Best:
-    """The rows with the largest keys, of all that were added; holds three times as many at most."""
+class Best:
+    """The rows with the largest keys, of all that were added, and of equal ones the first; holds three times as many at most.
+
+    Attributes:
+        least: a key that what is added must exceed to be among them; rows are added in order.
+    """
 
     def __init__(self, count: int, dim: int) -> None:
         self._count = count
         self._held = [Drawn(np.empty(0, np.intp), np.empty(0), np.empty(0), np.empty((0, dim), np.float32))]
-        self._least = -np.inf
+        self.least = -np.inf
 
     def add(self, drawn: Drawn) -> None:
-        self._held.append(drawn.at(np.flatnonzero(drawn.keys > self._least)))
+        self._held.append(drawn.at(np.flatnonzero(drawn.keys > self.least)))
         if sum(len(each.keys) for each in self._held) > 2 * self._count:
             self.found()
 
@@ -90,8 +94,8 @@ class _Best:
         columns = zip(*((h.rows, h.keys, h.log_weights, h.Z) for h in self._held), strict=True)
         every = Drawn(*(np.concatenate(column) for column in columns))
         if len(every.keys) > self._count:
-            every = every.at(np.argpartition(-every.keys, self._count - 1)[: self._count])
-            self._least = float(every.keys.min())
+            every = every.at(np.lexsort((every.rows, -every.keys))[: self._count])
+            self.least = float(every.keys.min())
         self._held = [every]
         return every
 
@@ -107,7 +111,7 @@ def _of_part(
     """The best `count` of a part: of the rows given, of which the first is number `number` of all that may be drawn."""
     rows, number = given
     stream = _advanced(rng, number)
-    best = _Best(count, dim)
+    best = Best(count, dim)
     for block in part.blocks():
         weights, Z = log_weight(block), block.Z
         if rows is not None:

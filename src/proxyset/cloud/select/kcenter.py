@@ -7,7 +7,8 @@ their bound is no larger than those outside; plain greedy runs among the few tha
 products and include their rounding; a point is picked only once its bound is its distance in float64. So the picks are
 those of the naive algorithm in float64, whatever the processor.
 
-Beside the data it needs 17 bytes a point, 2 more for a moment, and one block.
+Beside the data it needs 17 bytes a point, 2 more for a moment, and one block. `kcenter_parts` does the same to a pool that is not
+in memory, of which it holds the points that may come next.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _FIRST, _LARGEST = (
     1 / 32,
 )  # points brought up to date in a round: to begin with, and at most as a share of all
 _FINE = 1e-3  # below this share of the largest squared norm float32 has too few digits left: differences in float64
-_BLOCK, _TOGETHER = 4096, 256  # rows and centres in one product
+BLOCK, TOGETHER = 4096, 256  # rows and centres in one product
+_PAIRS = 1 << 18  # of rows and centres that are looked at together for the nearest one
 _SAMPLE = 1 << 16  # bounds that tell which ones are large, rows that tell the mean
 
 
@@ -50,78 +52,187 @@ def farthest_first(
     n = len(X)
     if not 1 <= count <= n or not 0 <= first < n:
         raise InvalidInput(f"cannot pick {count} of {n} points starting at {first}")
-    return _Traversal(X, weights, count).run(first)
+    # any point near the mean will do
+    spread = range(0, n, BLOCK * max(1, n // _SAMPLE))
+    means = [rows_of(X, slice(s, s + BLOCK)).mean(axis=0, dtype=np.float64) for s in spread]
+    traversal = _Traversal(X, Centres(np.mean(means, axis=0).astype(np.float32), count), count, weights)
+    traversal.begin(first)
+    return traversal.run()
+
+
+def go_on(
+    X: NDArray[np.float32],
+    count: int,
+    *,
+    centres: NDArray[np.float32],
+    squared: NDArray[np.float64],
+    floor: float,
+    place: int,
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The next picks of a pool, as long as they are sure to be among the points given.
+
+    Args:
+        X: (n, d) float32, the points that are farthest from the centres, in order of row.
+        count: most picks, 1 ≤ count ≤ n.
+        centres: (k, d) float32, picked before, k ≥ 1.
+        squared: (n,) float64, squared distances to the nearest of them (`Centres.squared`).
+        floor, place: of what is not among the points nothing is farther, squared, than `floor`, and what is as far comes after
+            the point with the number `place`; −1 and n where these are all points.
+
+    Returns:
+        As `farthest_first`: at most `count` picks, one at least where `squared[place]` is `floor`.
+    """
+    known = Centres(centres.mean(axis=0, dtype=np.float64).astype(np.float32), len(centres) + count)
+    known.add(centres)
+    traversal = _Traversal(X, known, count, floor=floor, place=place)
+    traversal.resume(squared)
+    return traversal.run()
+
+
+class Centres:
+    """Points that were picked, and how far others are from them: bounds by products in float32, and distances in float64.
+
+    Args:
+        mean: (d,) float32; distances do not change when it is taken out, and far fewer digits cancel.
+        most: how many centres there may be.
+    """
+
+    def __init__(self, mean: NDArray[np.float32], most: int) -> None:
+        self._mean = mean
+        self.count = 0
+        self.points = np.empty((most, len(mean)))
+        # a row's product with a point and a 1 is their squared distance but for the point's norm
+        self.products = np.empty((most, len(mean) + 1), np.float32)
+
+    def add(self, points: NDArray[np.float32]) -> None:
+        """(m, d): the next centres."""
+        new = slice(self.count, self.count + len(points))
+        self.points[new] = points
+        centred = points - self._mean
+        self.products[new, :-1] = -2 * centred
+        self.products[new, -1] = np.einsum("ij,ij->i", centred, centred)
+        self.count += len(points)
+
+    def centred(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(m, d + 1): points without the mean, and a 1."""
+        points = np.ones((len(X), X.shape[1] + 1), np.float32)
+        np.subtract(X, self._mean, out=points[:, :-1])
+        return points
+
+    def rounding(self, norms: NDArray[np.float32]) -> float:
+        """What a squared distance may lack, of points with such squared norms."""
+        largest = max(float(norms.max()), float(self.products[: self.count, -1].max()))
+        # of ‖x‖² + (‖c‖² − 2x·c) in float32, all of them at most the largest (Higham 2002, section 3.1)
+        return 6 * (self.products.shape[1] + 7) * 2.0**-24 * largest
+
+    def bounds(
+        self, met: int, stop: int, points: NDArray[np.float32], norms: NDArray[np.float32], rounding: float
+    ) -> NDArray[np.float64]:
+        """(m,) no less than the squared distances of centred points to the nearest of some centres."""
+        nearest: NDArray[np.float32] = (self.products[met:stop] @ points.T).min(axis=0)
+        bounds: NDArray[np.float64] = np.maximum(nearest + norms, 0).astype(np.float64) + rounding
+        return bounds
+
+    def squared(
+        self, X: NDArray[np.float32], points: NDArray[np.float32], rounding: float
+    ) -> NDArray[np.float64]:
+        """(m,) squared distances to the nearest centre in float64; `points` are X centred."""
+        found = np.empty(len(X))
+        step = max(1, _PAIRS // self.count)
+        for start in range(0, len(X), step):
+            some = slice(start, start + step)
+            products = points[some] @ self.products[: self.count].T
+            near = products <= products.min(axis=1, keepdims=True) + np.float32(2 * rounding)
+            place, centre = np.nonzero(near)
+            pairs = np.square(X[some][place] - self.points[centre]).sum(axis=1)
+            found[some] = np.minimum.reduceat(pairs, np.searchsorted(place, np.arange(len(near))))
+        return found
 
 
 class _Traversal:
-    def __init__(self, X: NDArray[np.float32], weights: NDArray[np.floating] | None, count: int) -> None:
-        n, d = X.shape
+    def __init__(
+        self,
+        X: NDArray[np.float32],
+        centres: Centres,
+        count: int,
+        weights: NDArray[np.floating] | None = None,
+        floor: float = -1.0,
+        place: int = -1,
+    ) -> None:
+        n = len(X)
         self._X, self._weights, self._count = X, weights, count
-        # distances do not change when the mean is taken out, and far fewer digits cancel; any point near it will do
-        spread = range(0, n, _BLOCK * max(1, n // _SAMPLE))
-        means = [rows_of(X, slice(s, s + _BLOCK)).mean(axis=0, dtype=np.float64) for s in spread]
-        self._mean = np.mean(means, axis=0).astype(np.float32)
+        self._centres = centres
         self._norms = np.empty(n, np.float32)
         self._largest = self._rounding = 0.0
+        # by how much a distance may be below what a product gives; `begin` takes it for nothing, as results do that were published
+        self._doubt = 0.0
         self._bounds = np.empty(n)  # ≥ weight · squared distance to the centres met; −1 once picked
         self._exact = np.zeros(n, bool)  # where the bound is that distance
         self._met = np.ones(n, np.int32)  # how many centres, in order, the bound accounts for
         self._picks = np.empty(count, np.intp)
-        self._centres = np.empty((count, d))
-        # a row's product with a point and a 1 is their squared distance but for the point's norm
-        self._products = np.empty((count, d + 1), np.float32)
         self._gaps = np.full(count, np.inf)
         self._picked = 0
+        self._floor, self._place = floor, place
+        self._below = float(np.nextafter(floor, -1))
 
-    def run(self, first: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        n = len(self._X)
-        self._begin(first)
-        most = max(_SMALL, min(n, int(n * _LARGEST)))
-        size = n if n <= _SMALL else min(_FIRST, most)
-        while self._picked < self._count:
-            rows, threshold = self._candidates(size)
-            before = self._picked
-            self._greedy(self._refresh(rows, threshold), threshold)
-            # few picks a round: most of its time is not spent on them; many: more points were brought up to date than needed
-            if self._picked - before < 8:
-                # `most` gives way only where nothing else makes progress: more equal points than that
-                size = min(max(most, size), size * 2) if self._picked > before else min(n, size * 2)
-            elif self._picked - before > 64:
-                size = max(min(n, _SMALL), size // 2)
-        return self._picks, np.sqrt(self._gaps).astype(np.float32)
-
-    def _begin(self, first: int) -> None:
+    def begin(self, first: int) -> None:
         """Norms and distances to the first centre, in one pass."""
-        n, d = self._X.shape
         self._pick(first, np.inf)
-        for start in range(0, n, _BLOCK):
-            block = slice(start, min(start + _BLOCK, n))
-            points = self._points(block)
-            self._norms[block] = np.einsum("ij,ij->i", points[:, :-1], points[:, :-1])
-            self._bounds[block] = points @ self._products[0] + self._norms[block]
-        self._largest = float(self._norms.max())
-        # of ‖x‖² + (‖c‖² − 2x·c) in float32, all of them at most `largest` (Higham 2002, section 3.1)
-        self._rounding = 6 * (d + 8) * 2.0**-24 * self._largest
+        self._measure(self._centres.products[0])
         np.maximum(self._bounds, 0, out=self._bounds)
         self._bounds += self._rounding
         if self._weights is not None:
             self._bounds *= self._weights
         self._bounds[first] = -1
 
+    def resume(self, squared: NDArray[np.float64]) -> None:
+        """Norms, and distances that are known."""
+        self._measure(None)
+        self._doubt = 2 * self._rounding
+        self._bounds[:] = squared
+        self._exact[:] = True
+        self._met[:] = self._centres.count
+
+    def _measure(self, product: NDArray[np.float32] | None) -> None:
+        n = len(self._X)
+        for start in range(0, n, BLOCK):
+            block = slice(start, min(start + BLOCK, n))
+            points = self._points(block)
+            self._norms[block] = np.einsum("ij,ij->i", points[:, :-1], points[:, :-1])
+            if product is not None:
+                self._bounds[block] = points @ product + self._norms[block]
+        self._largest = float(self._norms.max())
+        self._rounding = self._centres.rounding(self._norms)
+
+    def run(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        n = len(self._X)
+        most = max(_SMALL, min(n, int(n * _LARGEST)))
+        size = n if n <= _SMALL else min(_FIRST, most)
+        while self._picked < self._count:
+            rows, threshold = self._candidates(size)
+            before = self._picked
+            self._greedy(self._refresh(rows, threshold), threshold)
+            if threshold == self._below:
+                break
+            # few picks a round: most of its time is not spent on them; many: more points were brought up to date than needed
+            if self._picked - before < 8:
+                # `most` gives way only where nothing else makes progress: more equal points than that
+                size = min(max(most, size), size * 2) if self._picked > before else min(n, size * 2)
+            elif self._picked - before > 64:
+                size = max(min(n, _SMALL), size // 2)
+        picked = slice(self._picked)
+        return self._picks[picked], np.sqrt(self._gaps[picked]).astype(np.float32)
+
     def _points(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
-        """(m, d + 1): points without the mean, and a 1."""
-        found = rows_of(self._X, rows)
-        points = np.ones((len(found), found.shape[1] + 1), np.float32)
-        np.subtract(found, self._mean, out=points[:, :-1])
-        return points
+        return self._centres.centred(rows_of(self._X, rows))
 
     def _candidates(self, size: int) -> tuple[NDArray[np.intp], float]:
         """The rows with the largest bounds, about `size`, in order of row, and a bound of what is left outside."""
         n = len(self._X)
         if size >= n:
-            return np.flatnonzero(self._bounds >= 0), -1.0
+            return np.flatnonzero(self._bounds > self._below), self._below
         sample = self._bounds[:: max(1, n // _SAMPLE)]
-        threshold = _largest(sample, size * len(sample) // n)
+        threshold = max(self._below, _largest(sample, size * len(sample) // n))
         rows = np.flatnonzero(self._bounds > threshold)
         if len(rows) > size + size // 4:
             bounds = self._bounds[rows]
@@ -138,51 +249,52 @@ class _Traversal:
         bounds, exact = self._bounds[active], self._exact[active]
         while self._picked < self._count:
             best = int(bounds.argmax())
-            if not bounds[best] > threshold:
-                break
             row = int(active[best])
+            if not bounds[best] > threshold or (bounds[best] == self._floor and row > self._place):
+                break
             if not exact[best]:
                 bounds[best], exact[best] = self._distance(row, X[best]), True
                 continue
             self._pick(row, float(bounds[best]) / (1.0 if weights is None else float(weights[best])))
-            centre = self._picked - 1
-            if fine := self._gaps[centre] < _FINE * self._largest:
-                distances = np.square(rows_of(self._X, active) - self._centres[centre]).sum(axis=1)
+            centre = self._centres.count - 1
+            if fine := self._gaps[self._picked - 1] < _FINE * self._largest:
+                distances = np.square(rows_of(self._X, active) - self._centres.points[centre]).sum(axis=1)
             else:
-                distances = X @ self._products[centre]
+                distances = X @ self._centres.products[centre]
                 distances += norms
                 distances += np.float32(self._rounding)
             if weights is not None:
                 distances = distances * weights
-            lower = np.flatnonzero(distances < bounds)
-            bounds[lower] = np.maximum(distances[lower], 0)
-            exact[lower] = fine
+            close = np.flatnonzero(distances < bounds + (0.0 if fine else self._doubt))
+            bounds[close] = np.minimum(bounds[close], np.maximum(distances[close], 0))
+            exact[close] = fine & (exact[close] | (not self._doubt))
             bounds[best] = -1
         self._bounds[active], self._exact[active] = bounds, exact
-        self._met[active] = self._picked
+        self._met[active] = self._centres.count
 
     def _refresh(self, rows: NDArray[np.intp], threshold: float) -> NDArray[np.intp]:
         """Bring the bounds of `rows` up to date, each until it falls to the threshold; the rows that stay above it."""
         seen = self._met[rows]
         for met in np.unique(seen):
             group = rows[seen == met]
-            for start in range(0, len(group), _BLOCK):
-                self._lower(group[start : start + _BLOCK], int(met), threshold)
+            for start in range(0, len(group), BLOCK):
+                self._lower(group[start : start + BLOCK], int(met), threshold)
         return rows[self._bounds[rows] > threshold]
 
     def _lower(self, rows: NDArray[np.intp], met: int, threshold: float) -> None:
         """Let rows that have met the same centres meet the next ones, some at a time."""
-        if met == self._picked:
+        count = self._centres.count
+        if met == count:
             return
         points, norms = self._points(rows), self._norms[rows]
-        while met < self._picked and len(rows):
-            stop = min(self._picked, (met // _TOGETHER + 1) * _TOGETHER)
-            nearest = (self._products[met:stop] @ points.T).min(axis=0)
-            distances = np.maximum(nearest + norms, 0).astype(np.float64) + self._rounding
+        while met < count and len(rows):
+            stop = min(count, (met // TOGETHER + 1) * TOGETHER)
+            distances = self._centres.bounds(met, stop, points, norms, self._rounding)
             if self._weights is not None:
                 distances *= self._weights[rows]
             bounds = self._bounds[rows]
-            self._exact[rows] &= bounds <= distances
+            # up to twice the rounding below such a bound may be a distance that is shorter
+            self._exact[rows] &= bounds <= distances - self._doubt
             bounds = np.minimum(bounds, distances)
             self._bounds[rows], self._met[rows] = bounds, stop
             met, above = stop, bounds > threshold
@@ -190,17 +302,15 @@ class _Traversal:
 
     def _distance(self, row: int, point: NDArray[np.float32]) -> float:
         """Weight · squared distance to the nearest centre, in float64."""
-        products = self._products[: self._picked] @ point
+        centres = self._centres
+        products = centres.products[: centres.count] @ point
         near = np.flatnonzero(products <= products.min() + np.float32(2 * self._rounding))
-        nearest = float(np.square(self._X[row] - self._centres[near]).sum(axis=1).min())
+        nearest = float(np.square(self._X[row] - centres.points[near]).sum(axis=1).min())
         return nearest if self._weights is None else nearest * float(self._weights[row])
 
     def _pick(self, row: int, gap: float) -> None:
         self._picks[self._picked], self._gaps[self._picked] = row, gap
-        self._centres[self._picked] = self._X[row]
-        centred = self._X[row] - self._mean
-        self._products[self._picked, :-1] = -2 * centred
-        self._products[self._picked, -1] = centred @ centred
+        self._centres.add(self._X[row][None])
         self._bounds[row] = -1
         self._picked += 1
 

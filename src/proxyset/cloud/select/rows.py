@@ -15,13 +15,18 @@ def rows_of(Z: NDArray[np.float32], rows: slice | NDArray[np.intp]) -> NDArray[n
     """Z[rows]. Of a memory map, the pages that this read are let go."""
     if not isinstance(Z, np.memmap):
         return Z[rows]
-    mapped: Any = Z._mmap  # type: ignore[attr-defined]
     if isinstance(rows, slice):
         found = np.array(Z[rows])
-        mapped.madvise(mmap.MADV_DONTNEED)  # they stay in the system's cache, or in the file
+        let_go(Z)
         return found
     found = np.empty((len(rows), Z.shape[1]), Z.dtype)
     for start in range(0, len(rows), _CHUNK):
         found[start : start + _CHUNK] = Z[rows[start : start + _CHUNK]]
-        mapped.madvise(mmap.MADV_DONTNEED)
+        let_go(Z)
     return found
+
+
+def let_go(Z: np.memmap[Any, Any]) -> None:
+    """Let go the pages of a map that were read: they stay in the system's cache, or in the file."""
+    mapped: Any = Z._mmap  # type: ignore[attr-defined]
+    mapped.madvise(mmap.MADV_DONTNEED)

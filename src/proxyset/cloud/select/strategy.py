@@ -43,6 +43,11 @@ class Candidates:
     splits: tuple[int, ...] = ()
 
     @property
+    def in_arrays(self) -> bool:
+        """Whether the components are an array already, which takes no reading."""
+        return True
+
+    @property
     def whole(self) -> Candidates:
         """The pool that these are a part of, where not all of it may be chosen. What an answer says is about all of it."""
         return self
@@ -149,6 +154,10 @@ class _Some(Candidates):
     def __init__(self, whole: Candidates, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None) -> None:
         self.__dict__ |= {"centroids": whole.centroids, "fingerprint": whole.fingerprint}
         self.__dict__ |= {"_whole": whole, "_rows": rows, "_before": chosen}
+
+    @property
+    def in_arrays(self) -> bool:
+        return self.whole.in_arrays
 
     @property
     def whole(self) -> Candidates:

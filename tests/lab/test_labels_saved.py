@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from proxyset.errors import InvalidInput
-from proxyset.jobs.savings import _inverse, isotonic, labels_saved
+from proxyset_lab.labels_saved import _inverse, isotonic, labels_saved
 
 _values = st.lists(st.integers(0, 20), min_size=1, max_size=12)
 
