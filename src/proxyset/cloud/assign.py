@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from proxyset.cloud.kmeans_tree import TreeNearest
+from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.pca import Projection
 from proxyset.cloud.shards import (
     ShardRecord,
@@ -47,6 +48,7 @@ class AssignTask:
     scale: float
 
 
+@one_thread()
 def assign_shard(task: AssignTask) -> ShardRecord:
     """Assign one shard, or return its record when that was done before. Its file is whole or not there."""
     folder = task.index / "assignments"

@@ -23,6 +23,7 @@ from proxyset.cloud.index import Index, Manifest
 from proxyset.cloud.kmeans import kmeans
 from proxyset.cloud.kmeans_tree import FLAT, kmeans_tree
 from proxyset.cloud.medoids import nearest_items
+from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.pca import Projection, fit_projection
 from proxyset.cloud.progress import Progress, default_progress
 from proxyset.cloud.scratch import goes_with, scratch
@@ -295,6 +296,7 @@ class _Build:
             for batch in read_columns(self.folder / "shards" / record.name, ["id"]):
                 yield batch.column("id").to_pylist()
 
+    @one_thread()
     def fit(
         self, encoded: list[ShardRecord], items: int, d: int, D: int, R: int, seed: int
     ) -> tuple[Projection, NDArray[np.float32]]:
@@ -323,6 +325,7 @@ class _Build:
         found = dict(self._executor.run(take_rows, tasks))
         return np.concatenate([found[number] for number in sorted(found)])
 
+    @one_thread()
     def move_to_items(
         self, encoded: list[ShardRecord], projection: Projection, centroids: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.cloud.executor import Executor, LocalExecutor
+from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.select import parts
 from proxyset.cloud.select.parts import Part, Rows, Slice
 from proxyset.cloud.select.rows import rows_of
@@ -139,6 +140,7 @@ class Candidates:
         return np.flatnonzero(self.clusters == cluster)
 
 
+@one_thread()
 def _call(function: Callable[[Part, Any], Result], task: tuple[int, Part, Any]) -> tuple[int, Result]:
     number, part, given = task
     return number, function(part, given)
