@@ -34,6 +34,14 @@ def test_picks_are_those_of_the_naive_greedy(n, d, count, weighted):
         assert distances[position] == pytest.approx(gap, rel=2e-3)
 
 
+def test_one_point_far_out_makes_no_pick_another():
+    """What float32 leaves of its squared norm is more than the distances between the others."""
+    X = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
+    X[0] += 30
+    expected = slow_farthest_first(X.astype(np.float64), 200, 1, np.ones(len(X)))
+    np.testing.assert_array_equal(farthest_first(X, 200, first=1)[0], expected)
+
+
 @pytest.mark.parametrize("values", [1, 2, 3])
 def test_duplicates_come_last_and_no_row_comes_twice(values):
     rng = np.random.default_rng(values)

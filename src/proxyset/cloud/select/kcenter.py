@@ -164,8 +164,6 @@ class _Traversal:
         self._centres = centres
         self._norms = np.empty(n, np.float32)
         self._largest = self._rounding = 0.0
-        # by how much a distance may be below what a product gives; `begin` takes it for nothing, as results do that were published
-        self._doubt = 0.0
         self._bounds = np.empty(n)  # ≥ weight · squared distance to the centres met; −1 once picked
         self._exact = np.zeros(n, bool)  # where the bound is that distance
         self._met = np.ones(n, np.int32)  # how many centres, in order, the bound accounts for
@@ -188,7 +186,6 @@ class _Traversal:
     def resume(self, squared: NDArray[np.float64]) -> None:
         """Norms, and distances that are known."""
         self._measure(None)
-        self._doubt = 2 * self._rounding
         self._bounds[:] = squared
         self._exact[:] = True
         self._met[:] = self._centres.count
@@ -246,7 +243,7 @@ class _Traversal:
             return
         X, norms = self._points(active), self._norms[active]
         weights = None if self._weights is None else self._weights[active].astype(np.float64)
-        bounds, exact = self._bounds[active], self._exact[active]
+        bounds, exact, doubt = self._bounds[active], self._exact[active], self._doubt(active)
         while self._picked < self._count:
             best = int(bounds.argmax())
             row = int(active[best])
@@ -265,9 +262,9 @@ class _Traversal:
                 distances += np.float32(self._rounding)
             if weights is not None:
                 distances = distances * weights
-            close = np.flatnonzero(distances < bounds + (0.0 if fine else self._doubt))
+            close = np.flatnonzero(distances < bounds + (0.0 if fine else doubt))
             bounds[close] = np.minimum(bounds[close], np.maximum(distances[close], 0))
-            exact[close] = fine & (exact[close] | (not self._doubt))
+            exact[close] &= fine
             bounds[best] = -1
         self._bounds[active], self._exact[active] = bounds, exact
         self._met[active] = self._centres.count
@@ -294,11 +291,15 @@ class _Traversal:
                 distances *= self._weights[rows]
             bounds = self._bounds[rows]
             # up to twice the rounding below such a bound may be a distance that is shorter
-            self._exact[rows] &= bounds <= distances - self._doubt
+            self._exact[rows] &= bounds <= distances - self._doubt(rows)
             bounds = np.minimum(bounds, distances)
             self._bounds[rows], self._met[rows] = bounds, stop
             met, above = stop, bounds > threshold
             rows, points, norms = rows[above], points[above], norms[above]
+
+    def _doubt(self, rows: NDArray[np.intp]) -> float | NDArray[np.float64]:
+        """By how much the distances of rows may be below what products give."""
+        return 2 * self._rounding * (1.0 if self._weights is None else self._weights[rows].astype(np.float64))
 
     def _distance(self, row: int, point: NDArray[np.float32]) -> float:
         """Weight · squared distance to the nearest centre, in float64."""
