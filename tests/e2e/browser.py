@@ -18,16 +18,25 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 120_000  # Playwright's own 30 s were too few for an answer among twelve busy processes
 PROGRAM = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", "from proxyset.cli import main; main()"]
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser with a fresh profile."""
+    """A browser with a fresh profile, which waits as long as a machine with much else to do may take."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        new_context = browser.new_context
+
+        def patient(**options: Any) -> Any:
+            context = new_context(**options)
+            context.set_default_timeout(PATIENCE_MS)
+            return context
+
+        browser.new_context = patient  # type: ignore[method-assign]
         try:
             yield browser
         finally:
