@@ -9,14 +9,11 @@ PROXY/card.json, card.md   what was asked, from which index and releases, what i
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +25,8 @@ from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.executor import Executor
 from proxyset.cloud.index import Index
+from proxyset.cloud.item_files import item_sha256, read_items, write_items
+from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.own_share import own_share_at_most
 from proxyset.cloud.scratch import goes_with, scratch
 from proxyset.cloud.select import (
@@ -43,20 +42,15 @@ from proxyset.cloud.select.draw import draw_evenly
 from proxyset.cloud.select.limits import Limits
 from proxyset.cloud.store import Place, StorePath, copy, new_folder
 from proxyset.cloud.store import place as located
-from proxyset.encoders.images import format_of
 from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
-from proxyset.sources.arrow import together
 from proxyset.sources.columns import OURS
 from proxyset.sources.files import check_apart
-from proxyset.sources.source import Kind
 from proxyset.wire.lineage import Draw, Lineage
 from proxyset.wire.release import PrivacyStatement, Release
 
 if TYPE_CHECKING:
     from proxyset.cloud.torch_dataset import ProxyDataset
 
-# A phone's JPEG with a second picture behind the first (MPO) is read as a JPEG by everybody.
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "HEIF": ".heic", "JPEG2000": ".jp2", "DICOM": ".dcm"}
 _SAMPLE = 1000  # rows of the pool at random, of which it is kept what they are
 _SHOWN = 60  # of them that are kept themselves
 _BESIDE = "beside"
@@ -161,12 +155,12 @@ class ProxySet:
             ArtifactError: an item is missing, or is not the one that was chosen.
         """
         selection = self.selection()
-        found = _read_items(self.folder / "items", self.card.kind, selection)
+        found = read_items(self.folder / "items", self.card.kind, selection)
         for name, known in zip(
             selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True
         ):
             item = next(found, None)
-            if item is None or _hash(item) != known:
+            if item is None or item_sha256(item) != known:
                 raise ArtifactError(
                     f"{self.folder}/items: the item {name!r} is {'missing' if item is None else 'not the one that was chosen'}: "
                     "the folder was changed since; select again"
@@ -190,7 +184,7 @@ class ProxySet:
     def random_items(self) -> Iterator[Any]:
         """The first 60 of the random sample, as `items` gives them. There must be a sample."""
         folder = self.folder / _BESIDE
-        return _read_items(folder / "items", self.card.kind, pq.read_table(folder / "sample.parquet"))
+        return read_items(folder / "items", self.card.kind, pq.read_table(folder / "sample.parquet"))
 
     def to_arrow(self) -> pa.Table:
         """The selection with its items, in order of rank.
@@ -263,22 +257,7 @@ class ProxySet:
         return replace(self, folder=where) if isinstance(where, Path) else self
 
 
-def _read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:
-    if kind == "image":
-        for name in rows.column("file").drop_null().to_pylist():
-            yield (folder / name).read_bytes() if (folder / name).is_file() else None
-    elif kind == "text":
-        with (folder / "items.jsonl").open(encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)["text"]
-    elif kind == "table":
-        table = pq.read_table(folder / "items.parquet")
-        for row in range(len(table)):
-            yield table.slice(row, 1)
-    else:
-        yield from np.load(folder / "embeddings.npy", allow_pickle=False)
-
-
+@one_thread()
 def select(
     index: Index,
     releases: Release | Sequence[Release],
@@ -405,7 +384,7 @@ def _written(
     out: Place, index: Index, table: pa.Table, card: Card, ranked: Ranked, limits: Limits | None
 ) -> ProxySet:
     with new_folder(out, "card.json") as folder:
-        files, hashes = _write_items(folder / "items", index, table)
+        files, hashes = write_items(folder / "items", index, table)
         selection = pa.table(
             {
                 "id": table.column("id"),
@@ -433,7 +412,7 @@ def _write_beside(folder: Path, index: Index, ranked: Ranked, limits: Limits | N
     chosen = draw_evenly(len(pool) if rows is None else len(rows), _SAMPLE, rng)
     chosen = chosen if rows is None else rows[chosen]
     table = index.rows(chosen, ["id", "label", "source"])
-    files, _ = _write_items(folder / "items", index, table.slice(0, _SHOWN))
+    files, _ = write_items(folder / "items", index, table.slice(0, _SHOWN))
     files += [None] * (len(table) - len(files))
     sample = table.drop_columns(["shard"])
     sample = sample.append_column("cluster", pa.array(pool.clusters_of(chosen), pa.int32()))
@@ -445,57 +424,3 @@ def _write_beside(folder: Path, index: Index, ranked: Ranked, limits: Limits | N
         "count": pa.array(counts, pa.float64()),
     }
     pq.write_table(pa.table(clusters), folder / "clusters.parquet")
-
-
-def _write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str | None], list[str]]:
-    """Copy the chosen items out of the pool; returns the file of each (images only) and the SHA-256 of each."""
-    folder.mkdir()
-    ids = table.column("id").to_pylist()
-    rank = {item: position for position, item in enumerate(ids)}
-    files: list[str | None] = [None] * len(ids)
-    hashes = [""] * len(ids)
-    held: dict[int, Any] = {}
-    for item, value in index.fetch(table):
-        position = rank[item]
-        if index.manifest.kind == "image":
-            files[position] = f"{position:06d}{_suffix(item, value)}"
-            (folder / str(files[position])).write_bytes(value)
-            hashes[position] = _hash(value)
-        else:
-            held[position] = value
-    values = [held[position] for position in sorted(held)]
-    if index.manifest.kind == "text":
-        lines = (
-            json.dumps({"id": item, "text": text}, ensure_ascii=False)
-            for item, text in zip(ids, values, strict=True)
-        )
-        (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    elif index.manifest.kind == "table":
-        rows = together(values)
-        pq.write_table(rows, folder / "items.parquet")
-        values = [rows.slice(row, 1) for row in range(len(rows))]
-    elif index.manifest.kind == "embedding":
-        buffer = io.BytesIO()  # np.save into a full disk says only how many values did not fit
-        values = list(np.stack(values))  # in the one type that they have together
-        np.save(buffer, np.stack(values))
-        (folder / "embeddings.npy").write_bytes(buffer.getbuffer())
-    return files, hashes if index.manifest.kind == "image" else [_hash(value) for value in values]
-
-
-def _hash(item: Any) -> str:
-    return hashlib.sha256(_as_bytes(item)).hexdigest()
-
-
-def _as_bytes(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, np.ndarray):
-        return value.tobytes()
-    return json.dumps(value.to_pylist(), sort_keys=True, default=str).encode()
-
-
-def _suffix(item: str, data: bytes) -> str:
-    form = format_of(data)
-    return _SUFFIXES.get(form, f".{form.lower()}") if form else PurePosixPath(item).suffix.lower()
