@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.select.combine import DEFAULT_RULE, MAX_WEIGHT, Rule, Weighed, weigh
 from proxyset.cloud.select.limits import Limits, share_out
 from proxyset.cloud.select.strategies import DEFAULT_STRATEGY, STRATEGIES
@@ -50,6 +51,7 @@ class Ranked(Ranking):
     coverage: Coverage | None = field(repr=False)
 
 
+@one_thread()
 def rank(
     pool: Candidates | Indexed,
     releases: Release | Sequence[Release] | Coverage,
@@ -63,6 +65,8 @@ def rank(
     limits: Limits | None = None,
 ) -> Ranked:
     """Rank the items of a pool by what clients answered. Nothing is read but the pool, and nothing is written.
+
+    BLAS has one thread meanwhile, so that the rows do not follow the number of cores; an engine uses them.
 
     Args:
         pool: an index, or arrays of your own.
