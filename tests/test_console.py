@@ -187,6 +187,25 @@ def test_an_interrupt_ends_in_order(tmp_path, number, status, seconds):
     assert "Traceback" not in error and error.count("\n") <= 1
 
 
+def test_a_signal_in_the_midst_of_a_wait_sets_the_event():
+    """The handler runs in the thread that waits, which may hold the lock of the event then."""
+    code = """
+import signal, sys, threading
+from proxyset.console import told_to_end
+with told_to_end(signal.SIGTERM) as told:
+    def trace(frame, event, argument):
+        if frame.f_code is threading.Condition.wait.__code__:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGTERM)
+    sys.setprofile(trace)
+    print(told.wait(20))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment(), timeout=60, check=True
+    )
+    assert done.stdout == b"True\n"
+
+
 def caught(pid, number):
     """Whether a process has a handler of its own for a signal."""
     lines = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())

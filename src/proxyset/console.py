@@ -18,6 +18,9 @@ import os
 import select
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -55,6 +58,27 @@ def command(module: str) -> NoReturn:
     # CPython 3.11 remembers an interrupt of an `exec`, caught or not, and would die of it; another `exec` makes it forget
     exec("")
     sys.exit(status)
+
+
+@contextmanager
+def told_to_end(*numbers: int) -> Iterator[threading.Event]:
+    """An event that any of these signals sets while the block runs. Call it in the main thread.
+
+    A handler runs between two steps of the main thread, maybe in the midst of a wait for this very event, whose lock a `set` would
+    then await for ever: so another thread sets it. And a signal that comes right before a wait without an end does not wake it:
+    wait for a second at most, and again.
+    """
+    told = threading.Event()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        threading.Thread(target=told.set).start()
+
+    before = {number: signal.signal(number, tell) for number in numbers}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Ended(SystemExit):

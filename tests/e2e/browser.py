@@ -43,6 +43,12 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
+def width(picture: Any) -> int:
+    """Of a picture on a page, in pixels, once it is there; a picture that cannot be shown is an error."""
+    wide: int = picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    return wide
+
+
 @contextmanager
 def serving(*arguments: object, state: Path) -> Iterator[dict[str, Any]]:
     """A command of proxyset that serves until the block ends; yields its JSON line."""

@@ -21,7 +21,7 @@ from proxyset.server.limits import Limits
 from proxyset.server.page.app import mount_page
 from proxyset.server.records import Scope
 from proxyset.train.metrics_file import MetricsFile
-from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations
+from tests.e2e.browser import CHROMIUM, chromium, listening, serving, violations, width
 from tests.e2e.worlds import HOSTILE, operator_state
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
@@ -104,10 +104,7 @@ def test_an_operator_creates_a_campaign_watches_it_and_downloads_the_proxy_set(t
     tab.get_by_role("link", name=re.compile("^set ")).click()
     images = tab.locator(".gallery img")
     assert images.count() == 30
-    assert images.first.evaluate(
-        "image => image.complete || new Promise(done => image.onload = () => done(true))"
-    )
-    assert images.first.evaluate("image => image.naturalWidth") > 0
+    assert width(images.first) > 0
     with tab.expect_download() as download:
         tab.get_by_role("link", name="Download (zip)").click()
     download.value.save_as(tmp_path / "set.zip")
@@ -142,8 +139,7 @@ def test_pointing_at_the_map_and_moving_to_it_shows_items(tab, cloud):
     name = first.get_attribute("aria-label").partition(":")[0]
     tab.locator("#near h3", has_text=name).wait_for()
     picture = tab.locator("#near img").first
-    assert picture.evaluate("image => image.complete || new Promise(done => image.onload = () => done(true))")
-    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert width(picture) > 0
     tab.mouse.move(2, 2)
     first.focus()
     tab.keyboard.press("Tab")

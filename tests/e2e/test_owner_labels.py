@@ -20,7 +20,7 @@ from proxyset.client.receipts import make_key
 from proxyset.errors import Refused
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.questions import ABSTAINED, QUESTIONS_LIMIT, LabelRelease, _QuestionsHeader
-from tests.e2e.browser import CHROMIUM, approve, chromium, listening, serving, violations
+from tests.e2e.browser import CHROMIUM, approve, chromium, listening, serving, violations, width
 from tests.e2e.worlds import HOSTILE, draw_labelled, picture_index, picture_questions
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
@@ -94,7 +94,7 @@ def test_an_owner_approves_questions_and_sees_what_left(world, ledger, browser, 
         assert tab.locator("blockquote").first.inner_text() == PURPOSE  # shown, not run
         pictures = tab.locator(".pictures img")
         assert pictures.count() == ITEMS
-        assert pictures.first.evaluate("image => image.naturalWidth") > 0
+        assert width(pictures.first) > 0
         assert any(HOSTILE in name for name in tab.locator(".pictures .name").all_inner_texts())
         assert [tag.strip() for tag in tab.locator("#question ~ p .tag").all_inner_texts()] == [
             "disc", "square", "cross", "stripes", "ring"

@@ -16,7 +16,7 @@ from proxyset.server.records import Scope
 from proxyset.server.state import State
 from proxyset.train.metrics_file import MetricsFile
 from proxyset_lab.service.certificate import certificate
-from tests.e2e.browser import CHROMIUM, chromium, violations
+from tests.e2e.browser import CHROMIUM, chromium, violations, width
 from tests.e2e.serving import serving
 from tests.e2e.worlds import operator_state
 
@@ -97,8 +97,7 @@ def test_an_operator_works_over_tls(cloud, tmp_path):
         tab.get_by_role("button", name="Draw a proxy set").click()
         tab.get_by_role("link", name=re.compile("^set ")).click()
         picture = tab.locator(".gallery img").first
-        assert picture.evaluate("i => i.complete || new Promise(done => i.onload = () => done(true))")
-        assert picture.evaluate("image => image.naturalWidth") > 0
+        assert width(picture) > 0
         with tab.expect_download() as download:
             tab.get_by_role("link", name="csv").click()
         download.value.save_as(tmp_path / "set.csv")

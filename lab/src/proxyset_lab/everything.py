@@ -16,15 +16,16 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Event, Lock, current_thread, main_thread
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proxyset import atomic
+from proxyset.console import told_to_end
 from proxyset.errors import InvalidInput
 from proxyset_lab.origin import key_now, origin, stamp
 from proxyset_lab.quoted import fill
@@ -104,7 +105,7 @@ def measure(
     places = {"rows": rows, "docs": docs}
     taken: set[str] = set()
     failed: list[str] = []
-    lock, stop, key = Lock(), Event(), origin().key
+    lock, key = Lock(), origin().key
 
     def work() -> None:
         mine: set[str] = set()
@@ -136,8 +137,14 @@ def measure(
                 tell(f"{step.name}: {wall / 60:.1f} minutes, {cpu / 60:.1f} of processor time")
 
     (rows / "logs").mkdir(parents=True, exist_ok=True)
-    with _told_to_end(stop), ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work) for _ in range(workers)]:
+    in_main = current_thread() is main_thread()  # only there can a process listen to signals
+    # SIGTERM to this process ends its steps, which would outlive it, and goes on to the pages
+    ends = told_to_end(signal.SIGTERM) if in_main else nullcontext(Event())
+    with ends as stop, ThreadPoolExecutor(workers) as pool:
+        working = [pool.submit(work) for _ in range(workers)]
+        while wait(working, timeout=1.0).not_done:
+            pass
+        for done in working:
             done.result()
     return list(dict.fromkeys(failed))
 
@@ -197,19 +204,6 @@ def _not_measured(page: Path, step: Step, rows: Path) -> None:
             (page.parent / picture).unlink(missing_ok=True)
     text = f"# {step.name}\n\nNot measured. {stamp(rows)}\n\nThe run ended before this had its turn: `{step.run or step.page}`.\n"
     atomic.write_bytes(page, text.encode())
-
-
-@contextmanager
-def _told_to_end(stop: Event) -> Iterator[None]:
-    """SIGTERM to this process ends its steps, which would outlive it, and goes on to the pages."""
-    if current_thread() is not main_thread():  # only there can a process listen to signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _command(

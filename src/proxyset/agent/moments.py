@@ -53,6 +53,6 @@ def wait_until(moment: float, stop: threading.Event | None = None) -> bool:
     """Wait for a moment of the wall clock. Whether it came; False when `stop` was set before."""
     stop = stop or threading.Event()
     while (left := moment - time.time()) > 0:
-        if stop.wait(min(left, 60.0)):  # in steps, because the clock may be set
+        if stop.wait(min(left, 1.0)):  # in steps: the clock may be set, and a signal may just miss a wait
             return False
     return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as jsonlib
 import signal
 import sys
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from proxyset.client import decisions
 from proxyset.client.calibration import privacy_statement
 from proxyset.client.ledger import Ledger
 from proxyset.client.terms import Terms
+from proxyset.console import told_to_end
 from proxyset.errors import InvalidInput, Refused
 from proxyset.wire.files import read_message
 
@@ -171,11 +171,9 @@ def run(
         )
         emit({"server": service.url, "campaigns": fates}, words, json)
         raise typer.Exit(_status(set(fates.values())))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    _report("started", {"server": service.url, "ledger": str(book.path)})
-    agent.run(every, stop)
+    with told_to_end(signal.SIGTERM, signal.SIGINT) as stop:
+        _report("started", {"server": service.url, "ledger": str(book.path)})
+        agent.run(every, stop)
     _report("stopped", {"server": service.url})
 
 

@@ -11,7 +11,7 @@ from proxyset.agent import inbox
 from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.wire.release import Release
-from tests.e2e.browser import CHROMIUM, approve, chromium, listening, violations
+from tests.e2e.browser import CHROMIUM, approve, chromium, listening, violations, width
 from tests.e2e.owner.pages import PURPOSE, site_of
 from tests.e2e.worlds import HOSTILE, table_probe, visits
 
@@ -48,7 +48,7 @@ def test_an_owner_approves_a_probe_and_the_ledger_shows_it(process, ledger, tab,
     assert any(HOSTILE in name for name in names)
     pictures = tab.locator(".pictures img")
     assert pictures.count() == 12
-    assert pictures.first.evaluate("image => image.naturalWidth") > 0
+    assert width(pictures.first) > 0
     tab.get_by_label("Privacy loss").fill("0.4")
     tab.get_by_role("button", name="Work it out").click()
     before = ledger.entries()
