@@ -76,7 +76,7 @@ def test_one_item_far_out_makes_no_pick_another(monkeypatch):
     X[0] += 300
     monkeypatch.setattr(kcenter_parts, "HELD_BYTES", 4 * 3 * 500)
     picks, _ = farthest_of_parts(pool_of(X, 1000, 1300), 200, 1)
-    np.testing.assert_array_equal(picks, slow_farthest_first(X.astype(np.float64), 200, 1, np.ones(len(X))))
+    np.testing.assert_array_equal(picks, slow_farthest_first(X.astype(np.float64), 200, 1))
 
 
 @pytest.mark.parametrize("pool", ["ties", "duplicates", "all alike"])

@@ -25,7 +25,6 @@ def facility_location(
     count: int,
     *,
     width: float,
-    weights: NDArray[np.floating] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The greedy order of `count` candidates for the similarity s(i, j) = exp(−‖xᵢ − cⱼ‖² / width²).
 
@@ -34,7 +33,6 @@ def facility_location(
         candidates: (m, d) float32, what may be chosen.
         count: number of picks, 1 ≤ count ≤ m.
         width: distance at which a similarity has fallen to 1/e; > 0.
-        weights: (n,) ≥ 0 of the points; None: all 1.
 
     Returns:
         picks: (count,) distinct row numbers of `candidates` in the order picked; of equal gains the lowest row wins, as
@@ -48,8 +46,8 @@ def facility_location(
         raise InvalidInput(f"cannot pick {count} of {len(candidates)} candidates")
     if not width > 0:
         raise InvalidInput(f"the width of a similarity must be positive, not {width}")
-    w = np.ones(len(X), np.float32) if weights is None else weights.astype(np.float32)
-    return _lazy_greedy(_Similarity(X, candidates, width), len(candidates), count, w)
+    each = np.ones(len(X), np.float32)
+    return _lazy_greedy(_Similarity(X, candidates, width), len(candidates), count, each)
 
 
 def representatives(

@@ -31,7 +31,7 @@ _SAMPLE = 1 << 16  # bounds that tell which ones are large, rows that tell the m
 
 
 def farthest_first(
-    X: NDArray[np.float32], count: int, *, first: int, weights: NDArray[np.floating] | None = None
+    X: NDArray[np.float32], count: int, *, first: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """The greedy k-center order of `count` points.
 
@@ -39,7 +39,6 @@ def farthest_first(
         X: (n, d) float32; an array in memory or a memory map.
         count: number of picks, 1 ≤ count ≤ n.
         first: row of the first centre.
-        weights: (n,) positive; the next pick maximises weight · squared distance. None: all 1.
 
     Returns:
         picks: (count,) distinct row numbers in the order picked; of equally far points the lowest row wins, and rows
@@ -55,7 +54,7 @@ def farthest_first(
     # any point near the mean will do
     spread = range(0, n, BLOCK * max(1, n // _SAMPLE))
     means = [rows_of(X, slice(s, s + BLOCK)).mean(axis=0, dtype=np.float64) for s in spread]
-    traversal = _Traversal(X, Centres(np.mean(means, axis=0).astype(np.float32), count), count, weights)
+    traversal = _Traversal(X, Centres(np.mean(means, axis=0).astype(np.float32), count), count)
     traversal.begin(first)
     return traversal.run()
 
@@ -155,16 +154,15 @@ class _Traversal:
         X: NDArray[np.float32],
         centres: Centres,
         count: int,
-        weights: NDArray[np.floating] | None = None,
         floor: float = -1.0,
         place: int = -1,
     ) -> None:
         n = len(X)
-        self._X, self._weights, self._count = X, weights, count
+        self._X, self._count = X, count
         self._centres = centres
         self._norms = np.empty(n, np.float32)
         self._largest = self._rounding = 0.0
-        self._bounds = np.empty(n)  # ≥ weight · squared distance to the centres met; −1 once picked
+        self._bounds = np.empty(n)  # ≥ squared distance to the centres met; −1 once picked
         self._exact = np.zeros(n, bool)  # where the bound is that distance
         self._met = np.ones(n, np.int32)  # how many centres, in order, the bound accounts for
         self._picks = np.empty(count, np.intp)
@@ -179,8 +177,6 @@ class _Traversal:
         self._measure(self._centres.products[0])
         np.maximum(self._bounds, 0, out=self._bounds)
         self._bounds += self._rounding
-        if self._weights is not None:
-            self._bounds *= self._weights
         self._bounds[first] = -1
 
     def resume(self, squared: NDArray[np.float64]) -> None:
@@ -242,8 +238,7 @@ class _Traversal:
         if len(active) == 0:
             return
         X, norms = self._points(active), self._norms[active]
-        weights = None if self._weights is None else self._weights[active].astype(np.float64)
-        bounds, exact, doubt = self._bounds[active], self._exact[active], self._doubt(active)
+        bounds, exact = self._bounds[active], self._exact[active]
         while self._picked < self._count:
             best = int(bounds.argmax())
             row = int(active[best])
@@ -252,7 +247,7 @@ class _Traversal:
             if not exact[best]:
                 bounds[best], exact[best] = self._distance(row, X[best]), True
                 continue
-            self._pick(row, float(bounds[best]) / (1.0 if weights is None else float(weights[best])))
+            self._pick(row, float(bounds[best]))
             centre = self._centres.count - 1
             if fine := self._gaps[self._picked - 1] < _FINE * self._largest:
                 distances = np.square(rows_of(self._X, active) - self._centres.points[centre]).sum(axis=1)
@@ -260,9 +255,7 @@ class _Traversal:
                 distances = X @ self._centres.products[centre]
                 distances += norms
                 distances += np.float32(self._rounding)
-            if weights is not None:
-                distances = distances * weights
-            close = np.flatnonzero(distances < bounds + (0.0 if fine else doubt))
+            close = np.flatnonzero(distances < bounds + (0.0 if fine else 2 * self._rounding))
             bounds[close] = np.minimum(bounds[close], np.maximum(distances[close], 0))
             exact[close] &= fine
             bounds[best] = -1
@@ -287,27 +280,20 @@ class _Traversal:
         while met < count and len(rows):
             stop = min(count, (met // TOGETHER + 1) * TOGETHER)
             distances = self._centres.bounds(met, stop, points, norms, self._rounding)
-            if self._weights is not None:
-                distances *= self._weights[rows]
             bounds = self._bounds[rows]
             # up to twice the rounding below such a bound may be a distance that is shorter
-            self._exact[rows] &= bounds <= distances - self._doubt(rows)
+            self._exact[rows] &= bounds <= distances - 2 * self._rounding
             bounds = np.minimum(bounds, distances)
             self._bounds[rows], self._met[rows] = bounds, stop
             met, above = stop, bounds > threshold
             rows, points, norms = rows[above], points[above], norms[above]
 
-    def _doubt(self, rows: NDArray[np.intp]) -> float | NDArray[np.float64]:
-        """By how much the distances of rows may be below what products give."""
-        return 2 * self._rounding * (1.0 if self._weights is None else self._weights[rows].astype(np.float64))
-
     def _distance(self, row: int, point: NDArray[np.float32]) -> float:
-        """Weight · squared distance to the nearest centre, in float64."""
+        """Squared distance to the nearest centre, in float64."""
         centres = self._centres
         products = centres.products[: centres.count] @ point
         near = np.flatnonzero(products <= products.min() + np.float32(2 * self._rounding))
-        nearest = float(np.square(self._X[row] - centres.points[near]).sum(axis=1).min())
-        return nearest if self._weights is None else nearest * float(self._weights[row])
+        return float(np.square(self._X[row] - centres.points[near]).sum(axis=1).min())
 
     def _pick(self, row: int, gap: float) -> None:
         self._picks[self._picked], self._gaps[self._picked] = row, gap
