@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import platform
 import re
 from importlib.metadata import version
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from proxyset.demo.charts import accuracy_chart, signed, symbol
 from proxyset.demo.dataset import DataSet
 from proxyset.demo.results import ALL_OWN, METHODS, WHOLE_POOL, Item, Results, Run
+from proxyset.page.document import data_uri
+from proxyset.page.environment import environment
 
 TITLES = {
     "density-ratio": "density-ratio (ours)",
@@ -45,25 +46,19 @@ def render(results: Results, data_set: DataSet) -> str:
 
     It shows public images and what the client released. `Results` has no place for a true count.
     """
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("proxyset.demo"), PackageLoader("proxyset.page", "static")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    templates = environment("proxyset.demo")
+    templates.filters.update(
         percent=lambda share: f"{100 * share:.1f}",
         points=lambda share: signed(100 * share),
         minus=lambda number: str(number).replace("-", "−"),
         tiny=lambda number: f"{number:.0e}".replace("e-0", "e-").replace("-", "−"),
-        size=_size,
         short=_short,
-        uri=_uri,
+        uri=data_uri,
     )
     best = max(results.budgets)
     first = [results.of(domain)[0] for domain in results.domains]
     values: dict[str, Any] = {
+        "colours": Markup((files("proxyset.page") / "static/colours.css").read_text(encoding="utf-8")),
         "results": results,
         "data_set": data_set,
         "methods": METHODS,
@@ -87,7 +82,7 @@ def render(results: Results, data_set: DataSet) -> str:
         },
         "python": platform.python_version(),
     }
-    return environment.get_template("report.html.j2").render(values)
+    return templates.get_template("report.html.j2").render(values)
 
 
 def _typical(runs: list[Run], budget: int) -> Run:
@@ -108,17 +103,6 @@ def _samples(results: Results, data_set: DataSet) -> dict[str, list[Item]]:
             for item in images:
                 chosen[item.domain].setdefault(item.label, item)
     return {name: [items[label] for label in sorted(items)][:10] for name, items in chosen.items()}
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _size(count: int) -> str:
-    """Bytes in words: 812 bytes, 14.2 kB, 3.1 MB."""
-    if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1e3:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
 
 
 def _short(value: object) -> str:

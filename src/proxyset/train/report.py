@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from proxyset.page.document import data_uri
+from proxyset.page.environment import environment
 from proxyset.train.evaluate import Evaluation
 
 _SHOWN = 16  # wrong ones, and as many of all
@@ -88,18 +88,12 @@ def pick_samples(
 
 def render(report: Report) -> str:
     """The report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("proxyset.train"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    templates = environment("proxyset.train")
+    templates.filters["percent"] = lambda share: f"{100 * share:.1f}"
     values: dict[str, Any] = {"report": report, "shade": _shade}
     if report.evaluation:
         values["curve"] = Markup(reliability_chart(report.evaluation))
-    return environment.get_template("report.html.j2").render(values)
+    return templates.get_template("report.html.j2").render(values)
 
 
 def reliability_chart(evaluation: Evaluation) -> str:
@@ -156,4 +150,4 @@ def _shade(count: int, row: Sequence[int]) -> int:
 def _uri(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(buffer.getvalue())
