@@ -26,6 +26,8 @@ of this tree crosses the trust boundary. It may quote what a stranger wrote, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxyset.printable import printable_lines, shortened
@@ -145,6 +147,17 @@ class MissingExtra(ProxysetError, ImportError):
 
     def __reduce__(self) -> tuple[Any, ...]:  # it comes back from worker processes
         return type(self), self._given
+
+
+@contextmanager
+def needing(extra: str, purpose: str) -> Iterator[None]:
+    """Around the import of what an extra brings: MissingExtra, with that extra and purpose, where it is not installed."""
+    try:
+        yield
+    except MissingExtra:
+        raise
+    except ImportError as error:
+        raise MissingExtra(error.name or str(error), extra, purpose) from error
 
 
 def _safe(message: str) -> str:

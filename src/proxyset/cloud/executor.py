@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
-from proxyset.errors import InvalidInput, MissingExtra, ProxysetError
+from proxyset.errors import InvalidInput, ProxysetError, needing
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -138,10 +138,8 @@ class RayExecutor:
 
     def run(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Raises what the function raises; ProxysetError when the workers of one task die more than a few times."""
-        try:
+        with needing("ray", "Ray clusters"):
             import ray
-        except ImportError:
-            raise MissingExtra("ray", "ray", "Ray clusters") from None
         started = not ray.is_initialized()
         if started:
             # None would join whatever cluster somebody has left running on this machine

@@ -42,7 +42,7 @@ from proxyset.cloud.select.draw import draw_evenly
 from proxyset.cloud.select.limits import Limits
 from proxyset.cloud.store import Place, StorePath, copy, new_folder
 from proxyset.cloud.store import place as located
-from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
+from proxyset.errors import ArtifactError, InvalidInput, needing
 from proxyset.sources.columns import OURS
 from proxyset.sources.files import check_apart
 from proxyset.wire.lineage import Draw, Lineage
@@ -211,10 +211,8 @@ class ProxySet:
         Raises:
             MissingExtra: pandas is not installed.
         """
-        try:
+        with needing("notebook", "data frames"):
             return self.to_arrow().to_pandas()
-        except ModuleNotFoundError:
-            raise MissingExtra("pandas", "notebook", "data frames") from None
 
     def to_torch(self, transform: Callable[[Any], Any] | None = None) -> ProxyDataset:
         """A torch Dataset of (item, class) in order of rank; see `torch_dataset.ProxyDataset`.
@@ -225,10 +223,8 @@ class ProxySet:
         Raises:
             MissingExtra: torch is not installed.
         """
-        try:
+        with needing("train", "torch data sets"):
             from proxyset.cloud.torch_dataset import ProxyDataset
-        except ModuleNotFoundError:
-            raise MissingExtra("torch", "train", "torch data sets") from None
         return ProxyDataset(self, transform)
 
     def to_huggingface(self) -> Any:
@@ -237,11 +233,9 @@ class ProxySet:
         Raises:
             MissingExtra: datasets is not installed.
         """
-        try:
+        with needing("notebook", "Hugging Face data sets"):
             from datasets import Dataset, Image
             from datasets.table import InMemoryTable
-        except ModuleNotFoundError:
-            raise MissingExtra("datasets", "notebook", "Hugging Face data sets") from None
         found = Dataset(InMemoryTable(self.to_arrow()))
         return found.cast_column("image", Image()) if self.card.kind == "image" else found
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from proxyset import atomic
 from proxyset.atomic import room_for
-from proxyset.errors import InvalidInput, MissingExtra, TransportError
+from proxyset.errors import InvalidInput, TransportError, needing
 from proxyset.sources.remote import is_url
 
 STORES = ("s3", "gs", "az")
@@ -170,10 +170,8 @@ def place(given: str | PathLike[str] | Place) -> Place:
     wanted = "Give a folder of this machine, or s3://, gs:// or az:// and a bucket"
     if not in_store(url):
         raise InvalidInput(f"{given} is no place that can be written. {wanted}")
-    try:
+    with needing("store", "indexes, proxy sets and models on object storage"):
         from obstore.exceptions import BaseError
-    except ImportError:
-        raise MissingExtra("obstore", "store", "indexes, proxy sets and models on object storage") from None
     try:
         _folder(url)
     except BaseError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 
 Labels = NDArray[np.str_]
 
@@ -31,11 +31,9 @@ def accuracy(X: NDArray[np.float32], y: Labels, X_test: NDArray[np.float32], y_t
         InvalidInput: fewer than two classes in `y`.
         MissingExtra: scikit-learn is not installed.
     """
-    try:
+    with needing("demo", "the benchmark's classifiers"):
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        raise MissingExtra("scikit-learn", "demo", "the benchmark's classifiers") from None
     if len(np.unique(y)) < 2:
         raise InvalidInput(f"{len(y)} training items of one class: a classifier needs two classes")
     with threadpool_limits(1):  # products this small lose more to waiting threads than they gain

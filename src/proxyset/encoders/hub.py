@@ -38,7 +38,7 @@ from proxyset.encoders.onnx_recipe import Preprocessing, read
 from proxyset.encoders.onnx_session import CPU, open_session
 from proxyset.encoders.picture_network import PictureNetwork
 from proxyset.encoders.text import MOST_CHARACTERS, clean_texts
-from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
 
 _SHOWN = 32  # features that travel
@@ -200,10 +200,8 @@ class TextNetwork:
     """A network of texts in a folder of the hub."""
 
     def __init__(self, folder: Path, threads: int | None, provider: str) -> None:
-        try:
-            from tokenizers import Tokenizer
-        except ImportError:
-            raise MissingExtra("tokenizers", "text", "text features") from None
+        from tokenizers import Tokenizer
+
         self.path, file = network_file(folder, "text")
         weights, tokenizer = read(file, LARGEST_MODEL), _tokenizer(self.path)
         self._session, self._errors = open_session(weights, file, threads, provider)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proxyset.errors import MissingExtra
+from proxyset.errors import needing
 
 
 def graph_multiply_adds(data: bytes) -> int:
@@ -13,11 +13,9 @@ def graph_multiply_adds(data: bytes) -> int:
     Raises:
         MissingExtra: onnx or onnxruntime is not installed.
     """
-    try:
+    with needing("train", "counts of multiply-adds"):
         import onnx
         import onnxruntime
-    except ImportError as error:
-        raise MissingExtra(error.name or "onnx", "train", "counts of multiply-adds") from None
     model = onnx.load_from_string(data)
     counted = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}

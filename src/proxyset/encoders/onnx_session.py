@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxyset.encoders.onnx_file import refuse_external_data
-from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import InvalidData, InvalidInput, needing
 
 CPU = "cpu"
 _SUFFIX = "ExecutionProvider"
@@ -42,11 +42,9 @@ def open_session(
         InvalidData: it is damaged, malicious, or nothing that ONNX Runtime can load.
         MissingExtra: onnxruntime is not installed.
     """
-    try:
+    with needing("onnx", "ONNX models"):
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError:
-        raise MissingExtra("onnxruntime", "onnx", "ONNX models") from None
     refuse_external_data(weights, path)
     errors = (
         state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,

@@ -59,11 +59,8 @@ class WordLlamaEncoder:
     def __init__(self) -> None:
         from safetensors import SafetensorError
         from safetensors.numpy import load
+        from tokenizers import Tokenizer
 
-        try:
-            from tokenizers import Tokenizer
-        except ImportError:
-            raise MissingExtra("tokenizers", "text", "text features") from None
         weights, tokenizer = _read(_WEIGHTS), _read(_TOKENIZER)
         self.params = WordLlamaParams(
             weights_sha256=fingerprint(weights), tokenizer_sha256=fingerprint(tokenizer)

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 
 HUB, RANDOM = "hub", "random"
 
@@ -30,13 +30,11 @@ def timm_network(name: str, weights: str | Path | None, extra: str = "timm") -> 
             f"timm:{name} needs weights: a file with a state dict (.safetensors or .pth), {HUB!r} to download the published "
             f"ones, or {RANDOM!r} to begin with none"
         )
-    try:
+    with needing(extra, "timm's models"):
         import timm
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingExtra(error.name or "timm", extra, "timm's models") from None
     try:
         net = timm.create_model(name, pretrained=weights == HUB)
         if weights not in (HUB, RANDOM):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 
 _FOLDS = 5
 
@@ -48,14 +48,12 @@ def suspicious(
         InvalidInput: the shapes do not fit.
         MissingExtra: scikit-learn or cleanlab is not installed.
     """
-    try:
+    with needing("labels", "suspicious labels"):
         from cleanlab.filter import find_label_issues
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise MissingExtra(str(error.name), "labels", "suspicious labels") from None
 
     given = np.asarray(codes, np.int64)
     if X.ndim != 2 or len(X) != len(given):

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from proxyset.errors import InvalidData, MissingExtra
+from proxyset.errors import InvalidData, MissingExtra, needing
 
 _BUFFER_BYTES = 4 << 20
 
@@ -35,10 +35,8 @@ class RemotePath:
     """
 
     def __init__(self, url: str) -> None:
-        try:
+        with needing("remote", "pools on object storage"):
             import fsspec
-        except ImportError:
-            raise MissingExtra("fsspec", "remote", "pools on object storage") from None
         self._url = url.rstrip("/")
         protocol = url.split("://", 1)[0]
         try:

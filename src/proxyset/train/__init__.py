@@ -3,9 +3,7 @@
 Importing this package imports torch: import it inside the function that trains.
 """
 
-from proxyset.errors import MissingExtra
+from proxyset.errors import needing
 
-try:
+with needing("train", "models and training"):
     import torch as torch
-except ModuleNotFoundError:
-    raise MissingExtra("torch", "train", "models and training") from None

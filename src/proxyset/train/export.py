@@ -15,7 +15,7 @@ import torch
 
 from proxyset.cloud.store import Place, replacing
 from proxyset.encoders.images import Framing
-from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import InvalidData, InvalidInput, needing
 from proxyset.train.models import Classifier
 from proxyset.wire.lineage import UNKNOWN, Lineage
 
@@ -76,10 +76,8 @@ def with_lineage(data: bytes, about: About, lineage: Lineage) -> bytes:
     """
     if about.lineage == lineage:
         return data
-    try:
+    with needing("train", "what a model has seen, written into its file,"):
         import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "what a model has seen, written into its file,") from None
     model = onnx.load_from_string(data)
     for entry in model.metadata_props:
         if entry.key == "proxyset":
@@ -100,11 +98,9 @@ def export_onnx(model: Classifier, path: Place, about: About) -> float:
         InvalidData: ONNX Runtime computes something else.
         MissingExtra: onnx or onnxruntime is not installed.
     """
-    try:
+    with needing("train", "exports to ONNX"):
         import onnx
         import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "onnx", "train", "exports to ONNX") from None
     module = copy.deepcopy(model).cpu().eval()
     rng = np.random.default_rng(0)
     images = about.input == "image"

@@ -16,7 +16,7 @@ from proxyset.cloud.store import Place, replacing
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL
 from proxyset.encoders.onnx_session import open_session
-from proxyset.errors import InvalidData, InvalidInput, MissingExtra
+from proxyset.errors import InvalidData, InvalidInput, needing
 from proxyset.train.export import AGREEMENT, About
 from proxyset.train.models import Classifier
 
@@ -41,10 +41,8 @@ def export_frozen(head: Classifier, encoder: OnnxEncoder, path: Place, about: Ab
         InvalidData: ONNX Runtime computes something else with the two in one file.
         MissingExtra: onnx is not installed.
     """
-    try:
+    with needing("train", "exports to ONNX"):
         import onnx
-    except ImportError:
-        raise MissingExtra("onnx", "train", "exports to ONNX") from None
     weight, bias = _folded(head)
     if weight.shape[1] != encoder.recipe.dim:
         raise InvalidInput(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from proxyset.encoders.onnx_recipe import read_recipe
 from proxyset.encoders.timm_network import timm_network
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 from proxyset.fingerprint import fingerprint
 from proxyset.train.onnx_graph import Trainable
 
@@ -112,10 +112,8 @@ def usual_size(name: str) -> int:
     if name.startswith("onnx:"):
         return min(read_recipe(Path(name.removeprefix("onnx:"))).input.size)
     if name.startswith("timm:"):
-        try:
+        with needing("timm", "timm's models"):
             import timm
-        except ImportError:
-            raise MissingExtra("timm", "timm", "timm's models") from None
         config = timm.get_pretrained_cfg(name.removeprefix("timm:"))
         if config is None and not timm.is_model(name.removeprefix("timm:")):
             raise InvalidInput(f"timm has no model {name.removeprefix('timm:')!r}")

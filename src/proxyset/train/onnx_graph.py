@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from proxyset.encoders.onnx import OnnxEncoder
 from proxyset.encoders.onnx_recipe import MODEL, Recipe
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 from proxyset.fingerprint import fingerprint
 
 _AGREEMENT = 1e-3  # relative; largest difference from ONNX Runtime before training begins
@@ -44,10 +44,8 @@ class Trainable(nn.Module):
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         super().__init__()
-        try:
+        with needing("train", "training an encoder further"):
             import onnx
-        except ImportError:
-            raise MissingExtra("onnx", "train", "training an encoder further") from None
         encoder = OnnxEncoder(folder)  # verifies the file before onnx reads it
         data = (folder / MODEL).read_bytes()
         self.sha256 = fingerprint(data)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.errors import InvalidInput, MissingExtra
+from proxyset.errors import InvalidInput, needing
 
 _BATCH = 50
 _MOST = 500  # items; more do not move the ranges of a small net
@@ -34,11 +34,9 @@ def quantise(model: bytes, items: NDArray[Any]) -> bytes:
     """
     if not len(items):
         raise InvalidInput("quantisation needs items to range activations on; there are 0")
-    try:
+    with needing("train", "int8 models"):
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.calibrate import CalibrationDataReader
-    except ImportError as error:
-        raise MissingExtra(error.name or "onnx", "train", "int8 models") from None
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:

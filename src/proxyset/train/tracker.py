@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from proxyset.errors import MissingExtra
+from proxyset.errors import needing
 
 
 class Tracker(Protocol):
@@ -44,10 +44,8 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
+        with needing("tensorboard", "event files"):
             from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError:
-            raise MissingExtra("tensorboard", "tensorboard", "event files") from None
         self._open: Callable[..., Any] = SummaryWriter
         self._folder = str(folder)
         self._writer: Any = None
@@ -68,10 +66,8 @@ class MLflow:
     """
 
     def __init__(self, run_name: str | None = None) -> None:
-        try:
+        with needing("mlflow", "runs in MLflow"):
             import mlflow  # type: ignore[import-not-found,unused-ignore]
-        except ModuleNotFoundError:
-            raise MissingExtra("mlflow", "mlflow", "runs in MLflow") from None
         self._client: Any = mlflow
         self._run: str = mlflow.start_run(run_name=run_name).info.run_id
         mlflow.end_run()

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from proxyset.errors import MissingExtra
+from proxyset.errors import needing
 from proxyset_lab.alternatives.fedavg import Matrix, Rows, rounds, updates
 
 _RATE, _SIGMA = 0.5, 1.0
@@ -50,14 +50,12 @@ def by_flower(X: Matrix, Y: Matrix, W: Matrix, *, seed: int, count: int) -> Matr
     """
     # read once, when flwr is imported
     os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    try:
+    with needing("flower", "Federated averaging by Flower"):
         import ray  # noqa: F401
         from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
         from flwr.clientapp import ClientApp
         from flwr.serverapp import Grid, ServerApp
         from flwr.simulation import run_simulation
-    except ImportError as error:
-        raise MissingExtra(error.name or "flwr", "flower", "Federated averaging by Flower") from None
     client, server = ClientApp(), ServerApp()
     trained: list[Matrix] = []
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from proxyset.cloud.label_tasks import ID
-from proxyset.errors import InvalidInput, MissingExtra, TransportError
+from proxyset.errors import InvalidInput, TransportError, needing
 from proxyset.sources.source import Kind
 
 _PAGE = 100
@@ -62,10 +62,8 @@ class Server:
 
     @cached_property
     def _client(self) -> Any:
-        try:
+        with needing("labels", "Label Studio projects"):
             import label_studio_sdk
-        except ImportError:
-            raise MissingExtra("label_studio_sdk", "labels", "Label Studio projects") from None
 
         if not self.url.startswith(("http://", "https://")):
             raise InvalidInput(f"the address {self.url!r} does not begin with http:// or https://")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.errors import InvalidData, MissingExtra
+from proxyset.errors import InvalidData, needing
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -62,11 +62,9 @@ def read_svhn(path: Path) -> Labelled:
         InvalidData: not such a file.
         MissingExtra: SciPy is not installed.
     """
-    try:
+    with needing("demo", "SVHN's files"):
         from scipy.io import loadmat
         from scipy.io.matlab import MatReadError
-    except ModuleNotFoundError:
-        raise MissingExtra("scipy", "demo", "SVHN's files") from None
     try:
         found = loadmat(str(path))
         return np.ascontiguousarray(found["X"].transpose(3, 0, 1, 2)), found["y"].ravel().astype(
