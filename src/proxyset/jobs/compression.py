@@ -35,7 +35,7 @@ from proxyset.train.export import about_images, export_onnx
 from proxyset.train.family import Precision, largest_student, size_of
 from proxyset.train.latency import Latency, latency
 from proxyset.train.loop import Run
-from proxyset.train.models import build_model, multiply_adds
+from proxyset.train.models import build_model
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.quantise import quantise
 from proxyset.train.settings import Settings
@@ -209,7 +209,7 @@ def compress(
         files = {"teacher": taught.data, "float32": (Path(scratch) / MODEL).read_bytes()}
     files["int8"] = quantise(files["float32"], images.pixels)
     _check_bytes(files[budget.precision], budget)
-    counted = multiply_adds(model, model.shape)
+    counted = graph_multiply_adds(files["float32"])
     counts = {"teacher": graph_multiply_adds(taught.data), "float32": counted, "int8": counted}
     measured = _measured(files, counts, images, tested, truth)
     report = Report(

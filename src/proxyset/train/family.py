@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 import torch
 
+from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.errors import InvalidInput
 from proxyset.train.dataset import framing
 from proxyset.train.export import about_images, export_onnx
-from proxyset.train.models import build_model, multiply_adds
+from proxyset.train.models import build_model
 from proxyset.train.quantise import quantise
 from proxyset.wire.lineage import UNKNOWN, Lineage
 
@@ -58,10 +59,11 @@ def size_of(
         path = Path(folder) / "model.onnx"
         export_onnx(model, path, about_images(classes, framing(side), lineage))
         data = path.read_bytes()
+    counted = graph_multiply_adds(data)
     if precision == "int8":
         data = quantise(data, np.random.default_rng(0).integers(0, 256, (8, *model.shape), np.uint8))
-        return Size(len(data) + _ZERO_POINTS, multiply_adds(model, model.shape))
-    return Size(len(data), multiply_adds(model, model.shape))
+        return Size(len(data) + _ZERO_POINTS, counted)
+    return Size(len(data), counted)
 
 
 def largest_student(

@@ -6,7 +6,6 @@ Every model is a `Classifier`: the preprocessing is inside, so what is exported 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -136,36 +135,6 @@ def linear_model(X: NDArray[np.float32], classes: int) -> Classifier:
     nn.init.zeros_(head.bias)
     mean = torch.from_numpy(X.mean(axis=0, keepdims=True))
     return Classifier(nn.Identity(), head, mean, torch.from_numpy(std), (X.shape[1],))
-
-
-def multiply_adds(model: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-adds of one input through the convolutions and linear layers of a model.
-
-    Args:
-        model: left in the mode it was in.
-        shape: of one input, (C, H, W) or (d,).
-    """
-    total = 0
-
-    def count(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        weight = layer.weight
-        assert isinstance(weight, Tensor)
-        places = output[0].numel() // (output.shape[1] if isinstance(layer, nn.Conv2d) else output.shape[-1])
-        total += places * weight.numel()
-
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    was_training = model.training
-    device = next(model.parameters()).device
-    try:
-        with torch.inference_mode():
-            model.eval()(torch.zeros(1, *shape, device=device))
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return total
 
 
 def _cnn(width: int, channels: int) -> nn.Module:

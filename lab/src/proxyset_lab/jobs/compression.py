@@ -18,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from proxyset.demo.splits import Rows
+from proxyset.encoders.multiply_adds import graph_multiply_adds
 from proxyset.train.dataset import framing
 from proxyset.train.distillation import Teaching, distil
 from proxyset.train.evaluate import predict
 from proxyset.train.export import about_images, export_onnx
 from proxyset.train.latency import latency
 from proxyset.train.loop import Fitted, Run
-from proxyset.train.models import Classifier, build_model, multiply_adds
+from proxyset.train.models import Classifier, build_model
 from proxyset.train.onnx_model import OnnxModel
 from proxyset.train.quantise import quantise
 from proxyset.train.settings import Settings
@@ -56,7 +57,7 @@ def compression_job(
         files["int8"] = quantise(files["float32"], X[rows])
         scores = {name: _score(task, data) for name, data in files.items()}
         times = latency(files, X[rows[:1]].astype(np.float32) / np.float32(255), _ROUNDS)
-        larger = multiply_adds(_fresh(task, TEACHER), student.shape) / multiply_adds(student, student.shape)
+        larger = graph_multiply_adds(teacher) / graph_multiply_adds(files["float32"])
     details = {
         **{f"{name} accuracy": score for name, score in scores.items()},
         **{f"{name} bytes": float(len(data)) for name, data in files.items()},
