@@ -8,15 +8,10 @@ loaded. The model runs on the processor or, where the pool's side asks for it, o
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from proxyset.encoders import selftest
-from proxyset.encoders.encoder import Encoded, EncoderSpec
+from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.images import PIPELINE
 from proxyset.encoders.onnx_recipe import MODEL, read, read_recipe
 from proxyset.encoders.onnx_session import CPU
@@ -27,7 +22,7 @@ from proxyset.fingerprint import fingerprint
 LARGEST_MODEL = 2**31 - 1  # bytes; protobuf's own limit for one file
 
 
-class OnnxEncoder:
+class OnnxEncoder(PictureNetwork):
     """Features by ONNX Runtime.
 
     Args:
@@ -52,7 +47,7 @@ class OnnxEncoder:
         self.recipe = recipe = read_recipe(self.folder)
         weights = read(self.folder / MODEL, LARGEST_MODEL)
         self._sha256 = fingerprint(weights)
-        self._network = PictureNetwork(
+        super().__init__(
             weights,
             self.folder / MODEL,
             recipe.input,
@@ -81,15 +76,3 @@ class OnnxEncoder:
             dim=self.recipe.dim,
             params=params | {"weights_sha256": self._sha256, "images": PIPELINE},
         )
-
-    def encode(self, items: Sequence[Any]) -> Encoded:
-        """As `PictureNetwork.encode`."""
-        return self._network.encode(items)
-
-    def output_shape(self) -> tuple[int, ...]:
-        """As `PictureNetwork.output_shape`."""
-        return self._network.output_shape()
-
-    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As `PictureNetwork.features`."""
-        return self._network.features(images)
