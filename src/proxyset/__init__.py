@@ -61,30 +61,7 @@ _HOMES = {
     "select": "cloud.proxy_set",
 }
 
-__all__ = [
-    "Curation",
-    "FunctionEncoder",
-    "Index",
-    "Ledger",
-    "PrivacyStatement",
-    "Probe",
-    "ProxySet",
-    "ProxysetError",
-    "Refused",
-    "Release",
-    "Transport",
-    "adapt_to_client",
-    "answer",
-    "answer_questions",
-    "ask_labels",
-    "build_index",
-    "collect_labels",
-    "export",
-    "load_encoder",
-    "open_source",
-    "rank",
-    "select",
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
