@@ -108,8 +108,8 @@ class ShardCandidates(Candidates):
         metadata: bool,
         executor: Executor,
     ) -> None:
-        self.__dict__ |= {"centroids": centroids, "fingerprint": fingerprint}
-        self.__dict__ |= {"_shards": shards, "_metadata": metadata, "_engine": executor}
+        self.centroids, self.fingerprint, self.executor = centroids, fingerprint, executor
+        self.in_arrays, self._shards, self._metadata = False, shards, metadata
 
     def __len__(self) -> int:
         return sum(map(len, self._shards))
@@ -119,27 +119,13 @@ class ShardCandidates(Candidates):
         splits = tuple(part.start for part in self._shards[1:])
         return Candidates(self.Z, self.clusters, self.centroids, self.groupings, self.fingerprint, splits)
 
-    @property
-    def in_arrays(self) -> bool:
-        return False
-
     @cached_property
     def parts(self) -> Sequence[Part]:
         return [replace(part, known=self._known) for part in self._shards]
 
-    @property
-    def executor(self) -> Executor:
-        found: Executor = self.__dict__["_engine"]
-        return found
-
-    @property
-    def _shards(self) -> Sequence[ShardPart]:
-        found: Sequence[ShardPart] = self.__dict__["_shards"]
-        return found
-
     @cached_property
     def _known(self) -> dict[str, dict[str, int]]:
-        if not self.__dict__["_metadata"]:
+        if not self._metadata:
             return {}
         found = dict(self.executor.run(_values, list(enumerate(self._shards))))
         return known_values(found[number] for number in sorted(found))

@@ -20,7 +20,7 @@ from proxyset.cloud.select.rows import rows_of
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(repr=False, eq=False)
 class Candidates:
     """The pool as selection sees it: as arrays, and part by part.
 
@@ -34,6 +34,10 @@ class Candidates:
         groupings: what the pool says of its items: column → (n,) uint8 group codes (`cloud.metadata`). May be empty.
         fingerprint: of the index that they were taken from; None for arrays of your own.
         splits: row numbers at which a part begins that is not the first; none for arrays of your own.
+        executor: where parts are looked at.
+        in_arrays: whether the components are an array already, which takes no reading.
+        rows: (n,) their row numbers in `whole`, in order; None where these are all.
+        chosen: (k, D) float32 components of items that were chosen before.
     """
 
     Z: NDArray[np.float32]
@@ -42,26 +46,15 @@ class Candidates:
     groupings: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     fingerprint: str | None = None
     splits: tuple[int, ...] = ()
-
-    @property
-    def in_arrays(self) -> bool:
-        """Whether the components are an array already, which takes no reading."""
-        return True
+    executor: Executor = field(default=LocalExecutor(), init=False)
+    in_arrays: bool = field(default=True, init=False)
+    rows: NDArray[np.intp] | None = field(default=None, init=False)
+    chosen: NDArray[np.float32] | None = field(default=None, init=False)
 
     @property
     def whole(self) -> Candidates:
         """The pool that these are a part of, where not all of it may be chosen. What an answer says is about all of it."""
         return self
-
-    @property
-    def rows(self) -> NDArray[np.intp] | None:
-        """(n,) their row numbers in `whole`, in order; None where these are all."""
-        return None
-
-    @property
-    def chosen(self) -> NDArray[np.float32] | None:
-        """(k, D) float32 components of items that were chosen before."""
-        return None
 
     def part(self, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None = None) -> Candidates:
         """Some of the items; 4·D bytes each in memory, once their components are looked at.
@@ -79,11 +72,6 @@ class Candidates:
     def parts(self) -> Sequence[Part]:
         bounds = [0, *self.splits, len(self)]
         return [Slice(self.Z, self.clusters, self.groupings, start, stop) for start, stop in pairwise(bounds)]
-
-    @property
-    def executor(self) -> Executor:
-        """Where parts are looked at."""
-        return LocalExecutor()
 
     def each(
         self, function: Callable[[Part, Any], Result], given: Mapping[int, Any] | None = None
@@ -153,28 +141,20 @@ def _count(part: Part, given: None, clusters: int) -> NDArray[np.int64]:
 class _Some(Candidates):
     """Some rows of a pool; their arrays are made when they are looked at."""
 
-    def __init__(self, whole: Candidates, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None) -> None:
-        self.__dict__ |= {"centroids": whole.centroids, "fingerprint": whole.fingerprint}
-        self.__dict__ |= {"_whole": whole, "_rows": rows, "_before": chosen}
+    rows: NDArray[np.intp]
 
-    @property
-    def in_arrays(self) -> bool:
-        return self.whole.in_arrays
+    def __init__(self, whole: Candidates, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None) -> None:
+        self.centroids, self.fingerprint, self.executor = whole.centroids, whole.fingerprint, whole.executor
+        self.groups, self.in_arrays = whole.groups, whole.in_arrays
+        self.rows, self._whole, self._before = rows, whole, chosen
 
     @property
     def whole(self) -> Candidates:
-        found: Candidates = self.__dict__["_whole"]
-        return found
-
-    @property
-    def rows(self) -> NDArray[np.intp] | None:
-        found: NDArray[np.intp] = self.__dict__["_rows"]
-        return found
+        return self._whole
 
     @cached_property
     def chosen(self) -> NDArray[np.float32] | None:
-        before = self.__dict__["_before"]
-        return None if before is None or not len(before) else self.whole.take(before).Z
+        return None if self._before is None or not len(self._before) else self.whole.take(self._before).Z
 
     @cached_property
     def Z(self) -> NDArray[np.float32]:  # noqa: N802
@@ -190,11 +170,11 @@ class _Some(Candidates):
 
     @cached_property
     def _taken(self) -> Rows:
-        return self.whole.take(self.__dict__["_rows"])
+        return self.whole.take(self.rows)
 
     @cached_property
     def parts(self) -> Sequence[Part]:
-        rows, whole = self.__dict__["_rows"], self.whole.parts
+        rows, whole = self.rows, self.whole.parts
         bounds = np.searchsorted(rows, [*(part.start for part in whole), len(self.whole)])
         return [
             parts.Chosen(part, rows[low:high], int(low))
@@ -202,22 +182,14 @@ class _Some(Candidates):
             if low < high
         ]
 
-    @property
-    def executor(self) -> Executor:
-        return self.whole.executor
-
-    @property
-    def groups(self) -> dict[str, int]:
-        return self.whole.groups
-
     def take(self, rows: NDArray[np.intp]) -> Rows:
-        return replace(self.whole.take(self.__dict__["_rows"][rows]), rows=rows)
+        return replace(self.whole.take(self.rows[rows]), rows=rows)
 
     def clusters_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
-        return self.whole.clusters_of(self.__dict__["_rows"][rows])
+        return self.whole.clusters_of(self.rows[rows])
 
     def __len__(self) -> int:
-        return len(self.__dict__["_rows"])
+        return len(self.rows)
 
 
 @dataclass(frozen=True)
