@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from proxyset import atomic
+from proxyset.cloud.item_files import joined
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.scratch import scratch
@@ -113,17 +113,7 @@ def _webdataset(proxy: ProxySet, out: Path) -> None:
 def _parquet(proxy: ProxySet, out: Path) -> None:
     selection = proxy.selection()
     beside = selection.rename_columns([_beside(name) for name in selection.column_names])
-    items = list(proxy.items())
-    if proxy.card.kind == "table":
-        table = pa.concat_tables(items)
-        for name in beside.column_names:
-            table = table.append_column(beside.field(name), beside.column(name))
-    elif proxy.card.kind == "embedding":
-        X = np.stack(items)
-        values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-        table = beside.append_column("embedding", values)
-    else:
-        table = beside.append_column(proxy.card.kind, pa.array(items))
+    table = joined(beside, list(proxy.items()), proxy.card.kind)
     about = (table.schema.metadata or {}) | {KIND: proxy.card.kind.encode()}
     with atomic.replacing(out) as path:
         pq.write_table(table.replace_schema_metadata(about), path)

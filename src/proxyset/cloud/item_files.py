@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from proxyset.cloud.index import Index
 from proxyset.encoders.images import format_of
 from proxyset.sources.arrow import together
+from proxyset.sources.columns import OURS
 from proxyset.sources.source import Kind
 
 # A phone's JPEG with a second picture behind the first (MPO) is read as a JPEG by everybody.
@@ -75,6 +76,21 @@ def _as_bytes(value: Any) -> bytes:
 def _suffix(item: str, data: bytes) -> str:
     form = format_of(data)
     return _SUFFIXES.get(form, f".{form.lower()}") if form else PurePosixPath(item).suffix.lower()
+
+
+def joined(selection: pa.Table, items: Sequence[Any], kind: Kind) -> pa.Table:
+    """A selection with its items as one table; a column of the selection that the items have, too, gets a prefix."""
+    if kind == "table":
+        table = pa.concat_tables(items)
+        for name in selection.column_names:
+            free = name if name not in table.column_names else OURS + name
+            table = table.append_column(free, selection.column(name))
+        return table
+    values = pa.array(items) if kind != "embedding" else None
+    if values is None:
+        X = np.stack(items)
+        values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
+    return selection.append_column(kind, values)
 
 
 def read_items(folder: Path, kind: Kind, rows: pa.Table) -> Iterator[Any]:

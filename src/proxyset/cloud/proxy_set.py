@@ -25,7 +25,7 @@ from proxyset.cloud.card import Card
 from proxyset.cloud.curation import Curated, Curation, Public, curate, named, reference_coverage
 from proxyset.cloud.executor import Executor
 from proxyset.cloud.index import Index
-from proxyset.cloud.item_files import item_sha256, read_items, write_items
+from proxyset.cloud.item_files import item_sha256, joined, read_items, write_items
 from proxyset.cloud.one_thread import one_thread
 from proxyset.cloud.own_share import own_share_at_most
 from proxyset.cloud.scratch import goes_with, scratch
@@ -43,7 +43,6 @@ from proxyset.cloud.select.limits import Limits
 from proxyset.cloud.store import Place, StorePath, copy, new_folder
 from proxyset.cloud.store import place as located
 from proxyset.errors import ArtifactError, InvalidInput, needing
-from proxyset.sources.columns import OURS
 from proxyset.sources.files import check_apart
 from proxyset.wire.lineage import Draw, Lineage
 from proxyset.wire.release import PrivacyStatement, Release
@@ -192,18 +191,7 @@ class ProxySet:
         The items are in the column "image" (file bytes), "text" or "embedding"; a table's cells in its own columns. A column of
         the selection whose name the table has, too, is called `proxyset_…`.
         """
-        selection, items = self.selection(), list(self.items())
-        if self.card.kind == "table":
-            table = pa.concat_tables(items)
-            for name in selection.column_names:
-                free = name if name not in table.column_names else OURS + name
-                table = table.append_column(free, selection.column(name))
-            return table
-        values = pa.array(items) if self.card.kind != "embedding" else None
-        if values is None:
-            X = np.stack(items)
-            values = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-        return selection.append_column(self.card.kind, values)
+        return joined(self.selection(), list(self.items()), self.card.kind)
 
     def to_pandas(self) -> Any:
         """The same as a pandas frame.
