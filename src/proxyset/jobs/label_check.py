@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.errors import InvalidInput
-from proxyset.jobs.label_files import origin_of, read_labels, write_labels
+from proxyset.jobs.label_files import in_form, origin_of, read_labels, write_labels
 from proxyset.jobs.label_studio.exported import is_export, read_export
 from proxyset.jobs.labels import Answer, LabelSet, match_labels
 from proxyset.jobs.suspicious import suspicious
@@ -68,7 +65,7 @@ def write_sheet(proxy: ProxySet, out: str | os.PathLike[str], first: int | None 
         How many rows.
 
     Raises:
-        InvalidInput: a suffix other than .csv, .tsv, .json and .jsonl.
+        InvalidInput: a suffix that no file of labels has.
         FileExistsError: `out` is already there; somebody may have filled it in.
     """
     path = Path(out)
@@ -77,20 +74,8 @@ def write_sheet(proxy: ProxySet, out: str | os.PathLike[str], first: int | None 
     records = []
     for row, item in islice(zip(proxy.selection().to_pylist(), proxy.items(), strict=True), first):
         records.append({"id": row["id"], "label": "", **_shown(proxy, row, item), "hash": row["hash"]})
-    suffix = path.suffix.lower()
-    text = io.StringIO(newline="")
-    if suffix in (".csv", ".tsv"):
-        names = list(dict.fromkeys(name for record in records for name in record))
-        writer = csv.DictWriter(text, names, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-    elif suffix == ".json":
-        json.dump(records, text, ensure_ascii=False, indent=1, default=str)
-    elif suffix == ".jsonl":
-        text.writelines(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
-    else:
-        raise InvalidInput(f"{path}: a sheet is named .csv, .tsv, .json or .jsonl")
-    atomic.write_bytes(path, text.getvalue().encode())
+    names = list(dict.fromkeys(name for record in records for name in record))
+    atomic.write_bytes(path, in_form(records, names, path))
     return len(records)
 
 

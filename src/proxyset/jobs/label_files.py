@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,6 +127,16 @@ def write_labels(
     kept = list(answers)
     names = [name for name in _COLUMNS if name in ("id", "label") or any(getattr(a, name) for a in kept)]
     records = [{name: getattr(answer, name) for name in names} for answer in kept]
+    data = in_form(records, names, path)
+    _beside(path).unlink(missing_ok=True)
+    atomic.write_bytes(path, data)
+    if origin:
+        said = origin.model_copy(update={"sha256": fingerprint(data)})
+        atomic.write_bytes(_beside(path), said.model_dump_json(indent=1).encode() + b"\n")
+
+
+def in_form(records: Sequence[dict[str, Any]], names: Sequence[str], path: str | os.PathLike[str]) -> bytes:
+    """Records with the columns `names` as a file, whose suffix says which form. Raises InvalidInput for another suffix."""
     suffix = Path(path).suffix.lower()
     text = io.StringIO(newline="")
     if suffix in (".csv", ".tsv"):
@@ -134,17 +144,12 @@ def write_labels(
         writer.writeheader()
         writer.writerows(records)
     elif suffix == ".json":
-        json.dump(records, text, ensure_ascii=False, indent=1)
+        json.dump(records, text, ensure_ascii=False, indent=1, default=str)
     elif suffix in (".jsonl", ".ndjson"):
-        text.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        text.writelines(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
     else:
         raise InvalidInput(f"{path}: a file of labels is named {_SUFFIXES}")
-    data = text.getvalue().encode()
-    _beside(path).unlink(missing_ok=True)
-    atomic.write_bytes(path, data)
-    if origin:
-        said = origin.model_copy(update={"sha256": fingerprint(data)})
-        atomic.write_bytes(_beside(path), said.model_dump_json(indent=1).encode() + b"\n")
+    return text.getvalue().encode()
 
 
 def _delimited(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
