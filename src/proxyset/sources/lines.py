@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, BinaryIO, TypeVar
 
 from proxyset.errors import InvalidData
 from proxyset.sources.files import Place, locate_any, reading
@@ -102,26 +105,46 @@ def first_record(path: str, files: Iterable[str], records: Records[T]) -> T:
     raise InvalidData(f"{path} is empty: it has no records")
 
 
-def plan(path: str, files: Iterable[str], size: int, records: Records[object]) -> list[Shard]:
-    """Cut files into ranges of `size` records. Reads everything once, which also finds bad records.
+@dataclass(frozen=True)
+class LineFiles(ABC):
+    """Records in files of lines, cut into shards at byte offsets.
 
-    A range that starts at 0 starts with the header, if the file has one.
+    A range that starts at 0 starts with the header, if there is one.
 
-    Raises:
-        InvalidData: no records at all, or whatever `records` finds wrong.
+    Args:
+        path: a file or a folder of them.
+        files: the files, relative to `path`.
+        columns: further columns to carry beside the items.
+        shard_size: records in a shard.
     """
-    shards: list[Shard] = []
-    total = 0
-    for file in files:
-        with open_lines(locate_any(path, file)) as lines:
-            start, first = 0, total
-            for _ in records(file, lines):
-                total += 1
-                if total - first == size:
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    columns: tuple[str, ...] = ()
+    shard_size: int = 1
+
+    @abstractmethod
+    def _records(self, file: str, lines: Lines) -> Iterator[Any]:
+        """The records off the lines of a file, without looking ahead."""
+
+    def shards(self) -> list[Shard]:
+        return list(self._plan)
+
+    @cached_property
+    def _plan(self) -> list[Shard]:
+        """Reads everything once, which also finds bad records."""
+        shards: list[Shard] = []
+        total = 0
+        for file in self.files:
+            with open_lines(locate_any(self.path, file)) as lines:
+                start, first = 0, total
+                for _ in self._records(file, lines):
+                    total += 1
+                    if total - first == self.shard_size:
+                        shards.append(Shard(len(shards), file, start, lines.offset, first))
+                        start, first = lines.offset, total
+                if total > first:
                     shards.append(Shard(len(shards), file, start, lines.offset, first))
-                    start, first = lines.offset, total
-            if total > first:
-                shards.append(Shard(len(shards), file, start, lines.offset, first))
-    if not shards:
-        raise InvalidData(f"{path} is empty: it has no records")
-    return shards
+        if not shards:
+            raise InvalidData(f"{self.path} is empty: it has no records")
+        return shards

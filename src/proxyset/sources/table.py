@@ -15,31 +15,23 @@ from proxyset.sources.batches import BATCH_BYTES, ROW_BATCH, SHARD_ITEMS
 from proxyset.sources.columns import ID, carried, checked_ids, features, look_up, row_numbers
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import Place, locate_any
-from proxyset.sources.lines import Lines, first_record, open_lines, plan
+from proxyset.sources.lines import LineFiles, Lines, first_record, open_lines
 from proxyset.sources.source import Batch, Kind, Shard
 
 
 @dataclass(frozen=True)
-class CsvTable:
+class CsvTable(LineFiles):
     """Rows of CSV or TSV files as tables, cut into shards at byte offsets.
 
-    The columns of a table are those of the file but for the id, the kept ones and those asked for: texts, as they are written,
-    with the mark that their file has no types (`encoders.columns.WRITTEN`). An empty cell is null.
-
-    Args:
-        path: a file or a folder of them, all with the same header.
-        files: the files, relative to `path`.
-        columns: further columns to carry beside the rows, and to leave out of them.
-        shard_size: rows in a shard.
+    The files all have the same header. The columns of a table are those of the file but for the id, the
+    kept ones and those asked for: texts, as they are written, with the mark that their file has no types
+    (`encoders.columns.WRITTEN`). An empty cell is null.
 
     Raises:
         InvalidData: no header, nameless columns, no columns left, or a column was asked for that is not
             there.
     """
 
-    path: str
-    files: tuple[str, ...] = field(repr=False)
-    columns: tuple[str, ...] = ()
     shard_size: int = SHARD_ITEMS["table"]
     kind: Kind = field(default="table", init=False)
 
@@ -53,9 +45,7 @@ class CsvTable:
             raise InvalidData(
                 f"{self.path} has no columns to make features of: only {', '.join(self._header)}"
             )
-        first_record(
-            self.path, self.files, lambda file, lines: rows(lines, locate_any(self.path, file), self._header)
-        )
+        first_record(self.path, self.files, self._records)
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
@@ -69,15 +59,8 @@ class CsvTable:
     def _features(self) -> list[str]:
         return features(self._header, self._carried)
 
-    def shards(self) -> list[Shard]:
-        return list(self._plan)
-
-    @cached_property
-    def _plan(self) -> list[Shard]:
-        def records(file: str, lines: Lines) -> Iterator[object]:
-            return rows(lines, locate_any(self.path, file), self._header)
-
-        return plan(self.path, self.files, self.shard_size, records)
+    def _records(self, file: str, lines: Lines) -> Iterator[list[str]]:
+        return rows(lines, locate_any(self.path, file), self._header)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
         path = locate_any(self.path, shard.file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,42 +14,25 @@ from proxyset.sources.batches import ROW_BATCH, SHARD_ITEMS, Sample, in_batches
 from proxyset.sources.columns import ID, TEXT_COLUMNS, as_text, carried, json_object, look_up, values
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import locate_any
-from proxyset.sources.lines import Lines, first_record, open_lines, plan
+from proxyset.sources.lines import LineFiles, Lines, first_record, open_lines
 from proxyset.sources.source import KEPT_COLUMNS, Batch, Kind, Shard
 
 
 @dataclass(frozen=True)
-class TextFiles(ABC):
-    """Texts in files of lines, cut into shards at byte offsets.
+class TextFiles(LineFiles):
+    """Texts in files of lines; a shard holds so many of them."""
 
-    Args:
-        path: a file or a folder of them.
-        files: the files, relative to `path`.
-        columns: further columns to carry.
-        shard_size: texts in a shard.
-    """
-
-    path: str
-    files: tuple[str, ...] = field(repr=False)
-    columns: tuple[str, ...] = ()
     shard_size: int = SHARD_ITEMS["text"]
     kind: Kind = field(default="text", init=False)
-
-    def shards(self) -> list[Shard]:
-        return list(self._plan)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
         path = locate_any(self.path, shard.file)
         with open_lines(path, shard.start, shard.stop) as lines:
-            numbered = zip(count(shard.first_row), self._samples(shard.file, lines), strict=False)
+            numbered = zip(count(shard.first_row), self._records(shard.file, lines), strict=False)
             samples: Iterable[Sample] = (
                 (str(row) if sample[0] is None else sample[0], *sample[1:]) for row, sample in numbered
             )
             yield from in_batches(samples, self._names, ROW_BATCH, str(path))
-
-    @cached_property
-    def _plan(self) -> list[Shard]:
-        return plan(self.path, self.files, self.shard_size, self._samples)
 
     @property
     @abstractmethod
@@ -57,7 +40,7 @@ class TextFiles(ABC):
         """The columns that every batch has."""
 
     @abstractmethod
-    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+    def _records(self, file: str, lines: Lines) -> Iterator[Sample]:
         """Samples off the lines of a file; an id of None stands for the row number."""
 
 
@@ -79,15 +62,15 @@ class JsonLines(TextFiles):
 
     @cached_property
     def _keys(self) -> tuple[str, ...]:
-        return tuple(first_record(self.path, self.files, lambda _, lines: _records(lines)))
+        return tuple(first_record(self.path, self.files, lambda _, lines: _objects(lines)))
 
     @property
     def _names(self) -> Sequence[str]:
         return tuple(dict.fromkeys((*KEPT_COLUMNS, *self.columns)))
 
-    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+    def _records(self, file: str, lines: Lines) -> Iterator[Sample]:
         text, named, names = _text_column(self._keys, self.path), look_up(ID, self._keys), self._names
-        for record in _records(lines):
+        for record in _objects(lines):
             content = record.get(text, 0)
             if not isinstance(content, str | None):
                 raise InvalidData(f"{lines.at()}: {text!r} is missing or not a text")
@@ -107,7 +90,7 @@ class CsvText(TextFiles):
     def __post_init__(self) -> None:
         _text_column(self._header, self.path)
         carried(self._header, self.columns, self.path)
-        first_record(self.path, self.files, self._samples)
+        first_record(self.path, self.files, self._records)
 
     @cached_property
     def _header(self) -> tuple[str, ...]:
@@ -117,7 +100,7 @@ class CsvText(TextFiles):
     def _names(self) -> Sequence[str]:
         return tuple(carried(self._header, self.columns, self.path))
 
-    def _samples(self, file: str, lines: Lines) -> Iterator[Sample]:
+    def _records(self, file: str, lines: Lines) -> Iterator[Sample]:
         place = {name: number for number, name in enumerate(self._header)}
         text, named = place[_text_column(self._header, self.path)], look_up(ID, self._header)
         others = [place[column] for column in carried(self._header, self.columns, self.path).values()]
@@ -126,7 +109,7 @@ class CsvText(TextFiles):
             yield name, row[text], [row[other] or None for other in others]
 
 
-def _records(lines: Lines) -> Iterator[dict[str, Any]]:
+def _objects(lines: Lines) -> Iterator[dict[str, Any]]:
     for line in lines:
         if line.isspace():
             continue
