@@ -131,9 +131,7 @@ def test_an_item_that_cannot_be_compared_is_named(drawn, work, tmp_path):
     broken = X[:3].copy()
     broken[1, 0] = np.nan
     np.save(tmp_path / "broken.npy", broken)
-    with pytest.raises(
-        InvalidData, match=r"1 items of .*broken.npy cannot be compared with the pool, such as '1'"
-    ):
+    with pytest.raises(InvalidData, match=r"1 items of .*broken.npy cannot be encoded, such as '1'"):
         drawn(apart_from=[tmp_path / "broken.npy"])
 
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyset.encoders import tabular_fit
+from proxyset.encoders.columns import NEVER
 from proxyset.encoders.tabular import Categories, Number
-from proxyset.encoders.tabular_fit import NEVER, FitOptions, fit
+from proxyset.encoders.tabular_fit import FitOptions, fit
 from proxyset.errors import InvalidData
 from proxyset.sources.source import KEPT_COLUMNS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,9 @@ from proxyset.demo.cache import cache_folder, load
 from proxyset.demo.dataset import DataSet
 from proxyset.demo.packages import read_wheel
 from proxyset.demo.splits import Rows
-from proxyset.encoders import Encoded, Encoder, load_encoder
+from proxyset.encoders import Encoder, load_encoder
 from proxyset.encoders.images import Framing, pixels
+from proxyset.encoders.tabular_fit import fit
 from proxyset.errors import InvalidData
 from proxyset_lab.twins import Twins, find_twins
 
@@ -62,9 +63,7 @@ class Features:
         groups = column("group") if "group" in table.column_names else None
         return cls(data_set, column("domain"), column("label"), groups, _item_bytes(table), table)
 
-    def matrix(
-        self, pool: Rows, on_encode: Callable[[int, int], None] = lambda done, total: None
-    ) -> NDArray[np.float32]:
+    def matrix(self, pool: Rows) -> NDArray[np.float32]:
         """(n, d) float32 features of all rows, as the encoder made for a pool of these rows gives them.
 
         Images and texts have one encoder whatever the pool, and their features are cached. A table's statistics come
@@ -75,10 +74,10 @@ class Features:
             MissingExtra: the encoder's library is not installed.
         """
         if self.data_set.encoder != "tabular":
-            return self._encoded(on_encode)
+            return self._encoded()
         table = self._table.select([c for c in self._table.column_names if c not in _KEYS])
-        encoder = load_encoder("tabular", source=_Rows(table.take(pa.array(pool))))
-        return _checked(encoder.encode(table), self.data_set.name)
+        encoder = fit([table.take(pa.array(pool))])
+        return encoder.encode(table).whole(self.data_set.name)
 
     @cached_property
     def twins(self) -> Twins:
@@ -94,7 +93,7 @@ class Features:
             return Features.of(self.data_set.splits_of).twins
         path = self._cached("twins.parquet")
         if not path.exists():
-            X = None if self.data_set.encoder == "tabular" else self._encoded(lambda done, total: None)
+            X = None if self.data_set.encoder == "tabular" else self._encoded()
             found = find_twins(_contents(self._table), X, self.labels.tolist())
             pairs = pa.table({"first": found.pairs[:, 0], "second": found.pairs[:, 1]})
             with replacing(path) as temporary:
@@ -120,7 +119,7 @@ class Features:
             self._held[name] = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
         return self._held[name]
 
-    def _encoded(self, on_encode: Callable[[int, int], None]) -> NDArray[np.float32]:
+    def _encoded(self) -> NDArray[np.float32]:
         if "X" not in self._held:  # read once a process
             encoder = self._encoder()
             path = self._cached(f"{encoder.spec.fingerprint[:12]}.npy")
@@ -128,8 +127,7 @@ class Features:
                 parts = []
                 for start in range(0, len(self._table), _BATCH):
                     items = _items(self._table.slice(start, _BATCH))
-                    parts.append(_checked(encoder.encode(items), self.data_set.name))
-                    on_encode(start + len(items), len(self._table))
+                    parts.append(encoder.encode(items).whole(self.data_set.name))
                 with replacing(path) as temporary, temporary.open("wb") as file:
                     np.save(file, np.concatenate(parts))
             self._held["X"] = np.load(path, allow_pickle=False)
@@ -202,25 +200,6 @@ def minilm_folder() -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class _Batch:
-    items: pa.Table
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """A table in memory, as a pool that an encoder is fitted on."""
-
-    table: pa.Table
-    kind: str = "table"
-
-    def shards(self) -> list[pa.Table]:
-        return [self.table]
-
-    def read(self, shard: pa.Table) -> Iterator[_Batch]:
-        yield _Batch(shard)
-
-
 def _item_bytes(table: pa.Table) -> NDArray[np.int64]:
     for name in (_IMAGES, _TEXT):
         if name in table.column_names:
@@ -229,10 +208,3 @@ def _item_bytes(table: pa.Table) -> NDArray[np.int64]:
     if _FILES in table.column_names:
         return np.array([Path(file).stat().st_size for file in table.column(_FILES).to_pylist()])
     return np.full(len(table), 8 * len(set(table.column_names) - set(_KEYS)))
-
-
-def _checked(encoded: Encoded, name: str) -> NDArray[np.float32]:
-    if encoded.problems:
-        row, reason = next(iter(encoded.problems.items()))
-        raise InvalidData(f"row {row} of {name} cannot be encoded: {reason}")
-    return encoded.embeddings

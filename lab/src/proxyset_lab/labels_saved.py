@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from proxyset.errors import InvalidInput
 
+_RESAMPLES = 2000  # of runs, for the interval
 Where = Literal["inside", "above", "below"]
 
 
@@ -47,15 +48,7 @@ class Saving:
         )
 
 
-def labels_saved(
-    budgets: Sequence[int],
-    ours: ArrayLike,
-    others: ArrayLike,
-    *,
-    other_budgets: Sequence[int] | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> list[Saving]:
+def labels_saved(budgets: Sequence[int], ours: ArrayLike, others: ArrayLike) -> list[Saving]:
     """For each budget, the labels that the other method needs for the accuracy reached there.
 
     Mean curves are made monotone by isotonic regression (more labels do not hurt in the mean), the other's is read
@@ -64,28 +57,25 @@ def labels_saved(
     Args:
         budgets: (B,) labels, increasing.
         ours: (runs, B) accuracies; a run is a seed or a client, and rows of the two methods belong together.
-        others: (runs, B') accuracies.
-        other_budgets: (B',), when they differ.
-        resamples: of runs, for the interval. With one run the interval is empty: low = needed = high.
-        seed: of the resampling.
+        others: (runs, B) accuracies. With one run the interval is empty: low = needed = high.
 
     Raises:
         InvalidInput: shapes do not fit, budgets do not increase, or a value is not finite.
     """
     x, a = _curve(budgets, ours)
-    x_other, b = _curve(budgets if other_budgets is None else other_budgets, others)
+    x, b = _curve(budgets, others)
     if len(a) != len(b):
         raise InvalidInput(
             f"{len(a)} runs of one method and {len(b)} of the other: they must be the same runs"
         )
     targets = isotonic(a.mean(axis=0))
     curve = isotonic(b.mean(axis=0))
-    needed = _inverse(x_other, curve, targets)
-    rng = np.random.default_rng(seed)
+    needed = _inverse(x, curve, targets)
+    rng = np.random.default_rng(0)
     drawn = np.array(
         [
-            _inverse(x_other, isotonic(b[rows].mean(axis=0)), isotonic(a[rows].mean(axis=0)))
-            for rows in rng.integers(0, len(a), (resamples, len(a)))
+            _inverse(x, isotonic(b[rows].mean(axis=0)), isotonic(a[rows].mean(axis=0)))
+            for rows in rng.integers(0, len(a), (_RESAMPLES, len(a)))
         ]
     )
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)

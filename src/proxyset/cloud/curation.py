@@ -23,7 +23,7 @@ from proxyset.cloud.select.parts import Part
 from proxyset.cloud.select.strategy import Candidates, Coverage
 from proxyset.cloud.select.weighted_neighbours import NEAR_DUPLICATE
 from proxyset.encoders import encoder_for
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import InvalidInput
 from proxyset.nearest import nearest_centroid
 from proxyset.sources import KEPT_COLUMNS, open_source
 from proxyset.sources.given import Given
@@ -163,14 +163,7 @@ def _components(index: Index, place: Public) -> Iterator[NDArray[np.float32]]:
     encoder = encoder_for(manifest.encoder, local=index.function or manifest.local)
     for shard in source.shards():
         for batch in source.read(shard):
-            encoded = encoder.encode(batch.items)
-            if encoded.problems:
-                row, why = next(iter(sorted(encoded.problems.items())))
-                raise InvalidData(
-                    f"{len(encoded.problems)} items of {named(place)} cannot be compared with the pool, such as "
-                    f"{batch.ids[row]!r}: {why}. Repair or remove them"
-                )
-            yield index.projection(encoded.embeddings)
+            yield index.projection(encoder.encode(batch.items).whole(named(place), batch.ids))
 
 
 def _codes(index: Index, name: str) -> tuple[NDArray[np.int32], list[str]]:

@@ -67,13 +67,10 @@ class StorePath:
         return self
 
     def is_file(self) -> bool:
-        import obstore
-
-        with _asked(self):
-            try:
-                obstore.head(_folder(self.parent.url), self.name)
-            except FileNotFoundError:
-                return False
+        try:
+            self.stat()
+        except FileNotFoundError:
+            return False
         return True
 
     def stat(self) -> Size:

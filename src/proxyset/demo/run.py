@@ -36,7 +36,7 @@ from proxyset.demo.results import (
 )
 from proxyset.demo.splits import Rows, Split, split
 from proxyset.encoders import load_encoder
-from proxyset.errors import InvalidData, InvalidInput
+from proxyset.errors import InvalidInput
 from proxyset.wire.release import Release
 
 _SHOWN_CLUSTERS = 8
@@ -129,16 +129,13 @@ class _Data:
         table = load(data_set)
         columns = {name: table.column(name).to_pylist() for name in ("id", "domain", "label", "image")}
         encoded = load_encoder("hog").encode(columns["image"])
-        if encoded.problems:
-            row, reason = next(iter(encoded.problems.items()))
-            raise InvalidData(f"{columns['id'][row]} of {data_set.name} cannot be encoded: {reason}")
         return cls(
             data_set,
             columns["id"],
             np.array(columns["domain"]),
             np.array(columns["label"]),
             columns["image"],
-            encoded.embeddings,
+            encoded.whole(data_set.name, columns["id"]),
         )
 
     def item(self, row: int) -> Item:

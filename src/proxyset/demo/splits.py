@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from proxyset.errors import InvalidInput
 
 Rows = NDArray[np.int64]
+_TEST, _CLIENT = 0.2, 0.4  # parts of the private domain; what remains is public
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,7 @@ class Split:
         return len(self.in_distribution) / len(self.pool)
 
 
-def split(
-    domains: Sequence[str],
-    private: str,
-    seed: int,
-    *,
-    test: float = 0.2,
-    client: float = 0.4,
-) -> Split:
+def split(domains: Sequence[str], private: str, seed: int) -> Split:
     """Split a data set around one private domain, as in the paper (half of one domain is the client's, the
     other half and all other domains are the pool), after test items have been set aside.
 
@@ -51,7 +45,6 @@ def split(
         domains: the domain of each row.
         private: the client's domain.
         seed: the same seed gives the same split.
-        test, client: parts of the private domain; what remains is public.
 
     Raises:
         InvalidInput: no row is of that domain, or a part would be empty.
@@ -62,10 +55,10 @@ def split(
         raise InvalidInput(f"no item is of domain {private!r}: choose {', '.join(sorted(set(domains)))}")
     rng = np.random.default_rng(seed)
     own = rng.permutation(own)
-    tests, clients = (round(share * len(own)) for share in (test, test + client))
+    tests, clients = (round(share * len(own)) for share in (_TEST, _TEST + _CLIENT))
     if min(tests, clients - tests, len(own) - clients) < 1:
         raise InvalidInput(
-            f"{len(own)} items of {private!r} cannot be split into {test:g} test, {client:g} client "
+            f"{len(own)} items of {private!r} cannot be split into {_TEST:g} test, {_CLIENT:g} client "
             "and a rest: every part needs an item"
         )
     public = own[clients:]

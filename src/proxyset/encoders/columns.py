@@ -19,6 +19,7 @@ from proxyset.encoders import cells
 
 # Metadata of a column of texts whose file has no types (CSV): what a cell says is all there is to know of it.
 WRITTEN = {b"proxyset": b"written"}
+NEVER = ("id", "label", "source", "uri", "licence")  # names an item or where it is from, never what it is
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400

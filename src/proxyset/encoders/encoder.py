@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,6 +48,20 @@ class Encoded:
 
     embeddings: NDArray[np.float32]
     problems: dict[int, str] = field(default_factory=dict)
+
+    def whole(self, where: str, names: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """The embeddings, if every item has them; items are called by their names, or by their rows.
+
+        Raises:
+            InvalidData: there are problems.
+        """
+        if self.problems:
+            row, reason = min(self.problems.items())
+            such = f"row {row}" if names is None else repr(names[row])
+            raise InvalidData(
+                f"{len(self.problems)} items of {where} cannot be encoded, such as {such}: {reason}. Repair or remove them"
+            )
+        return self.embeddings
 
 
 @runtime_checkable

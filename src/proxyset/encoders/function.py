@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proxyset.encoders import selftest
-from proxyset.encoders.columns import column_kind, numbers, texts
+from proxyset.encoders.columns import NEVER, column_kind, numbers, texts
 from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
 from proxyset.encoders.images import decode
 from proxyset.errors import EncoderMismatch, InvalidData, InvalidInput
@@ -32,7 +32,6 @@ _TOGETHER = 256  # public items in one call
 _TRIED = 8  # of them are encoded alone too, to see that it makes no difference
 _SHOWN = 64  # features of the public item that travel
 _LONGEST_TEXT = 2000
-_NEVER = ("id", "label", "source", "uri", "licence")
 
 Function = Callable[[Any], Any]
 Kind = Literal["image", "text", "table", "embedding"]
@@ -316,7 +315,7 @@ def _columns(table: pa.Table) -> dict[str, Literal["number", "text"]]:
     found: dict[str, Literal["number", "text"]] = {}
     for column in table.schema:
         kind = column_kind(column.type)
-        if column.name not in _NEVER and kind in ("number", "category"):
+        if column.name not in NEVER and kind in ("number", "category"):
             found[column.name] = "number" if kind == "number" else "text"
     return found
 

@@ -83,14 +83,11 @@ def _parts(model: bytes, path: object) -> Iterator[tuple[str, int, memoryview | 
         data, message, depth = waiting.pop()
         if depth > _DEEPEST:
             raise InvalidData(f"{path} is no usable ONNX model: graphs are nested more than {_DEEPEST} deep")
-        try:
-            for number, value in _fields(data):
-                yield message, number, value
-                child = _CHILDREN.get(message, {}).get(number)
-                if child and isinstance(value, memoryview):
-                    waiting.append((value, child, depth + 1))
-        except _Malformed as error:
-            raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
+        for number, value in fields(data, path):
+            yield message, number, value
+            child = _CHILDREN.get(message, {}).get(number)
+            if child and isinstance(value, memoryview):
+                waiting.append((value, child, depth + 1))
 
 
 def fields(data: memoryview, path: object) -> Iterator[tuple[int, memoryview | int]]:
@@ -99,46 +96,38 @@ def fields(data: memoryview, path: object) -> Iterator[tuple[int, memoryview | i
     Raises:
         InvalidData: it is cut off or no protocol buffer.
     """
-    try:
-        yield from _fields(data)
-    except _Malformed as error:
-        raise InvalidData(f"{path} is cut off, damaged or not an ONNX model: {error}") from None
-
-
-class _Malformed(Exception):
-    """Not a protocol buffer."""
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """The fields of one message: number and value (bytes for strings and messages)."""
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = _varint(data, at, path)
         wire_type = key & 7
         if wire_type == 0:
-            value, at = _varint(data, at)
+            value, at = _varint(data, at, path)
             yield key >> 3, value
             continue
         if wire_type == 2:
-            length, at = _varint(data, at)
+            length, at = _varint(data, at, path)
         elif wire_type in (1, 5):
             length = 8 if wire_type == 1 else 4
         else:
-            raise _Malformed(f"wire type {wire_type} at byte {at}")
+            raise _malformed(path, f"wire type {wire_type} at byte {at}")
         if at + length > len(data):
-            raise _Malformed(f"a field of {length} bytes where {len(data) - at} are left")
+            raise _malformed(path, f"a field of {length} bytes where {len(data) - at} are left")
         yield key >> 3, data[at : at + length]
         at += length
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def _varint(data: memoryview, at: int, path: object) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
-            raise _Malformed("the file ends inside a number")
+            raise _malformed(path, "the file ends inside a number")
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise _Malformed("a number of more than ten bytes")
+    raise _malformed(path, "a number of more than ten bytes")
+
+
+def _malformed(path: object, why: str) -> InvalidData:
+    return InvalidData(f"{path} is cut off, damaged or not an ONNX model: {why}")

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.encoders.columns import column_kind, is_written, numbers, texts
+from proxyset.encoders.columns import NEVER, column_kind, is_written, numbers, texts
 from proxyset.encoders.tabular import (
     LONGEST_CATEGORY,
     LONGEST_NAME,
@@ -29,13 +29,6 @@ from proxyset.encoders.tabular import (
 )
 from proxyset.errors import InvalidData
 
-NEVER = (
-    "id",
-    "label",
-    "source",
-    "uri",
-    "licence",
-)  # what an item is called and where it is from, never what it is
 SAMPLE = 20_000
 MOST_DISTINCT = 10_000  # texts of more distinct values are free text
 MOST_UNREAD = 0.05  # share of texts that are no numbers, up to which the others make a column of numbers

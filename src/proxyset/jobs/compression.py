@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.store import Place, check_new, new_folder, place
 from proxyset.encoders.multiply_adds import graph_multiply_adds
-from proxyset.errors import ArtifactError, InvalidData, InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.packing import pack
-from proxyset.jobs.training_set import ratios, shared
+from proxyset.jobs.training_set import codes, ratios, shared
 from proxyset.sources import open_source
 from proxyset.train import torch
 from proxyset.train.dataset import Images, decode, framing, load
@@ -186,10 +186,10 @@ def compress(
     lineage = lineage.vouch() if public_inputs else lineage
     name = _student(student, classes, side, budget, lineage)
     images = _proxy_images(proxy, side)
-    labels = _numbers(images, classes, f"the proxy set {proxy.place}") if rule.label_weight else None
+    labels = codes(images, classes, f"the proxy set {proxy.place}") if rule.label_weight else None
     weights = ratios(proxy, images.ids) if weighted else None
     tested = None if test is None else load(open_source(test, kind="image"), side)
-    truth = None if tested is None else _numbers(tested, classes, str(test))
+    truth = None if tested is None else codes(tested, classes, str(test))
     notes = shared(images.pixels, tested.pixels, tested.ids, "proxy items") if tested else ()
     for note in notes:
         run.warn(note)
@@ -315,17 +315,6 @@ def _proxy_images(proxy: ProxySet, side: int) -> Images:
     table = proxy.selection()
     ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
     return decode(zip(ids, proxy.items(), labels, strict=True), side)
-
-
-def _numbers(images: Images, classes: tuple[str, ...], where: str) -> NDArray[np.int64]:
-    """Labels as the teacher numbers them."""
-    number = {label: row for row, label in enumerate(classes)}
-    if unknown := [label for label in images.labels if label not in number]:
-        raise InvalidData(
-            f"{len(unknown)} of {len(images.labels)} items of {where} have a label that the teacher does not know, such as "
-            f"{unknown[0]!r}; it knows {', '.join(classes[:20])}"
-        )
-    return np.array([number[str(label)] for label in images.labels], np.int64)
 
 
 def _measured(

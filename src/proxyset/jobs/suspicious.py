@@ -29,7 +29,7 @@ class Suspect:
 
 
 def suspicious(
-    X: NDArray[np.floating], codes: NDArray[np.int64] | Sequence[int], seed: int = 0
+    X: NDArray[np.floating], codes: NDArray[np.int64] | Sequence[int]
 ) -> tuple[list[Suspect], NDArray[np.int64]]:
     """Labels that confident learning (Northcutt, Jiang, Chuang: JAIR 2021; cleanlab) takes for wrong, the worst first.
 
@@ -38,7 +38,6 @@ def suspicious(
     Args:
         X: (n, d) features, such as the index's embeddings.
         codes: (n,) classes as integers.
-        seed: of the folds.
 
     Returns:
         The suspects, and the rows that could not be judged: the only items of their class, or all, where fewer than two
@@ -64,7 +63,7 @@ def suspicious(
         return [], np.arange(len(given))
     judged = np.flatnonzero(np.isin(given, enough))
     y = np.searchsorted(enough, given[judged])
-    folds = StratifiedKFold(min(_FOLDS, int(counts[counts > 1].min())), shuffle=True, random_state=seed)
+    folds = StratifiedKFold(min(_FOLDS, int(counts[counts > 1].min())), shuffle=True, random_state=0)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     P = cross_val_predict(model, X[judged], y, cv=folds, method="predict_proba")
     worst = find_label_issues(y, P, return_indices_ranked_by="self_confidence", n_jobs=1)

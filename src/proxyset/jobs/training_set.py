@@ -110,12 +110,12 @@ def read_training_set(
         )
     if encoder is not None:
         ids, X, names = _embedded(source, encoder)
-        known, codes = _codes(ids, names, classes, str(path))
-        return TrainingSet(X, codes, known, tuple(ids), encoder, lineage=_unstated(public_inputs))
+        known, numbers = _codes(ids, names, classes, str(path))
+        return TrainingSet(X, numbers, known, tuple(ids), encoder, lineage=_unstated(public_inputs))
     images = load(source, size)
-    known, codes = _codes(images.ids, images.labels, classes, str(path))
+    known, numbers = _codes(images.ids, images.labels, classes, str(path))
     lineage = _unstated(public_inputs)
-    return TrainingSet(images.pixels, codes, known, images.ids, lineage=lineage, notes=left_out(images))
+    return TrainingSet(images.pixels, numbers, known, images.ids, lineage=lineage, notes=left_out(images))
 
 
 def ratios(proxy: ProxySet, ids: Sequence[str]) -> NDArray[np.float64]:
@@ -152,11 +152,11 @@ def read_test_set(path: str, like: TrainingSet, size: int = 32) -> TrainingSet:
     source = open_source(path)
     if like.encoder is None:
         images = load(source, size)
-        _, codes = _codes(images.ids, images.labels, like.classes, path)
-        return TrainingSet(images.pixels, codes, like.classes, images.ids, notes=left_out(images))
+        of_images = codes(images, like.classes, path)
+        return TrainingSet(images.pixels, of_images, like.classes, images.ids, notes=left_out(images))
     ids, X, names = _embedded(source, like.encoder)
-    _, codes = _codes(ids, names, like.classes, path)
-    return TrainingSet(X, codes, like.classes, tuple(ids), like.encoder)
+    _, numbers = _codes(ids, names, like.classes, path)
+    return TrainingSet(X, numbers, like.classes, tuple(ids), like.encoder)
 
 
 def read_unlabeled(path: str, size: int = 32, *, public_inputs: bool = False) -> Images:
@@ -226,24 +226,19 @@ def _of_proxy_set(
         images = decode(
             ((name, item, None) for name, (_, item) in zip(matched.ids, items, strict=True)), size
         )
-        codes = matched.codes[images.rows]
+        of_images = matched.codes[images.rows]
         return TrainingSet(
-            images.pixels, codes, matched.classes, images.ids, None, proxy, lineage, notes + left_out(images)
+            images.pixels,
+            of_images,
+            matched.classes,
+            images.ids,
+            None,
+            proxy,
+            lineage,
+            notes + left_out(images),
         )
-    encoded = encoder.encode(_items(proxy))
-    if encoded.problems:
-        row, reason = next(iter(encoded.problems.items()))
-        raise InvalidData(f"{len(encoded.problems)} items cannot be encoded, such as row {row}: {reason}")
-    return TrainingSet(
-        encoded.embeddings[matched.rows],
-        matched.codes,
-        matched.classes,
-        matched.ids,
-        encoder,
-        proxy,
-        lineage,
-        notes,
-    )
+    X = encoder.encode(_items(proxy)).whole(str(proxy.place))[matched.rows]
+    return TrainingSet(X, matched.codes, matched.classes, matched.ids, encoder, proxy, lineage, notes)
 
 
 def _own_labels(proxy: ProxySet) -> list[Answer]:
@@ -280,14 +275,19 @@ def _embedded(source: Source, encoder: Encoder) -> tuple[list[str], NDArray[np.f
     parts = []
     for shard in source.shards():
         for batch in source.read(shard):
-            encoded = encoder.encode(batch.items)
-            if encoded.problems:
-                row, reason = next(iter(encoded.problems.items()))
-                raise InvalidData(f"{source.path}: {batch.ids[row]} cannot be encoded: {reason}")
-            parts.append(encoded.embeddings)
+            parts.append(encoder.encode(batch.items).whole(source.path, batch.ids))
             ids += batch.ids
             labels += batch.columns.get("label") or [None] * len(batch.ids)
     return ids, np.concatenate(parts), labels
+
+
+def codes(images: Images, classes: Sequence[str], where: str) -> NDArray[np.int64]:
+    """(n,) labels as a model of these classes numbers them.
+
+    Raises:
+        InvalidData: an image without a label, or of a class that the model does not know.
+    """
+    return _codes(images.ids, images.labels, classes, where)[1]
 
 
 def _codes(
