@@ -54,7 +54,7 @@ def test_files_as_people_write_them(tmp_path, name, content):
         ("l.json", "{}", "not a list of objects"),
         ("l.json", "[", "is not JSON"),
         ("l.json", '[{"id": "1", "label": ["a"]}]', "item 0, label: .* is not a text"),
-        ("l.jsonl", "[]\n", "line 1: not an object"),
+        ("l.jsonl", "[]\n", "line 1: a JSON value that is not an object"),
         ("l.jsonl", '{"id": true, "label": "a"}', "line 1, id: True is not a text"),
     ],
 )

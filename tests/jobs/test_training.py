@@ -117,7 +117,7 @@ def test_fixmatch_with_other_images_and_a_file_of_labels(drawn, tmp_path, comman
         ("right", ("--method", "fixmatch"), "FixMatch needs unlabeled images"),
         ("right", ("--model", "resnet"), "unknown model 'resnet'"),
         ("right", ("--lr", "1e9", "--steps", "50"), "lower the learning rate"),
-        ("right", ("--test", "{drawn}/other"), "classes that the model does not know (slanted)"),
+        ("right", ("--test", "{drawn}/other"), "classes that the model does not know ('slanted')"),
         ("right", ("--test", "{drawn}/flat"), "have no label"),
     ],
 )
@@ -347,7 +347,7 @@ def test_a_test_table_is_encoded_as_the_training_table_and_what_they_share_is_na
     (scores,) = session.run(None, {session.get_inputs()[0].name: of_file.items})
     assert trained.evaluation.accuracy == pytest.approx((scores.argmax(axis=1) == of_file.labels).mean())
     shared = [note for note in trained.metrics["notes"] if "10 of 40 test items are among" in note]
-    assert shared and "(test" in shared[0]
+    assert shared and "('test" in shared[0]
 
 
 def test_a_test_set_of_another_kind_is_refused(drawn, words):

@@ -46,12 +46,12 @@ def ask_labels(
         )
     if budget is not None and budget < 1:
         raise InvalidInput(f"the budget must be at least 1, not {budget}")
-    selection = proxy.selection()
+    labels = proxy.by_id("label")
     if classes is None:
-        classes = sorted({label for label in selection.column("label").to_pylist() if label})
+        classes = sorted({label for label in labels.values() if label})
         if len(classes) < 2:
             raise InvalidInput(f"the pool names {len(classes)} classes: say which there are (classes)")
-    ids: list[str] = selection.column("id").to_pylist()[:budget]
+    ids = list(labels)[:budget]
     shown = items and proxy.card.kind in ("image", "text")
     return Questions.build(
         index.embeddings(ids),
@@ -71,9 +71,8 @@ def _as_bytes(item: bytes | str) -> bytes:
 
 def _named(proxy: ProxySet) -> str:
     """The fingerprint by which questions name a proxy set: card, ids and hashes of its items."""
-    selection = proxy.selection()
-    ids, hashes = (selection.column(name).to_pylist() for name in ("id", "hash"))
-    return fingerprint([proxy.card.model_dump(mode="json"), ids, hashes])
+    hashes = proxy.by_id("hash")
+    return fingerprint([proxy.card.model_dump(mode="json"), list(hashes), list(hashes.values())])
 
 
 @dataclass(frozen=True)
@@ -145,8 +144,7 @@ def collect_labels(
     most = votes.max(axis=1, keepdims=True)
     clear = (most[:, 0] > 0) & ((votes == most).sum(axis=1) == 1)
     labels = {questions.ids[row]: questions.classes[votes[row].argmax()] for row in np.flatnonzero(clear)}
-    selection = proxy.selection()
-    hashes = dict(zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True))
+    hashes = proxy.by_id("hash")
     return Collected(
         labels,
         {item: hashes[item] for item in labels},

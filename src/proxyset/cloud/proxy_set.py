@@ -144,8 +144,13 @@ class ProxySet:
 
     def ids(self) -> list[str]:
         """Names of the items in the pool, in order of rank."""
-        found: list[str] = self.selection().column("id").to_pylist()
-        return found
+        return list(self.by_id("id"))
+
+    def by_id(self, column: str) -> dict[str, Any]:
+        """A column of the selection: name of the item → its value, in order of rank."""
+        selection = self.selection()
+        ids, values = (selection.column(name).to_pylist() for name in ("id", column))
+        return dict(zip(ids, values, strict=True))
 
     def items(self) -> Iterator[Any]:
         """The items in order of rank: image bytes, texts, one-row tables, or (d,) arrays.
@@ -153,11 +158,8 @@ class ProxySet:
         Raises:
             ArtifactError: an item is missing, or is not the one that was chosen.
         """
-        selection = self.selection()
-        found = read_items(self.folder / "items", self.card.kind, selection)
-        for name, known in zip(
-            selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True
-        ):
+        found = read_items(self.folder / "items", self.card.kind, self.selection())
+        for name, known in self.by_id("hash").items():
             item = next(found, None)
             if item is None or item_sha256(item) != known:
                 raise ArtifactError(

@@ -312,9 +312,8 @@ def _of_teacher(taught: OnnxModel, place: Readable) -> Lineage:
 
 
 def _proxy_images(proxy: ProxySet, side: int) -> Images:
-    table = proxy.selection()
-    ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
-    return decode(zip(ids, proxy.items(), labels, strict=True), side)
+    labels = proxy.by_id("label")
+    return decode(zip(labels, proxy.items(), labels.values(), strict=True), side)
 
 
 def _measured(

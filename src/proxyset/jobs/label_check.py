@@ -95,8 +95,7 @@ def import_labels(
     answers = read_export(sheet) if is_export(sheet) else read_labels(sheet)
     origin = origin_of(sheet)
     found = match_labels(answers, proxy, classes=classes)
-    selection = proxy.selection()
-    hashes = dict(zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True))
+    hashes = proxy.by_id("hash")
     write_labels(
         [
             Answer(answer.id, answer.label, answer.annotator, hashes[answer.id])

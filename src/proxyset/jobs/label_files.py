@@ -20,10 +20,11 @@ from proxyset import atomic
 from proxyset.errors import ArtifactError, InvalidData, InvalidInput, first_problem
 from proxyset.fingerprint import fingerprint
 from proxyset.jobs.labels import Answer
-from proxyset.sources.columns import json_object, look_up
+from proxyset.sources.columns import look_up
 from proxyset.sources.delimited import read_header, rows
 from proxyset.sources.files import reading
 from proxyset.sources.lines import open_lines
+from proxyset.sources.text import json_objects
 from proxyset.wire.lineage import UNSIGNED, Lineage
 from proxyset.wire.receipt import Receipt
 
@@ -161,12 +162,8 @@ def _delimited(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with open_lines(path) as lines:
-        for line in lines:
-            if line.strip():
-                record = json_object(line, lines.at())
-                if record is None:
-                    raise InvalidData(f"{lines.at()}: not an object with the keys id and label")
-                yield lines.at(), record
+        for record in json_objects(lines):
+            yield lines.at(), record
 
 
 def _json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,9 +90,9 @@ def match_labels(
             all, only one class, or (with `complete`) items without a label.
     """
     given = [answer for answer in answers if answer.label]
-    selection = proxy.selection()
-    order: list[str] = selection.column("id").to_pylist()
-    _refuse_other_project(given, dict(zip(order, selection.column("hash").to_pylist(), strict=True)), proxy)
+    hashes = proxy.by_id("hash")
+    order = list(hashes)
+    _refuse_other_project(given, hashes, proxy)
     known = _classes(given, classes)
     by_item = votes(given)
     decided = {item: _majority(labels.values()) for item, labels in by_item.items()}
@@ -104,8 +103,8 @@ def match_labels(
     codes = [code[str(decided[order[row]])] for row in rows]
     if complete and (unlabeled or ties):
         raise InvalidData(
-            f"{len(unlabeled)} of {len(order)} items have no label{_named(unlabeled)} and {len(ties)} have a tie"
-            f"{_named(ties)}: label them, or train on those that have one"
+            f"{len(unlabeled)} of {len(order)} items have no label{listed(unlabeled)} and {len(ties)} have a tie"
+            f"{listed(ties)}: label them, or train on those that have one"
         )
     if len(set(codes)) < 2:
         raise InvalidData(_too_few(codes, known, len(order), len(ties)))
@@ -129,12 +128,12 @@ def _refuse_other_project(answers: Sequence[Answer], hashes: dict[str, str], pro
     )
     if items and not here:
         raise InvalidData(
-            f"none of the {len(items)} labeled ids{_named(sorted(items))} is in {proxy.place}: these are labels of "
+            f"none of the {len(items)} labeled ids{listed(sorted(items))} is in {proxy.place}: these are labels of "
             "another project; give the proxy set that was labeled"
         )
     if changed:
         raise InvalidData(
-            f"{len(changed)} of {len(items)} labels{_named(changed)} were given to items with the same id but other "
+            f"{len(changed)} of {len(items)} labels{listed(changed)} were given to items with the same id but other "
             f"content than in {proxy.place}: these are labels of another project"
         )
     if 2 * len(here) < len(items):
@@ -215,6 +214,7 @@ def _too_few(codes: Sequence[int], classes: Sequence[str], items: int, ties: int
     )
 
 
-def _named(items: Sequence[Any]) -> str:
-    listed = ", ".join(map(repr, items[:_NAMED]))
-    return f" ({listed}{', …' if len(items) > _NAMED else ''})" if items else ""
+def listed(names: Sequence[str]) -> str:
+    """The first names, in brackets; nothing where there is none."""
+    shown = ", ".join(map(repr, names[:_NAMED]))
+    return f" ({shown}{', …' if len(names) > _NAMED else ''})" if names else ""

@@ -93,7 +93,7 @@ def selective_labeling(
         raise InvalidInput(f"first takes numbers of items from 1 on, not {list(first)}")
     answers, origin = read_labels(labels), origin_of(labels)
     known = match_labels(answers, proxy, classes=classes).classes
-    ranked: list[str] = proxy.selection().column("id").to_pylist()
+    ranked = proxy.ids()
     others = read_unlabeled(unlabeled, size, public_inputs=public_inputs) if unlabeled else None
     plan = replace(plan or Plan(), method="fixmatch" if others else "supervised")
     rounds = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,13 @@ from proxyset.cloud.store import in_store, place
 from proxyset.encoders import Encoder, load_encoder
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.jobs.label_files import origin_of, read_labels
-from proxyset.jobs.labels import Answer, LabelSet, check_classes, match_labels
+from proxyset.jobs.labels import Answer, LabelSet, check_classes, listed, match_labels
 from proxyset.sources import Source, open_source
 from proxyset.sources.remote import is_url
 from proxyset.train.dataset import Images, decode, load
 from proxyset.wire.lineage import PUBLIC, UNKNOWN, Lineage
 
 _ENCODERS = {"embedding": "embeddings", "text": "wordllama", "table": "tabular"}
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,7 @@ def ratios(proxy: ProxySet, ids: Sequence[str]) -> NDArray[np.float64]:
             f"{proxy.place} was chosen by {proxy.card.strategy}, whose scores are no density ratios: choose with "
             f"{DensityRatio.name}, or train without weights"
         )
-    selection = proxy.selection()
-    score = dict(zip(selection.column("id").to_pylist(), selection.column("score").to_pylist(), strict=True))
+    score = proxy.by_id("score")
     logs = np.array([score[item] for item in ids], np.float64)
     found: NDArray[np.float64] = np.exp(logs - logs.max(initial=-np.inf))
     return found
@@ -243,13 +241,12 @@ def _of_proxy_set(
 
 def _own_labels(proxy: ProxySet) -> list[Answer]:
     """The labels that the pool came with."""
-    selection = proxy.selection()
-    ids, labels = (selection.column(name).to_pylist() for name in ("id", "label"))
-    if not any(labels):
+    labels = proxy.by_id("label")
+    if not any(labels.values()):
         raise InvalidData(
             f"the pool of {proxy.place} has no labels: have its items labeled and give the file (labels)"
         )
-    return [Answer(item, label or "") for item, label in zip(ids, labels, strict=True)]
+    return [Answer(item, label or "") for item, label in labels.items()]
 
 
 def _encoder(proxy: ProxySet) -> Encoder:
@@ -295,13 +292,13 @@ def _codes(
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     if missing := [name for name, label in zip(ids, labels, strict=True) if not label]:
         raise InvalidData(
-            f"{len(missing)} of {len(ids)} items of {where} have no label{_list(missing)}: label them or leave them out"
+            f"{len(missing)} of {len(ids)} items of {where} have no label{listed(missing)}: label them or leave them out"
         )
     found = sorted({label for label in labels if label})
     known = tuple(classes or found)
     if unknown := [label for label in found if label not in known]:
         raise InvalidData(
-            f"{where} has {len(unknown)} classes that the model does not know{_list(unknown)}; it knows {', '.join(known)}"
+            f"{where} has {len(unknown)} classes that the model does not know{listed(unknown)}; it knows {', '.join(known)}"
         )
     number = {label: code for code, label in enumerate(known)}
     return known, np.array([number[str(label)] for label in labels], np.int64)
@@ -311,10 +308,10 @@ def _unlabeled(matched: LabelSet, items: int) -> tuple[str, ...]:
     notes = []
     if matched.unlabeled:
         notes.append(
-            f"{len(matched.unlabeled)} of {items} items have no label and were left out{_list(matched.unlabeled)}"
+            f"{len(matched.unlabeled)} of {items} items have no label and were left out{listed(matched.unlabeled)}"
         )
     if matched.ties:
-        notes.append(f"{len(matched.ties)} items have a tie and were left out{_list(matched.ties)}")
+        notes.append(f"{len(matched.ties)} items have a tie and were left out{listed(matched.ties)}")
     if matched.elsewhere:
         notes.append(f"{len(matched.elsewhere)} labels are of items outside this proxy set")
     return tuple(notes)
@@ -343,11 +340,6 @@ def shared(
     if not found:
         return ()
     return (
-        f"{len(found)} of {len(test)} test items are among the {of}{_list(found)}, so the accuracy is too good: leave them out "
+        f"{len(found)} of {len(test)} test items are among the {of}{listed(found)}, so the accuracy is too good: leave them out "
         "of one of the two",
     )
-
-
-def _list(names: Iterable[str]) -> str:
-    shown = list(names)
-    return f" ({', '.join(shown[:_NAMED])}{', …' if len(shown) > _NAMED else ''})"

@@ -62,7 +62,7 @@ class JsonLines(TextFiles):
 
     @cached_property
     def _keys(self) -> tuple[str, ...]:
-        return tuple(first_record(self.path, self.files, lambda _, lines: _objects(lines)))
+        return tuple(first_record(self.path, self.files, lambda _, lines: json_objects(lines)))
 
     @property
     def _names(self) -> Sequence[str]:
@@ -70,7 +70,7 @@ class JsonLines(TextFiles):
 
     def _records(self, file: str, lines: Lines) -> Iterator[Sample]:
         text, named, names = _text_column(self._keys, self.path), look_up(ID, self._keys), self._names
-        for record in _objects(lines):
+        for record in json_objects(lines):
             content = record.get(text, 0)
             if not isinstance(content, str | None):
                 raise InvalidData(f"{lines.at()}: {text!r} is missing or not a text")
@@ -109,7 +109,8 @@ class CsvText(TextFiles):
             yield name, row[text], [row[other] or None for other in others]
 
 
-def _objects(lines: Lines) -> Iterator[dict[str, Any]]:
+def json_objects(lines: Lines) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; blank lines are passed over. Raises InvalidData where a line is none."""
     for line in lines:
         if line.isspace():
             continue

@@ -71,8 +71,7 @@ def push(
     for option, value in (("first", first), ("annotators", annotators), ("chunk", chunk)):
         if value is not None and value < 1:
             raise InvalidInput(f"{option} must be at least 1, not {value}")
-    selection = proxy.selection()
-    hashes = dict(zip(selection.column("id").to_pylist(), selection.column("hash").to_pylist(), strict=True))
+    hashes = proxy.by_id("hash")
     wanted = list(islice(hashes, first))
     project = server.find_project(title)
     if project is None:
