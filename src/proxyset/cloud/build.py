@@ -7,7 +7,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -123,65 +124,49 @@ def build_index(
         raise InvalidInput(
             "other processes read pools and encoders by name: give the pool as files and the encoder by its name, or no executor"
         )
-    plan = _Plan(
-        os.fspath(pool) if is_path(pool) else "",
-        source,
-        encoding,
-        encoder,
-        provider,
-        clusters,
-        dim,
-        seed,
-        max_corrupt,
-        medoids,
-    )
-    executor, progress = executor or LocalExecutor(), progress or default_progress()
-    if where is not None:
-        return _build(plan, _Build(where, executor, progress))
-    with scratch() as folder:
-        index = _build(plan, _Build(folder, executor, progress))
-    goes_with(index, folder)
+    with scratch() if where is None else nullcontext(where) as folder:
+        build = _Build(folder, executor or LocalExecutor(), progress or default_progress())
+        named = os.fspath(pool) if is_path(pool) else ""
+        index = _build(
+            build, named, source, encoding, encoder, provider, clusters, dim, seed, max_corrupt, medoids
+        )
+    if where is None:
+        goes_with(index, folder)
     return index
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What to build, checked."""
-
-    place: str
-    source: Source
-    encoding: Encoder
-    encoder: str | FunctionEncoder | Encoder
-    provider: str
-    clusters: int | None
-    dim: int | None
-    seed: int
-    max_corrupt: float | None
-    medoids: bool
-
-
-def _build(plan: _Plan, build: _Build) -> Index:
-    source, encoding, clusters, dim, seed = plan.source, plan.encoding, plan.clusters, plan.dim, plan.seed
+def _build(
+    build: _Build,
+    named: str,
+    source: Source,
+    encoding: Encoder,
+    encoder: str | FunctionEncoder | Encoder,
+    provider: str,
+    clusters: int | None,
+    dim: int | None,
+    seed: int,
+    max_corrupt: float | None,
+    medoids: bool,
+) -> Index:
     memory = source if isinstance(source, MemorySource) else None
     local = None
-    if isinstance(plan.encoder, str) and plan.encoder.partition(":")[0] not in set(NAMES) - {"onnx", "hf"}:
-        local = plan.encoder
-    foreign = memory is None and foreign_source(plan.place) is not None
+    if isinstance(encoder, str) and encoder.partition(":")[0] not in set(NAMES) - {"onnx", "hf"}:
+        local = encoder
+    foreign = memory is None and foreign_source(named) is not None
     shards = source.shards()
-    root = str(Path(plan.place).resolve())
-    if memory or foreign or is_url(plan.place):
-        root = memory.name if memory else plan.place
+    root = str(Path(named).resolve())
+    if memory or foreign or is_url(named):
+        root = memory.name if memory else named
     files = fingerprint([asdict(shard) for shard in shards])
     if not (memory or foreign):
         files = signature(root, source.files)
-    function = plan.encoder if isinstance(plan.encoder, FunctionEncoder) else None
-    medoids, max_corrupt = plan.medoids, plan.max_corrupt
+    function = encoder if isinstance(encoder, FunctionEncoder) else None
     build.begin(
         {
             "pool": root,
             "files": files,
             "encoder": encoding.spec.fingerprint,
-            "provider": plan.provider,
+            "provider": provider,
             "kind": source.kind,
             "clusters": clusters,
             "dim": dim,
@@ -192,11 +177,9 @@ def _build(plan: _Plan, build: _Build) -> Index:
     if (build.folder / "manifest.json").is_file():
         build.release()
         return Index.open(build.folder, memory, function)
-    phi = encoding.spec if isinstance(plan.encoder, str) else encoding
+    phi = encoding.spec if isinstance(encoder, str) else encoding
     folder = build.folder.absolute() / "shards"
-    tasks = [
-        EncodeTask(memory or root, source.kind, shard, phi, local, plan.provider, folder) for shard in shards
-    ]
+    tasks = [EncodeTask(memory or root, source.kind, shard, phi, local, provider, folder) for shard in shards]
     encoded = build.encode(tasks)
     problems = [problem for record in encoded for problem in record.problems]
     items = sum(record.rows for record in encoded)

@@ -219,13 +219,10 @@ def _shares(
 
 
 def _rows_of_ids(index: Index, ids: Sequence[str]) -> NDArray[np.intp]:
-    wanted, found, start = set(ids), list[int](), 0
-    for batch in index.columns(["id"]):
-        found += [start + row for row, name in enumerate(batch.column("id").to_pylist()) if name in wanted]
-        start += len(batch)
+    wanted, found = set(ids), index.rows_of(ids)
     if len(found) < len(wanted):
         raise InvalidInput(
             f"{len(wanted) - len(found):,} of {len(wanted):,} ids that were chosen before are not in the pool of "
             f"{index.folder}: is the earlier selection of another pool?"
         )
-    return np.array(found, np.intp)
+    return np.array(list(found.values()), np.intp)

@@ -296,19 +296,23 @@ class Index:
             InvalidInput: an id that the index does not have.
             ArtifactError: the index is damaged.
         """
-        found: dict[str, int] = {}
-        wanted, start = set(ids), 0
-        for record in self.manifest.shards:
-            for batch in self._columns("shards", record, ["id"]):
-                names = batch.column("id").to_pylist()
-                found |= {name: start + row for row, name in enumerate(names) if name in wanted}
-                start += len(names)
+        found = self.rows_of(ids)
         if missing := [name for name in ids if name not in found]:
             raise InvalidInput(
                 f"{len(missing)} of {len(ids)} items are not in the index {self.folder}, such as {missing[0]!r}: it is of "
                 "another pool"
             )
         return self._embeddings(np.array([found[name] for name in ids], np.int64))
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Those of the ids that the index has, in the order of its rows, and their row numbers."""
+        found: dict[str, int] = {}
+        wanted, start = set(ids), 0
+        for batch in self.columns(["id"]):
+            names = batch.column("id").to_pylist()
+            found |= {name: start + row for row, name in enumerate(names) if name in wanted}
+            start += len(names)
+        return found
 
     def _items(self, table: pa.Table) -> list[Any]:
         """The items of a table of ids and shards, in its order, out of the pool."""
