@@ -14,7 +14,7 @@ from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, SHARD_ITEMS, rows_for
 from proxyset.sources.columns import ID, TEXT_COLUMNS, carried, features, look_up
 from proxyset.sources.files import Place, locate_any
-from proxyset.sources.parquet_rows import beside, open_parquet
+from proxyset.sources.parquet_rows import beside, open_parquet, schema_of
 from proxyset.sources.source import Batch, Items, Kind, Shard
 
 KIND = b"proxyset.kind"  # metadata of an export: what its items are, whatever columns a table has
@@ -114,8 +114,7 @@ class Parquet:
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        with open_parquet(locate_any(self.path, self.files[0])) as file:
-            return file.schema_arrow
+        return schema_of(locate_any(self.path, self.files[0]))
 
     def _content_of(self, kind: Kind) -> str | None:
         return content_of(self._schema, kind, CONTENT[kind][0])

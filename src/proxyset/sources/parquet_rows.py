@@ -39,6 +39,12 @@ def open_parquet(path: Place) -> Iterator[pq.ParquetFile]:
             ) from error  # Arrow's own word for damage; the system's errors have numbers
 
 
+def schema_of(path: Place) -> pa.Schema:
+    """The columns of a Parquet file. Raises as `open_parquet`."""
+    with open_parquet(path) as file:
+        return file.schema_arrow
+
+
 def _damaged(path: Place, error: Exception) -> InvalidData:
     return InvalidData(f"{path} is not a whole Parquet file: {error}")
 

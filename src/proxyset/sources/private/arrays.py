@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH, rows_for
 from proxyset.sources.clip_retrieval import metadata_of
 from proxyset.sources.embeddings import open_npy
-from proxyset.sources.files import ReadFailed
 from proxyset.sources.private.parquet import columns_of
-from proxyset.sources.private.records import Wanted, printable, row_name
+from proxyset.sources.private.records import Wanted, printable, row_name, unless_damaged
 from proxyset.sources.source import Batch
 
 
@@ -27,11 +25,8 @@ def read(path: Path, file: str, wanted: Wanted, described: bool) -> Iterator[Bat
     columns: dict[str, list[str | None]] = {name: [] for name in wanted.columns}
     if described and (metadata := metadata_of(path)):
         ids, columns = columns_of(metadata, wanted)
-    try:
-        array = open_npy(path)
-    except ReadFailed:
-        raise
-    except InvalidData:
+    array = unless_damaged(lambda: open_npy(path))
+    if array is None:
         none: dict[str, list[str | None]] = {name: [None] for name in columns}
         yield Batch(
             [row_name(file, 0)],
@@ -55,12 +50,8 @@ def read(path: Path, file: str, wanted: Wanted, described: bool) -> Iterator[Bat
 
 def width(path: Path) -> int | None:
     """How many numbers a row of the file has; None if it is damaged."""
-    try:
-        return int(open_npy(path).shape[1])
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return None
+    array = unless_damaged(lambda: open_npy(path))
+    return None if array is None else int(array.shape[1])
 
 
 def _part(values: list[str | None], start: int, stop: int) -> list[str | None]:

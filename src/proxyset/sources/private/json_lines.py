@@ -10,11 +10,11 @@ from proxyset.errors import InvalidData
 from proxyset.sources.batches import ROW_BATCH
 from proxyset.sources.columns import ID, TEXT_COLUMNS, json_object
 from proxyset.sources.files import reading
-from proxyset.sources.lines import MAX_LINE_BYTES
 from proxyset.sources.private.records import Record, Wanted, cell, gathered, row_name, spelled
+from proxyset.sources.private.rows import OwnLines
 from proxyset.sources.source import Batch
 
-_BOM = b"\xef\xbb\xbf"
+_BLANK = " \t\n\r\v\f"
 
 
 def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
@@ -24,23 +24,18 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
 
 def _records(path: Path, file: str, wanted: Wanted) -> Iterator[Record]:
     with reading(path), path.open("rb") as opened:
-        row = 0
-        if opened.read(len(_BOM)) != _BOM:
-            opened.seek(0)
-        while line := opened.readline(MAX_LINE_BYTES):
-            whole = len(line) < MAX_LINE_BYTES or line.endswith(b"\n")
-            while not whole and (more := opened.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
-                pass
-            if not line.strip():
-                continue
-            yield _record(line if whole else b"", row_name(file, row), wanted)
-            row += 1
+        lines, row = OwnLines(opened), 0
+        while (line := lines.next()) is not None:
+            if line.strip(_BLANK):
+                yield _record(line, row_name(file, row), wanted)
+                row += 1
 
 
-def _record(line: bytes, name: str, wanted: Wanted) -> Record:
+def _record(line: str, name: str, wanted: Wanted) -> Record:
     try:
-        values = json_object(line.decode(), "the line")
-    except (UnicodeDecodeError, InvalidData):
+        line.encode()  # with bytes that are not UTF-8 it cannot be
+        values = json_object(line, "the line")
+    except (UnicodeEncodeError, InvalidData):
         values = None
     if values is None:
         return Record(name, "", unread="its line is not a JSON object")

@@ -18,20 +18,15 @@ from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, rows_for
 from proxyset.sources.columns import ID, look_up
 from proxyset.sources.files import ReadFailed
 from proxyset.sources.parquet import CONTENT
-from proxyset.sources.parquet_rows import open_parquet
-from proxyset.sources.private.records import Wanted, printable, row_name
+from proxyset.sources.parquet_rows import open_parquet, schema_of
+from proxyset.sources.private.records import Wanted, printable, row_name, unless_damaged
 from proxyset.sources.source import Batch, Items
 
 
 def header(path: Path) -> list[str]:
     """The names of the columns; none if the file is damaged."""
-    try:
-        with open_parquet(path) as file:
-            return list(file.schema_arrow.names)
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return []
+    schema = unless_damaged(lambda: schema_of(path))
+    return [] if schema is None else list(schema.names)
 
 
 def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from proxyset.encoders.cells import canonical
@@ -11,7 +11,7 @@ from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH
 from proxyset.sources.columns import json_object
 from proxyset.sources.files import ReadFailed, read_item
-from proxyset.sources.private.records import Record, Wanted, gathered, spelled
+from proxyset.sources.private.records import Record, Wanted, gathered, spelled, unless_damaged
 from proxyset.sources.source import Batch
 from proxyset.sources.tar import members
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS, split
@@ -26,12 +26,9 @@ def read_images(files: Iterable[tuple[Path, str]], wanted: Wanted) -> Iterator[B
 
 def _image(path: Path, file: str) -> Record:
     columns = {"label": canonical(file.split("/", 1)[0]) if "/" in file else None}
-    try:
-        return Record(file, read_item(path), columns)
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return Record(file, b"", columns, "its file cannot be read, or is too large")
+    data = unless_damaged(lambda: read_item(path))
+    why = "its file cannot be read, or is too large" if data is None else None
+    return Record(file, data or b"", columns, why)
 
 
 def read_tar(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
@@ -60,7 +57,7 @@ def _samples(path: Path, file: str, wanted: Wanted, passed: Counter[str]) -> Ite
                 yield from sample()
                 current, parts = key, {}
             if extension in of_items or extension in _META:
-                parts[extension] = _bytes(read)
+                parts[extension] = unless_damaged(read)
             else:
                 passed[f"members .{extension}"] += 1
     except ReadFailed:
@@ -72,15 +69,6 @@ def _samples(path: Path, file: str, wanted: Wanted, passed: Counter[str]) -> Ite
         )
         return
     yield from sample()
-
-
-def _bytes(read: Callable[[], bytes]) -> bytes | None:
-    try:
-        return read()
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return None
 
 
 def _sample(name: str, parts: dict[str, bytes | None], of_items: tuple[str, ...], wanted: Wanted) -> Record:

@@ -29,7 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 def header(path: Path) -> list[str]:
     """The names of the columns; none if no first line can be read."""
     with reading(path), path.open("rb") as file:
-        lines = _Lines(file)
+        lines = OwnLines(file)
         return _names(lines, _delimiter(lines, path))
 
 
@@ -41,7 +41,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
     goes on at the next one.
     """
     with reading(path), path.open("rb") as opened:
-        lines = _Lines(opened)
+        lines = OwnLines(opened)
         mark = _delimiter(lines, path)
         names = _names(lines, mark)
         chunk: list[list[str] | str] = []
@@ -57,7 +57,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
             yield _batch(chunk, names, file, first, wanted)
 
 
-def _delimiter(lines: _Lines, path: Path) -> str:
+def _delimiter(lines: OwnLines, path: Path) -> str:
     """By the name of the file and its header, which are its writer's."""
     while (line := lines.next()) is not None:
         if line.strip("\r\n"):
@@ -66,8 +66,8 @@ def _delimiter(lines: _Lines, path: Path) -> str:
     return ","
 
 
-class _Lines:
-    """Lines of a file, with a way back."""
+class OwnLines:
+    """Lines of a file, with a way back; one that is too long is a NUL byte alone."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -92,7 +92,7 @@ class _Lines:
         self._waiting.extendleft(reversed(lines))
 
 
-def _names(lines: _Lines, delimiter: str) -> list[str]:
+def _names(lines: OwnLines, delimiter: str) -> list[str]:
     while (line := lines.next()) is not None:
         if line.strip("\r\n"):
             lines.back([line])
@@ -101,7 +101,7 @@ def _names(lines: _Lines, delimiter: str) -> list[str]:
     return []
 
 
-def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[list[str] | str]:
+def _records(lines: OwnLines, delimiter: str, width: int | None) -> Iterator[list[str] | str]:
     """Cells of each record, or why it cannot be read. Blank lines are passed over."""
     while (line := lines.next()) is not None:
         bare = line.rstrip("\r\n")
@@ -124,7 +124,7 @@ def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[list[
             yield row
 
 
-def _quoted(lines: _Lines, taken: list[str], delimiter: str) -> list[str] | None:
+def _quoted(lines: OwnLines, taken: list[str], delimiter: str) -> list[str] | None:
     """The cells of a record with quotes, whose further lines are added to `taken`; None if quotes do not balance."""
 
     def feed() -> Iterator[str]:
