@@ -15,14 +15,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Event, Lock, current_thread, main_thread
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset import atomic
 from proxyset.console import told_to_end
@@ -30,6 +29,7 @@ from proxyset.errors import InvalidInput
 from proxyset_lab.origin import key_now, origin, stamp
 from proxyset_lab.quoted import fill
 from proxyset_lab.tables import Table, markdown
+from proxyset_lab.toml import OfToml
 
 _PROGRAMS = {
     "proxyset-lab": "from proxyset_lab.cli import main; main()",
@@ -69,7 +69,7 @@ class Step(BaseModel):
         return self.run.startswith("proxyset-lab run ")
 
 
-class Everything(BaseModel):
+class Everything(OfToml):
     """The list, most important first.
 
     Attributes:
@@ -80,17 +80,6 @@ class Everything(BaseModel):
 
     step: tuple[Step, ...] = Field(min_length=1)
     prose: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, path: Path) -> Everything:
-        """Raises InvalidInput when the file is not TOML or not such a list, OSError when it cannot be read."""
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidInput(f"{path} is not TOML: {error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def measure(

@@ -6,20 +6,18 @@ depend on is None in its cells, so that a curve over ε trains the random baseli
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from proxyset.cloud.select import DEFAULT_STRATEGY, STRATEGIES
-from proxyset.errors import InvalidInput
 from proxyset.wire.probe import Dtype
 from proxyset_lab.cell import Cell, Data, Group, PoolKind, own_share
 from proxyset_lab.data.registry import find
 from proxyset_lab.jobs import FREE_LABELS, JOBS
 from proxyset_lab.methods import ALTERNATIVES, WEIGHTED, Needs, needs
+from proxyset_lab.toml import OfToml
 
 
 class Message(BaseModel):
@@ -31,7 +29,7 @@ class Message(BaseModel):
     dtype: Dtype = "float16"
 
 
-class Experiment(BaseModel):
+class Experiment(OfToml):
     """What to run and how to show it.
 
     Attributes:
@@ -61,24 +59,7 @@ class Experiment(BaseModel):
     axis: Literal["epsilon", "budget", "clusters", "bytes", "own-share"] | None = None
     job: str = ""
     frozen: bool = False
-    paper: dict[str, dict[str, float]] = {}
-
-    @classmethod
-    def read(cls, path: Path) -> Experiment:
-        """Read and validate a TOML file.
-
-        Raises:
-            InvalidInput: not TOML, or not an experiment; the message says where.
-            OSError: it cannot be read.
-        """
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidInput(f"{path} is not TOML: {error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InvalidInput(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+    paper: dict[str, dict[str, float]] = Field(default={})
 
     @field_validator("methods")
     @classmethod

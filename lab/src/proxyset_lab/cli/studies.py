@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,14 +44,11 @@ def fleets(
     from proxyset_lab.fleets.plan import Plan
     from proxyset_lab.fleets.report import write_page
     from proxyset_lab.fleets.run import read, run
-    from proxyset_lab.origin import refuse_others, stamp
 
-    asked, out = Plan.read(plan), _rows(out, "fleets")
-    if measured:
-        refuse_others(out.parent)
-        run(asked, out)
+    asked = Plan.read(plan)
+    rows, stamp = _measured("fleets", out, measured, lambda out: run(asked, out))
     if page:
-        write_page(asked, plan.stem, read(out), page, stamp(out.parent))
+        write_page(asked, plan.stem, read(rows), page, stamp)
 
 
 def skew(
@@ -73,14 +71,11 @@ def skew(
 
     Example: proxyset-lab skew --data digits --data sentiment --to docs/results/skew.md
     """
-    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.skew import BUDGETS, page, read, run
 
-    out = _rows(out, "skew")
-    if measured:
-        refuse_others(out.parent)
-        run(out, data or list(BUDGETS), range(seeds), domains)
-    _write(page(read(out), stamp(out.parent)), to)
+    names = data or list(BUDGETS)
+    rows, stamp = _measured("skew", out, measured, lambda out: run(out, names, range(seeds), domains))
+    _write(page(read(rows), stamp), to)
 
 
 def cross(
@@ -97,13 +92,10 @@ def cross(
     """
     from proxyset_lab.cross import page, read, run
     from proxyset_lab.experiment import Experiment
-    from proxyset_lab.origin import refuse_others, stamp
 
-    out, experiment = _rows(out, "cross"), Experiment.read(file)
-    if measured:
-        refuse_others(out.parent)
-        run(experiment, out)
-    _write(page(experiment, read(out), stamp(out.parent)), to)
+    experiment = Experiment.read(file)
+    rows, stamp = _measured("cross", out, measured, lambda out: run(experiment, out))
+    _write(page(experiment, read(rows), stamp), to)
 
 
 def left_out(
@@ -151,13 +143,9 @@ def adapt(
     Example: proxyset-lab adapt --seeds 1 --data letter
     """
     from proxyset_lab.fitting import TABLES, page, read, run
-    from proxyset_lab.origin import refuse_others, stamp
 
-    out = _rows(out, "adapt")
-    if measured:
-        refuse_others(out.parent)
-        run(range(seeds), data or TABLES, out)
-    _write(page(read(out), stamp(out.parent)), to)
+    rows, stamp = _measured("adapt", out, measured, lambda out: run(range(seeds), data or TABLES, out))
+    _write(page(read(rows), stamp), to)
 
 
 def noisy_labels(
@@ -187,14 +175,10 @@ def rules(
 
     Example: proxyset-lab rules --seeds 1
     """
-    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.rules import page, read, run
 
-    out = _rows(out, "rules")
-    if measured:
-        refuse_others(out.parent)
-        run(range(seeds), out)
-    _write(page(read(out), stamp(out.parent)), to)
+    rows, stamp = _measured("rules", out, measured, lambda out: run(range(seeds), out))
+    _write(page(read(rows), stamp), to)
 
 
 def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
@@ -203,13 +187,8 @@ def fixmatch(out: Out = None, measured: Measure = True, to: To = None) -> None:
     Example: proxyset-lab fixmatch --to docs/results/fixmatch.md
     """
     from proxyset_lab.fixmatch import measure, page
-    from proxyset_lab.origin import refuse_others, stamp
 
-    out = _rows(out, "fixmatch")
-    if measured:
-        refuse_others(out.parent)
-        measure(out)
-    _write(page(out, stamp(out.parent)), to)
+    _write(page(*_measured("fixmatch", out, measured, measure)), to)
 
 
 def planner(
@@ -247,14 +226,11 @@ def persons(
 
     Example: proxyset-lab persons lab/benchmarks/main.toml
     """
-    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.persons import page, read, run
 
-    out = _rows(out, "persons")
-    if measured:
-        refuse_others(out.parent)
-        run(_some(file, seeds, data), epsilon, records, draws, out)
-    _write(page(read(out), stamp(out.parent)), to)
+    some = _some(file, seeds, data)
+    rows, stamp = _measured("persons", out, measured, lambda out: run(some, epsilon, records, draws, out))
+    _write(page(read(rows), stamp), to)
 
 
 def ranked(
@@ -274,14 +250,11 @@ def ranked(
 
     Example: proxyset-lab ranked lab/benchmarks/main.toml --data digits
     """
-    from proxyset_lab.origin import refuse_others, stamp
     from proxyset_lab.ranked import page, read, run
 
-    out, sizes = _rows(out, "ranked"), tuple(number or None for number in records or (60, 200, 0))
-    if measured:
-        refuse_others(out.parent)
-        run(_some(file, seeds, data), epsilon, sizes, draws, out)
-    _write(page(read(out), stamp(out.parent)), to)
+    some, sizes = _some(file, seeds, data), tuple(number or None for number in records or (60, 200, 0))
+    rows, stamp = _measured("ranked", out, measured, lambda out: run(some, epsilon, sizes, draws, out))
+    _write(page(read(rows), stamp), to)
 
 
 def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
@@ -293,12 +266,16 @@ def _some(file: Path, seeds: int, names: list[str] | None) -> Experiment:
     return experiment.model_copy(update={"seeds": tuple(range(seeds)), "data": data})
 
 
-def _rows(out: Path | None, name: str) -> Path:
-    """Where the rows of a study lie: as asked, or by default."""
+def _measured(name: str, asked: Path | None, wanted: bool, run: Callable[[Path], None]) -> tuple[Path, str]:
+    """Where the rows of a study lie, as asked or by default, and the code they are of; what is missing is measured, if wanted."""
     from proxyset_lab.cli.experiments import RESULTS
-    from proxyset_lab.origin import rows_folder
+    from proxyset_lab.origin import refuse_others, rows_folder, stamp
 
-    return out or rows_folder(RESULTS) / f"{name}.jsonl"
+    out = asked or rows_folder(RESULTS) / f"{name}.jsonl"
+    if wanted:
+        refuse_others(out.parent)
+        run(out)
+    return out, stamp(out.parent)
 
 
 def flower(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.cloud.select import DEFAULT_RULE
-from proxyset.errors import InvalidInput
 from proxyset_lab.data.registry import find
+from proxyset_lab.toml import OfToml
 
 Dealt = Literal["iid", "by class"]
 Lies = Literal["together", "alone", "invalid", "in bound"]
@@ -75,7 +73,7 @@ class Part(BaseModel):
                 yield dealt, n, self.records, R, liars, rule, self.lies if liars else "together"
 
 
-class Plan(BaseModel):
+class Plan(OfToml):
     """An experiment with fleets.
 
     Attributes:
@@ -92,17 +90,6 @@ class Plan(BaseModel):
     epsilon: float = Field(gt=0)
     budgets: tuple[int, ...] = Field(min_length=1)
     parts: tuple[Part, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> Plan:
-        """Raises InvalidInput when the file is not TOML or not such a plan, OSError when it cannot be read."""
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidInput(f"{path} is not TOML: {error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     def splits(self) -> list[tuple[str, int]]:
         """(private domain, seed) of all runs, seeds outermost."""
