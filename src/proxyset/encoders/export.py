@@ -85,24 +85,35 @@ def export_encoder(
     )
     try:
         with new_folder(out) as folder:
-            with warnings.catch_warnings(action="ignore"):
-                # Torch warns that it has a newer exporter, and wherever tracing fixes a branch: the outputs
-                # are compared below.
-                torch.onnx.export(
-                    module,
-                    (X[:2],),
-                    folder / MODEL,
-                    input_names=["pixels"],
-                    output_names=["features"],
-                    dynamic_axes={"pixels": {0: "n"}, "features": {0: "n"}},
-                    opset_version=OPSET,
-                    dynamo=False,
-                )
+            trace(module, X[:2], folder / MODEL, "pixels", "features")
             write_bytes(folder / RECIPE, recipe.model_dump_json(indent=1).encode())
             _compare(folder, images, features)
     except FileExistsError as error:
         raise InvalidInput(str(error)) from None
     return OnnxEncoder(out)
+
+
+def trace(module: Any, X: Any, path: Path, given: str, found: str) -> None:
+    """Write a module as ONNX, opset 17: one input and one output of these names, any number of items at once.
+
+    What it computes is to be compared with the module: tracing fixes a branch.
+
+    Args:
+        X: a tensor of two items.
+    """
+    import torch
+
+    with warnings.catch_warnings(action="ignore"):  # that there is a newer exporter; and of branches
+        torch.onnx.export(
+            module,
+            (X,),
+            path,
+            input_names=[given],
+            output_names=[found],
+            dynamic_axes={given: {0: "n"}, found: {0: "n"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
 
 
 def named(

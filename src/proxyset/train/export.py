@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,12 @@ import numpy as np
 import torch
 
 from proxyset.cloud.store import Place, replacing
+from proxyset.encoders.export import trace
 from proxyset.encoders.images import Framing
 from proxyset.errors import InvalidData, InvalidInput, needing
 from proxyset.train.models import Classifier
 from proxyset.wire.lineage import UNKNOWN, Lineage
 
-OPSET = 17
 AGREEMENT = 1e-4  # largest difference of a logit between torch and ONNX Runtime, of the largest logit or of 1
 SCHEMA = "proxyset.classifier/1"
 
@@ -112,18 +111,7 @@ def export_onnx(model: Classifier, path: Place, about: About) -> float:
             f"the model has {expected.shape[1]} outputs; {len(about.classes)} classes are named"
         )
     with replacing(path) as temporary:
-        with warnings.catch_warnings(action="ignore"):
-            # torch warns that it has a newer exporter; the outputs are compared below
-            torch.onnx.export(
-                module,
-                (torch.from_numpy(x[:2]),),
-                temporary,
-                input_names=["input"],
-                output_names=["logits"],
-                dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}},
-                opset_version=OPSET,
-                dynamo=False,
-            )
+        trace(module, torch.from_numpy(x[:2]), temporary, "input", "logits")
         written = onnx.load(temporary)
         onnx.helper.set_model_props(written, {"proxyset": about.to_json()})
         temporary.write_bytes(written.SerializeToString())
