@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from proxyset.errors import InvalidInput
-from proxyset.train.family import FAMILY, largest_student, size_of
+from proxyset.train.family import FAMILY, Budget, largest_student, size_of
 
 SMALL = FAMILY[:7]
 CLASSES = ("a", "b", "c")
@@ -40,16 +40,14 @@ def test_the_largest_that_fits_is_found_as_a_plain_search_finds_it(precision) ->
     limits = [size.bytes + extra for size in sizes.values() for extra in (-1, 0)][1:]
     for limit in limits[::3]:
         expected = [name for name, size in sizes.items() if size.bytes <= limit][-1]
-        found = largest_student(CLASSES, 16, max_bytes=limit, precision=precision, family=SMALL)
-        assert found == (expected, sizes[expected])
-    both = largest_student(
-        CLASSES, 16, max_bytes=10**9, max_multiply_adds=sizes["cnn-4"].multiply_adds, family=SMALL
-    )
-    assert both[0] == "cnn-4"
+        budget = Budget(max_bytes=limit, precision=precision)
+        assert largest_student(CLASSES, 16, budget, family=SMALL) == expected
+    both = Budget(max_bytes=10**9, max_multiply_adds=sizes["cnn-4"].multiply_adds)
+    assert largest_student(CLASSES, 16, both, family=SMALL) == "cnn-4"
 
 
 def test_nothing_fits() -> None:
     with pytest.raises(InvalidInput, match=r"no student fits.*cnn-2.*allowed are any and 5"):
-        largest_student(CLASSES, 16, max_multiply_adds=5)
+        largest_student(CLASSES, 16, Budget(max_multiply_adds=5))
     with pytest.raises(InvalidInput, match="how many bytes"):
-        largest_student(CLASSES, 16)
+        largest_student(CLASSES, 16, Budget())

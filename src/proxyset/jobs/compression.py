@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from proxyset.train.dataset import Images, decode, framing, load
 from proxyset.train.distillation import Teaching, distil
 from proxyset.train.evaluate import wilson
 from proxyset.train.export import about_images, export_onnx
-from proxyset.train.family import Precision, largest_student, size_of
+from proxyset.train.family import Budget, Precision, largest_student, size_of
 from proxyset.train.latency import Latency, latency
 from proxyset.train.loop import Run
 from proxyset.train.models import build_model
@@ -100,21 +100,6 @@ class Report(BaseModel):
     lineage: Lineage
     models: dict[str, Measured]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What the student may weigh. Without a limit a student has to be named.
-
-    Attributes:
-        max_bytes: of the ONNX file in `precision`.
-        max_multiply_adds: of one image.
-        precision: of the file that has to fit.
-    """
-
-    max_bytes: int | None = None
-    max_multiply_adds: int | None = None
-    precision: Precision = "int8"
 
 
 def compress(
@@ -271,25 +256,9 @@ def markdown(report: Report) -> str:
 
 def _student(student: str, classes: tuple[str, ...], side: int, budget: Budget, lineage: Lineage) -> str:
     if student == AUTO:
-        return largest_student(
-            classes,
-            side,
-            max_bytes=budget.max_bytes,
-            max_multiply_adds=budget.max_multiply_adds,
-            precision=budget.precision,
-            lineage=lineage,
-        )[0]
-    size = size_of(student, classes, side, budget.precision, lineage)
-    limits = (
-        ("bytes", size.bytes, budget.max_bytes),
-        ("multiply-adds", size.multiply_adds, budget.max_multiply_adds),
-    )
-    for what, found, allowed in limits:
-        if allowed is not None and found > allowed:
-            raise InvalidInput(
-                f"{student} ({budget.precision}) has {found:,} {what}, more than the {allowed:,} allowed: name a smaller one, or "
-                "auto"
-            )
+        return largest_student(classes, side, budget, lineage=lineage)
+    if over := budget.exceeded_by(size_of(student, classes, side, budget.precision, lineage)):
+        raise InvalidInput(f"{student} ({budget.precision}) has {over}: name a smaller one, or auto")
     return student
 
 

@@ -16,7 +16,7 @@ from proxyset.sources.columns import ID, carried, look_up
 from proxyset.sources.embeddings import Embeddings, open_array
 from proxyset.sources.fetch import pick_by_reading
 from proxyset.sources.files import list_files, locate_any, place, reading
-from proxyset.sources.parquet_rows import beside, open_parquet, rows_between
+from proxyset.sources.parquet_rows import beside, open_parquet, rows_between, schema_of
 from proxyset.sources.source import Batch, Kind, Shard
 
 _FOLDERS = ("img_emb", "text_emb")
@@ -115,8 +115,7 @@ class ClipRetrieval:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        with open_parquet(locate_any(self.path, next(iter(self._partners.values())))) as file:
-            return tuple(file.schema_arrow.names)
+        return tuple(schema_of(locate_any(self.path, next(iter(self._partners.values())))).names)
 
     @cached_property
     def _carried(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from proxyset.errors import InvalidData
 from proxyset.sources.clip_retrieval import embedding_files
-from proxyset.sources.files import Place, ReadFailed, list_files, locate, reading
+from proxyset.sources.files import Place, list_files, locate, reading, unless_damaged
 from proxyset.sources.remote import is_url
 from proxyset.sources.source import Kind
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS
@@ -67,15 +67,15 @@ def form_of(folder: str, file: str, forms: Mapping[str, Format]) -> Format | Non
         or is_url(folder)
     ):
         return None
-    path = locate(folder, file)
-    try:
-        with reading(path), path.open("rb") as opened:
-            begins = opened.read(132)
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return None  # not ours to read: it is passed over, and counted
-    return "images" if _PICTURE.match(begins) else None
+    begins = unless_damaged(
+        lambda: _begins(locate(folder, file))
+    )  # not ours to read: passed over, and counted
+    return "images" if begins is not None and _PICTURE.match(begins) else None
+
+
+def _begins(path: Path) -> bytes:
+    with reading(path), path.open("rb") as opened:
+        return opened.read(132)
 
 
 def detect(path: Place, kind: Kind | None) -> tuple[Format, tuple[str, ...]]:

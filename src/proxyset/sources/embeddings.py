@@ -132,8 +132,17 @@ class Embeddings:
         return found
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        for first, rows in slices(locate_any(self.path, shard.file), shard):
-            yield Batch(row_numbers(first, len(rows)), rows)
+        path = locate_any(self.path, shard.file)
+        array = open_array(path)
+        if len(array) < shard.stop:
+            raise InvalidData(
+                f"{path} has changed since it was planned: {len(array)} rows, not {shard.stop} or more"
+            )
+        step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)
+        for start in range(shard.start, shard.stop, step):
+            with reading(path):
+                rows = np.array(array[start : min(start + step, shard.stop)])
+            yield Batch(row_numbers(shard.first_row + start - shard.start, len(rows)), rows)
 
     def pick(self, shard: Shard, ids: Sequence[str]) -> Iterator[tuple[str, NDArray[Any]]]:
         path = locate_any(self.path, shard.file)
@@ -145,21 +154,3 @@ class Embeddings:
             with reading(path):
                 found = np.array(array[row + offset])
             yield str(row), found
-
-
-def slices(path: Place, shard: Shard) -> Iterator[tuple[int, NDArray[Any]]]:
-    """(number in the source, rows) of batch after batch of a shard, copied out of the file.
-
-    Raises:
-        InvalidData: the file has become shorter than the shard.
-    """
-    array = open_array(path)
-    if len(array) < shard.stop:
-        raise InvalidData(
-            f"{path} has changed since it was planned: {len(array)} rows, not {shard.stop} or more"
-        )
-    step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)
-    for start in range(shard.start, shard.stop, step):
-        with reading(path):
-            rows = np.array(array[start : min(start + step, shard.stop)])
-        yield shard.first_row + start - shard.start, rows

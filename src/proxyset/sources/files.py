@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from proxyset.errors import InvalidData, InvalidInput
 from proxyset.fingerprint import fingerprint
@@ -18,6 +19,7 @@ MAX_ITEM_BYTES = 1 << 28  # one item larger than 256 MiB is not an item but a mi
 
 _INSIDE = "{out} lies in the pool's folder {pool}, and would be read as a part of it: choose another place"
 Place = Path | RemotePath
+Found = TypeVar("Found")
 
 
 class ReadFailed(InvalidData):
@@ -50,6 +52,16 @@ def reading(path: Place) -> Iterator[None]:
         raised = InvalidData if isinstance(error, refusals()) else ReadFailed
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise raised(f"{path} cannot be read: {why}") from error
+
+
+def unless_damaged(read: Callable[[], Found]) -> Found | None:
+    """What is read; None where that raises InvalidData, unless it may pass (ReadFailed)."""
+    try:
+        return read()
+    except ReadFailed:
+        raise
+    except InvalidData:
+        return None
 
 
 def list_files(folder: Place) -> list[str]:

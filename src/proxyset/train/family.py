@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,32 @@ class Size:
     multiply_adds: int
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What the student may weigh. Without a limit a student has to be named.
+
+    Attributes:
+        max_bytes: of the ONNX file in `precision`.
+        max_multiply_adds: of one image.
+        precision: of the file that has to fit.
+    """
+
+    max_bytes: int | None = None
+    max_multiply_adds: int | None = None
+    precision: Precision = "int8"
+
+    def exceeded_by(self, size: Size) -> str | None:
+        """What of a size is over the limits, in words; None where nothing is."""
+        limits = (
+            ("bytes", size.bytes, self.max_bytes),
+            ("multiply-adds", size.multiply_adds, self.max_multiply_adds),
+        )
+        for what, found, allowed in limits:
+            if allowed is not None and found > allowed:
+                return f"{found:,} {what}, more than the {allowed:,} allowed"
+        return None
+
+
 def size_of(
     name: str, classes: Sequence[str], side: int, precision: Precision, lineage: Lineage = UNKNOWN
 ) -> Size:
@@ -69,47 +96,38 @@ def size_of(
 def largest_student(
     classes: Sequence[str],
     side: int,
+    budget: Budget,
     *,
-    max_bytes: int | None = None,
-    max_multiply_adds: int | None = None,
-    precision: Precision = "int8",
     family: Sequence[str] = FAMILY,
     lineage: Lineage = UNKNOWN,
-) -> tuple[str, Size]:
-    """The largest member that is within both budgets.
+) -> str:
+    """The largest member that is within the budget.
 
     Args:
         classes: their names are in the file, too.
         side: of the square images, pixels.
-        max_bytes: of the ONNX file in `precision`; None for any.
-        max_multiply_adds: of one image; None for any.
+        budget: with one limit at least.
         family: from small to large in bytes and multiply-adds.
         lineage: what it will have seen, which is in the file.
 
     Raises:
         InvalidInput: there is no budget, or not even the smallest member fits.
     """
-    if max_bytes is None and max_multiply_adds is None:
+    if budget.max_bytes is None and budget.max_multiply_adds is None:
         raise InvalidInput("a student is chosen by a budget: say how many bytes or multiply-adds it may have")
-    most_bytes = float("inf") if max_bytes is None else max_bytes
-    most = float("inf") if max_multiply_adds is None else max_multiply_adds
-    chosen: tuple[str, Size] | None = None
-    first, last = 0, len(family)  # members below `first` fit, those from `last` on do not
-    while first < last:
-        middle = (first + last) // 2
-        size = size_of(family[middle], classes, side, precision, lineage)
-        if size.bytes <= most_bytes and size.multiply_adds <= most:
-            chosen, first = (family[middle], size), middle + 1
-        else:
-            last = middle
-    if chosen is None:
-        smallest = size_of(family[0], classes, side, precision, lineage)
+
+    def size(name: str) -> Size:
+        return size_of(name, classes, side, budget.precision, lineage)
+
+    fitting = bisect(family, False, key=lambda name: budget.exceeded_by(size(name)) is not None)
+    if not fitting:
+        smallest = size(family[0])
         raise InvalidInput(
-            f"no student fits: the smallest, {family[0]}, has {smallest.bytes:,} bytes ({precision}) and "
-            f"{smallest.multiply_adds:,} multiply-adds an image of {side}×{side}; allowed are {_words(max_bytes)} and "
-            f"{_words(max_multiply_adds)}"
+            f"no student fits: the smallest, {family[0]}, has {smallest.bytes:,} bytes ({budget.precision}) and "
+            f"{smallest.multiply_adds:,} multiply-adds an image of {side}×{side}; allowed are {_words(budget.max_bytes)} and "
+            f"{_words(budget.max_multiply_adds)}"
         )
-    return chosen
+    return family[fitting - 1]
 
 
 def _words(limit: int | None) -> str:

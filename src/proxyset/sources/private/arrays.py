@@ -10,8 +10,9 @@ import numpy as np
 from proxyset.sources.batches import ROW_BATCH, rows_for
 from proxyset.sources.clip_retrieval import metadata_of
 from proxyset.sources.embeddings import open_npy
+from proxyset.sources.files import unless_damaged
 from proxyset.sources.private.parquet import columns_of
-from proxyset.sources.private.records import Wanted, printable, row_name, unless_damaged
+from proxyset.sources.private.records import Wanted, printable, row_name
 from proxyset.sources.source import Batch
 
 

@@ -16,10 +16,10 @@ from proxyset.errors import InvalidData
 from proxyset.sources import arrow
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH, rows_for
 from proxyset.sources.columns import ID, look_up
-from proxyset.sources.files import ReadFailed
+from proxyset.sources.files import ReadFailed, unless_damaged
 from proxyset.sources.parquet import CONTENT
 from proxyset.sources.parquet_rows import open_parquet, schema_of
-from proxyset.sources.private.records import Wanted, printable, row_name, unless_damaged
+from proxyset.sources.private.records import Wanted, printable, row_name
 from proxyset.sources.source import Batch, Items
 
 

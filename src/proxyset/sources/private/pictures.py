@@ -10,8 +10,8 @@ from proxyset.encoders.cells import canonical
 from proxyset.errors import InvalidData
 from proxyset.sources.batches import IMAGE_BATCH, ROW_BATCH
 from proxyset.sources.columns import json_object
-from proxyset.sources.files import ReadFailed, read_item
-from proxyset.sources.private.records import Record, Wanted, gathered, spelled, unless_damaged
+from proxyset.sources.files import ReadFailed, read_item, unless_damaged
+from proxyset.sources.private.records import Record, Wanted, gathered, spelled
 from proxyset.sources.source import Batch
 from proxyset.sources.tar import members
 from proxyset.sources.webdataset import IMAGE_EXTENSIONS, split

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from proxyset.encoders.cells import canonical
-from proxyset.errors import InvalidData
 from proxyset.sources.batches import BATCH_BYTES
 from proxyset.sources.columns import ID, look_up
-from proxyset.sources.files import ReadFailed
 from proxyset.sources.source import Batch, Items, Kind
-
-Found = TypeVar("Found")
 
 # What an item is called and where it is from is no feature, on the pool's side too (`columns.carried`).
 _NAMES = (ID, "label", "source", "uri", "url", "image_path", "licence", "license")
@@ -91,16 +87,6 @@ def _batch(found: Sequence[Record], wanted: Wanted, passed: Counter[str]) -> Bat
     so_far = dict(passed)
     passed.clear()
     return Batch([printable(record.name) for record in found], items, columns, unread, so_far)
-
-
-def unless_damaged(read: Callable[[], Found]) -> Found | None:
-    """What is read; None where a file is damaged. Raises ReadFailed where the machine cannot read it now."""
-    try:
-        return read()
-    except ReadFailed:
-        raise
-    except InvalidData:
-        return None
 
 
 def spelled(values: Mapping[str, Any], wanted: Wanted) -> dict[str, str | None]:
