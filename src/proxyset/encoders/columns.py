@@ -23,6 +23,7 @@ NEVER = ("id", "label", "source", "uri", "licence")  # names an item or where it
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # splitmix64's step
 
 
 def column_kind(dtype: pa.DataType) -> Literal["number", "category", "empty", "other"]:
@@ -171,3 +172,11 @@ def _combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 def _not_read(column: pa.ChunkedArray, name: str) -> dict[int, str]:
     problem = f"column {name!r} holds {str(column.type)[:50]}, which is neither a number nor a text"
     return dict.fromkeys(np.flatnonzero(column.is_valid().to_numpy()).tolist(), problem)
+
+
+def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Pseudo-random numbers: every bit of the result depends on every bit of the value; distinct for distinct values."""
+    z = values + GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxyset.encoders.columns import NEVER, column_kind, is_written, numbers, texts
+from proxyset.encoders.columns import GOLDEN, NEVER, column_kind, is_written, numbers, splitmix64, texts
 from proxyset.encoders.tabular import (
     LONGEST_CATEGORY,
     LONGEST_NAME,
@@ -242,10 +242,7 @@ class _Sample:
 
 def _shuffled(start: int, count: int) -> NDArray[np.uint64]:
     """A fixed pseudo-random number for each of `count` rows from row `start` (splitmix64): all distinct."""
-    z = np.arange(start + 1, start + count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    return splitmix64(np.arange(start, start + count, dtype=np.uint64) * GOLDEN)
 
 
 def _short(value: float) -> float:

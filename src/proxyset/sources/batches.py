@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from proxyset.sources.columns import checked_ids
 from proxyset.sources.source import Batch, Kind
@@ -20,19 +21,24 @@ Sample = tuple[str | None, bytes | str, Sequence[str | None]]
 def in_batches(samples: Iterable[Sample], names: Sequence[str], most: int, where: str) -> Iterator[Batch]:
     """Gather samples (id, item, values of the columns `names`) into batches of at most `most` items.
 
-    A batch is also full when its items pass BATCH_BYTES. It is given once there is a further sample, or is none. Raises
-    InvalidData for ids that cannot be ids.
+    A batch is given once there is a further sample, or is none. Raises InvalidData for ids that cannot be ids.
     """
-    gathered: list[Sample] = []
+    for some in gathered(samples, most, lambda sample: len(sample[1])):
+        yield _batch(some, names, where)
+
+
+def gathered(samples: Iterable[Any], most: int, size_of: Callable[[Any], int]) -> Iterator[list[Any]]:
+    """Samples in lists of at most `most`; a list is also full when they pass BATCH_BYTES."""
+    found: list[Any] = []
     size = 0
     for sample in samples:
-        if len(gathered) == most or size >= BATCH_BYTES:
-            yield _batch(gathered, names, where)
-            gathered, size = [], 0
-        gathered.append(sample)
-        size += len(sample[1])
-    if gathered:
-        yield _batch(gathered, names, where)
+        if len(found) == most or size >= BATCH_BYTES:
+            yield found
+            found, size = [], 0
+        found.append(sample)
+        size += size_of(sample)
+    if found:
+        yield found
 
 
 def _batch(samples: list[Sample], names: Sequence[str], where: str) -> Batch:

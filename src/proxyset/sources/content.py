@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 from numpy.typing import NDArray
 
+from proxyset.encoders.columns import splitmix64
 from proxyset.sources import arrow
 from proxyset.sources.source import Items, Kind
 
@@ -53,7 +54,7 @@ def _of_rows(table: pa.Table) -> NDArray[np.uint64]:
     found = np.zeros(len(table), np.uint64)
     for name, column in zip(table.column_names, table.columns, strict=True):
         factor = _each([name], str.encode) | np.uint64(1)
-        found += _mixed(_of_cells(column.combine_chunks())) * factor
+        found += splitmix64(_of_cells(column.combine_chunks())) * factor
     return found
 
 
@@ -97,12 +98,4 @@ def _integers(column: pa.Array) -> NDArray[np.uint64]:
 
 def _odd(count: int) -> NDArray[np.uint64]:
     """Fixed pseudo-random odd numbers."""
-    return _mixed(np.arange(1, count + 1, dtype=np.uint64)) | np.uint64(1)
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64: every bit of the result depends on every bit of the value."""
-    z = values + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    return splitmix64(np.arange(1, count + 1, dtype=np.uint64)) | np.uint64(1)

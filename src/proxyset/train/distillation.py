@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from proxyset.errors import InvalidInput
-from proxyset.train import batches, losses
+from proxyset.train import losses
 from proxyset.train.checks import check_items, check_labels, check_weights
 from proxyset.train.loop import Fitted, Run, fit
 from proxyset.train.models import Classifier
 from proxyset.train.settings import Settings
-from proxyset.train.supervised import changed, digest
+from proxyset.train.supervised import digest, labeled
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,7 @@ class Distillation:
         return ["distillation", dataclasses.asdict(self.rule), weights, arrays]
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
-        chosen = batches.rows(len(self.items), self.settings.batch_size, step, self.settings.seed).numpy()
-        x = batches.as_input(batches.as_tensor(self.items[chosen]), device)
-        x, y = changed(x, step, self.settings), batches.as_tensor(self.labels[chosen]).to(device)
-        if self.weights is None:
-            return x, y
-        return x, y, batches.as_tensor(self.weights[chosen].astype(np.float32)).to(device)
+        return labeled(self.items, self.labels, self.weights, step, self.settings, device)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(model, Classifier)

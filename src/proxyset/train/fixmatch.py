@@ -19,7 +19,7 @@ from proxyset.train import augment, batches, losses
 from proxyset.train.checks import check_items, check_labels
 from proxyset.train.loop import Fitted, Run, fit
 from proxyset.train.settings import Settings
-from proxyset.train.supervised import changed, digest
+from proxyset.train.supervised import digest, labeled
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,7 @@ class FixMatch:
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
         size, seed = self.settings.batch_size, self.settings.seed
-        chosen = batches.rows(len(self.images), size, step, seed).numpy()
-        x = changed(batches.as_input(batches.as_tensor(self.images[chosen]), device), step, self.settings)
-        y = batches.as_tensor(self.labels[chosen]).to(device)
+        x, y = labeled(self.images, self.labels, None, step, self.settings, device)
         others = batches.rows(
             len(self.unlabeled), size * self.rule.ratio, step, seed, batches.UNLABELED
         ).numpy()

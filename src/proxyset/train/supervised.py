@@ -67,13 +67,7 @@ class Supervised:
         return ["supervised", self.kind, *(digest(array) for array in (self.items, self.labels)), *weights]
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, ...]:
-        chosen = batches.rows(len(self.items), self.settings.batch_size, step, self.settings.seed).numpy()
-        x = batches.as_input(batches.as_tensor(self.items[chosen]), device)
-        y = batches.as_tensor(self.labels[chosen]).to(device)
-        if self.weights is None:
-            return changed(x, step, self.settings), y
-        w = batches.as_tensor(self.weights[chosen].astype(np.float32)).to(device)
-        return changed(x, step, self.settings), y, w
+        return labeled(self.items, self.labels, self.weights, step, self.settings, device)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         x, y, *w = batch
@@ -85,8 +79,24 @@ class Supervised:
         return found, {"accuracy": (logits.detach().argmax(dim=1) == y).float().mean()}
 
 
-def changed(x: Tensor, step: int, settings: Settings) -> Tensor:
-    """The step's augmentation, as the settings say."""
+def labeled(
+    items: NDArray[Any],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
+    step: int,
+    settings: Settings,
+    device: torch.device,
+) -> tuple[Tensor, ...]:
+    """The items of a step, augmented as the settings say, with their labels, and with their weights where there are any."""
+    chosen = batches.rows(len(items), settings.batch_size, step, settings.seed).numpy()
+    x = batches.as_input(batches.as_tensor(items[chosen]), device)
+    x, y = _changed(x, step, settings), batches.as_tensor(labels[chosen]).to(device)
+    if weights is None:
+        return x, y
+    return x, y, batches.as_tensor(weights[chosen].astype(np.float32)).to(device)
+
+
+def _changed(x: Tensor, step: int, settings: Settings) -> Tensor:
     if settings.augment == "none" or x.ndim != 4:
         return x
     rng = batches.generator(settings.seed, batches.CHANGES, step)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from proxyset.encoders.cells import canonical
-from proxyset.sources.batches import BATCH_BYTES
+from proxyset.sources import batches
 from proxyset.sources.columns import ID, look_up
 from proxyset.sources.source import Batch, Items, Kind
 
@@ -67,17 +67,9 @@ def gathered(
     records: Iterable[Record], wanted: Wanted, most: int, passed: Counter[str] | None = None
 ) -> Iterator[Batch]:
     """Records in batches of at most `most`, or of BATCH_BYTES; what was `passed` over so far goes with each."""
-    found: list[Record] = []
-    size = 0
     passed = Counter() if passed is None else passed
-    for record in records:
-        if len(found) == most or size >= BATCH_BYTES:
-            yield _batch(found, wanted, passed)
-            found, size = [], 0
-        found.append(record)
-        size += len(record.item)
-    if found:
-        yield _batch(found, wanted, passed)
+    for some in batches.gathered(records, most, lambda record: len(record.item)):
+        yield _batch(some, wanted, passed)
 
 
 def _batch(found: Sequence[Record], wanted: Wanted, passed: Counter[str]) -> Batch:
