@@ -17,19 +17,21 @@ Rows = list[list[Any]]
 def keep(out: Path, groups: Iterable[Group], measure: Callable[[Group], Iterable[tuple[Any, ...]]]) -> None:
     """Measure each group that `out` does not hold yet, and append it, whole."""
     known = {group for group, _ in read(out)}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _whole(out)
+    ready(out)
     for group in groups:
         if group in known:
             continue
         sys.stderr.write(f"{group.data_set}, {group.private}, seed {group.seed}\n")
-        rows = list(measure(group))
-        with out.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"group": group, "rows": rows}) + "\n")
+        add(out, {"group": group, "rows": list(measure(group))})
 
 
 def read(out: Path) -> list[tuple[Group, Rows]]:
-    """What is there so far.
+    """What is there so far. Raises as `records`."""
+    return [(Group(*record["group"]), record["rows"]) for record in records(out)]
+
+
+def records(out: Path) -> list[Any]:
+    """All whole lines.
 
     Raises:
         ArtifactError: a line is damaged.
@@ -42,17 +44,23 @@ def read(out: Path) -> list[tuple[Group, Rows]]:
     )  # what follows the last line's end was cut off by a kill
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            found.append((Group(*record["group"]), record["rows"]))
-        except (ValueError, KeyError, TypeError) as error:
+            found.append(json.loads(line))
+        except ValueError as error:
             raise ArtifactError(
                 f"line {number} of {out} is damaged ({error}): delete it and run again"
             ) from None
     return found
 
 
-def _whole(out: Path) -> None:
-    """Take away a line that a kill cut off."""
+def add(out: Path, record: object) -> None:
+    """One more line."""
+    with out.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(record) + "\n")
+
+
+def ready(out: Path) -> None:
+    """Make the folder, and take away a line that a kill cut off."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         data = out.read_bytes()
         out.write_bytes(data[: data.rfind(b"\n") + 1])

@@ -7,7 +7,6 @@ alike ("balanced"). Results are kept line by line; the same command goes on wher
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from proxyset import adapt_to_client
 from proxyset.client.adapt import state_shares
 from proxyset.demo.statistics import Gain, paired_gain
+from proxyset_lab import kept
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.cells import mak
 from proxyset_lab.data.registry import find
@@ -61,6 +61,7 @@ def run(out: Path, data_sets: Sequence[str], seeds: Sequence[int], domains: int)
         domains: how many private domains of each data set, those first that the rule was not designed on.
     """
     known = {client for client, _ in read(out)}
+    kept.ready(out)
     with threadpool_limits(1):
         for name in data_sets:
             features = Features.of(find(name))
@@ -79,10 +80,7 @@ def run(out: Path, data_sets: Sequence[str], seeds: Sequence[int], domains: int)
 
 def read(out: Path) -> list[tuple[Client, dict[str, dict[str, float]]]]:
     """Client and method → measure → value, as measured so far."""
-    if not out.exists():
-        return []
-    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    return [(Client(*line["client"]), line["scores"]) for line in lines]
+    return [(Client(*line["client"]), line["scores"]) for line in kept.records(out)]
 
 
 def _measure(features: Features, clients: Sequence[Client], out: Path) -> None:
@@ -98,8 +96,7 @@ def _measure(features: Features, clients: Sequence[Client], out: Path) -> None:
             task.split, task.releases = replace(split, client=rows), work / f"{number}"
             task.releases.mkdir()
             scores = {method: _scores(task, method, budget, shares, models) for method in METHODS}
-            with out.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps({"client": client, "scores": scores}) + "\n")
+            kept.add(out, {"client": client, "scores": scores})
 
 
 def draw(

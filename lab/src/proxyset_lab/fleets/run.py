@@ -5,11 +5,11 @@ Noise has no seed, so two runs differ by it.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 
+from proxyset_lab import kept
 from proxyset_lab.cell import Data, Group
 from proxyset_lab.data.registry import find
 from proxyset_lab.features import Features
@@ -22,6 +22,7 @@ from proxyset_lab.task import Task
 def run(plan: Plan, out: Path) -> None:
     """Measure every cell that `out` does not hold yet, and append it."""
     known = read(out)
+    kept.ready(out)
     features = Features.of(find(plan.data))
     for private, seed in plan.splits():
         missing = [cell for cell in plan.cells(private, seed) if cell not in known]
@@ -32,15 +33,10 @@ def run(plan: Plan, out: Path) -> None:
             data = Data(name=plan.data, budgets=plan.budgets, most=plan.most)
             work = Path(folder)
             run = Run(plan, Task(Group(plan.data, private, seed, "id+ood"), data, features, work, work))
-            with out.open("a", encoding="utf-8") as lines:
-                for cell in missing:
-                    lines.write(json.dumps({"cell": cell._asdict(), "scores": run.scores(cell)}) + "\n")
-                    lines.flush()
+            for cell in missing:
+                kept.add(out, {"cell": cell._asdict(), "scores": run.scores(cell)})
 
 
 def read(path: Path) -> Scores:
     """What was measured so far."""
-    if not path.exists():
-        return {}
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {Cell(**record["cell"]): record["scores"] for record in records}
+    return {Cell(**record["cell"]): record["scores"] for record in kept.records(path)}
