@@ -12,7 +12,7 @@ from proxyset.sources.clip_retrieval import metadata_of
 from proxyset.sources.embeddings import open_npy
 from proxyset.sources.files import unless_damaged
 from proxyset.sources.private.parquet import columns_of
-from proxyset.sources.private.records import Wanted, printable, row_name
+from proxyset.sources.private.records import Wanted, lost, printable, row_name
 from proxyset.sources.source import Batch
 
 
@@ -28,13 +28,7 @@ def read(path: Path, file: str, wanted: Wanted, described: bool) -> Iterator[Bat
         ids, columns = columns_of(metadata, wanted)
     array = unless_damaged(lambda: open_npy(path))
     if array is None:
-        none: dict[str, list[str | None]] = {name: [None] for name in columns}
-        yield Batch(
-            [row_name(file, 0)],
-            np.zeros((1, wanted.dim)),
-            none,
-            {0: "its file is damaged, or no matrix of numbers"},
-        )
+        yield lost(file, 0, wanted, "its file is damaged, or no matrix of numbers")
         return
     fits = array.shape[1] == wanted.dim
     step = rows_for(array.shape[1] * array.itemsize, ROW_BATCH)

@@ -31,7 +31,7 @@ from proxyset.sources.given import (
 )
 from proxyset.sources.parquet import content_of
 from proxyset.sources.private.parquet import batch_of
-from proxyset.sources.private.records import Record, Wanted, cell, printable
+from proxyset.sources.private.records import Record, Wanted, cell, nothing, printable
 from proxyset.sources.source import Batch, Items, Kind
 
 _READ: dict[Kind, Callable[[Any], Any]] = {"image": picture, "text": text, "embedding": vector}
@@ -138,8 +138,7 @@ class PrivateMemory:
         return found.astype(np.float64)
 
     def _nothing(self) -> Any:
-        empty: dict[Kind, Any] = {"image": b"", "text": "", "table": {}}
-        return empty.get(self.kind, np.zeros(self.wanted.dim))
+        return {} if self.kind == "table" else nothing(1, self.wanted)[0]
 
     def _together(self, found: list[Record]) -> Items:
         items: list[Any] = [record.item for record in found]

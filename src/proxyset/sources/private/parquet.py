@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +18,10 @@ from proxyset.sources.columns import ID, look_up
 from proxyset.sources.files import ReadFailed, unless_damaged
 from proxyset.sources.parquet import CONTENT
 from proxyset.sources.parquet_rows import open_parquet, schema_of
-from proxyset.sources.private.records import Wanted, printable, row_name
+from proxyset.sources.private.records import Wanted, lost, nothing, printable, row_name
 from proxyset.sources.source import Batch, Items
+
+_DAMAGED = "its file is damaged from here on"
 
 
 def header(path: Path) -> list[str]:
@@ -44,7 +45,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
                 )
                 for table in _tables(opened, group, names, step):
                     if table is None:
-                        yield _lost(file, first, wanted)
+                        yield lost(file, first, wanted, _DAMAGED)
                         first += 1
                     elif len(table):
                         yield batch_of(table, content, file, first, wanted)
@@ -52,7 +53,7 @@ def read(path: Path, file: str, wanted: Wanted) -> Iterator[Batch]:
     except ReadFailed:
         raise
     except InvalidData:
-        yield _lost(file, first, wanted)
+        yield lost(file, first, wanted, _DAMAGED)
 
 
 def columns_of(path: Path, wanted: Wanted) -> tuple[list[str | None], dict[str, list[str | None]]]:
@@ -128,7 +129,7 @@ def _items(table: pa.Table, content: str | None, wanted: Wanted) -> tuple[Items,
         return _called(table, wanted.cells), {}
     if content is None:
         why = f"there is no column of {wanted.kind} items"
-        return _nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
+        return nothing(len(table), wanted), dict.fromkeys(range(len(table)), why)
     written = table.column(content)
     column = pa.chunked_array(
         [arrow.plain(chunk) for chunk in written.chunks], arrow.plain_type(written.type)
@@ -187,22 +188,3 @@ def _spelled(table: pa.Table, name: str) -> list[str | None]:
         return [None] * len(table)
     found: list[str | None] = texts(table.column(places[0]), name)[0].to_pylist()
     return found
-
-
-def _nothing(count: int, wanted: Wanted) -> Items:
-    empty: dict[str, Any] = {
-        "image": [b""] * count,
-        "text": [""] * count,
-        "table": pa.table({"": pa.nulls(count)}),
-    }
-    return empty[wanted.kind] if wanted.kind in empty else np.zeros((count, wanted.dim))
-
-
-def _lost(file: str, first: int, wanted: Wanted) -> Batch:
-    columns: dict[str, list[str | None]] = {name: [None] for name in wanted.columns}
-    return Batch(
-        [printable(row_name(file, first))],
-        _nothing(1, wanted),
-        columns,
-        {0: "its file is damaged from here on"},
-    )

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 from proxyset.encoders.cells import canonical
 from proxyset.sources import batches
 from proxyset.sources.columns import ID, look_up
@@ -79,6 +82,23 @@ def _batch(found: Sequence[Record], wanted: Wanted, passed: Counter[str]) -> Bat
     so_far = dict(passed)
     passed.clear()
     return Batch([printable(record.name) for record in found], items, columns, unread, so_far)
+
+
+def nothing(count: int, wanted: Wanted) -> Items:
+    """The items of records that cannot be read."""
+    empty: dict[Kind, Any] = {
+        "image": [b""] * count,
+        "text": [""] * count,
+        "table": pa.table({"": pa.nulls(count)}),
+    }
+    items: Items = empty[wanted.kind] if wanted.kind in empty else np.zeros((count, wanted.dim))
+    return items
+
+
+def lost(file: str, row: int, wanted: Wanted, why: str) -> Batch:
+    """One record in the place of all that cannot be read of a file."""
+    columns: dict[str, list[str | None]] = {name: [None] for name in wanted.columns}
+    return Batch([printable(row_name(file, row))], nothing(1, wanted), columns, {0: why})
 
 
 def spelled(values: Mapping[str, Any], wanted: Wanted) -> dict[str, str | None]:
