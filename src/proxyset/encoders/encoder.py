@@ -101,3 +101,9 @@ def checked(embeddings: NDArray[Any], dim: int, problems: dict[int, str] | None 
         problems.setdefault(int(row), f"feature {column} is {embeddings[row, column]}")
     X[~good] = 0
     return Encoded(X, problems)
+
+
+def unit(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows at length 1; a row of length 0 stays as it is."""
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    return np.asarray(np.divide(X, norms, out=np.zeros_like(X), where=norms > 0))

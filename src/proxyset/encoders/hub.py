@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.encoders import selftest
-from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
+from proxyset.encoders.encoder import Encoded, EncoderSpec, checked, unit
 from proxyset.encoders.hub_files import (
     HubPooling,
     Kind,
@@ -182,7 +182,7 @@ class HubPictures(PictureNetwork):
 
     def encode(self, items: Sequence[Any]) -> Encoded:
         found = super().encode(items)
-        return Encoded(_unit(found.embeddings), found.problems) if self._normalize else found
+        return Encoded(unit(found.embeddings), found.problems) if self._normalize else found
 
     def fixed(self) -> dict[str, Any]:
         """What fixes its features."""
@@ -285,7 +285,7 @@ class TextNetwork:
                 f"{self.path}: output {self._output!r} has the shape {found.shape}, and pooling is {mode!r}"
             )
         pooled = _pooled(found, mode)
-        return _unit(pooled) if self._pooling.normalize else pooled
+        return unit(pooled) if self._pooling.normalize else pooled
 
 
 def _kind(folder: Path, takes: str | None) -> Kind:
@@ -353,11 +353,6 @@ def _pooled(tokens: NDArray[np.float32], mode: HubPooling | None) -> NDArray[np.
             return np.asarray(tokens.sum(axis=1) / np.sqrt(np.float32(tokens.shape[1])))
         case _:
             return tokens
-
-
-def _unit(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return np.asarray(np.divide(X, norms, out=np.zeros_like(X), where=norms > 0))
 
 
 def _tokenizer(folder: Path) -> bytes:

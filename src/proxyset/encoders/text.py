@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxyset.encoders import selftest
-from proxyset.encoders.encoder import Encoded, EncoderSpec, checked
+from proxyset.encoders.encoder import Encoded, EncoderSpec, checked, unit
 from proxyset.errors import InvalidData, MissingExtra
 from proxyset.fingerprint import fingerprint
 
@@ -96,9 +96,7 @@ class WordLlamaEncoder:
         sums = np.add.reduceat(
             vectors, starts
         )  # a text that is not empty has a token, so no segment is empty
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        features: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
-        return features
+        return unit(sums)
 
 
 def clean_texts(items: Sequence[Any], characters: int) -> tuple[dict[int, str], dict[int, str]]:
