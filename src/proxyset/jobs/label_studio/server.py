@@ -62,13 +62,12 @@ class Server:
 
     @cached_property
     def _client(self) -> Any:
-        with needing("labels", "Label Studio projects"):
-            import label_studio_sdk
-
         if not self.url.startswith(("http://", "https://")):
             raise InvalidInput(f"the address {self.url!r} does not begin with http:// or https://")
-        make: Any = label_studio_sdk.LabelStudio
         with self._speaking():
+            import label_studio_sdk
+
+            make: Any = label_studio_sdk.LabelStudio
             return make(base_url=self.url.rstrip("/"), api_key=self.token, httpx_client=self._connections)
 
     @cached_property
@@ -96,9 +95,10 @@ class Server:
             raise InvalidInput(
                 f"the name of a project has {_TITLE[0]} to {_TITLE[-1]} characters; {title!r} has {len(title)}"
             )
-        client = self._client
         with self._speaking():
-            found = [project.id for project in client.projects.list(title=title) if project.title == title]
+            found = [
+                project.id for project in self._client.projects.list(title=title) if project.title == title
+            ]
         if len(found) > 1:
             raise InvalidInput(
                 f"{len(found)} projects on {self.url} are named {title!r} (numbers {', '.join(map(str, found))}): rename "
@@ -108,9 +108,8 @@ class Server:
 
     def make_project(self, title: str, classes: Sequence[str], kind: Kind, annotators: int | None) -> int:
         """Make a project that asks for one of `classes`, in order of rank; returns its number."""
-        client = self._client
         with self._speaking():
-            made = client.projects.create(
+            made = self._client.projects.create(
                 title=title,
                 label_config=labeling_config(classes, kind),
                 sampling="Sequential sampling",
@@ -125,9 +124,8 @@ class Server:
         Raises:
             InvalidInput: it asks for others.
         """
-        client = self._client
         with self._speaking():
-            found = client.projects.get(project)
+            found = self._client.projects.get(project)
         own_classes, own_kind = read_config(found.label_config or "<View/>")
         if (set(own_classes), own_kind) != (set(classes), kind):
             raise InvalidInput(
@@ -137,13 +135,12 @@ class Server:
             )
         if annotators and annotators != found.maximum_annotations:
             with self._speaking():
-                client.projects.update(project, maximum_annotations=annotators)
+                self._client.projects.update(project, maximum_annotations=annotators)
 
     def count(self, project: int) -> int:
         """How many tasks a project has."""
-        client = self._client
         with self._speaking():
-            return int(client.projects.get(project).task_number)
+            return int(self._client.projects.get(project).task_number)
 
     def tasks(self, project: int, *, since: str | None = None, annotations: bool = False) -> Iterator[Task]:
         """The tasks of a project, in the order they were made.
@@ -153,7 +150,6 @@ class Server:
             annotations: only those with annotations (unless `since` is given: an annotation may have been taken back), and
                 the annotations with them.
         """
-        client = self._client
         query: dict[str, Any] = {}
         if since:
             query["query"] = _filter("updated_at", "Datetime", since)
@@ -163,7 +159,7 @@ class Server:
         page, seen = 1, 0
         while True:
             with self._speaking():
-                found = client.tasks.list(project=project, page=page, page_size=_PAGE, **query)
+                found = self._client.tasks.list(project=project, page=page, page_size=_PAGE, **query)
             items = found.items or []
             yield from map(_task, items)
             page, seen = page + 1, seen + len(items)
@@ -177,28 +173,28 @@ class Server:
             Unsure: no answer, or the server failed; the tasks may be there.
             TransportError: the server refused them; they are not there.
         """
-        client = self._client
         with self._speaking():
-            client.projects.import_tasks(project, request=list(tasks), request_options={"max_retries": 0})
+            self._client.projects.import_tasks(
+                project, request=list(tasks), request_options={"max_retries": 0}
+            )
 
     def delete(self, task: int) -> None:
         """Delete a task, with its annotations."""
-        client = self._client
         with self._speaking():
-            client.tasks.delete(str(task))
+            self._client.tasks.delete(str(task))
 
     def annotators(self) -> dict[int, str]:
         """Number → e-mail address of the people on the server."""
-        client = self._client
         with self._speaking():
-            return {int(user.id): str(user.email or user.username) for user in client.users.list()}
+            return {int(user.id): str(user.email or user.username) for user in self._client.users.list()}
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
         """Turn what the SDK raises into our errors, without its headers: they hold a session."""
-        import httpx
-        from label_studio_sdk.core.api_error import ApiError
-        from pydantic import ValidationError
+        with needing("labels", "Label Studio projects"):
+            import httpx
+            from label_studio_sdk.core.api_error import ApiError
+            from pydantic import ValidationError
 
         try:
             yield
