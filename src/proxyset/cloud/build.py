@@ -130,7 +130,7 @@ def build_index(
         index = _build(
             build, named, source, encoding, encoder, provider, clusters, dim, seed, max_corrupt, medoids
         )
-    if where is None:
+    if where is None and isinstance(folder, Path):
         goes_with(index, folder)
     return index
 

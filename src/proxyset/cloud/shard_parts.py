@@ -100,6 +100,9 @@ class ShardCandidates(Candidates):
         executor: where parts are read.
     """
 
+    _shards: Sequence[ShardPart]
+    _metadata: bool
+
     def __init__(
         self,
         shards: Sequence[ShardPart],
@@ -108,8 +111,8 @@ class ShardCandidates(Candidates):
         metadata: bool,
         executor: Executor,
     ) -> None:
-        self.centroids, self.fingerprint, self.executor = centroids, fingerprint, executor
-        self.in_arrays, self._shards, self._metadata = False, shards, metadata
+        self.__dict__ |= {"centroids": centroids, "fingerprint": fingerprint, "executor": executor}
+        self.__dict__ |= {"in_arrays": False, "_shards": shards, "_metadata": metadata}
 
     def __len__(self) -> int:
         return sum(map(len, self._shards))

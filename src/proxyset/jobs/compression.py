@@ -32,7 +32,8 @@ from proxyset.train.dataset import Images, decode, framing, load
 from proxyset.train.distillation import Teaching, distil
 from proxyset.train.evaluate import wilson
 from proxyset.train.export import about_images, export_onnx
-from proxyset.train.family import Budget, Precision, largest_student, size_of
+from proxyset.train.family import Budget as Budget
+from proxyset.train.family import Precision, largest_student, size_of
 from proxyset.train.latency import Latency, latency
 from proxyset.train.loop import Run
 from proxyset.train.models import build_model

@@ -11,7 +11,7 @@ from proxyset.cloud.select.strategy import Candidates
 from tests.cloud.select.test_kcenter import slow_farthest_first
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Elsewhere(Candidates):
     """Arrays that are looked at part by part only, on an engine."""
 

@@ -20,7 +20,7 @@ from proxyset.cloud.select.rows import rows_of
 Result = TypeVar("Result")
 
 
-@dataclass(repr=False, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Candidates:
     """The pool as selection sees it: as arrays, and part by part.
 
@@ -142,11 +142,13 @@ class _Some(Candidates):
     """Some rows of a pool; their arrays are made when they are looked at."""
 
     rows: NDArray[np.intp]
+    _whole: Candidates
+    _before: NDArray[np.intp] | None
 
     def __init__(self, whole: Candidates, rows: NDArray[np.intp], chosen: NDArray[np.intp] | None) -> None:
-        self.centroids, self.fingerprint, self.executor = whole.centroids, whole.fingerprint, whole.executor
-        self.groups, self.in_arrays = whole.groups, whole.in_arrays
-        self.rows, self._whole, self._before = rows, whole, chosen
+        taken = ("centroids", "fingerprint", "executor", "groups", "in_arrays")
+        self.__dict__ |= {name: getattr(whole, name) for name in taken}
+        self.__dict__ |= {"rows": rows, "_whole": whole, "_before": chosen}
 
     @property
     def whole(self) -> Candidates:
