@@ -10,7 +10,6 @@ import typer
 from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.confirm import Strict, confirming
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.answer import answer as answer_probe
 from proxyset.client.ledger import Ledger
@@ -24,10 +23,10 @@ def answer(
     out: Annotated[Path, typer.Option(help="File of the release.")],
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
@@ -51,10 +50,10 @@ def answer(
         data,
         epsilon=epsilon,
         delta=delta,
-        unit=unit.value,
+        unit=unit,
         max_records=max_records,
         person=person,
-        adjacency=adjacency.value,
+        adjacency=adjacency,
         ledger=book,
         server=server,
         dataset=dataset,
@@ -76,7 +75,7 @@ def answer(
         "receipt": bool(release.receipt),
         "privacy": release.privacy.model_dump(),
     }
-    cost = f"ε = {epsilon} at δ = {delta} per {unit.value}, ρ = {debited:.4g} debited"
+    cost = f"ε = {epsilon} at δ = {delta} per {unit}, ρ = {debited:.4g} debited"
     if not debited:
         cost = "the stored answer, nothing debited"
     emit(facts, f"{out}: {len(release.counts)} noisy counts; {cost}; ρ = {left:.4g} left", json)

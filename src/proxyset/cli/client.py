@@ -26,7 +26,6 @@ from proxyset.cli import (
     show,
 )
 from proxyset.cli.confirm import Strict, confirming
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.cli.show import USUAL_EPSILON
 from proxyset.client.answer import answer
@@ -125,10 +124,10 @@ def pull(
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,
@@ -155,10 +154,10 @@ def pull(
             epsilon=epsilon,
             delta=delta,
             ledger=book,
-            unit=unit.value,
+            unit=unit,
             max_records=max_records,
             person=person,
-            adjacency=adjacency.value,
+            adjacency=adjacency,
             server=server,
             dataset=dataset,
             encoder=encoder,

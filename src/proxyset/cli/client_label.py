@@ -17,15 +17,13 @@ from proxyset.cli.label_options import (
     LabelsFile,
     Lead,
     Neighbours,
-    Rule,
     RuleOption,
     Screening,
     labels_of,
 )
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.label_plan import ENOUGH, plan_labels
-from proxyset.client.label_privacy import DEFAULT_LEAD
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
 from proxyset.client.labeling import answer_questions
 from proxyset.client.ledger import Ledger
 from proxyset.cloud.index import Index
@@ -87,10 +85,10 @@ def plan(
     classes: Annotated[int, typer.Option(help="How many labels there are to choose from.")],
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    unit: options.UnitOption = "record",
+    adjacency: options.AdjacencyOption = "add-remove",
     max_records: options.MaxRecords = 1,
-    rule: RuleOption = Rule.bounded_votes,
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     lead: Lead = DEFAULT_LEAD,
@@ -101,8 +99,8 @@ def plan(
     Example: proxyset client label plan --records 1000 --questions 300 --classes 10 --epsilon 4
     """
     found = plan_labels(
-        records, questions, classes, epsilon, delta, unit.value, adjacency.value, max_records,
-        rule=rule.value, neighbours=neighbours, screening=screening, lead=lead,
+        records, questions, classes, epsilon, delta, unit, adjacency, max_records,
+        rule=rule, neighbours=neighbours, screening=screening, lead=lead,
     )  # fmt: skip
     privacy = found.privacy
     lines = [
@@ -129,11 +127,11 @@ def answer(
     folder_names: FolderNames = False,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
-    rule: RuleOption = Rule.bounded_votes,
+    adjacency: options.AdjacencyOption = "add-remove",
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     threshold: Annotated[
@@ -167,11 +165,11 @@ def answer(
         where,
         epsilon=epsilon,
         delta=delta,
-        unit=unit.value,
+        unit=unit,
         max_records=max_records,
         person=person,
-        adjacency=adjacency.value,
-        rule=rule.value,
+        adjacency=adjacency,
+        rule=rule,
         neighbours=neighbours,
         screening=screening,
         threshold=threshold,
@@ -198,7 +196,7 @@ def answer(
         "receipt": bool(release.receipt),
         "privacy": release.privacy.model_dump(),
     }
-    cost = f"at most ε = {epsilon} at δ = {delta} per {unit.value}, ρ = {debited:.4g} debited"
+    cost = f"at most ε = {epsilon} at δ = {delta} per {unit}, ρ = {debited:.4g} debited"
     if not debited:
         cost = "the stored answer, nothing debited"
     emit(

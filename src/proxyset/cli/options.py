@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,16 +21,8 @@ def here(given: str) -> Path:
     return Path(given)
 
 
-class Unit(StrEnum):
-    record = "record"
-    person = "person"
-
-
-class Adjacency(StrEnum):
-    add_remove = "add-remove"
-    replace_one = "replace-one"
-
-
+Unit = Literal["record", "person"]
+Adjacency = Literal["add-remove", "replace-one"]
 Data = Annotated[str, typer.Option(help="The private data: any kind that a pool may be.")]
 Epsilon = Annotated[float, typer.Option(help="Privacy loss of this answer, 0.001 to 100.")]
 Delta = Annotated[float, typer.Option(help="Probability that the loss is larger.")]

@@ -16,14 +16,12 @@ from proxyset.cli.label_options import (
     LabelsFile,
     Lead,
     Neighbours,
-    Rule,
     RuleOption,
     Screening,
     labels_of,
 )
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
-from proxyset.client.label_privacy import DEFAULT_LEAD
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
 from proxyset.client.ledger import Ledger
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.wire.files import read_message
@@ -55,16 +53,16 @@ def serve(
         int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
     ] = None,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     labels: LabelsFile = None,
     label_column: LabelColumn = None,
     folder_names: FolderNames = False,
-    rule: RuleOption = Rule.bounded_votes,
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     lead: Lead = DEFAULT_LEAD,
@@ -90,15 +88,15 @@ def serve(
         data,
         epsilon,
         delta,
-        unit.value,
+        unit,
         max_records,
         person,
-        adjacency.value,
+        adjacency,
         dataset,
         encoder,
         records,
         labels_of(labels, label_column, folder_names),
-        rule.value,
+        rule,
         neighbours,
         screening,
         lead,

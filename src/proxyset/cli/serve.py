@@ -6,7 +6,7 @@ import gc
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -57,7 +57,9 @@ def serve(
     client_rate: Annotated[
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
-    log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["info", "warning", "error"], typer.Option(help="info (a line a request), warning or error.")
+    ] = "info",
     watch: Annotated[
         list[Path] | None,
         typer.Option(
@@ -112,8 +114,6 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if not (isfinite(address_rate) and isfinite(client_rate)):
         raise InvalidInput("--address-rate and --client-rate are numbers; 0 is no limit")
-    if log_level not in ("info", "warning", "error"):
-        raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     if public_url and server_name(public_url) != origin_of(public_url):
         raise InvalidInput(
             f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
@@ -148,9 +148,7 @@ def serve(
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"
     elif index is not None:
-        probe = Index.open(index).probe(
-            dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
-        )
+        probe = Index.open(index).probe(dim=dim, dtype=dtype, purpose=purpose, items=items)
         app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
             add_model_route(app, place(model))

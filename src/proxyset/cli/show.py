@@ -18,7 +18,6 @@ from proxyset.agent.page.label_question import LabelQuestion, examine_labels
 from proxyset.agent.page.question import Question, examine
 from proxyset.agent.page.settings import Settings
 from proxyset.cli import options
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Ledger, default_path
 from proxyset.client.policy import in_force
@@ -45,7 +44,8 @@ def show(
     ] = None,
     delta: options.Delta = 1e-5,
     unit: Annotated[
-        Unit | None, typer.Option(help="What is protected; your policy's, else record.", show_default=False)
+        options.Unit | None,
+        typer.Option(help="What is protected; your policy's, else record.", show_default=False),
     ] = None,
     max_records: Annotated[
         int | None,
@@ -55,7 +55,7 @@ def show(
         ),
     ] = None,
     adjacency: Annotated[
-        Adjacency | None,
+        options.Adjacency | None,
         typer.Option(help="Which data sets are neighbours; your policy's.", show_default=False),
     ] = None,
     encoder: options.EncoderOption = None,
@@ -73,9 +73,9 @@ def show(
             dataset="",
             epsilon=epsilon or min(USUAL_EPSILON, policy.most_epsilon if policy else USUAL_EPSILON),
             delta=delta,
-            unit=unit.value if unit else policy.unit if policy else "record",
+            unit=unit if unit else policy.unit if policy else "record",
             max_records=max_records or (policy.max_records if policy else 1),
-            adjacency=adjacency.value if adjacency else policy.adjacency if policy else "add-remove",
+            adjacency=adjacency if adjacency else policy.adjacency if policy else "add-remove",
             encoder=encoder,
         )
         ask = Ask(
