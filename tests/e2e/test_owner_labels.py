@@ -17,6 +17,7 @@ from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key
+from proxyset.client.terms import Terms
 from proxyset.errors import Refused
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.questions import ABSTAINED, QUESTIONS_LIMIT, LabelRelease, _QuestionsHeader
@@ -64,7 +65,7 @@ def page(world, ledger, ask):
     """The page on a socket of this process, with the questions in its inbox: where it opens."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(world / "private"), 2.0, labels=FOLDER), port)
+    served = owner_page(ledger, Settings(str(world / "private"), Terms(2.0), labels=FOLDER), port)
     with listening(served.app, listener):
         yield f"http://127.0.0.1:{port}/login?token={served.token.value}"
     served.close()
@@ -245,7 +246,7 @@ def test_without_a_policy_no_labels_leave(world, tmp_path):
     ask = inbox.put_questions(ledger, (world / "questions").read_bytes())
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(world / "private"), 2.0, labels=FOLDER), port)
+    served = owner_page(ledger, Settings(str(world / "private"), Terms(2.0), labels=FOLDER), port)
     site = f"http://127.0.0.1:{port}"
     with (
         listening(served.app, listener),

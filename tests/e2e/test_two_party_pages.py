@@ -15,6 +15,7 @@ from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render
 from proxyset.client.receipts import public_key
+from proxyset.client.terms import Terms
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from tests.e2e.browser import listening
@@ -38,7 +39,7 @@ class Page:
     def __init__(self, ledger, data):
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        self._page = owner_page(ledger, Settings(str(data), 0.5), port)
+        self._page = owner_page(ledger, Settings(str(data), Terms(0.5)), port)
         self.site = f"http://127.0.0.1:{port}"
         self.serving = listening(self._page.app, listener)
 

@@ -11,8 +11,10 @@ from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.output import emit
-from proxyset.client.answer import answer as answer_probe
+from proxyset.client.answer import answer_probe
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput
 
 
@@ -42,27 +44,12 @@ def answer(
     """
     if out.is_dir():
         raise InvalidInput(f"{out} is a folder: --out takes a file")
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
     out.parent.mkdir(parents=True, exist_ok=True)
     book = Ledger.open(ledger)
     before = book.spent()
-    release = answer_probe(
-        probe,
-        data,
-        epsilon=epsilon,
-        delta=delta,
-        unit=unit,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency,
-        ledger=book,
-        server=server,
-        dataset=dataset,
-        encoder=encoder,
-        fresh=fresh,
-        approved=approve,
-        new_index=new_index,
-        confirm=confirming(strict),
-    )
+    gate = Gate(book, server, fresh=fresh, approved=approve, new_index=new_index, confirm=confirming(strict))
+    release = answer_probe(probe, data, terms, gate, dataset)
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)
     facts = {

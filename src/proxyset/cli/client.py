@@ -28,11 +28,13 @@ from proxyset.cli import (
 from proxyset.cli.confirm import Strict, confirming
 from proxyset.cli.output import emit, note
 from proxyset.cli.show import USUAL_EPSILON
-from proxyset.client.answer import answer
+from proxyset.client.answer import answer_probe
 from proxyset.client.calibration import privacy_statement
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Account, Ledger
 from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
+from proxyset.client.terms import Terms
 from proxyset.errors import EncoderMissing
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
@@ -144,28 +146,13 @@ def pull(
 
     Example: proxyset client pull https://cloud.example --data private/ --epsilon 0.58
     """
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
     server, book = server_name(url), Ledger.open(ledger)
+    gate = Gate(book, server, fresh=fresh, approved=approve, new_index=new_index, confirm=confirming(strict))
     before, transport, asked = book.spent(), Http(server, timeout), time.time()
     probe = Probe.from_bytes(transport.pull())
     try:
-        release = answer(
-            probe,
-            data,
-            epsilon=epsilon,
-            delta=delta,
-            ledger=book,
-            unit=unit,
-            max_records=max_records,
-            person=person,
-            adjacency=adjacency,
-            server=server,
-            dataset=dataset,
-            encoder=encoder,
-            fresh=fresh,
-            approved=approve,
-            new_index=new_index,
-            confirm=confirming(strict),
-        )
+        release = answer_probe(probe, data, terms, gate, dataset)
     except EncoderMissing as error:
         raise EncoderMissing(f"{error}. Here: proxyset client fetch-encoder {url}") from None
     _hold(asked, hold)

@@ -22,10 +22,12 @@ from proxyset.cli.label_options import (
     labels_of,
 )
 from proxyset.cli.output import emit
+from proxyset.client.gate import Gate
 from proxyset.client.label_plan import ENOUGH, plan_labels
 from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
-from proxyset.client.labeling import answer_questions
+from proxyset.client.labeling import Voting, label_items
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels
 from proxyset.cloud.proxy_set import ProxySet
@@ -156,32 +158,13 @@ def answer(
     where = labels_of(labels, label_column, folder_names)
     if where is None:
         raise InvalidInput("say where the labels are: --labels FILE, --label-column NAME or --folder-names")
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    voting = Voting(rule, neighbours, screening, threshold, lead)
     out.parent.mkdir(parents=True, exist_ok=True)
     book = Ledger.open(ledger)
     before = book.spent()
-    release = answer_questions(
-        questions,
-        data,
-        where,
-        epsilon=epsilon,
-        delta=delta,
-        unit=unit,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency,
-        rule=rule,
-        neighbours=neighbours,
-        screening=screening,
-        threshold=threshold,
-        lead=lead,
-        ledger=book,
-        server=server,
-        dataset=dataset,
-        encoder=encoder,
-        fresh=fresh,
-        approved=approve,
-        confirm=confirming(strict),
-    )
+    gate = Gate(book, server, fresh=fresh, approved=approve, confirm=confirming(strict))
+    release = label_items(questions, data, where, terms, voting, gate, dataset)
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)
     answered = int((release.labels != ABSTAINED).sum())

@@ -22,7 +22,9 @@ from proxyset.cli.label_options import (
 )
 from proxyset.cli.output import emit, note
 from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
+from proxyset.client.labeling import Voting
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
@@ -83,26 +85,12 @@ def serve(
         raise InvalidInput(
             f"there is no {data}: --data names the private data that approved questions are answered from"
         )
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    voting = Voting(rule, neighbours, screening, lead=lead)
     book = Ledger.open(ledger)
-    settings = Settings(
-        data,
-        epsilon,
-        delta,
-        unit,
-        max_records,
-        person,
-        adjacency,
-        dataset,
-        encoder,
-        records,
-        labels_of(labels, label_column, folder_names),
-        rule,
-        neighbours,
-        screening,
-        lead,
-    )
-    settings.statement(epsilon)  # an impossible setting is told here, not on the page
-    settings.label_statement(1, epsilon)
+    settings = Settings(data, terms, dataset, records, labels_of(labels, label_column, folder_names), voting)
+    terms.statement()  # an impossible setting is told here, not on the page
+    voting.statement(1, terms)
     for file in probe or []:
         inbox.put(book, read_message(file, "probe", PROBE_LIMIT), server)
     for file in questions or []:

@@ -21,6 +21,8 @@ from proxyset.cli import options
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Ledger, default_path
 from proxyset.client.policy import in_force
+from proxyset.client.private_data import ME
+from proxyset.client.terms import Terms
 from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
@@ -68,16 +70,17 @@ def show(
     message = opened(file)
     with _book(ledger) as (book, there):
         policy, _ = in_force(book)
-        settings = Settings(
-            data="",
-            dataset="",
-            epsilon=epsilon or min(USUAL_EPSILON, policy.most_epsilon if policy else USUAL_EPSILON),
-            delta=delta,
-            unit=unit if unit else policy.unit if policy else "record",
-            max_records=max_records or (policy.max_records if policy else 1),
-            adjacency=adjacency if adjacency else policy.adjacency if policy else "add-remove",
-            encoder=encoder,
+        protected = unit or (policy.unit if policy else "record")
+        terms = Terms(
+            epsilon or min(USUAL_EPSILON, policy.most_epsilon if policy else USUAL_EPSILON),
+            delta,
+            protected,
+            max_records or (policy.max_records if policy else 1),
+            ME if protected == "person" else None,  # no record is read, so that whose it is changes nothing
+            adjacency or (policy.adjacency if policy else "add-remove"),
+            encoder,
         )
+        settings = Settings("", terms, dataset="")
         ask = Ask(
             kind="probe" if isinstance(message, Probe) else "questions",
             probe=message.fingerprint,
@@ -89,9 +92,9 @@ def show(
         )
         question: Question | LabelQuestion
         if isinstance(message, Probe):
-            question = examine(book, ask, message, settings, settings.epsilon, records)
+            question = examine(book, ask, message, settings, terms.epsilon, records)
         else:
-            question = examine_labels(book, ask, message, settings, settings.epsilon, records)
+            question = examine_labels(book, ask, message, settings, terms.epsilon, records)
     book_words = f"your ledger {book.path}" if there else "a new ledger, since you have none yet"
     lines = [*_asked(file, message, question), *_costs(question, book_words), *_worth(question)]
     lines += [f"{_SIGNS[check.verdict]}: {check.words}" for check in question.checks]

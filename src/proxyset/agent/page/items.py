@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
-from proxyset.encoders import encoder_for
+from proxyset.client.private_data import matching_encoder
+from proxyset.client.terms import Terms
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError
 
@@ -47,10 +48,10 @@ def items_of(ids: Sequence[str], contents: Sequence[bytes] | None, kind: str, pl
     ]
 
 
-def kind_of(encoder: EncoderSpec, local: str | None) -> str:
+def kind_of(encoder: EncoderSpec, terms: Terms) -> str:
     """What kind of items an encoder takes, or "" when it is not here; the page of the ask says why."""
     try:
-        return encoder_for(encoder, local=local).kind
+        return matching_encoder(terms.encoder, encoder, "question").kind
     except ProxysetError:
         return ""
 

@@ -24,9 +24,14 @@ from proxyset.client.label_plan import LabelPlan
 from proxyset.client.label_privacy import whole_cost
 from proxyset.client.ledger import Ledger
 from proxyset.client.policy import in_force
-from proxyset.encoders import encoder_for
+from proxyset.client.private_data import matching_encoder
 from proxyset.wire.questions import LabelStatement, Questions
 from proxyset.wire.server_name import recorded_name
+
+NO_LABELS = (
+    "Where the labels of your records are was not said: start this page with --labels FILE, --label-column NAME or "
+    "--folder-names."
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def examine_labels(
     Raises:
         InvalidInput: an impossible ε. LedgerError: the ledger cannot be trusted.
     """
-    cost = settings.label_statement(len(asked), epsilon)
+    cost = settings.voting.statement(len(asked), settings.at(epsilon))
     stored = ledger.stored_labels(ask.probe, settings.dataset_name, cost) is not None
     return LabelQuestion(
         ask=ask,
@@ -123,12 +128,10 @@ def _checks(
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))
     if settings.labels is None:
-        words = (
-            "Where the labels of your records are was not said: start this page with --labels FILE, --label-column NAME or "
-            "--folder-names."
-        )
-        checks.append(Check("bad", words))
-    if missing := refusal(lambda: encoder_for(asked.encoder, local=settings.encoder)):
+        checks.append(Check("bad", NO_LABELS))
+    if missing := refusal(
+        lambda: matching_encoder(settings.terms.encoder, asked.encoder, "set of questions")
+    ):
         checks.append(Check("bad", f"Your records cannot be compared with these items: {missing}"))
     elif honest:
         checks.append(Check("bad", honest))

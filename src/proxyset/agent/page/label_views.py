@@ -12,16 +12,17 @@ from proxyset.agent import inbox
 from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import cost_bar
 from proxyset.agent.page.items import SHOWN, digest, items_of, kind_of
-from proxyset.agent.page.label_question import LabelQuestion, examine_labels
+from proxyset.agent.page.label_question import NO_LABELS, LabelQuestion, examine_labels
 from proxyset.agent.page.question import spending
 from proxyset.agent.page.settings import Settings
 from proxyset.client.decisions import approve
+from proxyset.client.gate import Gate
 from proxyset.client.label_privacy import whole_cost
-from proxyset.client.labeling import answer_questions
+from proxyset.client.labeling import label_items
 from proxyset.client.ledger import Ledger
 from proxyset.client.look import check_questions
-from proxyset.encoders import encoder_for
-from proxyset.errors import ProxysetError
+from proxyset.client.private_data import matching_encoder
+from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.page.pictures import picture
 from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
@@ -48,7 +49,7 @@ class LabelViews:
         records = visit.whole("records", self._settings.records or 0)
         question = self._examined(visit, ask, asked, records or None)
         state, words = self._work.state(ask.name)
-        kind = kind_of(asked.encoder, self._settings.encoder)
+        kind = kind_of(asked.encoder, self._settings.terms)
         return self._site.render(
             visit,
             "label.html.j2",
@@ -95,9 +96,18 @@ class LabelViews:
 
     def _answer(self, ask: Ask, asked: Questions, epsilon: float) -> str:
         before = self._ledger.spent()
-        release = answer_questions(
-            asked, self._settings.data, ledger=self._ledger, server=ask.server, **self._settings.label_options(epsilon)
-        )  # fmt: skip
+        settings, gate = self._settings, Gate(self._ledger, ask.server)
+        if settings.labels is None:
+            raise InvalidInput(NO_LABELS)
+        release = label_items(
+            asked,
+            settings.data,
+            settings.labels,
+            settings.at(epsilon),
+            settings.voting,
+            gate,
+            settings.dataset,
+        )
         cost = self._ledger.spent() - before
         paid = f"ρ = {cost:.4g} was debited" if cost else "the stored answer, so nothing was debited"
         labelled = int(np.count_nonzero(release.labels != ABSTAINED))
@@ -130,7 +140,7 @@ class LabelViews:
         return last[1] if last else None
 
     def _examined(self, visit: Visit, ask: Ask, asked: Questions, records: int | None) -> LabelQuestion:
-        epsilon = visit.number("epsilon", self._settings.epsilon)
+        epsilon = visit.number("epsilon", self._settings.terms.epsilon)
         return examine_labels(
             self._ledger, ask, asked, self._settings, epsilon, records, self._honest(ask, asked)
         )
@@ -141,7 +151,10 @@ class LabelViews:
         with self._checking:
             if asked.contents is not None and ask.probe not in self._checked:
                 try:
-                    check_questions(asked, encoder_for(asked.encoder, local=self._settings.encoder), SHOWN)
+                    encoder = matching_encoder(
+                        self._settings.terms.encoder, asked.encoder, "set of questions"
+                    )
+                    check_questions(asked, encoder, SHOWN)
                     self._checked.add(ask.probe)
                 except ProxysetError as error:
                     return str(error)

@@ -16,7 +16,7 @@ from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
 from proxyset.client.policy import Policy, in_force
-from proxyset.encoders import encoder_for
+from proxyset.client.private_data import matching_encoder
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
 from proxyset.page.words import percent
@@ -159,7 +159,7 @@ def examine(
     Raises:
         InvalidInput: an impossible ε. LedgerError: the ledger cannot be trusted.
     """
-    cost = settings.statement(epsilon) if ask.task is None else ask.task.privacy
+    cost = settings.at(epsilon).statement() if ask.task is None else ask.task.privacy
     name = settings.dataset_name
     stored = (
         ledger.stored(ask.probe, name, cost) if ask.task is None else ledger.stored_report(ask.task, name)
@@ -264,7 +264,7 @@ def _checks(
         if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))
-    if missing := refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
+    if missing := refusal(lambda: matching_encoder(settings.terms.encoder, probe.encoder, "probe")):
         checks.append(Check("bad", f"Your records cannot be compared with these reference points: {missing}"))
     over = refusal(lambda: ledger.check(cost, ask.server))
     checks.append(Check("bad", over) if over else Check("good", "It fits into what is left of your budget."))

@@ -23,15 +23,16 @@ from proxyset.agent.page.label_views import LabelViews
 from proxyset.agent.page.question import Question, examine, spending, standing, state_of
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render as render_report
-from proxyset.client.answer import answer
+from proxyset.client.answer import answer_probe
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import approve, refuse
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.look import check_items
 from proxyset.client.policy import in_force
+from proxyset.client.private_data import matching_encoder
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, public_key
 from proxyset.client.recount import true_counts
-from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.fingerprint import fingerprint
 from proxyset.page.pictures import picture
@@ -160,7 +161,7 @@ class Owner:
             )
         privacy = found.release.privacy
         terms = replace(
-            self._settings.terms(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
+            self._settings.at(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
         )
         true, _ = true_counts(probe, self._settings.data, terms)
         return self._show_sent(visit, true)
@@ -272,15 +273,8 @@ class Owner:
 
     def _answer(self, ask: Ask, probe: Probe, epsilon: float, new_index: bool) -> str:
         before = self._ledger.spent()
-        release = answer(
-            probe,
-            ledger=self._ledger,
-            server=ask.server,
-            approved=True,
-            new_index=new_index,
-            **self._settings.options(epsilon),
-            data=self._settings.data,
-        )
+        settings, gate = self._settings, Gate(self._ledger, ask.server, approved=True, new_index=new_index)
+        release = answer_probe(probe, settings.data, settings.at(epsilon), gate, settings.dataset)
         cost = self._ledger.spent() - before
         paid = f"ρ = {cost:.4g} was debited" if cost else "the stored answer, so nothing was debited"
         if ask.url:
@@ -318,11 +312,11 @@ class Owner:
         """The items that the reference points are; none for centroids."""
         if probe.medoids is None:
             return []
-        kind = kind_of(probe.encoder, self._settings.encoder)
+        kind = kind_of(probe.encoder, self._settings.terms)
         return items_of(probe.medoids.ids, probe.medoids.contents, kind, f"/probes/{probe.fingerprint}")
 
     def _examined(self, visit: Visit, ask: Ask, probe: Probe, records: int | None) -> Question:
-        epsilon = visit.number("epsilon", self._settings.epsilon)
+        epsilon = visit.number("epsilon", self._settings.terms.epsilon)
         return examine(self._ledger, ask, probe, self._settings, epsilon, records)
 
     def _found(self, visit: Visit) -> Anything:
@@ -378,7 +372,7 @@ class Owner:
         asked = inbox.questions_of(self._ledger, sent.entry.probe)
         items: list[Item] = []
         if asked:
-            kind = kind_of(asked.encoder, self._settings.encoder)
+            kind = kind_of(asked.encoder, self._settings.terms)
             items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{sent.entry.probe}")
         return {
             "labels": True,
@@ -393,7 +387,7 @@ class Owner:
         with self._checking:
             if probe.fingerprint not in self._checked:
                 try:
-                    check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
+                    check_items(probe, matching_encoder(self._settings.terms.encoder, probe.encoder, "probe"))
                     self._checked.add(probe.fingerprint)
                 except ProxysetError as error:
                     return str(error)
