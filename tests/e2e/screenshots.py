@@ -104,7 +104,7 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         inbox.put(ledger, index.probe(purpose=purpose).data, server)
     adopt(ledger, OWN_POLICY)
     questions = picture_questions(home / "proxy", index, 40, "To train a sorter of drawn shapes.")
-    inbox.put_questions(ledger, questions.data, "studio.example")
+    inbox.put(ledger, questions.data, "studio.example")
     table = table_probe(home / "table", purpose="To train a model of readmission.")
     inbox.put(ledger, table.data, "registry.example")
     listener = socket.create_server(("127.0.0.1", 0))

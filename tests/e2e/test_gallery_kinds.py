@@ -214,7 +214,7 @@ def test_questions_about_labels(indexes, tab, kind, tmp_path):
     ledger = Ledger.open(tmp_path / "ledger", cap=Cap(4))
     proxy = select(index, [], tmp_path / "proxy", budget=9, strategy="random")
     asked = ask_labels(index, proxy, classes=[SCRIPT, "other"], items=True)
-    ask = inbox.put_questions(ledger, asked.data, "cloud")
+    ask = inbox.put(ledger, asked.data, "cloud")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     served = owner_page(ledger, Settings(str(private), Terms(1.0)), port)

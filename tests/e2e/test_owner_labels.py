@@ -57,7 +57,7 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def ask(ledger, world):
-    return inbox.put_questions(ledger, (world / "questions").read_bytes(), HOSTILE)
+    return inbox.put(ledger, (world / "questions").read_bytes(), HOSTILE)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_what_the_policy_does_not_allow_is_not_answered(visitor, ledger, ask, po
 
 def test_without_a_policy_no_labels_leave(world, tmp_path):
     ledger = Ledger.open(tmp_path / "bare")
-    ask = inbox.put_questions(ledger, (world / "questions").read_bytes())
+    ask = inbox.put(ledger, (world / "questions").read_bytes())
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     served = owner_page(ledger, Settings(str(world / "private"), Terms(2.0), labels=FOLDER), port)
@@ -294,7 +294,7 @@ def test_a_refusal_stays(visitor, world, ledger, ask, command, tmp_path):
     assert ledger.spent() == 0
     assert client.post(f"/asks/{ask.name}/remove", data={"csrf": csrf}).status_code == 303
     assert client.get(f"/questions/{ask.name}").status_code == 404
-    assert inbox.questions_of(ledger, ask.probe) is None
+    assert inbox.message_of(ledger, ask.probe) is None
 
 
 def test_questions_that_lie_about_their_items_are_not_answered(visitor, world, ledger):
@@ -305,7 +305,7 @@ def test_questions_that_lie_about_their_items_are_not_answered(visitor, world, l
     tensors["items.contents"] = np.frombuffer(swapped, np.uint8)
     tensors["items.ends"] = np.array([ends[1] - ends[0], *ends[1:]], np.int64)
     data = pack(header, tensors)
-    liar = inbox.put_questions(ledger, data, "liar")
+    liar = inbox.put(ledger, data, "liar")
     assert "is not what it claims" in client.get(f"/questions/{liar.name}").text
     assert client.post(f"/questions/{liar.name}/approve", data={"csrf": csrf}).status_code == 409
     assert ledger.spent() == 0
@@ -324,7 +324,7 @@ def test_pictures_that_are_none_are_shown_as_such(visitor, world, ledger):
     junk = b"<svg onload='alert(1)'/>".ljust(40) * ITEMS
     tensors["items.contents"] = np.frombuffer(junk, np.uint8)
     tensors["items.ends"] = np.arange(40, len(junk) + 1, 40, dtype=np.int64)
-    ask = inbox.put_questions(ledger, pack(header, tensors))
+    ask = inbox.put(ledger, pack(header, tensors))
     assert "cannot be encoded" in client.get(f"/questions/{ask.name}").text
     shown = client.get(f"/asked/{ask.probe}/0.png")
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")

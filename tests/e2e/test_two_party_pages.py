@@ -10,7 +10,7 @@ import pytest
 
 from proxyset.agent import inbox
 from proxyset.agent.agent import Fate
-from proxyset.agent.history import everything
+from proxyset.agent.history import history
 from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render
@@ -102,7 +102,7 @@ def test_a_sum_on_both_pages(state, tmp_path, command):
             assert "open sum" in operator.get("/acts")
 
     # what left is told as what it is, on the page and in the report (red before: "Nothing has left")
-    (sent,) = everything(asking.ledger)
+    (sent,) = history(asking.ledger)
     with Page(asking.ledger, tmp_path / "pool.npy") as owner:
         home = owner.get("/")
         assert "5 exact counts in two halves" in home and "accepted, with this helper" in home

@@ -28,7 +28,6 @@ from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
-from proxyset.wire.questions import QUESTIONS_LIMIT
 
 _LOOPBACK = "127.0.0.1"
 
@@ -91,10 +90,8 @@ def serve(
     settings = Settings(data, terms, dataset, records, labels_of(labels, label_column, folder_names), voting)
     terms.statement()  # an impossible setting is told here, not on the page
     voting.statement(1, terms)
-    for file in probe or []:
+    for file in [*(probe or []), *(questions or [])]:
         inbox.put(book, read_message(file, "probe", PROBE_LIMIT), server)
-    for file in questions or []:
-        inbox.put_questions(book, read_message(file, "set of questions", QUESTIONS_LIMIT), server)
     listener = _listen(port)
     port = listener.getsockname()[1]
 

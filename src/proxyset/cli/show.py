@@ -23,10 +23,9 @@ from proxyset.client.ledger import Ledger, default_path
 from proxyset.client.policy import in_force
 from proxyset.client.private_data import ME
 from proxyset.client.terms import Terms
-from proxyset.wire.container import schema_of
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.questions import Questions
+from proxyset.wire.questions import Questions, question_of
 
 USUAL_EPSILON = 0.58  # the paper's
 _SIGNS = {"good": "fine", "bad": "in the way", "ask": "up to you"}
@@ -107,8 +106,7 @@ def opened(file: Path) -> Probe | Questions:
     Raises:
         ArtifactError: neither.
     """
-    data = read_message(file, "probe", PROBE_LIMIT)
-    return Questions.from_bytes(data) if schema_of(data) == "proxyset.questions" else Probe.from_bytes(data)
+    return question_of(read_message(file, "probe", PROBE_LIMIT))
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire import contents
 from proxyset.wire.arrays import compress, decompress, parts
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Tensors, pack, schema_of, unpack
+from proxyset.wire.probe import Probe
 from proxyset.wire.release import CELLS, RECEIPT_LIMIT, PrivacyStatement, check_draw, check_epsilon
 
 QUESTIONS_LIMIT = 1 << 30
@@ -158,6 +159,11 @@ class Questions:
 
     def __len__(self) -> int:
         return len(self.X)
+
+
+def question_of(data: bytes) -> Probe | Questions:
+    """Decode what an owner is asked, a probe or questions, by what the bytes say they are. Raises ArtifactError as these do."""
+    return Questions.from_bytes(data) if schema_of(data) == "proxyset.questions" else Probe.from_bytes(data)
 
 
 class LabelStatement(BaseModel):

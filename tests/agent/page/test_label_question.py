@@ -25,7 +25,7 @@ ASKED = make_questions()
 @pytest.fixture
 def ask(ledger: Ledger) -> inbox.Ask:
     adopt(ledger, POLICY)
-    return inbox.put_questions(ledger, ASKED.data, "a")
+    return inbox.put(ledger, ASKED.data, "a")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_stands_in_the_way(ledger: Ledger, ask: inbox.Ask, settings: Settin
 
 def test_without_a_policy_nothing_is_allowed(tmp_path, settings: Settings) -> None:
     ledger = Ledger.open(tmp_path / "bare")
-    ask = inbox.put_questions(ledger, ASKED.data)
+    ask = inbox.put(ledger, ASKED.data)
     assert "No policy is in force" in bad(examined(ledger, ask, settings))[0]
 
 

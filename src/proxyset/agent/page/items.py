@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 
 from proxyset.client.private_data import matching_encoder
-from proxyset.client.terms import Terms
-from proxyset.encoders.encoder import EncoderSpec
+from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ProxysetError
 
 SHOWN = 300  # items on a page
@@ -48,10 +48,10 @@ def items_of(ids: Sequence[str], contents: Sequence[bytes] | None, kind: str, pl
     ]
 
 
-def kind_of(encoder: EncoderSpec, terms: Terms) -> str:
+def kind_of(encoder: EncoderSpec, local: Encoder | FunctionEncoder | str | None) -> str:
     """What kind of items an encoder takes, or "" when it is not here; the page of the ask says why."""
     try:
-        return matching_encoder(terms.encoder, encoder, "question").kind
+        return matching_encoder(local, encoder, "question").kind
     except ProxysetError:
         return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxyset.agent.history import SentLabels, label_history
+from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.question import (
@@ -53,7 +53,7 @@ class LabelQuestion:
     shares: list[Share]
     plans: list[tuple[int, LabelPlan]]
     checks: list[Check]
-    answers: list[SentLabels]
+    answers: list[Sent]
     stored: bool
 
 
@@ -93,7 +93,7 @@ def examine_labels(
         checks=_checks(ledger, ask, asked, settings, cost, stored, honest),
         answers=[
             sent
-            for sent in label_history(ledger)
+            for sent in history(ledger)
             if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
         ],
         stored=stored,

@@ -49,7 +49,7 @@ class LabelViews:
         records = visit.whole("records", self._settings.records or 0)
         question = self._examined(visit, ask, asked, records or None)
         state, words = self._work.state(ask.name)
-        kind = kind_of(asked.encoder, self._settings.terms)
+        kind = kind_of(asked.encoder, self._settings.terms.encoder)
         return self._site.render(
             visit,
             "label.html.j2",
@@ -135,8 +135,8 @@ class LabelViews:
     def _open(self, fingerprint: str) -> Questions | None:
         last = self._opened
         if last is None or last[0] != fingerprint:
-            asked = inbox.questions_of(self._ledger, fingerprint)
-            last = self._opened = (fingerprint, asked) if asked else None
+            asked = inbox.message_of(self._ledger, fingerprint)
+            last = self._opened = (fingerprint, asked) if isinstance(asked, Questions) else None
         return last[1] if last else None
 
     def _examined(self, visit: Visit, ask: Ask, asked: Questions, records: int | None) -> LabelQuestion:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from proxyset.agent.history import Anything, everything
+from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
@@ -118,7 +118,7 @@ class Question:
     shares: list[Share]
     worth: list[Worth]
     checks: list[Check]
-    answers: list[Anything]
+    answers: list[Sent]
     stored: bool
     new_index: bool
 
@@ -177,7 +177,7 @@ def examine(
         checks=_checks(ledger, ask, probe, settings, cost, new_index),
         answers=[
             sent
-            for sent in everything(ledger)
+            for sent in history(ledger)
             if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
         ],
         stored=stored is not None,

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from proxyset.agent import inbox
-from proxyset.agent.history import Anything, Sent, SentLabels, SentReport, everything, hex_dump
+from proxyset.agent.history import Sent, hex_dump, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import burn_down, cost_bar, counts_chart
 from proxyset.agent.page.items import SHOWN, Item, digest, items_of, kind_of
@@ -41,8 +41,10 @@ from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
-from proxyset.wire.questions import ABSTAINED, Questions
+from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import origin_of, server_name
 
 _HEX_BYTES = 4096
@@ -92,7 +94,7 @@ class Owner:
         whole = standing(ledger)
         cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
-        sent = everything(ledger)
+        sent = history(ledger)
         policy, policy_hash = in_force(ledger)
         return self._site.render(
             visit,
@@ -142,7 +144,7 @@ class Owner:
         return self._site.fragment("progress.html.j2", done=state != "running", work=state, words=words)
 
     def picture(self, visit: Visit) -> Response:
-        probe, number = inbox.probe_of(self._ledger, digest(visit.part("probe"))), int(visit.part("number"))
+        probe, number = self._probe(digest(visit.part("probe"))), int(visit.part("number"))
         contents = probe.medoids.contents if probe and probe.medoids else None
         if not contents or number >= len(contents):
             raise HTTPException(404, "there is no such picture")
@@ -153,13 +155,15 @@ class Owner:
 
     def counts(self, visit: Visit) -> Response:
         """The true counts, computed anew from the data, shown in this one response and kept nowhere."""
-        found = self._counted(visit)
-        probe = inbox.probe_of(self._ledger, found.entry.probe)
+        found = self._found(visit).release
+        if not isinstance(found, Release):
+            raise HTTPException(404, f"entry {visit.part('seq')} of the ledger is not about noisy counts")
+        probe = self._probe(found.probe)
         if probe is None:
             raise InvalidInput(
                 "the probe of this answer is not in the inbox, so its records cannot be counted again"
             )
-        privacy = found.release.privacy
+        privacy = found.privacy
         terms = replace(
             self._settings.at(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
         )
@@ -191,7 +195,7 @@ class Owner:
         uploaded = visit.form.get("probe")
         if not isinstance(uploaded, UploadFile):
             raise InvalidInput("choose the file of a probe, or of questions, first")
-        ask = inbox.put_file(self._ledger, uploaded.file.read(), server=visit.text("server"))
+        ask = inbox.put(self._ledger, uploaded.file.read(), server=visit.text("server"))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def ask_approve(self, visit: Visit) -> Response:
@@ -303,43 +307,41 @@ class Owner:
 
     def _asked(self, visit: Visit) -> tuple[Ask, Probe]:
         ask = self._known(visit)
-        probe = inbox.probe_of(self._ledger, ask.probe)
+        probe = self._probe(ask.probe)
         if probe is None:
             raise HTTPException(404, "this probe was removed")
         return ask, probe
+
+    def _probe(self, fingerprint: str) -> Probe | None:
+        found = inbox.message_of(self._ledger, fingerprint)
+        return found if isinstance(found, Probe) else None
 
     def _items(self, probe: Probe) -> list[Item]:
         """The items that the reference points are; none for centroids."""
         if probe.medoids is None:
             return []
-        kind = kind_of(probe.encoder, self._settings.terms)
+        kind = kind_of(probe.encoder, self._settings.terms.encoder)
         return items_of(probe.medoids.ids, probe.medoids.contents, kind, f"/probes/{probe.fingerprint}")
 
     def _examined(self, visit: Visit, ask: Ask, probe: Probe, records: int | None) -> Question:
         epsilon = visit.number("epsilon", self._settings.terms.epsilon)
         return examine(self._ledger, ask, probe, self._settings, epsilon, records)
 
-    def _found(self, visit: Visit) -> Anything:
+    def _found(self, visit: Visit) -> Sent:
         number = int(visit.part("seq"))
-        for sent in everything(self._ledger):
+        for sent in history(self._ledger):
             if sent.entry.seq == number:
                 return sent
         raise HTTPException(404, f"entry {number} of the ledger is not an answer")
-
-    def _counted(self, visit: Visit) -> Sent:
-        found = self._found(visit)
-        if not isinstance(found, Sent):
-            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is not about noisy counts")
-        return found
 
     def _show_sent(self, visit: Visit, true: NDArray[np.float64] | None) -> Response:
         found = self._found(visit)
         receipt = Receipt.of(found.release)
         values: dict[str, Any] = {"labels": False}
-        if isinstance(found, SentLabels):
-            values = self._labels(found)
-        elif isinstance(found, Sent):
-            values = self._counts(found, true)
+        if isinstance(found.release, LabelRelease):
+            values = self._labels(found.release)
+        elif isinstance(found.release, Release):
+            values = self._counts(found.release, true)
         return self._site.render(
             visit,
             "sent.html.j2",
@@ -355,9 +357,8 @@ class Owner:
             **values,
         )
 
-    def _counts(self, sent: Sent, true: NDArray[np.float64] | None) -> dict[str, Any]:
-        counts = sent.release.records
-        probe = inbox.probe_of(self._ledger, sent.entry.probe)
+    def _counts(self, release: Release, true: NDArray[np.float64] | None) -> dict[str, Any]:
+        counts, probe = release.records, self._probe(release.probe)
         return {
             "labels": False,
             "amount": len(counts),
@@ -367,13 +368,12 @@ class Owner:
             "counted": true is not None,
         }
 
-    def _labels(self, sent: SentLabels) -> dict[str, Any]:
-        labels = sent.release.labels
-        asked = inbox.questions_of(self._ledger, sent.entry.probe)
+    def _labels(self, release: LabelRelease) -> dict[str, Any]:
+        labels, asked = release.labels, inbox.message_of(self._ledger, release.probe)
         items: list[Item] = []
-        if asked:
-            kind = kind_of(asked.encoder, self._settings.terms)
-            items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{sent.entry.probe}")
+        if isinstance(asked, Questions):
+            kind = kind_of(asked.encoder, self._settings.terms.encoder)
+            items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{release.probe}")
         return {
             "labels": True,
             "amount": len(labels),
@@ -424,32 +424,22 @@ def _tally(labels: NDArray[np.int16]) -> list[tuple[int, int]]:
     return list(zip(values.tolist(), numbers.tolist(), strict=True))
 
 
-def _class(number: int, asked: Questions | None) -> str:
+def _class(number: int, asked: Probe | Questions | None) -> str:
     """The name of a class, or "" for none; its number when the questions are not here any more."""
     if number == ABSTAINED:
         return ""
-    return asked.classes[number] if asked else f"class no. {number}"
+    return asked.classes[number] if isinstance(asked, Questions) else f"class no. {number}"
 
 
-def _literal(sent: Anything, receipt: Receipt | None) -> dict[str, Any]:
+def _literal(sent: Sent, receipt: Receipt | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"privacy": sent.cost.model_dump(mode="json")}
-    if isinstance(sent, SentReport):
-        report = sent.release
+    if isinstance(report := sent.release, Report):
         parts = {"public": report.public, "server": report.leader, "helper, sealed": report.helper}
         fields |= {"task": report.task.model_dump(mode="json"), "id": report.id.hex()}
         fields |= {name: f"{part[:64].hex()}… ({len(part):,} bytes)" for name, part in parts.items()}
-    elif isinstance(sent, Sent):
-        fields |= {
-            "probe": sent.release.probe,
-            "index": sent.release.index,
-            "counts": sent.release.counts.tolist(),
-        }
     else:
-        fields |= {
-            "questions": sent.release.probe,
-            "index": sent.release.index,
-            "labels": sent.release.labels.tolist(),
-        }
+        asked, given = ("probe", "counts") if isinstance(report, Release) else ("questions", "labels")
+        fields |= {asked: report.probe, "index": report.index, given: sent.values}
     if receipt:
         fields["receipt"] = {"claim": receipt.claim.model_dump(mode="json"), "signature": receipt.signature}
     return fields
