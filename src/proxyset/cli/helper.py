@@ -10,7 +10,7 @@ import typer
 from proxyset.cli.options import Json
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
-from proxyset.server.app import require_extra
+from proxyset.server.state import require_extra
 from proxyset.wire.signing import public_half
 
 app = typer.Typer(no_args_is_help=True, help="Be the helper of two-party sums.")

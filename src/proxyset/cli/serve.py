@@ -16,10 +16,7 @@ from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.cloud.store import place
 from proxyset.errors import InvalidInput
-from proxyset.server import app as campaigns
-from proxyset.server import single as server
-from proxyset.server.model import add_encoder_route, add_model_route
-from proxyset.server.state import State
+from proxyset.server.state import State, require_extra
 from proxyset.wire.server_name import origin_of, server_name
 
 _LOCAL = ("127.", "localhost", "::1")
@@ -118,9 +115,12 @@ def serve(
         raise InvalidInput(
             f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
         )
-    campaigns.require_extra()
+    require_extra()
+    from proxyset.server import app as campaigns
+    from proxyset.server import single as server
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
+    from proxyset.server.model import add_encoder_route, add_model_route
     from proxyset.server.sockets import Tls, listen, reload_on_hangup, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)

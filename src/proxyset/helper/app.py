@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 from proxyset.errors import ArtifactError, InvalidInput, Refused, StateError
 from proxyset.helper.store import HelperStore
 from proxyset.page import bodies
-from proxyset.server.application import add_front
+from proxyset.server.app import add_front
 from proxyset.server.auth import verified
 from proxyset.server.limits import Limits
 from proxyset.server.logs import LOGGER

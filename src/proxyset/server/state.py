@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -88,9 +89,9 @@ class State:
 
         Raises:
             StateError: none there (and not create), not a state, of a newer proxyset, damaged, or not writable.
-            InvalidInput: a URL that names no folder of files. MissingExtra: SQLAlchemy, Alembic or psycopg is not installed.
+            InvalidInput: a URL that names no folder of files. MissingExtra: what servers need, or psycopg, is not installed.
         """
-        require_database()
+        require_extra()
         from proxyset.server.database import postgresql, sqlite
         from proxyset.server.schema import migrate
 
@@ -452,10 +453,8 @@ def is_url(place: str | os.PathLike[str]) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def require_database() -> None:
-    """Raises MissingExtra when what every state needs is not installed."""
-    try:
-        import alembic  # noqa: F401
-        import sqlalchemy  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
+def require_extra() -> None:
+    """Raises MissingExtra when what servers need is not installed."""
+    for name in ("sqlalchemy", "alembic", "fastapi", "prometheus_client", "httptools"):
+        if find_spec(name) is None:
+            raise MissingExtra(name, "server", "A server")
