@@ -86,7 +86,7 @@ def create_app(
     app.state.context = context
     for router in (agents.router, operations, operators.router):
         app.include_router(router)
-    app.add_exception_handler(StateError, _state_error)
+    app.add_exception_handler(StateError, state_error)
     app.add_exception_handler(InvalidInput, _invalid)
     app.add_exception_handler(TransportError, _no_provider)
     add_front(app, limits, metrics)
@@ -110,7 +110,8 @@ async def _no_provider(request: Request, error: Exception) -> Response:
     )
 
 
-async def _state_error(request: Request, error: Exception) -> Response:
+async def state_error(request: Request, error: Exception) -> Response:
+    """What a route answers when the state says no: 404 and 409 for names, 503 where it cannot be used."""
     if isinstance(error, UnknownName):
         return JSONResponse({"detail": str(error)}, 404)
     if isinstance(error, NameTaken):
