@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from proxyset import atomic
 from proxyset.client.decisions import decision
 from proxyset.client.ledger import Ledger
 from proxyset.errors import LedgerError, Refused
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
 from proxyset.wire.questions import Questions, question_of
@@ -32,7 +33,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
 
 
-class Ask(BaseModel):
+class Ask(Strict):
     """A probe, or a set of questions, and who asked.
 
     Attributes:
@@ -46,10 +47,8 @@ class Ask(BaseModel):
         task: of the two-party sum that an agent was asked to send a report for; None where noisy counts are asked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     kind: Kind = "probe"
-    probe: str = Field(pattern=r"^[0-9a-f]{64}$")
+    probe: Sha256
     server: str = Field(max_length=SERVER_LIMIT)
     url: str
     agent: bool

@@ -21,7 +21,8 @@ from proxyset.server.context import context_of
 from proxyset.server.model import check_model
 from proxyset.server.records import Campaign, Client, Model, ReleaseRecord, Scope
 from proxyset.server.state import State
-from proxyset.wire.campaign import Ask, CampaignId, Sha256
+from proxyset.wire.campaign import Ask, CampaignId
+from proxyset.wire.container import Sha256
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
 Message = TypeVar("Message", bound=BaseModel)

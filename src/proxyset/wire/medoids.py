@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset.errors import ArtifactError
 from proxyset.wire import contents
-from proxyset.wire.container import Tensors
+from proxyset.wire.container import Sha256, Strict, Tensors
 from proxyset.wire.merkle import HASH_BYTES, HashTree, depth, item_leaf, proves
 
 TENSORS = {"medoids", "medoids.positions", "medoids.proofs"}
 CONTENTS = contents.names_of("medoids.")
 
 
-class Commitment(BaseModel):
+class Commitment(Strict):
     """The part of a probe's header that speaks of medoids.
 
     Attributes:
@@ -28,9 +28,7 @@ class Commitment(BaseModel):
         contents: whether the items themselves travel, for the owner to look at.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    root: str = Field(pattern=r"^[0-9a-f]{64}$")
+    root: Sha256
     items: int = Field(ge=1, le=1 << 48)
     ids: list[str] = Field(max_length=10_000_000)
     contents: bool
