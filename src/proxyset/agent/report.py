@@ -17,6 +17,7 @@ from proxyset.agent import inbox
 from proxyset.agent.history import Sent, hex_dump, history
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.charts import burn_down
+from proxyset.agent.page.items import contents_of
 from proxyset.agent.page.question import standing
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
@@ -230,12 +231,7 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
 
 
 def _items(message: Probe | Questions | None, kind: str) -> list[Shown]:
-    ids: Sequence[str] = ()
-    contents: Sequence[bytes] | None = None
-    if isinstance(message, Questions):
-        ids, contents = message.ids, message.contents
-    elif message and message.medoids:
-        ids, contents = message.medoids.ids, message.medoids.contents
+    ids, contents = contents_of(message) if message else ((), None)
     return [
         _shown(name, contents[number] if contents else b"", kind) for number, name in enumerate(ids[:_ITEMS])
     ]

@@ -14,7 +14,6 @@ import typer
 
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Column
-from proxyset.agent.page.label_question import LabelQuestion, examine_labels
 from proxyset.agent.page.question import Question, examine
 from proxyset.agent.page.settings import Settings
 from proxyset.cli import options
@@ -89,11 +88,7 @@ def show(
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             size=len(message.data),
         )
-        question: Question | LabelQuestion
-        if isinstance(message, Probe):
-            question = examine(book, ask, message, settings, terms.epsilon, records)
-        else:
-            question = examine_labels(book, ask, message, settings, terms.epsilon, records)
+        question = examine(book, ask, message, settings, terms.epsilon, records)
     book_words = f"your ledger {book.path}" if there else "a new ledger, since you have none yet"
     lines = [*_asked(file, message, question), *_costs(question, book_words), *_worth(question)]
     lines += [f"{_SIGNS[check.verdict]}: {check.words}" for check in question.checks]
@@ -119,7 +114,7 @@ def _book(path: Path | None) -> Iterator[tuple[Ledger, bool]]:
         yield Ledger.open(Path(folder) / "ledger.sqlite"), False
 
 
-def _asked(file: Path, message: Probe | Questions, question: Question | LabelQuestion) -> list[str]:
+def _asked(file: Path, message: Probe | Questions, question: Question) -> list[str]:
     encoder = message.encoder
     purpose = f"“{message.purpose}”, in the words of whoever asks" if message.purpose else "none was given"
     lines = [f"{file}: {len(message.data):,} bytes, {message.fingerprint}", f"purpose: {purpose}"]
@@ -163,9 +158,8 @@ def _more(number: int) -> str:
     return f" and {number:,} more" if number > 0 else ""
 
 
-def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
-    cost = question.cost
-    draw = question.cost if isinstance(question, Question) else question.cost.voting
+def _costs(question: Question, book: str) -> list[str]:
+    cost, draw = question.cost, question.whole
     lines = [
         f"cost: ε = {cost.epsilon:g} at δ = {cost.delta:g} for {draw.protects} ({draw.adjacency}), ρ = {cost.rho:.4g}; noise of "
         f"σ = {draw.noise:.4g} on every count"
@@ -180,21 +174,20 @@ def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
     return lines
 
 
-def _worth(question: Question | LabelQuestion) -> list[str]:
-    if isinstance(question, Question):
-        return [
-            f"worth, with about {one.records:,} records: the noisy counts point at {one.captured:.0%} of them; without asking "
-            f"you, {one.without:.0%}"
-            for one in question.worth
-        ]
+def _worth(question: Question) -> list[str]:
+    amount = len(question.asked) if isinstance(question.asked, Questions) else 0
     return [
-        f"worth, with about {number:,} labeled records: {plan.answered:,.0f} of {len(question.asked):,} items get a label if all "
+        f"worth, with about {one.records:,} records: the noisy counts point at {one.captured:.0%} of them; without asking "
+        f"you, {one.without:.0%}"
+        for one in question.worth
+    ] + [
+        f"worth, with about {number:,} labeled records: {plan.answered:,.0f} of {amount:,} items get a label if all "
         f"votes on each agree, {plan.by_noise:,.0f} by noise alone"
         for number, plan in question.plans
     ]
 
 
-def _facts(message: Probe | Questions, question: Question | LabelQuestion) -> dict[str, Any]:
+def _facts(message: Probe | Questions, question: Question) -> dict[str, Any]:
     encoder = message.encoder
     facts: dict[str, Any] = {
         "what": question.ask.kind,
@@ -208,15 +201,13 @@ def _facts(message: Probe | Questions, question: Question | LabelQuestion) -> di
         "budget": [asdict(share) | {"fits": share.fits} for share in question.shares],
         "checks": [asdict(check) for check in question.checks],
     }
-    if isinstance(message, Probe) and isinstance(question, Question):
+    if isinstance(message, Probe):
         points = {None: "centroids", False: "names", True: "items"}
         came = None if message.medoids is None else message.medoids.contents is not None
         worth: list[dict[str, Any]] = [asdict(one) for one in question.worth]
         return facts | {"clusters": message.clusters, "points": points[came], "worth": worth}
-    if isinstance(message, Questions) and isinstance(question, LabelQuestion):
-        worth = [
-            {"records": number, "answered": plan.answered, "by_noise": plan.by_noise}
-            for number, plan in question.plans
-        ]
-        facts |= {"items": len(message), "classes": message.classes, "worth": worth}
-    return facts
+    worth = [
+        {"records": number, "answered": plan.answered, "by_noise": plan.by_noise}
+        for number, plan in question.plans
+    ]
+    return facts | {"items": len(message), "classes": message.classes, "worth": worth}

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from proxyset.agent import inbox
-from proxyset.agent.page.label_question import LabelQuestion, examine_labels
-from proxyset.agent.page.question import state_of
+from proxyset.agent.page.question import Question, examine, state_of
 from proxyset.agent.page.settings import Settings
 from proxyset.client.decisions import approve, refuse
 from proxyset.client.label_privacy import whole_cost
@@ -36,11 +35,11 @@ def settings() -> Settings:
 
 def examined(
     ledger: Ledger, ask: inbox.Ask, settings: Settings, epsilon: float = 1.0, honest: str = ""
-) -> LabelQuestion:
-    return examine_labels(ledger, ask, ASKED, settings, epsilon, None, honest)
+) -> Question:
+    return examine(ledger, ask, ASKED, settings, epsilon, None, honest)
 
 
-def bad(question: LabelQuestion) -> list[str]:
+def bad(question: Question) -> list[str]:
     return [check.words for check in question.checks if check.verdict == "bad"]
 
 
@@ -106,7 +105,7 @@ def test_plans_are_for_the_settings_of_the_page(ledger: Ledger, ask: inbox.Ask) 
     X, labels = make_records()
     voting = Voting("private-knn", neighbours=7, screening=0.2, lead=0.5)
     knn = Settings(X, Terms(1.0), dataset="X", labels=labels, voting=voting)
-    found = examine_labels(ledger, ask, ASKED, knn, 1.0, 300)
+    found = examine(ledger, ask, ASKED, knn, 1.0, 300)
     ((records, plan),) = found.plans
     assert records == 300
     assert plan.privacy == found.cost

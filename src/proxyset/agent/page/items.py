@@ -11,6 +11,8 @@ from proxyset.client.private_data import matching_encoder
 from proxyset.encoders.encoder import Encoder, EncoderSpec
 from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ProxysetError
+from proxyset.wire.probe import Probe
+from proxyset.wire.questions import Questions
 
 SHOWN = 300  # items on a page
 _TEXT = 500  # characters
@@ -46,6 +48,13 @@ def items_of(ids: Sequence[str], contents: Sequence[bytes] | None, kind: str, pl
         _item(number, name, None if contents is None else contents[number], kind, place)
         for number, name in enumerate(ids)
     ]
+
+
+def contents_of(message: Probe | Questions) -> tuple[Sequence[str], Sequence[bytes] | None]:
+    """The names of the public items that a message shows, and they themselves if they travel; no names for centroids."""
+    if isinstance(message, Questions):
+        return message.ids, message.contents
+    return (message.medoids.ids, message.medoids.contents) if message.medoids else ((), None)
 
 
 def kind_of(encoder: EncoderSpec, local: Encoder | FunctionEncoder | str | None) -> str:
