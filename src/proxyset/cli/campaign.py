@@ -184,11 +184,10 @@ def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """
     book = State.open(state, create=False)
     found, answers = book.campaign(name), book.releases(name)
-    names = {client.key: client.name for client in book.clients()}
     facts = _facts(book, found, len(answers))
     facts["answers"] = [
         {
-            "client": names[answer.client],
+            "client": answer.name,
             "key": answer.client,
             "release": answer.fingerprint,
             "epsilon": answer.epsilon,
@@ -209,7 +208,7 @@ def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     ]
     lines = [_words(book, found, len(answers))]
     lines += [
-        f"  {names[answer.client]}: ε = {answer.epsilon:g}, {answer.size:,} bytes, {answer.received:%F %T} UTC"
+        f"  {answer.name}: ε = {answer.epsilon:g}, {answer.size:,} bytes, {answer.received:%F %T} UTC"
         for answer in answers
     ]
     lines += [f"  {each.items:,} items by {each.strategy} in {each.folder}" for each in book.selections(name)]

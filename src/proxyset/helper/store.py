@@ -22,8 +22,9 @@ from nacl.signing import SigningKey
 from proxyset.aggregation.noise import noised
 from proxyset.aggregation.party import answer
 from proxyset.errors import Refused
+from proxyset.fingerprint import fingerprint
 from proxyset.server.database import Session, sqlite
-from proxyset.wire.aggregation import Job, Opened, Opening, checksum, request_digest
+from proxyset.wire.aggregation import Job, Opened, Opening, checksum
 
 FILE, KEY = "helper.sqlite", "helper.key"
 _TABLES = (
@@ -76,7 +77,7 @@ class HelperStore:
             ArtifactError: this is no job. Refused: another job had this number, or the task was opened already.
             StateError: the disk says no.
         """
-        job, request = Job.from_bytes(data), request_digest(data)
+        job, request = Job.from_bytes(data), fingerprint(data)
         task = job.task.fingerprint
         with self._database.writing() as db:
             asked = "SELECT request, answer FROM jobs WHERE task = ? AND number = ?"

@@ -47,9 +47,12 @@ from proxyset.server.records import (
     now,
 )
 from proxyset.server.rows import (
+    RELEASE,
+    RELEASES,
     campaign_of,
     campaign_row,
     client_of,
+    release_of,
     text_of,
     time_of,
 )
@@ -62,7 +65,6 @@ if TYPE_CHECKING:
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _CHUNK = 1 << 20
-_RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
 class State:
@@ -328,13 +330,8 @@ class State:
 
     def releases(self, campaign: str) -> list[ReleaseRecord]:
         """The releases of a campaign, first come first."""
-        rows = self._database.rows(
-            f"SELECT {_RELEASE} FROM releases WHERE campaign = ? ORDER BY received, fingerprint", campaign
-        )
-        return [
-            ReleaseRecord(campaign, client, name, epsilon, delta, sigma, rho, time_of(at), size)
-            for campaign, client, name, epsilon, delta, sigma, rho, at, size in rows
-        ]
+        query = f"SELECT {RELEASE} FROM {RELEASES} WHERE r.campaign = ? ORDER BY r.received, r.fingerprint"
+        return [release_of(row) for row in self._database.rows(query, campaign)]
 
     def release(self, campaign: str, fingerprint: str) -> bytes:
         """The literal bytes of a release, receipt and all. Raises UnknownName."""

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from proxyset.errors import ArtifactError, first_problem
-from proxyset.fingerprint import fingerprint
 from proxyset.wire.container import Sha256, Strict, Tensors, pack, unpack
 from proxyset.wire.report import ID_BYTES, PUBLIC_BYTES, SEALED_BYTES
 from proxyset.wire.task import Task
@@ -215,8 +214,3 @@ def checksum(ids: Iterable[bytes]) -> str:
 def verifier_bytes(task: Task) -> int:
     """The size of a verifier share of this task."""
     return task.vdaf.field.size * task.vdaf.flp.verifier_length + MESSAGE_BYTES
-
-
-def request_digest(data: bytes) -> str:
-    """What tells one request from another: the same bytes are the same request, sent again."""
-    return fingerprint(data)

@@ -25,14 +25,14 @@ from proxyset.page.work import Say, Work
 from proxyset.printable import shortened
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
-from proxyset.server.lists import Answer, ReportSent
+from proxyset.server.lists import ReportSent
 from proxyset.server.oidc import Provider
 from proxyset.server.page.library import Library, Neighbour, Sight
 from proxyset.server.page.maps import draw_map, levels
 from proxyset.server.page.people import People, looked_for
 from proxyset.server.page.sets import Sets, shown
 from proxyset.server.page.watched import look
-from proxyset.server.records import Campaign, IndexRecord, Operator, Scope, Selection
+from proxyset.server.records import Campaign, IndexRecord, Operator, ReleaseRecord, Scope, Selection
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
@@ -402,7 +402,7 @@ class Desk:
 
     def _answers(
         self, campaign: Campaign, wanted: str = "", page: int = 1, size: int = ROWS
-    ) -> Part[Answer] | Part[ReportSent]:
+    ) -> Part[ReleaseRecord] | Part[ReportSent]:
         lists = self._state.lists
         reports = sums_of(self._state).find(campaign.id) is not None
         return (lists.reports if reports else lists.answers)(campaign.id, wanted, page, size)
