@@ -29,7 +29,7 @@ def answer(
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
     adjacency: options.AdjacencyOption = "add-remove",
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    server: options.Asker = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,

@@ -141,7 +141,7 @@ def answer(
         typer.Option(help="Votes that pass the screening; half of the neighbours.", show_default=False),
     ] = None,
     lead: Lead = DEFAULT_LEAD,
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    server: options.Asker = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,

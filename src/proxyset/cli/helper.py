@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.options import Json
+from proxyset.cli.options import Host, Json, TlsCert, TlsKey
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
 from proxyset.server.state import require_extra
@@ -25,12 +25,10 @@ def serve(
     minimum: Annotated[
         int, typer.Option(help="The fewest reports of any sum that is opened here.", min=2)
     ] = 100,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8081,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     public_url: Annotated[
         str, typer.Option(help="What leaders call this helper; requests signed for another are refused.")
     ] = "",

@@ -87,6 +87,22 @@ Weighted = Annotated[
         help="Each item counts by the density ratio it was chosen by: for a set that is the whole pool.",
     ),
 ]
+SignerKey = Annotated[
+    str | None, typer.Option("--key", help="The public key that must have signed it.", show_default=False)
+]
+Origin = Annotated[
+    str, typer.Argument(metavar="URL|FILE", help="The cloud's server, or a file that was carried here.")
+]
+Maker = Annotated[
+    str | None, typer.Option("--server", help="Your name for its maker; the URL.", show_default=False)
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+TlsCert = Annotated[Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)]
+TlsKey = Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)]
+Asker = Annotated[str, typer.Option("--server", help="Who asks; caps can be set for each.")]
+Records = Annotated[
+    int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)
 ]

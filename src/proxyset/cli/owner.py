@@ -50,9 +50,7 @@ def serve(
     ] = None,
     server: Annotated[str, typer.Option(help="Who gave you these files; caps can be set for each.")] = "",
     epsilon: Annotated[float, typer.Option(help="What a form begins with.")] = 0.58,
-    records: Annotated[
-        int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
-    ] = None,
+    records: options.Records = None,
     delta: options.Delta = 1e-5,
     unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,

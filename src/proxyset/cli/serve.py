@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
-from proxyset.cli.options import Json
+from proxyset.cli.options import Host, Json, TlsCert, TlsKey
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.cloud.store import place
@@ -36,12 +36,10 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     public_url: Annotated[
         str, typer.Option(help="What clients call this server; requests signed for another are refused.")
     ] = "",

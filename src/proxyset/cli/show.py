@@ -34,14 +34,12 @@ _SHOWN = 12  # values of a category, in words
 def show(
     file: Annotated[Path, typer.Argument(metavar="PROBE", help="File of a probe, or of questions.")],
     ledger: options.LedgerFile = None,
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    server: options.Asker = "",
     epsilon: Annotated[
         float | None,
         typer.Option(help="Of the answer; the most that your policy allows, up to 0.58.", show_default=False),
     ] = None,
-    records: Annotated[
-        int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
-    ] = None,
+    records: options.Records = None,
     delta: options.Delta = 1e-5,
     unit: Annotated[
         options.Unit | None,
