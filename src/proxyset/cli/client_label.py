@@ -24,7 +24,7 @@ from proxyset.cli.label_options import (
 from proxyset.cli.output import emit
 from proxyset.client.gate import Gate
 from proxyset.client.label_plan import ENOUGH, plan_labels
-from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement
 from proxyset.client.labeling import Voting, label_items
 from proxyset.client.ledger import Ledger
 from proxyset.client.terms import Terms
@@ -101,8 +101,10 @@ def plan(
     Example: proxyset client label plan --records 1000 --questions 300 --classes 10 --epsilon 4
     """
     found = plan_labels(
-        records, questions, classes, epsilon, delta, unit, adjacency, max_records,
-        rule=rule, neighbours=neighbours, screening=screening, lead=lead,
+        records, questions, classes, lambda m: label_statement(
+            m, epsilon, delta, unit, adjacency, max_records,
+            rule=rule, neighbours=neighbours, screening=screening, lead=lead,
+        )
     )  # fmt: skip
     privacy = found.privacy
     lines = [

@@ -71,7 +71,7 @@ def decompress(
 
 def exact(
     name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...], what: str = "probe"
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """The tensor `name`, if it is of this type and shape and finite.
 
     Raises:

@@ -12,7 +12,7 @@ from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
 from proxyset.client.chain import ANSWERS, Entry
 from proxyset.client.decisions import decision, is_spent
-from proxyset.client.label_plan import LabelPlan
+from proxyset.client.label_plan import LabelPlan, plan_labels
 from proxyset.client.label_privacy import whole_cost
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
@@ -190,9 +190,10 @@ def examine(
     cost: PrivacyStatement | LabelStatement
     worth, plans, new_index = list[Worth](), list[tuple[int, LabelPlan]](), False
     if isinstance(asked, Questions):
-        cost = labels = settings.voting.statement(len(asked), settings.at(epsilon))
+        m, K, terms = len(asked), len(asked.classes), settings.at(epsilon)
+        cost = labels = settings.voting.statement(m, terms)
         whole, stored = whole_cost(labels), ledger.stored_labels(ask.probe, name, labels) is not None
-        plans = [(one, settings.label_plan(one, len(asked), len(asked.classes), epsilon)) for one in numbers]
+        plans = [(n, plan_labels(n, m, K, lambda k: settings.voting.statement(k, terms))) for n in numbers]
 
         def permit(policy: Policy) -> None:
             policy.check_questions(asked, labels, server, approved=True)

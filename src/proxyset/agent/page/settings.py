@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from proxyset.client.label_plan import LabelPlan, plan_labels
 from proxyset.client.labeling import Voting
 from proxyset.client.private_data import Data, Labels, dataset_name
 from proxyset.client.terms import Terms
@@ -32,14 +31,6 @@ class Settings:
     def at(self, epsilon: float) -> Terms:
         """The terms of an answer at this ε."""
         return replace(self.terms, epsilon=epsilon)
-
-    def label_plan(self, records: int, questions: int, classes: int, epsilon: float) -> LabelPlan:
-        """What to expect of labels of so many items with about so many records."""
-        terms, voting = self.terms, self.voting
-        return plan_labels(
-            records, questions, classes, epsilon, terms.delta, terms.unit, terms.adjacency, terms.max_records,
-            rule=voting.rule, neighbours=voting.neighbours, screening=voting.screening, lead=voting.lead,
-        )  # fmt: skip
 
     @property
     def dataset_name(self) -> str:
