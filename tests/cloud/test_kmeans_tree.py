@@ -3,6 +3,7 @@ import pytest
 
 from proxyset.cloud.kmeans import kmeans
 from proxyset.cloud.kmeans_tree import TreeNearest, kmeans_tree
+from proxyset.errors import InvalidInput
 from proxyset.nearest import nearest_centroid
 
 
@@ -46,3 +47,20 @@ def test_the_search_agrees_with_the_exact_one():
 def test_equal_centroids():
     C = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
     assert (C[TreeNearest(C)(C)] == C).all()
+
+
+def test_no_cell_is_much_larger_than_others():
+    """Where dimensions are many, most points are nearest to a cell in the middle."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(600, 256)) * 3 / np.sqrt(1 + np.arange(256) / 4)
+    C = (centres[rng.integers(600, size=4000)] + rng.normal(size=(4000, 256))).astype(np.float32)
+    tree = TreeNearest(C)
+    sizes = [len(rows) for rows in tree._members]
+    assert max(sizes) < 3 * np.mean(sizes) and len(sizes) < 2 * np.sqrt(len(C))
+    assert (tree(C) == np.arange(len(C))).all()
+
+
+@pytest.mark.parametrize("R", [0, 11])
+def test_impossible_numbers_of_clusters(R):
+    with pytest.raises(InvalidInput, match="10"):
+        kmeans_tree(np.zeros((10, 2), np.float32), R, np.random.default_rng(0))

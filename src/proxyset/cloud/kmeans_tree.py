@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.cloud.kmeans import kmeans, lloyd
+from proxyset.cloud.kmeans import check_possible, kmeans, lloyd
 from proxyset.cloud.select.allocation import allocate
 from proxyset.nearest import NearestCentroid
 
@@ -23,10 +23,11 @@ FLAT = 2_048  # more centroids than this are fitted in two levels: at 4,000 it c
 _BLOCK = 32_768
 # over all centroids: fitting asks less of the search than labels do
 _ITERATIONS, _FITTING_PROBES = 3, 6
+_GROUPING = 4  # iterations
 
 
 def kmeans_tree(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Centroids of `X` by K-means in √R cells, then inside each cell, in proportion to its points, then once more together.
+    """Centroids of `X` by K-means in some √R cells, then inside each cell, in proportion to its points, then once more together.
 
     Args:
         X: (n, d) float32, a random sample of the pool.
@@ -39,7 +40,8 @@ def kmeans_tree(X: NDArray[np.float32], clusters: int, rng: np.random.Generator)
     Raises:
         InvalidInput: R < 1 or R > n.
     """
-    coarse = kmeans(X, min(clusters, _cells(clusters)), rng)
+    check_possible(X, clusters)
+    coarse = _grouped(X, _cells(clusters), rng)
     labels = NearestCentroid(coarse)(X)
     sizes = np.bincount(labels, minlength=len(coarse))
     shares = np.bincount(allocate(sizes.astype(np.float64), sizes, clusters), minlength=len(coarse))
@@ -56,12 +58,12 @@ class TreeNearest:
     """Finds a nearest centroid among very many, as `NearestCentroid` does, in a small part of the time.
 
     Args:
-        C: (R, d) centroids; they are grouped into √R cells, always in the same way.
+        C: (R, d) centroids; they are grouped into some √R cells, always in the same way.
         probes: cells looked at for each point; all of them make it exact.
     """
 
     def __init__(self, C: NDArray[np.float32], probes: int = PROBES) -> None:
-        self._coarse = kmeans(C, _cells(len(C)), np.random.default_rng(0))
+        self._coarse = _grouped(C, _cells(len(C)), np.random.default_rng(0))
         cells = NearestCentroid(self._coarse)(C)
         members = [np.flatnonzero(cells == cell) for cell in range(len(self._coarse))]
         kept = [cell for cell, rows in enumerate(members) if len(rows)]
@@ -91,7 +93,11 @@ class TreeNearest:
         points[:, :-1] = X - self._offset
         scores = points @ self._cells
         # (cell, point) for the cells nearest to each point, cell by cell
-        nearest = np.argpartition(-scores, self._probes - 1, axis=1)[:, : self._probes]
+        nearest = np.empty((len(X), self._probes), np.int16)  # which sorts by digits
+        every = np.arange(len(X))
+        for probe in range(self._probes):
+            nearest[:, probe] = scores.argmax(axis=1)
+            scores[every, nearest[:, probe]] = -np.inf
         order = np.argsort(nearest.ravel(), kind="stable")
         rows = order // self._probes
         bounds = np.searchsorted(nearest.ravel()[order], np.arange(len(self._fine) + 1))
@@ -108,6 +114,28 @@ class TreeNearest:
             best[asked[better]] = self._members[cell][winner[better]]
             highest[asked[better]] = score[better]
         return best
+
+
+def _grouped(X: NDArray[np.float32], cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Centroids of about `cells` cells, and of none with many more points than others, which would cost the most.
+
+    Seeds come by mere chance, so more of them from where points are dense than by k-means++; a cell of more than twice the mean is
+    split once more, as the one in the middle of a pool of many dimensions, to which most points are nearest.
+    """
+    C = _scattered(X, cells, rng)
+    labels = NearestCentroid(C)(X)
+    parts = np.bincount(labels, minlength=cells) * cells / len(X)
+    return np.concatenate(
+        [
+            _scattered(X[labels == cell], math.ceil(share), rng) if share > 2 else C[cell : cell + 1]
+            for cell, share in enumerate(parts)
+            if share > 0
+        ]
+    )
+
+
+def _scattered(X: NDArray[np.float32], cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    return lloyd(X, X[np.sort(rng.choice(len(X), cells, replace=False))], _GROUPING, 1e-3)
 
 
 def _cells(clusters: int) -> int:

@@ -24,7 +24,7 @@ from proxyset.wire.probe import Probe
 
 Matrix = NDArray[np.float32]
 _WIDTH = 8.0
-_EFFORTS = (4, 6, 8, 12, 16, 24, 32, 64, 128)  # points a centroid
+_EFFORTS = (3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128)  # points a centroid
 _JUDGED = 50_000  # points by whose inertia the effort is found
 _TORCH_PICKS = 20  # of the loop whose every pick costs the same: the time of all picks follows
 
@@ -175,9 +175,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "votes-512-1000": functools.partial(votes, 512, 1000),
     "kmeans": clustering,
     "kmeans-equal-64-1000": functools.partial(equal_inertia, 64, 1000, 300_000),
-    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 200_000),
+    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 400_000),
     "kmeans-equal-512-1000": functools.partial(equal_inertia, 512, 1000, 100_000),
-    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 60_000),
+    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 100_000),
     "kmeans-equal-1024-1000": functools.partial(equal_inertia, 1024, 1000, 60_000),
     "k-center": kcenter,
     "facility": facility,
