@@ -54,8 +54,8 @@ RELEASES = "releases r JOIN clients c ON c.key = r.client"
 
 def release_of(row: Row) -> ReleaseRecord:
     """From `RELEASE` of `RELEASES`."""
-    *facts, received, size = row
-    return ReleaseRecord(*facts, time_of(received), size)
+    campaign, client, name, fingerprint, epsilon, delta, sigma, rho, at, size = row
+    return ReleaseRecord(campaign, client, name, fingerprint, epsilon, delta, sigma, rho, time_of(at), size)
 
 
 def text_of(at: datetime | None) -> str | None:
