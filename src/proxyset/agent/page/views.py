@@ -140,8 +140,7 @@ class Owner:
         )
 
     def progress(self, visit: Visit) -> Response:
-        state, words = self.work.state(visit.part("name"))
-        return self._site.fragment("progress.html.j2", done=state != "running", work=state, words=words)
+        return self._site.working(self.work, visit.part("name"), "progress.html.j2")
 
     def picture(self, visit: Visit) -> Response:
         name, number = digest(visit.part("probe")), int(visit.part("number"))

@@ -219,12 +219,11 @@ class Desk:
         )
 
     def opening(self, visit: Visit) -> Response:
-        return self._at_work(f"open {self._campaign(visit).id}")
+        return self._site.working(self.work, f"open {self._campaign(visit).id}")
 
     def mapping(self, visit: Visit) -> Response:
         """How far the map of a campaign is."""
-        state, words = self._library.work.state(self._campaign(visit).id)
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
+        return self._site.working(self._library.work, self._campaign(visit).id)
 
     def clusters(self, visit: Visit) -> Response:
         """What the map shows, as a table."""
@@ -395,10 +394,6 @@ class Desk:
         if cluster >= clusters:
             raise HTTPException(404, f"there are {clusters} clusters, numbered from 0")
         return cluster
-
-    def _at_work(self, name: str) -> Response:
-        state, words = self.work.state(name)
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
 
     def _answers(
         self, campaign: Campaign, wanted: str = "", page: int = 1, size: int = ROWS
