@@ -44,7 +44,7 @@ def page(world, ledger):
     port = listener.getsockname()[1]
     served = owner_page(ledger, Settings(str(world / "private"), Terms(0.58)), port)
     with listening(served.app, listener):
-        yield {"url": f"http://127.0.0.1:{port}/login?token={served.token.value}"}
+        yield {"url": f"http://127.0.0.1:{port}/login?token={served.token.value}", "close": served.close}
     served.close()
 
 

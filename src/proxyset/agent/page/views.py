@@ -121,8 +121,10 @@ class Owner:
     def ask(self, visit: Visit) -> Response:
         ask, asked = self._asked(visit)
         records = visit.whole("records", self._settings.records or 0)
+        state, words = self.work.state(
+            ask.name
+        )  # first: what ends from here on is asked for again, and shown then
         question = self._examined(visit, ask, asked, records or None)
-        state, words = self.work.state(ask.name)
         return self._site.render(
             visit,
             "ask.html.j2" if isinstance(asked, Probe) else "label.html.j2",

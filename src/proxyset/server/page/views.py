@@ -178,9 +178,10 @@ class Desk:
 
     def campaign(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        sets = self._state.selections(campaign.id)
+        # first: what ends from here on is asked for again, and shown then
         state, words = self.work.state(f"draw {campaign.id}")
         opening, opened = self.work.state(f"open {campaign.id}")
+        sets = self._state.selections(campaign.id)
         sight, drawing, drawn = self._library.sight(campaign)
         return self._site.render(
             visit,
