@@ -17,9 +17,9 @@ REAL = [
     "digits-small",
     "sentiment",
     "flights",
-    pytest.param("digits", marks=pytest.mark.slow),
-    pytest.param("iconnet", marks=pytest.mark.slow),
-    pytest.param("letters", marks=pytest.mark.slow),
+    pytest.param("digits", marks=pytest.mark.thorough),
+    pytest.param("iconnet", marks=pytest.mark.thorough),
+    pytest.param("letters", marks=pytest.mark.thorough),
     pytest.param("options", marks=pytest.mark.slow),
     pytest.param("flights-to", marks=pytest.mark.slow),
 ]

@@ -56,7 +56,7 @@ def test_without_debian_packages_the_note_says_what_is_missing(monkeypatch):
     assert content.table.to_pydict()["group"] == [point]  # the same picture twice is kept once
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_seven_styles_of_twelve_kinds():
     table = load(iconnet.ICONNET)
     domains, labels = (np.array(table[name].to_pylist()) for name in ("domain", "label"))

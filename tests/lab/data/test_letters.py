@@ -13,7 +13,7 @@ def test_a_package_that_has_lost_its_faces_is_told(monkeypatch, tmp_path):
         letters._faces(letters._FAMILIES[0], tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_family_has_every_letter_and_several_faces():
     table = load(letters.LETTERS_BY_FAMILY)
     assert len(table) == letters.LETTERS_BY_FAMILY.items

@@ -24,8 +24,16 @@ from proxyset.wire.probe import Probe
 
 Matrix = NDArray[np.float32]
 _WIDTH = 8.0
-_EFFORTS = (3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128)  # points a centroid
+_EFFORTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128)  # points a centroid
 _JUDGED = 50_000  # points by whose inertia the effort is found
+_HIERARCHICAL = "SuperKMeans, hierarchical"
+_EQUAL = (
+    (64, 1000, 300_000),
+    (64, 10_000, 400_000),
+    (512, 1000, 100_000),
+    (512, 10_000, 100_000),
+    (1024, 1000, 60_000),
+)  # dimensions, centroids, points
 _TORCH_PICKS = 20  # of the loop whose every pick costs the same: the time of all picks follows
 
 
@@ -101,7 +109,7 @@ def clustering(n: int = 1_000_000, R: int = 1000) -> Case:
             "ours": lambda X, seed: _kmeans(X, R, seed),
             "MiniBatchKMeans": lambda X, seed: _minibatch(X, R, seed),
             "faiss": lambda X, seed: _faiss_kmeans(X, R, seed),
-            "SuperKMeans": lambda X, seed: _super_kmeans(X, R, seed, hierarchical=False),
+            "SuperKMeans": lambda X, seed: _super_kmeans(X, R, seed),
         },
         lambda X, C: _inertia(X, C) / len(X),
         "inertia an item",
@@ -109,12 +117,13 @@ def clustering(n: int = 1_000_000, R: int = 1000) -> Case:
     )
 
 
-def equal_inertia(d: int, R: int, n: int) -> Case:
-    """Ours is given as few points a centroid as reach the inertia of SuperKMeans, by data of another seed."""
+def equal_inertia(d: int, R: int, n: int, hierarchical: bool) -> Case:
+    """Ours is given as few points a centroid as reach the inertia of a form of SuperKMeans, by data of another seed."""
+    rival = _HIERARCHICAL if hierarchical else "SuperKMeans"
 
     def data() -> tuple[Matrix, int]:
         X, rows = blobs(n, d), np.random.default_rng(3).choice(n, min(n, _JUDGED), replace=False)
-        aim = min(_inertia(X[rows], _super_kmeans(X, R, 99, hierarchical=levels)) for levels in (False, True))
+        aim = _inertia(X[rows], _super_kmeans(X, R, 99, hierarchical))
         for points in _EFFORTS:
             if _inertia(X[rows], _fitted(X, R, 99, points)) <= aim:
                 break
@@ -125,10 +134,7 @@ def equal_inertia(d: int, R: int, n: int) -> Case:
         data,
         {
             "ours": lambda data, seed: _kmeans(data[0], R, seed, data[1]),
-            "SuperKMeans": lambda data, seed: _super_kmeans(data[0], R, seed, hierarchical=False),
-            "SuperKMeans, hierarchical": lambda data, seed: _super_kmeans(
-                data[0], R, seed, hierarchical=True
-            ),
+            rival: lambda data, seed: _super_kmeans(data[0], R, seed, hierarchical),
         },
         lambda data, C: _inertia(data[0], C) / n,
         "inertia an item",
@@ -174,11 +180,11 @@ CASES: dict[str, Callable[[], Case]] = {
     "votes-512-100": functools.partial(votes, 512, 100),
     "votes-512-1000": functools.partial(votes, 512, 1000),
     "kmeans": clustering,
-    "kmeans-equal-64-1000": functools.partial(equal_inertia, 64, 1000, 300_000),
-    "kmeans-equal-64-10000": functools.partial(equal_inertia, 64, 10_000, 400_000),
-    "kmeans-equal-512-1000": functools.partial(equal_inertia, 512, 1000, 100_000),
-    "kmeans-equal-512-10000": functools.partial(equal_inertia, 512, 10_000, 100_000),
-    "kmeans-equal-1024-1000": functools.partial(equal_inertia, 1024, 1000, 60_000),
+    **{
+        f"kmeans-{form}-{d}-{R}": functools.partial(equal_inertia, d, R, n, form == "hierarchical")
+        for d, R, n in _EQUAL
+        for form in ("equal", "hierarchical")
+    },
     "k-center": kcenter,
     "facility": facility,
 }
@@ -221,7 +227,7 @@ def _fitted(X: Matrix, R: int, seed: int, points: int) -> Matrix:
     return (kmeans if R <= FLAT else kmeans_tree)(sample, R, rng)
 
 
-def _super_kmeans(X: Matrix, R: int, seed: int, *, hierarchical: bool) -> Matrix:
+def _super_kmeans(X: Matrix, R: int, seed: int, hierarchical: bool = False) -> Matrix:
     from superkmeans import SuperKMeans
 
     fitted = SuperKMeans(R, X.shape[1], hierarchical=hierarchical, seed=seed + 1, n_threads=1)
