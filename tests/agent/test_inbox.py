@@ -17,12 +17,12 @@ def test_kept_once_for_each_server_and_found_again(ledger, probe):
     second = inbox.put(ledger, probe.data, "b")
     assert {ask.name for ask in inbox.asks(ledger)} == {first.name, second.name}
     assert inbox.find(ledger, first.name) == first
-    kept = inbox.probe_of(ledger, probe.fingerprint)
+    kept = inbox.message_of(ledger, probe.fingerprint)
     assert kept is not None and kept.data == probe.data
     inbox.remove(ledger, first)
-    assert inbox.probe_of(ledger, probe.fingerprint) is not None
+    assert inbox.message_of(ledger, probe.fingerprint) is not None
     inbox.remove(ledger, second)
-    assert inbox.probe_of(ledger, probe.fingerprint) is None
+    assert inbox.message_of(ledger, probe.fingerprint) is None
     assert inbox.asks(ledger) == []
 
 
@@ -49,7 +49,7 @@ def test_a_changed_probe_is_noticed(ledger, probe):
     file = next(ledger.path.parent.glob("*.inbox/*.probe"))
     file.write_bytes(make_probe(seed=9).data)
     with pytest.raises(LedgerError, match="changed"):
-        inbox.probe_of(ledger, probe.fingerprint)
+        inbox.message_of(ledger, probe.fingerprint)
 
 
 def test_a_flood_is_refused(ledger, monkeypatch):
@@ -62,35 +62,34 @@ def test_a_flood_is_refused(ledger, monkeypatch):
 
 def test_questions_wait_beside_probes(ledger, probe):
     asked = make_questions()
-    ask = inbox.put_questions(ledger, asked.data, "a")
+    ask = inbox.put(ledger, asked.data, "a")
     assert (ask.kind, ask.probe) == ("questions", asked.fingerprint)
-    assert inbox.put_questions(ledger, asked.data, "a") == ask
+    assert inbox.put(ledger, asked.data, "a") == ask
     other = inbox.put(ledger, probe.data, "a")
     assert {each.name for each in inbox.waiting(ledger)} == {ask.name, other.name}
-    kept = inbox.questions_of(ledger, ask.probe)
+    kept = inbox.message_of(ledger, ask.probe)
     assert kept is not None and kept.data == asked.data
-    assert inbox.probe_of(ledger, ask.probe) is None and inbox.questions_of(ledger, other.probe) is None
     inbox.remove(ledger, ask)
-    assert inbox.questions_of(ledger, ask.probe) is None
+    assert inbox.message_of(ledger, ask.probe) is None
     assert inbox.asks(ledger) == [other]
 
 
 def test_a_file_is_put_in_as_what_it_says_it_is(ledger, probe):
-    assert inbox.put_file(ledger, probe.data).kind == "probe"
-    assert inbox.put_file(ledger, make_questions().data).kind == "questions"
+    assert inbox.put(ledger, probe.data).kind == "probe"
+    assert inbox.put(ledger, make_questions().data).kind == "questions"
     for data in (b"", b"x" * 100, make_questions().data[:-1]):
         with pytest.raises(ArtifactError):
-            inbox.put_file(ledger, data)
+            inbox.put(ledger, data)
     with pytest.raises(ArtifactError, match="not a probe"):  # an address gives probes and nothing else
         inbox.put(ledger, make_questions().data, "a", "http://a")
 
 
 def test_changed_questions_are_noticed(ledger):
-    ask = inbox.put_questions(ledger, make_questions().data)
+    ask = inbox.put(ledger, make_questions().data)
     file = ledger.path.with_name(ledger.path.name + ".inbox") / f"{ask.probe}.questions"
     file.write_bytes(make_questions(purpose="other words").data)
     with pytest.raises(LedgerError, match="was changed"):
-        inbox.questions_of(ledger, ask.probe)
+        inbox.message_of(ledger, ask.probe)
 
 
 def test_an_inbox_of_an_earlier_version_is_read(ledger, probe):

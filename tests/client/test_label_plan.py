@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from proxyset.client.label_plan import ENOUGH, labelled, plan_labels, survival
+from proxyset.client.label_plan import ENOUGH, LabelPlan, labelled, survival
+from proxyset.client.label_plan import plan_labels as plan_stated
 from proxyset.client.label_privacy import label_statement
 from proxyset.errors import InvalidInput
 from tests.client.conftest import drawing as gaussian
+
+
+def plan_labels(records: int, questions: int, classes: int, epsilon: float, **voting: Any) -> LabelPlan:
+    return plan_stated(records, questions, classes, lambda m: label_statement(m, epsilon, **voting))
 
 
 @pytest.mark.parametrize(("votes", "epsilon", "classes"), [(8, 2.0, 10), (20, 1.0, 3), (5, 5.0, 2)])

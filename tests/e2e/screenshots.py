@@ -29,6 +29,7 @@ from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key
+from proxyset.client.terms import Terms
 from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.server import campaigns
@@ -103,12 +104,12 @@ def owner(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
         inbox.put(ledger, index.probe(purpose=purpose).data, server)
     adopt(ledger, OWN_POLICY)
     questions = picture_questions(home / "proxy", index, 40, "To train a sorter of drawn shapes.")
-    inbox.put_questions(ledger, questions.data, "studio.example")
+    inbox.put(ledger, questions.data, "studio.example")
     table = table_probe(home / "table", purpose="To train a model of readmission.")
     inbox.put(ledger, table.data, "registry.example")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    page = owner_page(ledger, Settings(str(data), 0.5, records=240, labels=FOLDER), port)
+    page = owner_page(ledger, Settings(str(data), Terms(0.5), records=240, labels=FOLDER), port)
     site = f"http://127.0.0.1:{port}"
     with listening(page.app, listener):
         tab.goto(f"{site}/login")
@@ -247,7 +248,7 @@ def two_parties(tab: Any, shoot: Shoot, home: Path, index: Index) -> None:
     for ledger, walk in ((asking.ledger, owner_of_question), (agents[0].ledger, owner_of_report)):
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        page = owner_page(ledger, Settings(str(points), 0.5), port)
+        page = owner_page(ledger, Settings(str(points), Terms(0.5)), port)
         with listening(page.app, listener):
             tab.goto(f"http://127.0.0.1:{port}/login?token={page.token.value}")
             walk(tab, shoot)

@@ -16,6 +16,7 @@ from proxyset.agent.page.settings import Settings
 from proxyset.client.answer import answer
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.receipts import make_key
+from proxyset.client.terms import Terms
 from proxyset.cloud.build import build_index
 from proxyset.cloud.label_questions import ask_labels
 from proxyset.cloud.proxy_set import select
@@ -181,7 +182,7 @@ def test_the_owners_page(indexes, tab, kind, tmp_path):
     ask = inbox.put(ledger, index.probe(purpose=SCRIPT).data, SCRIPT)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(private), 1.0), port)
+    served = owner_page(ledger, Settings(str(private), Terms(1.0)), port)
     with listening(served.app, listener):
         tab.goto(f"http://127.0.0.1:{port}/login?token={served.token.value}")
         found = look(tab, kind)
@@ -213,10 +214,10 @@ def test_questions_about_labels(indexes, tab, kind, tmp_path):
     ledger = Ledger.open(tmp_path / "ledger", cap=Cap(4))
     proxy = select(index, [], tmp_path / "proxy", budget=9, strategy="random")
     asked = ask_labels(index, proxy, classes=[SCRIPT, "other"], items=True)
-    ask = inbox.put_questions(ledger, asked.data, "cloud")
+    ask = inbox.put(ledger, asked.data, "cloud")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(private), 1.0), port)
+    served = owner_page(ledger, Settings(str(private), Terms(1.0)), port)
     with listening(served.app, listener):
         tab.goto(f"http://127.0.0.1:{port}/login?token={served.token.value}")
         tab.goto(f"http://127.0.0.1:{port}/asks/{ask.name}")

@@ -19,7 +19,7 @@ from proxyset.cloud.build import build_index
 from proxyset.cloud.index import Index
 from proxyset.cloud.proxy_set import select
 from proxyset.errors import ArtifactError, TransportError
-from proxyset.server.single import check_release
+from proxyset.server.submission import check_release
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Receipt

@@ -17,6 +17,7 @@ from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.private_data import FOLDER
 from proxyset.client.receipts import make_key
+from proxyset.client.terms import Terms
 from proxyset.errors import Refused
 from proxyset.wire.container import pack, unpack
 from proxyset.wire.questions import ABSTAINED, QUESTIONS_LIMIT, LabelRelease, _QuestionsHeader
@@ -56,7 +57,7 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def ask(ledger, world):
-    return inbox.put_questions(ledger, (world / "questions").read_bytes(), HOSTILE)
+    return inbox.put(ledger, (world / "questions").read_bytes(), HOSTILE)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def page(world, ledger, ask):
     """The page on a socket of this process, with the questions in its inbox: where it opens."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(world / "private"), 2.0, labels=FOLDER), port)
+    served = owner_page(ledger, Settings(str(world / "private"), Terms(2.0), labels=FOLDER), port)
     with listening(served.app, listener):
         yield f"http://127.0.0.1:{port}/login?token={served.token.value}"
     served.close()
@@ -235,17 +236,17 @@ def test_what_the_policy_does_not_allow_is_not_answered(visitor, ledger, ask, po
     client, csrf = visitor
     adopt(ledger, policy)
     before = ledger.entries()
-    assert says in client.get(f"/questions/{ask.name}").text
-    assert client.post(f"/questions/{ask.name}/approve", data={"csrf": csrf}).status_code == 409
+    assert says in client.get(f"/asks/{ask.name}").text
+    assert client.post(f"/asks/{ask.name}/approve", data={"csrf": csrf}).status_code == 409
     assert ledger.entries() == before
 
 
 def test_without_a_policy_no_labels_leave(world, tmp_path):
     ledger = Ledger.open(tmp_path / "bare")
-    ask = inbox.put_questions(ledger, (world / "questions").read_bytes())
+    ask = inbox.put(ledger, (world / "questions").read_bytes())
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(world / "private"), 2.0, labels=FOLDER), port)
+    served = owner_page(ledger, Settings(str(world / "private"), Terms(2.0), labels=FOLDER), port)
     site = f"http://127.0.0.1:{port}"
     with (
         listening(served.app, listener),
@@ -256,7 +257,7 @@ def test_without_a_policy_no_labels_leave(world, tmp_path):
         csrf = re.search(r'name="csrf" value="([^"]+)"', shown)[1]
         before = ledger.entries()
         assert "No policy is in force" in shown
-        assert client.post(f"/questions/{ask.name}/approve", data={"csrf": csrf}).status_code == 409
+        assert client.post(f"/asks/{ask.name}/approve", data={"csrf": csrf}).status_code == 409
     served.close()
     assert ledger.entries() == before
 
@@ -264,7 +265,7 @@ def test_without_a_policy_no_labels_leave(world, tmp_path):
 def test_an_approval_is_for_these_bytes_and_this_cost_alone(visitor, world, ledger, ask, command, tmp_path):
     """The same questions in other words, for another server, or for a larger ε: nobody agreed to that."""
     client, csrf = visitor
-    answered = client.post(f"/questions/{ask.name}/approve", data={"csrf": csrf, "epsilon": "1"})
+    answered = client.post(f"/asks/{ask.name}/approve", data={"csrf": csrf, "epsilon": "1"})
     assert answered.status_code == 303
     assert "items got a label" in done(client, ask) and ledger.account().debits == 1
     header, tensors = unpack((world / "questions").read_bytes(), _QuestionsHeader, "", QUESTIONS_LIMIT)
@@ -292,8 +293,8 @@ def test_a_refusal_stays(visitor, world, ledger, ask, command, tmp_path):
     assert command(*words)[0] == 3
     assert ledger.spent() == 0
     assert client.post(f"/asks/{ask.name}/remove", data={"csrf": csrf}).status_code == 303
-    assert client.get(f"/questions/{ask.name}").status_code == 404
-    assert inbox.questions_of(ledger, ask.probe) is None
+    assert client.get(f"/asks/{ask.name}").status_code == 404
+    assert inbox.message_of(ledger, ask.probe) is None
 
 
 def test_questions_that_lie_about_their_items_are_not_answered(visitor, world, ledger):
@@ -304,9 +305,9 @@ def test_questions_that_lie_about_their_items_are_not_answered(visitor, world, l
     tensors["items.contents"] = np.frombuffer(swapped, np.uint8)
     tensors["items.ends"] = np.array([ends[1] - ends[0], *ends[1:]], np.int64)
     data = pack(header, tensors)
-    liar = inbox.put_questions(ledger, data, "liar")
-    assert "is not what it claims" in client.get(f"/questions/{liar.name}").text
-    assert client.post(f"/questions/{liar.name}/approve", data={"csrf": csrf}).status_code == 409
+    liar = inbox.put(ledger, data, "liar")
+    assert "is not what it claims" in client.get(f"/asks/{liar.name}").text
+    assert client.post(f"/asks/{liar.name}/approve", data={"csrf": csrf}).status_code == 409
     assert ledger.spent() == 0
     from proxyset.client.labeling import answer_questions
 
@@ -323,24 +324,24 @@ def test_pictures_that_are_none_are_shown_as_such(visitor, world, ledger):
     junk = b"<svg onload='alert(1)'/>".ljust(40) * ITEMS
     tensors["items.contents"] = np.frombuffer(junk, np.uint8)
     tensors["items.ends"] = np.arange(40, len(junk) + 1, 40, dtype=np.int64)
-    ask = inbox.put_questions(ledger, pack(header, tensors))
-    assert "cannot be encoded" in client.get(f"/questions/{ask.name}").text
-    shown = client.get(f"/asked/{ask.probe}/0.png")
+    ask = inbox.put(ledger, pack(header, tensors))
+    assert "cannot be encoded" in client.get(f"/asks/{ask.name}").text
+    shown = client.get(f"/probes/{ask.probe}/0.png")
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")
     assert b"onload" not in shown.content
-    assert client.get(f"/asked/{ask.probe}/{ITEMS}.png").status_code == 404
-    assert client.get(f"/asked/{'0' * 64}/0.png").status_code == 404
-    assert client.get("/asked/..%2fledger/0.png").status_code == 404
+    assert client.get(f"/probes/{ask.probe}/{ITEMS}.png").status_code == 404
+    assert client.get(f"/probes/{'0' * 64}/0.png").status_code == 404
+    assert client.get("/probes/..%2fledger/0.png").status_code == 404
 
 
 def test_forged_forms_and_strangers(page, visitor, ledger, ask):
     client, csrf = visitor
-    before, url = ledger.entries(), f"/questions/{ask.name}/approve"
+    before, url = ledger.entries(), f"/asks/{ask.name}/approve"
     assert client.post(url).status_code == 403
     assert client.post(url, data={"csrf": csrf[::-1]}).status_code == 403
     for foreign in ("http://evil.example", "null"):
         assert client.post(url, data={"csrf": csrf}, headers={"origin": foreign}).status_code == 403
-    stranger = httpx2.get(site_of(page) + f"/questions/{ask.name}")
+    stranger = httpx2.get(site_of(page) + f"/asks/{ask.name}")
     assert (stranger.status_code, stranger.headers["location"]) == (303, "/login")
     assert ledger.entries() == before
 
@@ -351,5 +352,4 @@ def test_a_file_of_questions_is_put_in_on_the_page(visitor, world, ledger):
     taken = client.post("/file", data={"csrf": csrf, "server": "dave"}, files={"probe": ("q", data)})
     ask = inbox.find(ledger, taken.headers["location"].rpartition("/")[2])
     assert ask is not None and (ask.kind, ask.server) == ("questions", "dave")
-    assert client.get(taken.headers["location"], follow_redirects=True).status_code == 200
-    assert client.post(f"/asks/{ask.name}/approve", data={"csrf": csrf}).status_code == 404  # not as a probe
+    assert "asks for labels" in client.get(taken.headers["location"]).text

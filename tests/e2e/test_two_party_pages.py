@@ -10,11 +10,12 @@ import pytest
 
 from proxyset.agent import inbox
 from proxyset.agent.agent import Fate
-from proxyset.agent.history import everything
+from proxyset.agent.history import history
 from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render
 from proxyset.client.receipts import public_key
+from proxyset.client.terms import Terms
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from tests.e2e.browser import listening
@@ -38,7 +39,7 @@ class Page:
     def __init__(self, ledger, data):
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        self._page = owner_page(ledger, Settings(str(data), 0.5), port)
+        self._page = owner_page(ledger, Settings(str(data), Terms(0.5)), port)
         self.site = f"http://127.0.0.1:{port}"
         self.serving = listening(self._page.app, listener)
 
@@ -101,7 +102,7 @@ def test_a_sum_on_both_pages(state, tmp_path, command):
             assert "open sum" in operator.get("/acts")
 
     # what left is told as what it is, on the page and in the report (red before: "Nothing has left")
-    (sent,) = everything(asking.ledger)
+    (sent,) = history(asking.ledger)
     with Page(asking.ledger, tmp_path / "pool.npy") as owner:
         home = owner.get("/")
         assert "5 exact counts in two halves" in home and "accepted, with this helper" in home

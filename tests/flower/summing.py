@@ -8,17 +8,17 @@ from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
 from proxyset.client.receipts import make_key, signing_key
 from proxyset.cloud.index import Index
-from proxyset.helper.app import helper_key
+from proxyset.helper.store import KEY
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
-from proxyset.wire.signing import public_half
+from proxyset.wire.signing import own_key, public_half
 from tests.server.two_party.parties import EPSILON, POLICY, begin_sum
 
 SIGMAS = 7.0  # of any count; a false alarm in 10⁹ runs
 
 
 def helper_public(folder: Path) -> str:
-    return public_half(helper_key(folder / "helper"))
+    return public_half(own_key(folder / "helper" / KEY))
 
 
 def begin_flower_sum(

@@ -97,7 +97,7 @@ def test_what_a_collector_gets(tmp_path):
 
 def test_without_a_collector_the_library_is_not_loaded():
     code = (
-        "import sys, proxyset.server.application, proxyset.cli; "
+        "import sys, proxyset.server.app, proxyset.cli; "
         "assert not [name for name in sys.modules if name.startswith(('opentelemetry', 'joserfc'))]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -30,7 +30,7 @@ def test_every_message_of_the_compact_vectors(name):
     for got, report in zip(messages, vector["reports"], strict=True):
         assert {**report, **digests(got)} == report
     agg_shares = [
-        vdaf.aggregate(map(vdaf.decode_out_share, outs))
+        vdaf.merge(map(vdaf.decode_agg_share, outs))
         for outs in zip(*(got.out_shares for got in messages), strict=True)
     ]
     assert [digest(vdaf.encode_agg_share(share)) for share in agg_shares] == vector["agg_shares"]

@@ -97,7 +97,7 @@ def verify(
     except InvalidReport as error:
         error.messages = messages  # type: ignore[attr-defined]
         raise
-    messages.out_shares = tuple(vdaf.encode_out_share(out) for out in outs)
+    messages.out_shares = tuple(vdaf.encode_agg_share(out) for out in outs)
     return messages
 
 
@@ -190,8 +190,8 @@ def _own() -> dict[str, Any]:
         messages = verify(vdaf, key, ctx, nonce, *shard(vdaf, ctx, measurement, nonce, seeds))
         inputs = {"measurement": measurement, "nonce": nonce.hex(), "rand": seeds.hex()}
         reports.append(inputs | digests(messages))
-        outs.append([vdaf.decode_out_share(share) for share in messages.out_shares])
-    agg_shares = [vdaf.aggregate(each) for each in zip(*outs, strict=True)]
+        outs.append([vdaf.decode_agg_share(share) for share in messages.out_shares])
+    agg_shares = [vdaf.merge(each) for each in zip(*outs, strict=True)]
     return sizes | {
         "ctx": ctx.hex(),
         "verify_key": key.hex(),

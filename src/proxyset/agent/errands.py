@@ -12,20 +12,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from proxyset import atomic
 from proxyset.client.ledger import Ledger
 from proxyset.errors import LedgerError
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.campaign import CampaignId, Sha256
+from proxyset.wire.campaign import CampaignId
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
 from proxyset.wire.server_name import SERVER_LIMIT
 from proxyset.wire.task import Task
 
 
-class Errand(BaseModel):
+class Errand(Strict):
     """One probe to answer.
 
     Attributes:
@@ -34,8 +35,6 @@ class Errand(BaseModel):
         task: what a report is made for, where a two-party sum is asked for.
         asked: when the round began in which the probe was asked for; seconds since 1970.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     server: str = Field(max_length=SERVER_LIMIT)
     campaign: CampaignId

@@ -12,31 +12,46 @@ from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import PrivacyStatement, Release
 from proxyset.wire.report import Report
 
+Answer = Release | LabelRelease | Report
+
 
 @dataclass(frozen=True)
 class Sent:
-    """One answer.
+    """One answer: counts, labels, or a report for a sum of two parties.
 
     Attributes:
         entry: what the ledger says of it: when, to whom, from which data, for which probe.
         release: what it was, with the receipt that the ledger keeps for it, if any.
         left: False when no policy that was in force since it was drawn lets it go: it was paid for and withheld. True means
-            that it was handed over to be sent; the ledger cannot know whether it arrived.
+            that it was handed over to be sent; the ledger cannot know whether it arrived. No policy withholds labels or reports.
     """
 
     entry: Entry
-    release: Release
+    release: Answer
     left: bool
 
     @property
-    def cost(self) -> PrivacyStatement:
+    def cost(self) -> PrivacyStatement | LabelStatement:
         """What was paid for."""
-        return self.release.privacy
+        return cost_of(self.release)
+
+    @property
+    def drawn(self) -> PrivacyStatement:
+        """Unit, adjacency and noise: of the counts, or of the votes behind labels."""
+        return self.cost.voting if isinstance(self.cost, LabelStatement) else self.cost
 
     @property
     def what(self) -> str:
         """What it was, in a few words."""
-        return f"{len(self.release.counts):,} noisy counts"
+        return what_of(self.release)
+
+    @property
+    def values(self) -> list[int]:
+        """Every number that left and can be read; the halves of a report are random by themselves."""
+        if isinstance(self.release, Report):
+            return []
+        found = self.release.counts if isinstance(self.release, Release) else self.release.labels
+        return [int(number) for number in found]
 
     @property
     def data(self) -> bytes:
@@ -45,101 +60,36 @@ class Sent:
 
 
 def history(ledger: Ledger) -> list[Sent]:
-    """Every answer of counts that was drawn, in order; `label_history` has the labels.
+    """Every answer that was drawn, in order.
 
     Raises:
         LedgerError: the ledger or a policy in it is damaged.
     """
     policies = [(entry.seq, Policy.from_toml(text).fewest_records) for entry, text in ledger.texts("policy")]
+    found: list[tuple[Entry, Answer]] = [*ledger.releases(), *ledger.label_releases(), *ledger.reports()]
     return [
-        Sent(entry, replace(release, receipt=kept(ledger, entry)), _left(entry, release, policies))
-        for entry, release in ledger.releases()
+        Sent(entry, replace(answer, receipt=kept(ledger, entry)), _left(entry, answer, policies))
+        for entry, answer in sorted(found, key=lambda one: one[0].seq)
     ]
 
 
-@dataclass(frozen=True)
-class SentLabels:
-    """One set of labels, as `Sent`. No policy withholds labels, so they left."""
-
-    entry: Entry
-    release: LabelRelease
-    left: bool = True
-
-    @property
-    def cost(self) -> LabelStatement:
-        """What was paid for."""
-        return self.release.privacy
-
-    @property
-    def what(self) -> str:
-        """What it was, in a few words."""
-        return f"{len(self.release.labels):,} noisy labels"
-
-    @property
-    def data(self) -> bytes:
-        """The bytes that left."""
-        return self.release.to_bytes()
+def cost_of(answer: Answer) -> PrivacyStatement | LabelStatement:
+    """What an answer cost; a report the one opening of the sum, as long as one of the two parties is honest."""
+    return answer.task.privacy if isinstance(answer, Report) else answer.privacy
 
 
-@dataclass(frozen=True)
-class SentReport:
-    """One report for a sum of two parties, as `Sent`: exact counts in two halves, each of them random by itself. So there are no
-    numbers in it that anybody could show."""
-
-    entry: Entry
-    release: Report
-    left: bool = True
-
-    @property
-    def cost(self) -> PrivacyStatement:
-        """What was paid for: the one opening of the sum, as long as one of the two parties is honest."""
-        return self.release.task.privacy
-
-    @property
-    def what(self) -> str:
-        """What it was, in a few words."""
-        return f"{self.release.task.clusters:,} exact counts in two halves"
-
-    @property
-    def data(self) -> bytes:
-        """The bytes that left."""
-        return self.release.to_bytes()
+def size_of(answer: Answer) -> int:
+    """How many counts or labels an answer has."""
+    if isinstance(answer, Report):
+        return answer.task.clusters
+    return len(answer.counts if isinstance(answer, Release) else answer.labels)
 
 
-Anything = Sent | SentLabels | SentReport
-
-
-def everything(ledger: Ledger) -> list[Anything]:
-    """All that was drawn, whatever it is, in order.
-
-    Raises:
-        LedgerError: the ledger or a policy in it is damaged.
-    """
-    found: list[Anything] = [*history(ledger), *label_history(ledger), *report_history(ledger)]
-    return sorted(found, key=lambda sent: sent.entry.seq)
-
-
-def report_history(ledger: Ledger) -> list[SentReport]:
-    """Every report for a sum of two parties that was made, in order.
-
-    Raises:
-        LedgerError: the ledger is damaged.
-    """
-    return [
-        SentReport(entry, replace(report, receipt=kept(ledger, entry))) for entry, report in ledger.reports()
-    ]
-
-
-def label_history(ledger: Ledger) -> list[SentLabels]:
-    """Every set of labels that was drawn, in order.
-
-    Raises:
-        LedgerError: the ledger is damaged.
-    """
-    return [
-        SentLabels(entry, replace(labels, receipt=kept(ledger, entry)))
-        for entry, labels in ledger.label_releases()
-    ]
+def what_of(answer: Answer) -> str:
+    """An answer in a few words."""
+    if isinstance(answer, Report):
+        return f"{size_of(answer):,} exact counts in two halves"
+    return f"{size_of(answer):,} noisy {'counts' if isinstance(answer, Release) else 'labels'}"
 
 
 def hex_dump(data: bytes) -> list[str]:
@@ -152,8 +102,8 @@ def hex_dump(data: bytes) -> list[str]:
     return [f"{at:08x}  {row.hex(' '):<47}  {''.join(map(shown, row))}" for at, row in rows]
 
 
-def _left(entry: Entry, release: Release, policies: list[tuple[int, int]]) -> bool:
+def _left(entry: Entry, answer: Answer, policies: list[tuple[int, int]]) -> bool:
     """Whether the policy in force when it was drawn, or a later one, let it go; a replay asks the later ones."""
     before = [fewest for seq, fewest in policies if seq < entry.seq]
     bounds = (before[-1:] or [0]) + [fewest for seq, fewest in policies if seq > entry.seq]
-    return 0 in bounds or release.adds_up_to(min(bounds))
+    return not isinstance(answer, Release) or 0 in bounds or answer.adds_up_to(min(bounds))

@@ -12,27 +12,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from proxyset import atomic
 from proxyset.client.decisions import decision
 from proxyset.client.ledger import Ledger
 from proxyset.errors import LedgerError, Refused
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.container import schema_of
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.questions import QUESTIONS_LIMIT, Questions
+from proxyset.wire.questions import Questions, question_of
 from proxyset.wire.server_name import SERVER_LIMIT, server_name
 from proxyset.wire.task import Task
 
 Kind = Literal["probe", "questions"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_WAITING = 200  # asks without a decision: a server that sends ever new probes does not fill the disk
 
 
-class Ask(BaseModel):
+class Ask(Strict):
     """A probe, or a set of questions, and who asked.
 
     Attributes:
@@ -46,10 +47,8 @@ class Ask(BaseModel):
         task: of the two-party sum that an agent was asked to send a report for; None where noisy counts are asked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     kind: Kind = "probe"
-    probe: str = Field(pattern=r"^[0-9a-f]{64}$")
+    probe: Sha256
     server: str = Field(max_length=SERVER_LIMIT)
     url: str
     agent: bool
@@ -71,48 +70,29 @@ def put(
     agent: bool = False,
     task: Task | None = None,
 ) -> Ask:
-    """Keep a probe for the owner to decide about. The same probe of the same server is kept once.
+    """Keep a probe, or questions, for the owner to decide about. The same of the same server is kept once.
 
     Args:
         ledger: whose inbox.
-        data: bytes of the probe.
+        data: bytes of the probe or the questions.
         server, url, agent, task: as in `Ask`. What is asked for now is what is shown: another task takes the place of the first.
 
     Raises:
-        ArtifactError: not a probe. InvalidInput: an impossible name of a server.
+        ArtifactError: neither, or no probe though it came by a URL or an agent. InvalidInput: an impossible name of a server.
         Refused: too many wait already.
         LedgerError: it cannot be kept.
     """
-    return _put(ledger, data, "probe", Probe.from_bytes(data).fingerprint, server, url, agent, task)
-
-
-def put_questions(ledger: Ledger, data: bytes, server: str = "") -> Ask:
-    """Keep questions about labels for the owner to decide about, as `put` keeps a probe.
-
-    Raises:
-        ArtifactError: not questions. The others as `put`.
-    """
-    return _put(ledger, data, "questions", Questions.from_bytes(data).fingerprint, server)
-
-
-def put_file(ledger: Ledger, data: bytes, server: str = "") -> Ask:
-    """Keep what an owner was handed, a probe or questions: `put` or `put_questions`, by what the bytes say they are."""
-    return (put_questions if schema_of(data) == "proxyset.questions" else put)(ledger, data, server)
-
-
-def _put(
-    ledger: Ledger,
-    data: bytes,
-    kind: Kind,
-    name: str,
-    server: str,
-    url: str = "",
-    agent: bool = False,
-    task: Task | None = None,
-) -> Ask:
-    server = server_name(server)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    ask = Ask(kind=kind, probe=name, server=server, url=url, agent=agent, time=now, size=len(data), task=task)
+    message = Probe.from_bytes(data) if url or agent else question_of(data)
+    ask = Ask(
+        kind="probe" if isinstance(message, Probe) else "questions",
+        probe=message.fingerprint,
+        server=server_name(server),
+        url=url,
+        agent=agent,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        size=len(data),
+        task=task,
+    )
     known = find(ledger, ask.name)
     if known is not None and known.task == task:
         return known
@@ -151,34 +131,19 @@ def find(ledger: Ledger, name: str) -> Ask | None:
     return _read(file) if known else None
 
 
-def probe_of(ledger: Ledger, fingerprint: str) -> Probe | None:
-    """A kept probe by its fingerprint, or None.
+def message_of(ledger: Ledger, fingerprint: str) -> Probe | Questions | None:
+    """A kept probe, or kept questions, by the fingerprint; or None.
 
     Raises:
-        ArtifactError: it is damaged.
+        ArtifactError: it is damaged. LedgerError: it is another.
     """
-    file = _file(ledger, fingerprint, "probe")
-    if not file.is_file():
+    file = next((file for kind in KINDS if (file := _file(ledger, fingerprint, kind)).is_file()), None)
+    if file is None:
         return None
-    probe = Probe.from_bytes(read_message(file, "probe", PROBE_LIMIT))
-    if probe.fingerprint != fingerprint:
-        raise LedgerError(f"{file} was changed: remove it, and ask for the probe again")
-    return probe
-
-
-def questions_of(ledger: Ledger, fingerprint: str) -> Questions | None:
-    """Kept questions by their fingerprint, or None.
-
-    Raises:
-        ArtifactError: they are damaged.
-    """
-    file = _file(ledger, fingerprint, "questions")
-    if not file.is_file():
-        return None
-    questions = Questions.from_bytes(read_message(file, "set of questions", QUESTIONS_LIMIT))
-    if questions.fingerprint != fingerprint:
-        raise LedgerError(f"{file} was changed: remove it, and ask for the questions again")
-    return questions
+    message = question_of(read_message(file, "question", PROBE_LIMIT))
+    if message.fingerprint != fingerprint:
+        raise LedgerError(f"{file} was changed: remove it, and ask for it again")
+    return message
 
 
 def remove(ledger: Ledger, ask: Ask) -> None:

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from proxyset.agent import inbox
-from proxyset.agent.history import Anything, SentLabels, SentReport, everything, hex_dump
+from proxyset.agent.history import Sent, hex_dump, history
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.charts import burn_down
+from proxyset.agent.page.items import contents_of
 from proxyset.agent.page.question import standing
 from proxyset.client.chain import Entry
 from proxyset.client.ledger import Cap, Ledger
@@ -27,8 +28,9 @@ from proxyset.fingerprint import fingerprint
 from proxyset.page import words
 from proxyset.page.document import Document, data_uri, document
 from proxyset.wire.probe import Probe
-from proxyset.wire.questions import ABSTAINED, Questions
+from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import recorded_name
 
 _ITEMS = 60  # of a question that are shown
@@ -54,12 +56,10 @@ class Answer:
     Attributes:
         sent: what the ledger keeps of it.
         receipt: its receipt, verified; None when the ledger had no key.
-        left: whether it was handed over.
     """
 
-    sent: Anything
+    sent: Sent
     receipt: Receipt | None
-    left: bool
 
     @property
     def entry(self) -> Entry:
@@ -67,20 +67,12 @@ class Answer:
 
     @property
     def labels(self) -> bool:
-        return isinstance(self.sent, SentLabels)
+        return isinstance(self.sent.release, LabelRelease)
 
     @property
     def halves(self) -> bool:
         """Whether it is exact counts in two halves, for a sum of two parties."""
-        return isinstance(self.sent, SentReport)
-
-    @property
-    def values(self) -> list[int]:
-        """Every number that left and can be read; the halves of a report are random."""
-        if isinstance(self.sent, SentReport):
-            return []
-        numbers = self.sent.release.labels if isinstance(self.sent, SentLabels) else self.sent.release.counts
-        return [int(number) for number in numbers]
+        return isinstance(self.sent.release, Report)
 
     @property
     def digest(self) -> str:
@@ -171,7 +163,7 @@ def render(ledger: Ledger, messages: Iterable[Probe | Questions] = ()) -> Docume
         units=sorted({(e.unit, e.adjacency, e.statement.protects) for e in entries if e.kind == "debit"}),
         asked=_asked(ledger, messages, answers),
         answers=answers,
-        bytes=sum(len(answer.sent.data) for answer in answers if answer.left),
+        bytes=sum(len(answer.sent.data) for answer in answers if answer.sent.left),
         policy=policy,
         policy_hash=policy_hash,
         policies=policies,
@@ -212,7 +204,7 @@ def surer(epsilon: float) -> str:
 
 def _answers(ledger: Ledger) -> list[Answer]:
     key = public_key(ledger) or None
-    return [Answer(sent, Receipt.of(sent.release, key), sent.left) for sent in everything(ledger)]
+    return [Answer(sent, Receipt.of(sent.release, key)) for sent in history(ledger)]
 
 
 def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Sequence[Answer]) -> list[Asked]:
@@ -222,7 +214,7 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
     waiting = [(ask.probe, recorded_name(ask.server)) for ask in reversed(inbox.asks(ledger))]
     found = []
     for digest, server in dict.fromkeys([*((e.probe, e.who) for e in entries), *waiting]):
-        message = given.get(digest) or inbox.probe_of(ledger, digest) or inbox.questions_of(ledger, digest)
+        message = given.get(digest) or inbox.message_of(ledger, digest)
         own = [entry for entry in entries if (entry.probe, entry.who) == (digest, server)]
         one = Asked(
             server=server,
@@ -239,12 +231,7 @@ def _asked(ledger: Ledger, messages: Iterable[Probe | Questions], answers: Seque
 
 
 def _items(message: Probe | Questions | None, kind: str) -> list[Shown]:
-    ids: Sequence[str] = ()
-    contents: Sequence[bytes] | None = None
-    if isinstance(message, Questions):
-        ids, contents = message.ids, message.contents
-    elif message and message.medoids:
-        ids, contents = message.medoids.ids, message.medoids.contents
+    ids, contents = contents_of(message) if message else ((), None)
     return [
         _shown(name, contents[number] if contents else b"", kind) for number, name in enumerate(ids[:_ITEMS])
     ]

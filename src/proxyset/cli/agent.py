@@ -14,7 +14,6 @@ import typer
 from proxyset.agent import enrolment, inbox
 from proxyset.agent.agent import HOLD, Agent, Fate
 from proxyset.cli import options
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client import decisions
 from proxyset.client.calibration import privacy_statement
@@ -91,9 +90,9 @@ def approve(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     refuse: Annotated[bool, typer.Option("--refuse", help="Refuse it instead, now and later.")] = False,
     url: UrlOption = None,
     ledger: options.LedgerFile = None,
@@ -118,7 +117,7 @@ def approve(
     if refuse:
         entry = decisions.refuse(book, ask.probe, service.url, f"campaign {campaign}")
     else:
-        privacy = privacy_statement(epsilon, delta, unit.value, adjacency.value, max_records)
+        privacy = privacy_statement(epsilon, delta, unit, adjacency, max_records)
         entry = decisions.approve(book, ask.probe, service.url, privacy, f"campaign {campaign}")
     facts = {"campaign": campaign, "probe": ask.probe, "decision": entry.kind, "entry": entry.seq}
     emit(facts, f"{entry.kind} of campaign {campaign} noted in the ledger, entry {entry.seq}", json)
@@ -132,10 +131,10 @@ def run(
     ] = None,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     hold: Annotated[
@@ -161,7 +160,7 @@ def run(
     """
     book = Ledger.open(ledger, create=False)
     service = enrolment.service(book, url, timeout)
-    terms = Terms(epsilon, delta, unit.value, max_records, person, adjacency.value, encoder)
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
     hold = hold or (_ONCE_HOLD if once else HOLD)
     agent = Agent(service, book, terms, data, _report, dataset, hold)
     if once:

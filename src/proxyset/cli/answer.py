@@ -10,10 +10,11 @@ import typer
 from proxyset import atomic
 from proxyset.cli import options
 from proxyset.cli.confirm import Strict, confirming
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
-from proxyset.client.answer import answer as answer_probe
+from proxyset.client.answer import answer_probe
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput
 
 
@@ -24,11 +25,11 @@ def answer(
     out: Annotated[Path, typer.Option(help="File of the release.")],
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    adjacency: options.AdjacencyOption = "add-remove",
+    server: options.Asker = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,
@@ -43,27 +44,12 @@ def answer(
     """
     if out.is_dir():
         raise InvalidInput(f"{out} is a folder: --out takes a file")
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
     out.parent.mkdir(parents=True, exist_ok=True)
     book = Ledger.open(ledger)
     before = book.spent()
-    release = answer_probe(
-        probe,
-        data,
-        epsilon=epsilon,
-        delta=delta,
-        unit=unit.value,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency.value,
-        ledger=book,
-        server=server,
-        dataset=dataset,
-        encoder=encoder,
-        fresh=fresh,
-        approved=approve,
-        new_index=new_index,
-        confirm=confirming(strict),
-    )
+    gate = Gate(book, server, fresh=fresh, approved=approve, new_index=new_index, confirm=confirming(strict))
+    release = answer_probe(probe, data, terms, gate, dataset)
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)
     facts = {
@@ -76,7 +62,7 @@ def answer(
         "receipt": bool(release.receipt),
         "privacy": release.privacy.model_dump(),
     }
-    cost = f"ε = {epsilon} at δ = {delta} per {unit.value}, ρ = {debited:.4g} debited"
+    cost = f"ε = {epsilon} at δ = {delta} per {unit}, ρ = {debited:.4g} debited"
     if not debited:
         cost = "the stored answer, nothing debited"
     emit(facts, f"{out}: {len(release.counts)} noisy counts; {cost}; ρ = {left:.4g} left", json)

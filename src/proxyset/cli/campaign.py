@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
 
-from proxyset.cli.index import DtypeOption, ItemsOption
+from proxyset.cli.index import CombineOption, DtypeOption, ItemsOption, MaxWeightOption
 from proxyset.cli.options import Adjacency, Json, MaxRecords, StateFolder, Unit
 from proxyset.cli.output import emit, note
 from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
-from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, RULES, STRATEGIES, Rule
+from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, STRATEGIES
 from proxyset.cloud.store import new_folder, place, write_bytes
 from proxyset.encoders.kept import TRAVELLING
 from proxyset.errors import InvalidInput, StateError, first_problem
@@ -38,13 +37,6 @@ app = typer.Typer(no_args_is_help=True, help="Ask many clients one question.")
 _MOST_VOTES = 16_383
 
 
-class Aggregation(StrEnum):
-    """How the answers of many clients become one."""
-
-    local = "local"
-    two_party = "two-party"
-
-
 Name = Annotated[str, typer.Argument(help="Name of the campaign.")]
 
 
@@ -58,11 +50,9 @@ def create(
     epsilon_low: Annotated[float, typer.Option(help="The smallest ε that is of use.")] = 0.001,
     epsilon_high: Annotated[float, typer.Option(help="The largest ε that is taken.")] = 1.0,
     delta: Annotated[float, typer.Option(help="The largest δ.")] = 1e-5,
-    unit: Annotated[Unit, typer.Option(help="What must be protected.")] = Unit.record,
+    unit: Annotated[Unit, typer.Option(help="What must be protected.")] = "record",
     max_records: MaxRecords = 1,
-    adjacency: Annotated[
-        Adjacency, typer.Option(help="Which data sets are neighbours.")
-    ] = Adjacency.add_remove,
+    adjacency: Annotated[Adjacency, typer.Option(help="Which data sets are neighbours.")] = "add-remove",
     deadline: Annotated[
         datetime | None,
         typer.Option(help="Until when, UTC, as 2027-01-31T12:00:00.", show_default=False),
@@ -72,9 +62,9 @@ def create(
     dtype: DtypeOption = None,
     items: ItemsOption = True,
     aggregate: Annotated[
-        Aggregation,
+        Literal["local", "two-party"],
         typer.Option(help="local: each client adds noise. two-party: exact votes in shares, noise once."),
-    ] = Aggregation.local,
+    ] = "local",
     helper: Annotated[
         str, typer.Option(help="Of a two-party sum: URL of the helper, whom another organisation runs.")
     ] = "",
@@ -110,9 +100,9 @@ def create(
             epsilon_low=epsilon_low,
             epsilon_high=epsilon_high,
             delta=delta,
-            unit=unit.value,
+            unit=unit,
             max_records=max_records,
-            adjacency=adjacency.value,
+            adjacency=adjacency,
         )
     except ValidationError as error:
         raise InvalidInput(first_problem(error, "epsilon")) from None
@@ -124,18 +114,16 @@ def create(
         "strategy": strategy,
         "deadline": deadline,
         "dim": dim,
-        "dtype": dtype.value if dtype else None,
+        "dtype": dtype,
         "items": items,
     }
-    if (aggregate is Aggregation.two_party) != bool(helper):
+    if (aggregate == "two-party") != bool(helper):
         raise InvalidInput("--aggregate two-party and --helper URL go together")
     if floor and not helper:
         raise InvalidInput("--floor is for two-party sums: with local noise every answer has its own")
-    if aggregate is Aggregation.two_party:
-        most = most_votes or (max_records if unit is Unit.person else _MOST_VOTES)
-        privacy = privacy_statement(
-            epsilon_high, delta, unit.value, adjacency.value, max_records, whole_records=True
-        )
+    if helper:
+        most = most_votes or (max_records if unit == "person" else _MOST_VOTES)
+        privacy = privacy_statement(epsilon_high, delta, unit, adjacency, max_records, whole_records=True)
         agreed = Agreement(helper, helper_ca, helper_key, minimum, most, privacy, floor)
         made = two_party.create(book, name, opened, ask, agreed, **options)
     else:
@@ -196,11 +184,10 @@ def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     """
     book = State.open(state, create=False)
     found, answers = book.campaign(name), book.releases(name)
-    names = {client.key: client.name for client in book.clients()}
     facts = _facts(book, found, len(answers))
     facts["answers"] = [
         {
-            "client": names[answer.client],
+            "client": answer.name,
             "key": answer.client,
             "release": answer.fingerprint,
             "epsilon": answer.epsilon,
@@ -221,7 +208,7 @@ def show(name: Name, state: StateFolder = "state", json: Json = False) -> None:
     ]
     lines = [_words(book, found, len(answers))]
     lines += [
-        f"  {names[answer.client]}: ε = {answer.epsilon:g}, {answer.size:,} bytes, {answer.received:%F %T} UTC"
+        f"  {answer.name}: ε = {answer.epsilon:g}, {answer.size:,} bytes, {answer.received:%F %T} UTC"
         for answer in answers
     ]
     lines += [f"  {each.items:,} items by {each.strategy} in {each.folder}" for each in book.selections(name)]
@@ -288,12 +275,8 @@ def select(
     ] = None,
     strategy: Annotated[str | None, typer.Option(help="The campaign's own.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
-    max_weight: Annotated[
-        float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
-    ] = MAX_WEIGHT,
-    combine: Annotated[
-        str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
-    ] = DEFAULT_RULE,
+    max_weight: MaxWeightOption = MAX_WEIGHT,
+    combine: CombineOption = DEFAULT_RULE,
     state: StateFolder = "state",
     json: Json = False,
 ) -> None:
@@ -310,7 +293,7 @@ def select(
         strategy=strategy,
         seed=seed,
         max_weight=max_weight,
-        rule=cast(Rule, combine),
+        rule=combine,
     )
     card = proxy.card
     facts = {

@@ -26,14 +26,15 @@ from proxyset.cli import (
     show,
 )
 from proxyset.cli.confirm import Strict, confirming
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
 from proxyset.cli.show import USUAL_EPSILON
-from proxyset.client.answer import answer
+from proxyset.client.answer import answer_probe
 from proxyset.client.calibration import privacy_statement
+from proxyset.client.gate import Gate
 from proxyset.client.ledger import Account, Ledger
 from proxyset.client.policy import TEMPLATE, in_force
 from proxyset.client.receipts import check_not_rolled_back, make_key, public_key
+from proxyset.client.terms import Terms
 from proxyset.errors import EncoderMissing
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
@@ -125,10 +126,10 @@ def pull(
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,
@@ -145,28 +146,13 @@ def pull(
 
     Example: proxyset client pull https://cloud.example --data private/ --epsilon 0.58
     """
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
     server, book = server_name(url), Ledger.open(ledger)
+    gate = Gate(book, server, fresh=fresh, approved=approve, new_index=new_index, confirm=confirming(strict))
     before, transport, asked = book.spent(), Http(server, timeout), time.time()
     probe = Probe.from_bytes(transport.pull())
     try:
-        release = answer(
-            probe,
-            data,
-            epsilon=epsilon,
-            delta=delta,
-            ledger=book,
-            unit=unit.value,
-            max_records=max_records,
-            person=person,
-            adjacency=adjacency.value,
-            server=server,
-            dataset=dataset,
-            encoder=encoder,
-            fresh=fresh,
-            approved=approve,
-            new_index=new_index,
-            confirm=confirming(strict),
-        )
+        release = answer_probe(probe, data, terms, gate, dataset)
     except EncoderMissing as error:
         raise EncoderMissing(f"{error}. Here: proxyset client fetch-encoder {url}") from None
     _hold(asked, hold)

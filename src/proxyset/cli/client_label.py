@@ -17,17 +17,17 @@ from proxyset.cli.label_options import (
     LabelsFile,
     Lead,
     Neighbours,
-    Rule,
     RuleOption,
     Screening,
     labels_of,
 )
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
+from proxyset.client.gate import Gate
 from proxyset.client.label_plan import ENOUGH, plan_labels
-from proxyset.client.label_privacy import DEFAULT_LEAD
-from proxyset.client.labeling import answer_questions
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement
+from proxyset.client.labeling import Voting, label_items
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.cloud.index import Index
 from proxyset.cloud.label_questions import ask_labels, collect_labels
 from proxyset.cloud.proxy_set import ProxySet
@@ -87,10 +87,10 @@ def plan(
     classes: Annotated[int, typer.Option(help="How many labels there are to choose from.")],
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    unit: options.UnitOption = "record",
+    adjacency: options.AdjacencyOption = "add-remove",
     max_records: options.MaxRecords = 1,
-    rule: RuleOption = Rule.bounded_votes,
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     lead: Lead = DEFAULT_LEAD,
@@ -101,8 +101,10 @@ def plan(
     Example: proxyset client label plan --records 1000 --questions 300 --classes 10 --epsilon 4
     """
     found = plan_labels(
-        records, questions, classes, epsilon, delta, unit.value, adjacency.value, max_records,
-        rule=rule.value, neighbours=neighbours, screening=screening, lead=lead,
+        records, questions, classes, lambda m: label_statement(
+            m, epsilon, delta, unit, adjacency, max_records,
+            rule=rule, neighbours=neighbours, screening=screening, lead=lead,
+        )
     )  # fmt: skip
     privacy = found.privacy
     lines = [
@@ -129,11 +131,11 @@ def answer(
     folder_names: FolderNames = False,
     delta: options.Delta = 1e-5,
     ledger: options.LedgerFile = None,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
-    rule: RuleOption = Rule.bounded_votes,
+    adjacency: options.AdjacencyOption = "add-remove",
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     threshold: Annotated[
@@ -141,7 +143,7 @@ def answer(
         typer.Option(help="Votes that pass the screening; half of the neighbours.", show_default=False),
     ] = None,
     lead: Lead = DEFAULT_LEAD,
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    server: options.Asker = "",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     fresh: options.Fresh = False,
@@ -158,32 +160,13 @@ def answer(
     where = labels_of(labels, label_column, folder_names)
     if where is None:
         raise InvalidInput("say where the labels are: --labels FILE, --label-column NAME or --folder-names")
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    voting = Voting(rule, neighbours, screening, threshold, lead)
     out.parent.mkdir(parents=True, exist_ok=True)
     book = Ledger.open(ledger)
     before = book.spent()
-    release = answer_questions(
-        questions,
-        data,
-        where,
-        epsilon=epsilon,
-        delta=delta,
-        unit=unit.value,
-        max_records=max_records,
-        person=person,
-        adjacency=adjacency.value,
-        rule=rule.value,
-        neighbours=neighbours,
-        screening=screening,
-        threshold=threshold,
-        lead=lead,
-        ledger=book,
-        server=server,
-        dataset=dataset,
-        encoder=encoder,
-        fresh=fresh,
-        approved=approve,
-        confirm=confirming(strict),
-    )
+    gate = Gate(book, server, fresh=fresh, approved=approve, confirm=confirming(strict))
+    release = label_items(questions, data, where, terms, voting, gate, dataset)
     atomic.write_bytes(out, release.to_bytes())
     debited, left = book.spent() - before, book.remaining(server)
     answered = int((release.labels != ABSTAINED).sum())
@@ -198,7 +181,7 @@ def answer(
         "receipt": bool(release.receipt),
         "privacy": release.privacy.model_dump(),
     }
-    cost = f"at most ε = {epsilon} at δ = {delta} per {unit.value}, ρ = {debited:.4g} debited"
+    cost = f"at most ε = {epsilon} at δ = {delta} per {unit}, ρ = {debited:.4g} debited"
     if not debited:
         cost = "the stored answer, nothing debited"
     emit(

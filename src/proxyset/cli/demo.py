@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proxyset.cli.options import Json
-from proxyset.cli.output import emit, note
+from proxyset.cli.output import emit, note, progress
 from proxyset.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -58,7 +55,13 @@ def demo(
     setting = Setting(
         names or tuple(domain.name for domain in data_set.domains), tuple(range(seeds)), epsilon=epsilon
     )
-    with _progress(len(setting.domains) * seeds) as on_run:
+    with progress() as advance:
+
+        def on_run(run: Run, done: int, total: int) -> None:
+            note(_line(run, done, total))
+            advance("exchanges", done, total)
+
+        advance("exchanges", 0, len(setting.domains) * seeds)
         results = run_demo(data_set, setting, on_run, None if keep is None else keep.resolve())
     report, numbers = out / "report.html", out / "results.json"
     atomic.write_bytes(report, render(results, data_set).encode())
@@ -76,29 +79,9 @@ def demo(
     emit({"report": str(report), "results": str(numbers), **summary(results)["averages"]}, words, json)
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Run, int, int], None]]:
-    """A bar on a terminal; a line a run when standard error is piped."""
-
-    def line(run: Run, done: int, total: int) -> str:
-        budget = max(score.budget or 0 for score in run.scores)
-        found = ", ".join(
-            f"{m} {100 * run.score(m, budget).accuracy:.1f}" for m in ("ecos", "random", "k-center")
-        )
-        return f"{done:>2}/{total}  {run.private}, seed {run.seed}: accuracy with {budget:,} picks: {found}"
-
-    if not sys.stderr.isatty():
-        yield lambda run, done, total: note(line(run, done, total))
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("exchanges", total=total)
-
-        def advance(run: Run, done: int, total: int) -> None:
-            bars.console.print(line(run, done, total), highlight=False)
-            bars.update(task, completed=done)
-
-        yield advance
+def _line(run: Run, done: int, total: int) -> str:
+    budget = max(score.budget or 0 for score in run.scores)
+    found = ", ".join(
+        f"{m} {100 * run.score(m, budget).accuracy:.1f}" for m in ("ecos", "random", "k-center")
+    )
+    return f"{done:>2}/{total}  {run.private}, seed {run.seed}: accuracy with {budget:,} picks: {found}"

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from proxyset.cli import options
 from proxyset.cli.output import emit, note, progress, warn_private
-
-
-class PrecisionOption(StrEnum):
-    int8 = "int8"
-    float32 = "float32"
 
 
 def distill(
@@ -32,8 +26,8 @@ def distill(
         int | None, typer.Option(help="Multiply-adds of one image.", min=1, show_default=False)
     ] = None,
     precision: Annotated[
-        PrecisionOption, typer.Option(help="Of the file that has to fit; both are written.")
-    ] = PrecisionOption.int8,
+        Literal["int8", "float32"], typer.Option(help="Of the file that has to fit; both are written.")
+    ] = "int8",
     test: Annotated[
         str | None,
         typer.Option(help="Labeled public images to measure with; never private ones.", show_default=False),
@@ -75,7 +69,7 @@ def distill(
             teacher,
             out,
             student=student,
-            budget=Budget(max_bytes, max_macs, precision.value),
+            budget=Budget(max_bytes, max_macs, precision),
             settings=settings,
             rule=rule,
             test=test,

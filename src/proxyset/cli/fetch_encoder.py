@@ -15,18 +15,12 @@ from proxyset.wire.encoder_package import EncoderPackage
 
 
 def fetch_encoder(
-    origin: Annotated[
-        str, typer.Argument(metavar="URL|FILE", help="The cloud's server, or a file that was carried here.")
-    ],
+    origin: options.Origin,
     campaign: Annotated[
         str | None, typer.Option(help="Whose encoder, of a server you are enrolled with.", show_default=False)
     ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The public key that must have signed it.", show_default=False)
-    ] = None,
-    server: Annotated[
-        str | None, typer.Option(help="Your name for its maker; the URL.", show_default=False)
-    ] = None,
+    key: options.SignerKey = None,
+    server: options.Maker = None,
     yes: Annotated[bool, typer.Option("--yes", help="Keep it without asking.")] = False,
     ledger: options.LedgerFile = None,
     timeout: options.Timeout = 30.0,

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from proxyset.cli.options import Json
+from proxyset.cli.options import Host, Json, TlsCert, TlsKey
 from proxyset.cli.output import emit, note
 from proxyset.errors import InvalidInput
-from proxyset.server.app import require_extra
-from proxyset.wire.signing import public_half
+from proxyset.server.state import require_extra
+from proxyset.wire.signing import own_key, public_half
 
 app = typer.Typer(no_args_is_help=True, help="Be the helper of two-party sums.")
 
@@ -25,12 +25,10 @@ def serve(
     minimum: Annotated[
         int, typer.Option(help="The fewest reports of any sum that is opened here.", min=2)
     ] = 100,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8081,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     public_url: Annotated[
         str, typer.Option(help="What leaders call this helper; requests signed for another are refused.")
     ] = "",
@@ -48,14 +46,14 @@ def serve(
                 f"{key!r} is no public key: 64 hexadecimal digits (proxyset campaign leader-key)"
             )
     require_extra()
-    from proxyset.helper.app import create_app, helper_key
+    from proxyset.helper.app import create_app
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
     from proxyset.server.sockets import Tls, listen, server_of, url_of
 
     log_to_stderr("info")
     limits, tls = Limits(), Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    helper, mine = create_app(state, leader, minimum, public_url, limits), public_half(helper_key(state))
+    helper, mine = create_app(state, leader, minimum, public_url, limits), _key(state)
     with listen(host, port) as listener:
         url = url_of(listener, host, tls)
         emit({"url": url, "key": mine, "minimum": minimum}, f"helper {mine} at {url}", json)
@@ -70,10 +68,7 @@ def key(state: StateOption = Path("helper"), json: Json = False) -> None:
 
     Example: proxyset helper key
     """
-    require_extra()
-    from proxyset.helper.app import helper_key
-
-    mine = public_half(helper_key(state))
+    mine = _key(state)
     emit({"key": mine}, mine, json)
 
 
@@ -84,10 +79,9 @@ def show(state: StateOption = Path("helper"), json: Json = False) -> None:
     Example: proxyset helper show
     """
     require_extra()
-    from proxyset.helper.app import helper_key
-    from proxyset.helper.store import HelperStore
+    from proxyset.helper.store import KEY, HelperStore
 
-    store = HelperStore(state, helper_key(state), 2)
+    store = HelperStore(state, own_key(state / KEY), 2)
     opened, reports = store.opened(), store.reports()
     facts = {
         "counted": reports,
@@ -106,3 +100,10 @@ def show(state: StateOption = Path("helper"), json: Json = False) -> None:
         f"{each.at} {each.campaign}: {each.reports:,} reports, leader {each.leader[:12]}…" for each in opened
     ]
     emit(facts, "\n".join([f"{reports:,} reports counted", *(lines or ["no sum opened yet"])]), json)
+
+
+def _key(state: Path) -> str:
+    require_extra()
+    from proxyset.helper.store import KEY
+
+    return public_half(own_key(state / KEY))

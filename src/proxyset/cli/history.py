@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from proxyset import atomic
-from proxyset.agent.history import Anything, Sent, SentReport, everything, hex_dump
+from proxyset.agent.history import Answer, Sent, cost_of, hex_dump, size_of, what_of
+from proxyset.agent.history import history as everything
 from proxyset.cli import options
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Ledger
@@ -25,7 +26,6 @@ from proxyset.wire.questions import (
     LABELS_LIMIT,
     QUESTIONS_LIMIT,
     LabelRelease,
-    LabelStatement,
     Questions,
 )
 from proxyset.wire.receipt import Receipt
@@ -84,31 +84,25 @@ def verify(
 
     Example: proxyset client verify release.safetensors --key KEY
     """
-    found: Release | LabelRelease | Report
     data = read_message(release, "release", max(RELEASE_LIMIT, LABELS_LIMIT, REPORT_LIMIT))
-    schema = schema_of(data)
-    cost: PrivacyStatement | LabelStatement
-    if schema == "proxyset.labels":
-        found = LabelRelease.from_bytes(data)
-        size, what, cost = len(found.labels), "labels", found.privacy
-    elif schema == "proxyset.report":
-        found = Report.from_bytes(data)
-        size, what, cost = found.task.clusters, "exact counts in two halves", found.task.privacy
-    else:
-        found = Release.from_bytes(data)
-        size, what, cost = len(found.counts), "noisy counts", found.privacy
+    forms: dict[str, type[LabelRelease | Report]] = {
+        "proxyset.labels": LabelRelease,
+        "proxyset.report": Report,
+    }
+    found: Answer = forms.get(schema_of(data), Release).from_bytes(data)
+    cost = cost_of(found)
     receipt = Receipt.of(found, key)
     if receipt is None:
         raise ArtifactError(f"{release} has no receipt: its owner's ledger has no key (proxyset client init)")
     for path, asked in ((probe, _probe(probe)), (questions, _questions(questions))):
-        if asked and (found.probe, size) != asked:
+        if asked and (found.probe, size_of(found)) != asked:
             raise ArtifactError(f"{release} does not answer {path}")
     policy = check_receipt(Ledger.open(ledger, create=False), receipt) if ledger else None
     facts = {"release": found.fingerprint, "signed_by": receipt.claim.key, "key_checked": key is not None}
     facts |= {"claim": receipt.claim.model_dump(mode="json"), "policy": policy}
     who = "as expected" if key else "compare it with what the owner told you, or give it as --key"
     words = [
-        f"{release}: {size} {what}, ε = {cost.epsilon:g} at δ = {cost.delta:g}, ρ = {cost.rho:.4g}",
+        f"{release}: {what_of(found)}, ε = {cost.epsilon:g} at δ = {cost.delta:g}, ρ = {cost.rho:.4g}",
         f"signed by {receipt.claim.key} ({who})",
         f"ledger entry {receipt.claim.head}; the policy is committed to as {receipt.claim.policy}"
         + ("" if policy is None else f" and is {policy or 'none'}"),
@@ -147,14 +141,10 @@ def _questions(path: Path | None) -> tuple[str, int] | None:
     return asked.fingerprint, len(asked)
 
 
-def _facts(sent: Anything, detailed: bool) -> dict[str, Any]:
+def _facts(sent: Sent, detailed: bool) -> dict[str, Any]:
     entry, release = sent.entry, sent.release
     facts: dict[str, Any] = {
-        "what": "report"
-        if isinstance(sent, SentReport)
-        else "counts"
-        if isinstance(sent, Sent)
-        else "labels",
+        "what": "counts" if isinstance(release, Release) else entry.kind,
         "entry": entry.seq,
         "time": entry.time,
         "server": entry.server,
@@ -172,12 +162,11 @@ def _facts(sent: Anything, detailed: bool) -> dict[str, Any]:
         if isinstance(release, Report):
             facts |= {"task": release.task.model_dump(mode="json")}
         else:
-            values = release.counts if isinstance(release, Release) else release.labels
-            facts |= {facts["what"]: values.tolist()}
+            facts |= {facts["what"]: sent.values}
     return facts
 
 
-def _line(sent: Anything) -> str:
+def _line(sent: Sent) -> str:
     entry, privacy = sent.entry, sent.cost
     state = "receipt" if sent.release.receipt else "no receipt"
     return (
@@ -187,22 +176,18 @@ def _line(sent: Anything) -> str:
     )
 
 
-def _meaning(sent: Anything) -> list[str]:
+def _meaning(sent: Sent) -> list[str]:
     entry, release, data = sent.entry, sent.release, sent.data
+    what, cost, values = sent.what, _cost(sent.drawn), " ".join(map(str, sent.values))
     if isinstance(release, Report):
-        what, cost = (
-            f"{sent.what}, each random by itself: {release.task.words()}",
-            _cost(release.task.privacy),
-        )
+        what += f", each random by itself: {release.task.words()}"
     elif isinstance(release, Release):
-        counts = " ".join(map(str, release.counts.tolist()))
         steps = f", in steps of 1/{release.privacy.grid} of a record" if release.privacy.grid > 1 else ""
-        what, cost = f"{sent.what}, one a centroid{steps}: {counts}", _cost(release.privacy)
+        what += f", one a centroid{steps}: {values}"
     else:
-        labels = " ".join(map(str, release.labels.tolist()))
-        what = f"{len(release.labels)} labels, one a public item ({ABSTAINED}: abstained): {labels}"
-        cost = f"{release.privacy.rule}, at most ρ = {release.privacy.rho:.4g}, ε = {release.privacy.epsilon:g}; the votes: "
-        cost += _cost(release.privacy.voting)
+        said = release.privacy
+        what += f", one a public item ({ABSTAINED}: abstained): {values}"
+        cost = f"{said.rule}, at most ρ = {said.rho:.4g}, ε = {said.epsilon:g}; the votes: {cost}"
     lines = [
         f"entry {entry.seq} of {entry.time}, to {entry.server or 'whoever holds the file'}, from {entry.dataset}",
         "it was paid for and withheld" if not sent.left else f"what left: {len(data):,} bytes",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, cast
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,30 +22,24 @@ from proxyset.cloud.store import place, write_bytes
 from proxyset.encoders.onnx_session import CPU
 from proxyset.errors import InvalidInput
 from proxyset.sources.source import Kind
+from proxyset.wire.arrays import Dtype
 
 app = typer.Typer(no_args_is_help=True, help="Encode and cluster a public pool.")
 
-
-class _Dtype(StrEnum):
-    float32 = "float32"
-    float16 = "float16"
-    int8 = "int8"
-
-
 DtypeOption = Annotated[
-    _Dtype | None,
+    Dtype | None,
     typer.Option(help="How numbers travel: float16, but float32 for medoids.", show_default=False),
 ]
 ItemsOption = Annotated[
     bool, typer.Option("--items/--no-items", help="Whether medoids travel with their pictures or texts.")
 ]
-
-
-class Engine(StrEnum):
-    local = "local"
-    ray = "ray"
-
-
+MaxWeightOption = Annotated[
+    float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
+]
+CombineOption = Annotated[
+    Rule, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
+]
+Engine = Literal["local", "ray"]
 EngineOption = Annotated[Engine, typer.Option(help="Where shards are worked on; the result is the same.")]
 WorkersOption = Annotated[int, typer.Option(help="Processes of the local engine.")]
 RayAddress = Annotated[
@@ -79,9 +72,9 @@ def build(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of samples and K-means.")] = 0,
     kind: Annotated[
-        str | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
+        Kind | None, typer.Option(help="image, text, table or embedding, where the data leaves a doubt.")
     ] = None,
-    engine: EngineOption = Engine.local,
+    engine: EngineOption = "local",
     workers: WorkersOption = 1,
     ray_address: RayAddress = None,
     max_corrupt: Annotated[
@@ -108,7 +101,7 @@ def build(
             clusters=clusters,
             dim=dim,
             seed=seed,
-            kind=_kind(kind),
+            kind=kind,
             max_corrupt=max_corrupt,
             medoids=medoids,
             executor=_executor(engine, workers, ray_address),
@@ -152,9 +145,7 @@ def probe(
     Example: proxyset probe index --out probe.safetensors --dtype int8
     """
     target = place(out)
-    made = Index.open(index).probe(
-        dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
-    )
+    made = Index.open(index).probe(dim=dim, dtype=dtype, purpose=purpose, items=items)
     write_bytes(target, made.to_bytes())
     facts = {
         "probe": str(out),
@@ -182,15 +173,11 @@ def select_command(
         str, typer.Option(help=f"{', '.join(sorted(STRATEGIES.own))}, or module:Class.")
     ] = DEFAULT_STRATEGY,
     seed: Annotated[int, typer.Option(help="Of the strategy's own randomness.")] = 0,
-    max_weight: Annotated[
-        float, typer.Option(help="Most that one of three or more releases may weigh, in medians; inf: any.")
-    ] = MAX_WEIGHT,
+    max_weight: MaxWeightOption = MAX_WEIGHT,
     metadata: Annotated[
         bool, typer.Option(help="Let the rule see which source and label the pool names for each item.")
     ] = True,
-    combine: Annotated[
-        str, typer.Option(help=f"How three or more releases are added up: {', '.join(RULES)}.")
-    ] = DEFAULT_RULE,
+    combine: CombineOption = DEFAULT_RULE,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -223,7 +210,7 @@ def select_command(
     near: Annotated[
         float, typer.Option(help="What is a near-duplicate: a distance, in units of the pool's spread.")
     ] = NEAR_DUPLICATE,
-    engine: EngineOption = Engine.local,
+    engine: EngineOption = "local",
     workers: WorkersOption = 1,
     ray_address: RayAddress = None,
     json: Json = False,
@@ -249,7 +236,7 @@ def select_command(
         seed=seed,
         max_weight=max_weight,
         metadata=metadata,
-        rule=cast(Rule, combine),
+        rule=combine,
         reference=reference,
         curation=curation,
         executor=_executor(engine, workers, ray_address),
@@ -331,17 +318,11 @@ def _least_shares(given: list[str]) -> dict[str, float | dict[str, float]]:
 
 
 def _executor(engine: Engine, workers: int, ray_address: str | None) -> Executor:
-    if engine == Engine.local:
+    if engine == "local":
         if ray_address is not None:
             raise InvalidInput("--ray-address goes with --engine ray")
         return LocalExecutor(workers)
     return RayExecutor(ray_address)
-
-
-def _kind(kind: str | None) -> Kind | None:
-    if kind not in (None, "image", "text", "table", "embedding"):
-        raise InvalidInput(f"--kind is image, text, table or embedding, not {kind!r}")
-    return cast(Kind | None, kind)
 
 
 def _facts(index: Index) -> dict[str, object]:

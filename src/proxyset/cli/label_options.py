@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,7 @@ import typer
 from proxyset.client.labels import read_labels
 from proxyset.client.private_data import FOLDER, Labels
 from proxyset.errors import InvalidInput
-
-
-class Rule(StrEnum):
-    bounded_votes = "bounded-votes"
-    private_knn = "private-knn"
-
+from proxyset.wire.questions import Rule
 
 RuleOption = Annotated[
     Rule,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from proxyset import atomic
-from proxyset.cli.options import Json
+from proxyset.cli.options import Json, SignerKey
 from proxyset.cli.options import LedgerArgument as Where
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Account, Cap, Ledger
@@ -122,9 +122,7 @@ def receipt(
     release: Annotated[
         Path | None, typer.Option(help="Check that it is for this release.", show_default=False)
     ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The public key that must have signed it.", show_default=False)
-    ] = None,
+    key: SignerKey = None,
     json: Json = False,
 ) -> None:
     """Verify a receipt offline: its signature, and what it is for. Either side can.

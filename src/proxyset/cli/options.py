@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,16 +21,8 @@ def here(given: str) -> Path:
     return Path(given)
 
 
-class Unit(StrEnum):
-    record = "record"
-    person = "person"
-
-
-class Adjacency(StrEnum):
-    add_remove = "add-remove"
-    replace_one = "replace-one"
-
-
+Unit = Literal["record", "person"]
+Adjacency = Literal["add-remove", "replace-one"]
 Data = Annotated[str, typer.Option(help="The private data: any kind that a pool may be.")]
 Epsilon = Annotated[float, typer.Option(help="Privacy loss of this answer, 0.001 to 100.")]
 Delta = Annotated[float, typer.Option(help="Probability that the loss is larger.")]
@@ -95,6 +86,22 @@ Weighted = Annotated[
         "--weighted",
         help="Each item counts by the density ratio it was chosen by: for a set that is the whole pool.",
     ),
+]
+SignerKey = Annotated[
+    str | None, typer.Option("--key", help="The public key that must have signed it.", show_default=False)
+]
+Origin = Annotated[
+    str, typer.Argument(metavar="URL|FILE", help="The cloud's server, or a file that was carried here.")
+]
+Maker = Annotated[
+    str | None, typer.Option("--server", help="Your name for its maker; the URL.", show_default=False)
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+TlsCert = Annotated[Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)]
+TlsKey = Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)]
+Asker = Annotated[str, typer.Option("--server", help="Who asks; caps can be set for each.")]
+Records = Annotated[
+    int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
 ]
 Timeout = Annotated[
     float, typer.Option(help="Seconds for a request; one more for each 16 KiB of it.", min=0.1)

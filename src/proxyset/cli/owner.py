@@ -16,19 +16,18 @@ from proxyset.cli.label_options import (
     LabelsFile,
     Lead,
     Neighbours,
-    Rule,
     RuleOption,
     Screening,
     labels_of,
 )
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit, note
-from proxyset.client.label_privacy import DEFAULT_LEAD
+from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE
+from proxyset.client.labeling import Voting
 from proxyset.client.ledger import Ledger
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput, TransportError
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT
-from proxyset.wire.questions import QUESTIONS_LIMIT
 
 _LOOPBACK = "127.0.0.1"
 
@@ -51,20 +50,18 @@ def serve(
     ] = None,
     server: Annotated[str, typer.Option(help="Who gave you these files; caps can be set for each.")] = "",
     epsilon: Annotated[float, typer.Option(help="What a form begins with.")] = 0.58,
-    records: Annotated[
-        int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
-    ] = None,
+    records: options.Records = None,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
+    unit: options.UnitOption = "record",
     max_records: options.MaxRecords = 1,
     person: options.Person = None,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    adjacency: options.AdjacencyOption = "add-remove",
     encoder: options.EncoderOption = None,
     dataset: options.DatasetName = None,
     labels: LabelsFile = None,
     label_column: LabelColumn = None,
     folder_names: FolderNames = False,
-    rule: RuleOption = Rule.bounded_votes,
+    rule: RuleOption = DEFAULT_RULE,
     neighbours: Neighbours = None,
     screening: Screening = 0.0,
     lead: Lead = DEFAULT_LEAD,
@@ -85,30 +82,14 @@ def serve(
         raise InvalidInput(
             f"there is no {data}: --data names the private data that approved questions are answered from"
         )
+    terms = Terms(epsilon, delta, unit, max_records, person, adjacency, encoder)
+    voting = Voting(rule, neighbours, screening, lead=lead)
     book = Ledger.open(ledger)
-    settings = Settings(
-        data,
-        epsilon,
-        delta,
-        unit.value,
-        max_records,
-        person,
-        adjacency.value,
-        dataset,
-        encoder,
-        records,
-        labels_of(labels, label_column, folder_names),
-        rule.value,
-        neighbours,
-        screening,
-        lead,
-    )
-    settings.statement(epsilon)  # an impossible setting is told here, not on the page
-    settings.label_statement(1, epsilon)
-    for file in probe or []:
+    settings = Settings(data, terms, dataset, records, labels_of(labels, label_column, folder_names), voting)
+    terms.statement()  # an impossible setting is told here, not on the page
+    voting.statement(1, terms)
+    for file in [*(probe or []), *(questions or [])]:
         inbox.put(book, read_message(file, "probe", PROBE_LIMIT), server)
-    for file in questions or []:
-        inbox.put_questions(book, read_message(file, "set of questions", QUESTIONS_LIMIT), server)
     listener = _listen(port)
     port = listener.getsockname()[1]
 

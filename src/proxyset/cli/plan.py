@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from proxyset.cli import options
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.plan import ENOUGH, SPREAD, Plan
 from proxyset.client.plan import plan as make_plan
@@ -20,8 +19,8 @@ def plan(
     clusters: Annotated[int, typer.Option(help="R, the centroids of the probe.")],
     epsilon: options.Epsilon,
     delta: options.Delta = 1e-5,
-    unit: options.UnitOption = Unit.record,
-    adjacency: options.AdjacencyOption = Adjacency.add_remove,
+    unit: options.UnitOption = "record",
+    adjacency: options.AdjacencyOption = "add-remove",
     max_records: options.MaxRecords = 1,
     up_to: Annotated[
         int | None,
@@ -38,7 +37,7 @@ def plan(
         raise InvalidInput(f"--up-to {up_to} is less than --records {records}")
 
     def planned(number: int) -> Plan:
-        return make_plan(number, clusters, epsilon, delta, unit.value, adjacency.value, max_records, spread)
+        return make_plan(number, clusters, epsilon, delta, unit, adjacency, max_records, spread)
 
     found = planned(records)
     facts = asdict(found) | {"privacy": found.privacy.model_dump()}

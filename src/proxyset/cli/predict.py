@@ -21,16 +21,10 @@ _SHOWN = 12  # classes whose shares are shown
 
 
 def fetch_model(
-    origin: Annotated[
-        str, typer.Argument(metavar="URL|FILE", help="The cloud's server, or a file that was carried here.")
-    ],
+    origin: options.Origin,
     out: Annotated[Path, typer.Option(help="Folder for the model; it must not exist.")],
-    key: Annotated[
-        str | None, typer.Option(help="The public key that must have signed it.", show_default=False)
-    ] = None,
-    server: Annotated[
-        str | None, typer.Option(help="Your name for its maker; the URL.", show_default=False)
-    ] = None,
+    key: options.SignerKey = None,
+    server: options.Maker = None,
     campaign: Annotated[
         str | None, typer.Option(help="Whose model, of a server you are enrolled with.", show_default=False)
     ] = None,

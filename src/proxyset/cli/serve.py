@@ -6,20 +6,17 @@ import gc
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from proxyset.cli.index import DtypeOption, ItemsOption
-from proxyset.cli.options import Json
+from proxyset.cli.options import Host, Json, TlsCert, TlsKey
 from proxyset.cli.output import emit, note
 from proxyset.cloud.index import Index
 from proxyset.cloud.store import place
 from proxyset.errors import InvalidInput
-from proxyset.server import app as campaigns
-from proxyset.server import single as server
-from proxyset.server.model import add_encoder_route, add_model_route
-from proxyset.server.state import State
+from proxyset.server.state import State, require_extra
 from proxyset.wire.server_name import origin_of, server_name
 
 _LOCAL = ("127.", "localhost", "::1")
@@ -39,12 +36,10 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="PEM file of the certificate chain.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     public_url: Annotated[
         str, typer.Option(help="What clients call this server; requests signed for another are refused.")
     ] = "",
@@ -57,7 +52,9 @@ def serve(
     client_rate: Annotated[
         float, typer.Option(help="Requests a second of one client; 0: no limit.", min=0)
     ] = 10.0,
-    log_level: Annotated[str, typer.Option(help="info (a line a request), warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["info", "warning", "error"], typer.Option(help="info (a line a request), warning or error.")
+    ] = "info",
     watch: Annotated[
         list[Path] | None,
         typer.Option(
@@ -112,15 +109,16 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     if not (isfinite(address_rate) and isfinite(client_rate)):
         raise InvalidInput("--address-rate and --client-rate are numbers; 0 is no limit")
-    if log_level not in ("info", "warning", "error"):
-        raise InvalidInput(f"--log-level is info, warning or error, not {log_level!r}")
     if public_url and server_name(public_url) != origin_of(public_url):
         raise InvalidInput(
             f"--public-url is a server's name, as https://cloud.example:8443, not {public_url!r}"
         )
-    campaigns.require_extra()
+    require_extra()
+    from proxyset.server import app as campaigns
+    from proxyset.server import single as server
     from proxyset.server.limits import Limits
     from proxyset.server.logs import log_to_stderr
+    from proxyset.server.model import add_encoder_route, add_model_route
     from proxyset.server.sockets import Tls, listen, reload_on_hangup, server_of, url_of
 
     limits = replace(Limits(), address=address_rate, client=client_rate)
@@ -148,9 +146,7 @@ def serve(
         facts: dict[str, object] = {"state": book.name}
         words = f"serving the campaigns of {book.name}"
     elif index is not None:
-        probe = Index.open(index).probe(
-            dim=dim, dtype=dtype.value if dtype else None, purpose=purpose, items=items
-        )
+        probe = Index.open(index).probe(dim=dim, dtype=dtype, purpose=purpose, items=items)
         app = server.create_app(probe, releases, limits, telemetry)
         if model is not None:
             add_model_route(app, place(model))

@@ -14,18 +14,17 @@ import typer
 
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Column
-from proxyset.agent.page.label_question import LabelQuestion, examine_labels
 from proxyset.agent.page.question import Question, examine
 from proxyset.agent.page.settings import Settings
 from proxyset.cli import options
-from proxyset.cli.options import Adjacency, Unit
 from proxyset.cli.output import emit
 from proxyset.client.ledger import Ledger, default_path
 from proxyset.client.policy import in_force
-from proxyset.wire.container import schema_of
+from proxyset.client.private_data import ME
+from proxyset.client.terms import Terms
 from proxyset.wire.files import read_message
 from proxyset.wire.probe import PROBE_LIMIT, Probe
-from proxyset.wire.questions import Questions
+from proxyset.wire.questions import Questions, question_of
 
 USUAL_EPSILON = 0.58  # the paper's
 _SIGNS = {"good": "fine", "bad": "in the way", "ask": "up to you"}
@@ -35,17 +34,16 @@ _SHOWN = 12  # values of a category, in words
 def show(
     file: Annotated[Path, typer.Argument(metavar="PROBE", help="File of a probe, or of questions.")],
     ledger: options.LedgerFile = None,
-    server: Annotated[str, typer.Option(help="Who asks; caps can be set for each.")] = "",
+    server: options.Asker = "",
     epsilon: Annotated[
         float | None,
         typer.Option(help="Of the answer; the most that your policy allows, up to 0.58.", show_default=False),
     ] = None,
-    records: Annotated[
-        int | None, typer.Option(help="About how many records, for predictions.", min=1, show_default=False)
-    ] = None,
+    records: options.Records = None,
     delta: options.Delta = 1e-5,
     unit: Annotated[
-        Unit | None, typer.Option(help="What is protected; your policy's, else record.", show_default=False)
+        options.Unit | None,
+        typer.Option(help="What is protected; your policy's, else record.", show_default=False),
     ] = None,
     max_records: Annotated[
         int | None,
@@ -55,7 +53,7 @@ def show(
         ),
     ] = None,
     adjacency: Annotated[
-        Adjacency | None,
+        options.Adjacency | None,
         typer.Option(help="Which data sets are neighbours; your policy's.", show_default=False),
     ] = None,
     encoder: options.EncoderOption = None,
@@ -68,16 +66,17 @@ def show(
     message = opened(file)
     with _book(ledger) as (book, there):
         policy, _ = in_force(book)
-        settings = Settings(
-            data="",
-            dataset="",
-            epsilon=epsilon or min(USUAL_EPSILON, policy.most_epsilon if policy else USUAL_EPSILON),
-            delta=delta,
-            unit=unit.value if unit else policy.unit if policy else "record",
-            max_records=max_records or (policy.max_records if policy else 1),
-            adjacency=adjacency.value if adjacency else policy.adjacency if policy else "add-remove",
-            encoder=encoder,
+        protected = unit or (policy.unit if policy else "record")
+        terms = Terms(
+            epsilon or min(USUAL_EPSILON, policy.most_epsilon if policy else USUAL_EPSILON),
+            delta,
+            protected,
+            max_records or (policy.max_records if policy else 1),
+            ME if protected == "person" else None,  # no record is read, so that whose it is changes nothing
+            adjacency or (policy.adjacency if policy else "add-remove"),
+            encoder,
         )
+        settings = Settings("", terms, dataset="")
         ask = Ask(
             kind="probe" if isinstance(message, Probe) else "questions",
             probe=message.fingerprint,
@@ -87,11 +86,7 @@ def show(
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             size=len(message.data),
         )
-        question: Question | LabelQuestion
-        if isinstance(message, Probe):
-            question = examine(book, ask, message, settings, settings.epsilon, records)
-        else:
-            question = examine_labels(book, ask, message, settings, settings.epsilon, records)
+        question = examine(book, ask, message, settings, terms.epsilon, records)
     book_words = f"your ledger {book.path}" if there else "a new ledger, since you have none yet"
     lines = [*_asked(file, message, question), *_costs(question, book_words), *_worth(question)]
     lines += [f"{_SIGNS[check.verdict]}: {check.words}" for check in question.checks]
@@ -104,8 +99,7 @@ def opened(file: Path) -> Probe | Questions:
     Raises:
         ArtifactError: neither.
     """
-    data = read_message(file, "probe", PROBE_LIMIT)
-    return Questions.from_bytes(data) if schema_of(data) == "proxyset.questions" else Probe.from_bytes(data)
+    return question_of(read_message(file, "probe", PROBE_LIMIT))
 
 
 @contextmanager
@@ -118,7 +112,7 @@ def _book(path: Path | None) -> Iterator[tuple[Ledger, bool]]:
         yield Ledger.open(Path(folder) / "ledger.sqlite"), False
 
 
-def _asked(file: Path, message: Probe | Questions, question: Question | LabelQuestion) -> list[str]:
+def _asked(file: Path, message: Probe | Questions, question: Question) -> list[str]:
     encoder = message.encoder
     purpose = f"“{message.purpose}”, in the words of whoever asks" if message.purpose else "none was given"
     lines = [f"{file}: {len(message.data):,} bytes, {message.fingerprint}", f"purpose: {purpose}"]
@@ -162,9 +156,8 @@ def _more(number: int) -> str:
     return f" and {number:,} more" if number > 0 else ""
 
 
-def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
-    cost = question.cost
-    draw = question.cost if isinstance(question, Question) else question.cost.voting
+def _costs(question: Question, book: str) -> list[str]:
+    cost, draw = question.cost, question.whole
     lines = [
         f"cost: ε = {cost.epsilon:g} at δ = {cost.delta:g} for {draw.protects} ({draw.adjacency}), ρ = {cost.rho:.4g}; noise of "
         f"σ = {draw.noise:.4g} on every count"
@@ -179,21 +172,20 @@ def _costs(question: Question | LabelQuestion, book: str) -> list[str]:
     return lines
 
 
-def _worth(question: Question | LabelQuestion) -> list[str]:
-    if isinstance(question, Question):
-        return [
-            f"worth, with about {one.records:,} records: the noisy counts point at {one.captured:.0%} of them; without asking "
-            f"you, {one.without:.0%}"
-            for one in question.worth
-        ]
+def _worth(question: Question) -> list[str]:
+    amount = len(question.asked) if isinstance(question.asked, Questions) else 0
     return [
-        f"worth, with about {number:,} labeled records: {plan.answered:,.0f} of {len(question.asked):,} items get a label if all "
+        f"worth, with about {one.records:,} records: the noisy counts point at {one.captured:.0%} of them; without asking "
+        f"you, {one.without:.0%}"
+        for one in question.worth
+    ] + [
+        f"worth, with about {number:,} labeled records: {plan.answered:,.0f} of {amount:,} items get a label if all "
         f"votes on each agree, {plan.by_noise:,.0f} by noise alone"
         for number, plan in question.plans
     ]
 
 
-def _facts(message: Probe | Questions, question: Question | LabelQuestion) -> dict[str, Any]:
+def _facts(message: Probe | Questions, question: Question) -> dict[str, Any]:
     encoder = message.encoder
     facts: dict[str, Any] = {
         "what": question.ask.kind,
@@ -207,15 +199,13 @@ def _facts(message: Probe | Questions, question: Question | LabelQuestion) -> di
         "budget": [asdict(share) | {"fits": share.fits} for share in question.shares],
         "checks": [asdict(check) for check in question.checks],
     }
-    if isinstance(message, Probe) and isinstance(question, Question):
+    if isinstance(message, Probe):
         points = {None: "centroids", False: "names", True: "items"}
         came = None if message.medoids is None else message.medoids.contents is not None
         worth: list[dict[str, Any]] = [asdict(one) for one in question.worth]
         return facts | {"clusters": message.clusters, "points": points[came], "worth": worth}
-    if isinstance(message, Questions) and isinstance(question, LabelQuestion):
-        worth = [
-            {"records": number, "answered": plan.answered, "by_noise": plan.by_noise}
-            for number, plan in question.plans
-        ]
-        facts |= {"items": len(message), "classes": message.classes, "worth": worth}
-    return facts
+    worth = [
+        {"records": number, "answered": plan.answered, "by_noise": plan.by_noise}
+        for number, plan in question.plans
+    ]
+    return facts | {"items": len(message), "classes": message.classes, "worth": worth}

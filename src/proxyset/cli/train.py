@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -56,22 +55,7 @@ Size = Annotated[
 ]
 
 
-class Method(StrEnum):
-    supervised = "supervised"
-    fixmatch = "fixmatch"
-
-
-class Loss(StrEnum):
-    cross_entropy = "cross-entropy"
-    generalised = "generalised-cross-entropy"
-
-
-class Track(StrEnum):
-    file = "file"
-    none = "none"
-    lines = "lines"
-    tensorboard = "tensorboard"
-    mlflow = "mlflow"
+Track = Literal["file", "none", "lines", "tensorboard", "mlflow"]
 
 
 def train(
@@ -91,7 +75,7 @@ def train(
     ] = "",
     unlabeled: Unlabeled = None,
     method: Annotated[
-        Method | None,
+        Literal["supervised", "fixmatch"] | None,
         typer.Option(help="FixMatch where --unlabeled is given, else supervised.", show_default=False),
     ] = None,
     model: Model = "auto",
@@ -109,7 +93,10 @@ def train(
     ] = None,
     seed: Seed = 0,
     flip: Annotated[bool, typer.Option("--flip", help="A mirror image shows the same thing.")] = False,
-    loss: Annotated[Loss, typer.Option(help="The second one stands wrong labels.")] = Loss.cross_entropy,
+    loss: Annotated[
+        Literal["cross-entropy", "generalised-cross-entropy"],
+        typer.Option(help="The second one stands wrong labels."),
+    ] = "cross-entropy",
     weighted: Weighted = False,
     test: Annotated[
         str | None,
@@ -118,7 +105,7 @@ def train(
     device: Device = "auto",
     track: Annotated[
         Track, typer.Option(help="Where losses go while it trains; file: metrics.jsonl.")
-    ] = Track.file,
+    ] = "file",
     public_inputs: PublicInputs = False,
     json: Json = False,
 ) -> None:
@@ -153,15 +140,15 @@ def train(
         weighted=weighted,
     )
     held_out = None if test is None else read_test_set(test, data, side)
-    chosen = method or (Method.fixmatch if unlabeled is not None else Method.supervised)
-    if unlabeled is not None and chosen is Method.supervised:
+    chosen = method or ("fixmatch" if unlabeled is not None else "supervised")
+    if unlabeled is not None and chosen == "supervised":
         raise InvalidInput(
             "--method supervised looks at no unlabeled images: leave --unlabeled out, or use fixmatch"
         )
     others = None if unlabeled is None else read_unlabeled(unlabeled, side, public_inputs=public_inputs)
     rate = below.rate if lr is None else lr
     settings = Settings(steps=steps, batch_size=batch_size, lr=rate, seed=seed, flip=flip)
-    plan = Plan(model=below.network, weights=weights, method=chosen.value, loss=loss.value, settings=settings)
+    plan = Plan(model=below.network, weights=weights, method=chosen, loss=loss, settings=settings)
     if model == "auto" and data.encoder is None:
         note(
             f"{below.network} begins with random weights. For a head on the pool's embeddings, in seconds: --index INDEX. For "
@@ -256,14 +243,14 @@ def _tracker(track: Track, out: Place, steps: int) -> Tracker:
     from proxyset.train.metrics_file import MetricsFile
     from proxyset.train.tracker import Lines, MLflow, Silent, TensorBoard
 
-    if track is Track.tensorboard:
+    if track == "tensorboard":
         if not isinstance(out, Path):
             raise InvalidInput(
                 f"TensorBoard's files are added to while it trains, and no object can be: {out} takes --track file"
             )
         return TensorBoard(out / "tensorboard")
-    if track is Track.mlflow:
+    if track == "mlflow":
         return MLflow(out.name)
-    if track is Track.file:
+    if track == "file":
         return MetricsFile(out, steps)
-    return Lines(note) if track is Track.lines else Silent()
+    return Lines(note) if track == "lines" else Silent()

@@ -17,15 +17,14 @@ yet, so a plan predicts no accuracy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxyset.client.calibration import Adjacency, Unit
-from proxyset.client.label_privacy import DEFAULT_LEAD, DEFAULT_RULE, label_statement
 from proxyset.errors import InvalidInput
-from proxyset.wire.questions import MOST_QUESTIONS, LabelStatement, Rule
+from proxyset.wire.questions import MOST_QUESTIONS, LabelStatement
 
 ENOUGH = 0.95
 _LIMIT = 1e6
@@ -61,24 +60,14 @@ def plan_labels(
     records: int,
     questions: int,
     classes: int,
-    epsilon: float,
-    delta: float = 1e-5,
-    unit: Unit = "record",
-    adjacency: Adjacency = "add-remove",
-    max_records: int = 1,
-    *,
-    rule: Rule = DEFAULT_RULE,
-    neighbours: int | None = None,
-    screening: float = 0.0,
-    threshold: int | None = None,
-    lead: float = DEFAULT_LEAD,
+    statement: Callable[[int], LabelStatement],
 ) -> LabelPlan:
     """What labels would be worth.
 
     Args:
         records: about how many labeled private records there are; a guess does.
         questions, classes: m, and how many labels there are to choose from.
-        The others: as `label_privacy.label_statement` takes them.
+        statement: what labels of so many items would state (`label_privacy.label_statement`).
 
     Sensitivity:
         None: nothing private goes in except `records`, which stays on the owner's machine.
@@ -96,12 +85,9 @@ def plan_labels(
         raise InvalidInput(f"a plan needs records ≥ 1 and classes ≥ 2, not {records} and {classes}")
 
     def planned(m: int) -> tuple[LabelStatement, float, float]:
-        privacy = label_statement(
-            m, epsilon, delta, unit, adjacency, max_records,
-            rule=rule, neighbours=neighbours, screening=screening, threshold=threshold, lead=lead,
-        )  # fmt: skip
+        privacy = statement(m)
         k = privacy.neighbours
-        votes = float(min(k, records)) if rule == "private-knn" else records * k / m
+        votes = float(min(k, records)) if privacy.rule == "private-knn" else records * k / m
         return privacy, votes, survival(votes, privacy.voting.sigma, classes)
 
     privacy, votes, survives = planned(questions)

@@ -325,21 +325,12 @@ def read_shares(path: Path) -> dict[str, float]:
     Raises:
         InvalidData: it cannot be read, lacks a column, names a class twice, or a share is no finite number of at least 0.
     """
-    found: dict[str, float] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"label", "share"} <= set(reader.fieldnames or ()):
-                raise InvalidData(f"{path} needs the columns label and share; it has {reader.fieldnames}")
-            for row in reader:
-                if row["label"] in found:
-                    raise InvalidData(f"{path} names the class {row['label']!r} twice")
-                found[row["label"]] = float(row["share"] or "")
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        return {label: float(share) for label, share in _pairs(path, "label", "share").items()}
+    except ValueError as error:
         if isinstance(error, InvalidData):
             raise
         raise InvalidData(f"cannot read the class shares {path}: {error}") from None
-    return found
 
 
 def read_labels(path: Path) -> dict[str, str]:
@@ -348,17 +339,21 @@ def read_labels(path: Path) -> dict[str, str]:
     Raises:
         InvalidData: it cannot be read, lacks a column, or names an item twice.
     """
+    return {name: label for name, label in _pairs(path, "id", "label").items() if label}
+
+
+def _pairs(path: Path, key: str, value: str) -> dict[str, str]:
+    """Two columns of a CSV file, as `read_shares` and `read_labels` take them."""
     found: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            if not {"id", "label"} <= set(reader.fieldnames or ()):
-                raise InvalidData(f"{path} needs the columns id and label; it has {reader.fieldnames}")
+            if not {key, value} <= set(reader.fieldnames or ()):
+                raise InvalidData(f"{path} needs the columns {key} and {value}; it has {reader.fieldnames}")
             for row in reader:
-                if row["id"] in found:
-                    raise InvalidData(f"{path} names the item {row['id']!r} twice")
-                if row["label"]:
-                    found[row["id"]] = row["label"]
+                if row[key] in found:
+                    raise InvalidData(f"{path} names the {key} {row[key]!r} twice")
+                found[row[key]] = row[value] or ""
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidData(f"cannot read the labels {path}: {error}") from None
+        raise InvalidData(f"cannot read {path}: {error}") from None
     return found

@@ -21,7 +21,7 @@ from proxyset.cloud.releases import ReleaseFiles
 from proxyset.cloud.select import DEFAULT_RULE, DEFAULT_STRATEGY, MAX_WEIGHT, Rule
 from proxyset.errors import ArtifactError, InvalidInput, TransportError, first_problem
 from proxyset.flower import messages
-from proxyset.server.single import check_release
+from proxyset.server.submission import check_release
 from proxyset.wire.probe import Dtype, Probe
 from proxyset.wire.receipt import Receipt
 

@@ -18,8 +18,8 @@ from proxyset.flower.server_app import Run, connected, log, replies
 from proxyset.server import campaigns
 from proxyset.server.records import Outcome
 from proxyset.server.state import State
+from proxyset.server.submission import check_report
 from proxyset.server.two_party.job import aggregate
-from proxyset.server.two_party.routes import check_report
 from proxyset.server.two_party.store import Sum
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.receipt import Receipt

@@ -10,46 +10,24 @@ Both requests may come again and get the same answer, so that a recorded one is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
-from nacl.signing import SigningKey
 
-from proxyset.errors import ArtifactError, InvalidInput, Refused, StateError
-from proxyset.helper.store import HelperStore
-from proxyset.page import bodies
-from proxyset.server.application import add_front
-from proxyset.server.auth import verified
+from proxyset.errors import ArtifactError, Refused, StateError
+from proxyset.helper.store import KEY, HelperStore
+from proxyset.server.app import add_front, state_error
+from proxyset.server.auth import signed_body, verified
 from proxyset.server.limits import Limits
-from proxyset.server.logs import LOGGER
 from proxyset.server.metrics import Metrics
 from proxyset.wire.aggregation import JOB_LIMIT, Job, Opening
 from proxyset.wire.signed_request import audience_of
-from proxyset.wire.signing import make_key, public_half, read_key
+from proxyset.wire.signing import own_key, public_half
 from proxyset.wire.task import Task
 
-KEY = "helper.key"
 _OPENING_LIMIT = 1 << 16
-
-
-def helper_key(folder: Path) -> SigningKey:
-    """The helper's own key, in DIR/helper.key, made at the first call. Lost, no share that was sealed to it can be read.
-
-    Raises:
-        StateError: it cannot be read or written.
-    """
-    path = folder / KEY
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            make_key(path)
-        return read_key(path)
-    except (InvalidInput, OSError) as error:
-        raise StateError(f"the helper's key cannot be used: {error}") from error
 
 
 def create_app(
@@ -63,7 +41,7 @@ def create_app(
         minimum: the fewest reports of a sum that is opened here, whatever a task says.
         public_url: what leaders call this helper; "" takes the Host header's word.
     """
-    key = helper_key(folder)
+    key = own_key(folder / KEY)
     store, mine = HelperStore(folder, key, minimum), public_half(key)
     audience = audience_of(public_url) if public_url else ""
     app = FastAPI(title="proxyset helper", docs_url=None, redoc_url=None)
@@ -75,9 +53,7 @@ def create_app(
             raise HTTPException(
                 403, f"{credential.key[:12]}… is no leader here: proxyset helper serve --leader"
             )
-        body = await bodies.read(request, most)
-        if hashlib.sha256(body).hexdigest() != credential.digest:
-            raise HTTPException(400, "the body is not the one that was signed")
+        body = await signed_body(request, credential, most)
         request.state.who = credential.key[:12]
         return credential.key, body
 
@@ -116,7 +92,7 @@ def create_app(
         leader, body = await signed(request, _OPENING_LIMIT)
         return await answered(leader, lambda data: Opening.from_bytes(data).task, store.open, body)
 
-    app.add_exception_handler(StateError, _state_error)
+    app.add_exception_handler(StateError, state_error)
     add_front(app, limits or Limits(), Metrics())
     return app
 
@@ -128,10 +104,3 @@ def _check_parties(task: Task, leader: str, helper: str) -> None:
         raise Refused(
             f"this task names the leader {task.leader[:12]}…, the request is signed by {leader[:12]}…"
         )
-
-
-async def _state_error(request: Request, error: Exception) -> Response:
-    LOGGER.error("state", exc_info=error)
-    return JSONResponse(
-        {"detail": "the state cannot be used now; try again later"}, 503, {"retry-after": "10"}
-    )

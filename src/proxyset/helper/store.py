@@ -18,45 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from nacl.signing import SigningKey
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, func, insert, select
-from sqlalchemy.engine import Row
 
 from proxyset.aggregation.noise import noised
 from proxyset.aggregation.party import answer
 from proxyset.errors import Refused
-from proxyset.helper.file import durable, writing
-from proxyset.wire.aggregation import Job, Opened, Opening, checksum, request_digest
-from proxyset.wire.task import Task
+from proxyset.fingerprint import fingerprint
+from proxyset.server.database import Session, sqlite
+from proxyset.wire.aggregation import Job, Opened, Opening, checksum
 
-FILE = "helper.sqlite"
-_TABLES = MetaData()
-_SEEN = Table(
-    "seen",
-    _TABLES,
-    Column("task", String, primary_key=True),
-    Column("id", LargeBinary, primary_key=True),
-    Column("counted", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)
-_JOBS = Table(
-    "jobs",
-    _TABLES,
-    Column("task", String, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("request", String, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
-    Column("share", LargeBinary, nullable=False),
-)
-_OPENINGS = Table(
-    "openings",
-    _TABLES,
-    Column("task", String, primary_key=True),
-    Column("reports", Integer, nullable=False),
-    Column("checksum", String, nullable=False),
-    Column("at", String, nullable=False),
-    Column("campaign", String, nullable=False),
-    Column("leader", String, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
+FILE, KEY = "helper.sqlite", "helper.key"
+_TABLES = (
+    "seen (task VARCHAR NOT NULL, id BLOB NOT NULL, counted INTEGER NOT NULL, PRIMARY KEY (task, id)) WITHOUT ROWID",
+    "jobs (task VARCHAR NOT NULL, number INTEGER NOT NULL, request VARCHAR NOT NULL, answer BLOB NOT NULL, "
+    "share BLOB NOT NULL, PRIMARY KEY (task, number))",
+    "openings (task VARCHAR NOT NULL PRIMARY KEY, reports INTEGER NOT NULL, checksum VARCHAR NOT NULL, at VARCHAR NOT NULL, "
+    "campaign VARCHAR NOT NULL, leader VARCHAR NOT NULL, answer BLOB NOT NULL)",
 )
 
 
@@ -89,8 +65,10 @@ class HelperStore:
     """
 
     def __init__(self, folder: Path, key: SigningKey, minimum: int) -> None:
-        self._engine = durable(folder / FILE, _TABLES)
-        self._key, self.minimum = key, minimum
+        self._database, self._key, self.minimum = sqlite(folder / FILE), key, minimum
+        with self._database.writing(verb="opened") as db:
+            for table in _TABLES:
+                db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
 
     def count(self, data: bytes) -> bytes:
         """Verify and count the reports of a job; the encoded answer.
@@ -99,14 +77,11 @@ class HelperStore:
             ArtifactError: this is no job. Refused: another job had this number, or the task was opened already.
             StateError: the disk says no.
         """
-        job, request = Job.from_bytes(data), request_digest(data)
+        job, request = Job.from_bytes(data), fingerprint(data)
         task = job.task.fingerprint
-        with writing(self._engine) as db:
-            known = db.execute(
-                select(_JOBS.c.request, _JOBS.c.answer).where(
-                    _JOBS.c.task == task, _JOBS.c.number == job.number
-                )
-            ).first()
+        with self._database.writing() as db:
+            asked = "SELECT request, answer FROM jobs WHERE task = ? AND number = ?"
+            known = db.execute(asked, (task, job.number)).first()
             if known is not None:
                 if known.request != request:
                     raise Refused(
@@ -119,20 +94,17 @@ class HelperStore:
                 )
 
             def seen(id: bytes) -> bool:
-                found = select(_SEEN.c.id).where(_SEEN.c.task == task, _SEEN.c.id == id)
-                return db.execute(found).first() is not None
+                return (
+                    db.execute("SELECT 1 FROM seen WHERE task = ? AND id = ?", (task, id)).first() is not None
+                )
 
             told, counted = answer(self._key, job, seen)
             accepted, reply = set(counted.accepted), told.to_bytes()
-            new = [id for id in counted.verdicts if not seen(id)]
-            if new:
-                rows = [{"task": task, "id": id, "counted": int(id in accepted)} for id in new]
-                db.execute(insert(_SEEN), rows)
+            for id in counted.verdicts:
+                row = (task, id, int(id in accepted))
+                db.execute("INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
             share = job.task.vdaf.encode_agg_share(counted.share)
-            db.execute(
-                insert(_JOBS),
-                [{"task": task, "number": job.number, "request": request, "answer": reply, "share": share}],
-            )
+            db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?)", (task, job.number, request, reply, share))
         return reply
 
     def open(self, data: bytes) -> bytes:
@@ -145,7 +117,7 @@ class HelperStore:
         """
         asked = Opening.from_bytes(data)
         task, least = asked.task.fingerprint, max(self.minimum, asked.task.minimum)
-        with writing(self._engine) as db:
+        with self._database.writing() as db:
             if (done := _opening(db, task)) is not None:
                 if (done.reports, done.checksum) != (asked.count, asked.checksum):
                     raise Refused(
@@ -153,10 +125,8 @@ class HelperStore:
                         "what is in one and not in the other would show"
                     )
                 return bytes(done.answer)
-            ids = [
-                bytes(id)
-                for (id,) in db.execute(select(_SEEN.c.id).where(_SEEN.c.task == task, _SEEN.c.counted == 1))
-            ]
+            counted = db.execute("SELECT id FROM seen WHERE task = ? AND counted = 1", (task,))
+            ids = [bytes(id) for id in counted.scalars()]
             if len(ids) < least:
                 raise Refused(f"{len(ids)} reports were counted; a sum is opened here with {least} or more")
             if (len(ids), checksum(ids)) != (asked.count, asked.checksum):
@@ -164,47 +134,32 @@ class HelperStore:
                     f"the batch asked for, of {asked.count} reports, is not the one that was counted here, of {len(ids)}: no part "
                     "of a batch is opened"
                 )
-            shares = db.execute(select(_JOBS.c.share).where(_JOBS.c.task == task)).scalars()
-            reply = _opened(asked.task, shares, asked).to_bytes()
-            db.execute(
-                insert(_OPENINGS),
-                [
-                    {
-                        "task": task,
-                        "reports": asked.count,
-                        "checksum": asked.checksum,
-                        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                        "campaign": asked.task.campaign,
-                        "leader": asked.task.leader,
-                        "answer": reply,
-                    }
-                ],
-            )
+            shares = db.execute("SELECT share FROM jobs WHERE task = ?", (task,)).scalars()
+            reply, at = _opened(asked, shares).to_bytes(), datetime.now(UTC).isoformat(timespec="seconds")
+            row = (task, asked.count, asked.checksum, at, asked.task.campaign, asked.task.leader, reply)
+            db.execute("INSERT INTO openings VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return reply
 
     def opened(self) -> list[OpenedSum]:
         """Every sum that was opened, oldest first."""
-        columns = (
-            _OPENINGS.c.task, _OPENINGS.c.campaign, _OPENINGS.c.leader, _OPENINGS.c.reports, _OPENINGS.c.at,
-        )  # fmt: skip
-        with writing(self._engine) as db:
-            return [OpenedSum(*row) for row in db.execute(select(*columns).order_by(_OPENINGS.c.at))]
+        asked = "SELECT task, campaign, leader, reports, at FROM openings ORDER BY at"
+        return [OpenedSum(*row) for row in self._database.rows(asked)]
 
     def reports(self) -> int:
         """How many reports were counted, in all tasks together."""
-        with writing(self._engine) as db:
-            return db.execute(select(func.count()).where(_SEEN.c.counted == 1)).scalar_one()
+        ((count,),) = self._database.rows("SELECT count(*) FROM seen WHERE counted = 1")
+        return int(count)
 
     def close(self) -> None:
         """Close the file."""
-        self._engine.dispose()
+        self._database.close()
 
 
-def _opening(db: Connection, task: str) -> Row[Any] | None:
-    return db.execute(select(_OPENINGS).where(_OPENINGS.c.task == task)).first()
+def _opening(db: Session, task: str) -> Any:
+    return db.execute("SELECT * FROM openings WHERE task = ?", (task,)).first()
 
 
-def _opened(task: Task, shares: Iterable[bytes], asked: Opening) -> Opened:
-    vdaf = task.vdaf
+def _opened(asked: Opening, shares: Iterable[bytes]) -> Opened:
+    task, vdaf = asked.task, asked.task.vdaf
     total = vdaf.merge(vdaf.decode_agg_share(bytes(share)) for share in shares)
     return Opened(task.fingerprint, asked.count, asked.checksum, noised(task, total))

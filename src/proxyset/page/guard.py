@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from starlette.responses import PlainTextResponse
+
 from proxyset.page.bodies import Body
 
 if TYPE_CHECKING:
@@ -53,12 +55,16 @@ class Guard:
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+        async def refuse(status: int, reason: str) -> None:
+            await PlainTextResponse(reason + "\n", status)(scope, receive, with_headers)
+
         if not self.is_ours(headers.get(b"host", "")):
-            await _refuse(with_headers, 400, "this is not a name of this site")
+            await refuse(400, "this is not a name of this site")
         elif b"transfer-encoding" in headers:
-            await _refuse(with_headers, 411, "send the length of the body")
+            await refuse(411, "send the length of the body")
         elif not _at_most(headers.get(b"content-length", "0"), self.most):
-            await _refuse(with_headers, 413, f"a request may have at most {self.most} bytes")
+            await refuse(413, f"a request may have at most {self.most} bytes")
         else:
             body = Body.around(scope, receive)
             try:
@@ -83,9 +89,3 @@ def same_origin(origin: str, host: str, secure: bool = False) -> bool:
 
 def _at_most(length: str, most: int) -> bool:
     return length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= most
-
-
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": reason.encode() + b"\n"})

@@ -29,6 +29,7 @@ from proxyset.page.bodies import allow
 from proxyset.page.environment import environment
 from proxyset.page.guard import Guard, same_origin
 from proxyset.page.sessions import Session, Sessions, Store
+from proxyset.page.work import Work
 from proxyset.printable import shortened
 
 # "page.css" begins with the colours that the demo's report shares
@@ -218,6 +219,11 @@ class Site:
         """A part of a page that is asked for again and again until `done`."""
         text = self._templates.get_template(template).render(**values)
         return HTMLResponse(text, headers={"x-done": "yes" if done else "no"})
+
+    def working(self, work: Work, name: str, template: str = "working.html.j2") -> HTMLResponse:
+        """How far a job is: a part of a page that is asked for until it has ended."""
+        state, words = work.state(name)
+        return self.fragment(template, state != "running", work=state, words=words)
 
     def redirect(self, path: str) -> RedirectResponse:
         """On to another page of this site, with GET."""

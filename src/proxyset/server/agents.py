@@ -1,4 +1,4 @@
-"""The routes for agents: enrol, list campaigns, get a probe, send a release, get a model or an encoder."""
+"""The routes for agents: enrol, list campaigns, get a probe, send a release or a report, get a model or an encoder."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from proxyset.server.auth import Asker, Enrolled, signed_body
 from proxyset.server.context import Context, Held, context_of
 from proxyset.server.encoders import encoder_file
 from proxyset.server.records import Campaign, Outcome
-from proxyset.server.submission import check_submission, size_limit
+from proxyset.server.submission import check_report, check_submission, size_limit
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire import campaign as wire
 from proxyset.wire.campaign import Acknowledgement, CampaignId, Enrolment, Offer, Offers
 from proxyset.wire.probe import Probe
+from proxyset.wire.report import size_limit as report_limit
 
 router = APIRouter(tags=["agent"])
 
 _ENROLMENT_LIMIT = 4096
 _REFUSALS: dict[Outcome, tuple[int, str]] = {
-    Outcome.answered: (409, "this client answered already; its first release stands"),
-    Outcome.taken: (409, "another client sent this release"),
+    Outcome.answered: (409, "this client answered already; its first answer stands"),
+    Outcome.taken: (409, "another client sent this answer"),
     Outcome.closed: (410, "the campaign is closed"),
     Outcome.revoked: (403, "this key was revoked"),
 }
@@ -109,22 +110,24 @@ def probe(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
     return held.answer
 
 
-@router.post(
-    "/v1/campaigns/{campaign}/releases",
-    response_model=Acknowledgement,
-    status_code=201,
-    responses=_responses(
+_ANSWER: dict[str, Any] = {
+    "response_model": Acknowledgement,
+    "status_code": 201,
+    "responses": _responses(
         _400="the body is not the one that was signed",
-        _404="no such campaign",
+        _404="no such campaign, or it asks for the other kind of answer",
         _408="too slow",
-        _409="answered already, with another release",
+        _409="answered already, with another answer",
         _410="closed",
         _413="too large",
-        _422="not a release, or not what was asked",
+        _422="not such an answer, or not what was asked",
     )
     | {200: {"description": "known already", "model": Acknowledgement}},
-    openapi_extra={"requestBody": {"required": True, "content": _BINARY}},
-)
+    "openapi_extra": {"requestBody": {"required": True, "content": _BINARY}},
+}
+
+
+@router.post("/v1/campaigns/{campaign}/releases", **_ANSWER)
 async def release(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
     """Take in a release. The answer comes when it is on the disk; sending it again is harmless."""
     context = context_of(request)
@@ -138,9 +141,25 @@ async def release(request: Request, who: Enrolled, campaign: CampaignId) -> Resp
         raise HTTPException(422, str(error)) from None
     outcome = await context.releases.ask(submission)
     context.metrics.release(outcome.value)
-    if outcome in _REFUSALS:
-        raise HTTPException(*_REFUSALS[outcome])
-    return _json(Acknowledgement(release=submission.fingerprint), 201 if outcome is Outcome.stored else 200)
+    return _acknowledged(outcome, submission.fingerprint)
+
+
+@router.post("/v1/campaigns/{campaign}/reports", **_ANSWER)
+async def report(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
+    """Take in a report. The answer comes when it is on the disk; sending it again is harmless."""
+    state = context_of(request).state
+    asked = await run_in_threadpool(state.campaign, campaign)
+    sums = await run_in_threadpool(sums_of, state)
+    found = await run_in_threadpool(sums.find, campaign)
+    if found is None:
+        raise HTTPException(404, f"campaign {campaign!r} asks for releases, not for reports")
+    body = await signed_body(request, who, report_limit(found.task))
+    try:
+        sent = await run_in_threadpool(check_report, body, found.task, who.key)
+    except ArtifactError as error:
+        raise HTTPException(422, str(error)) from None
+    outcome = await run_in_threadpool(sums.take, sent, body, who.key) if asked.accepting() else Outcome.closed
+    return _acknowledged(outcome, sent.fingerprint)
 
 
 @router.get(
@@ -181,8 +200,14 @@ def encoder(request: Request, who: Enrolled, campaign: CampaignId) -> Response:
 
 
 def _asked(context: Context, campaign: str) -> tuple[Campaign, Held]:
-    found = context.state.campaign(campaign)  # UnknownName is a 404 (application.py)
+    found = context.state.campaign(campaign)  # UnknownName is a 404 (app.py)
     return found, context.probes[found.probe]
+
+
+def _acknowledged(outcome: Outcome, fingerprint: str) -> Response:
+    if outcome in _REFUSALS:
+        raise HTTPException(*_REFUSALS[outcome])
+    return _json(Acknowledgement(release=fingerprint), 201 if outcome is Outcome.stored else 200)
 
 
 def _json(message: wire.Enrolled | Offers | Acknowledgement, status: int = 200) -> Response:

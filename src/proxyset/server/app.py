@@ -1,25 +1,49 @@
-"""The server's application: routes for agents and operators over one state.
+"""The server's application: the front, the routes for agents and operators over one state, what happens to errors.
 
     state = State.open("state/")
     app = create_app(state)              # an ASGI application; anything more is added to it:
     app.include_router(pages)            # its routes find the state with `context_of(request).state`
 
-`serve INDEX` serves one probe to anybody instead (`cloud.server`), behind the same front.
+`serve INDEX` serves one probe to anybody instead (`single`), behind the same front.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from proxyset.errors import MissingExtra
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from proxyset.errors import InvalidInput, NameTaken, StateError, TransportError, UnknownName
+from proxyset.server import agents, operators
+from proxyset.server.auth import Reader
+from proxyset.server.context import Context, context_of
+from proxyset.server.front import Front
+from proxyset.server.limits import Buckets, Limits
+from proxyset.server.logs import LOGGER, event
+from proxyset.server.metrics import Metrics
+from proxyset.server.oidc import Provider
 from proxyset.server.state import State
+from proxyset.server.telemetry import Telemetry
+from proxyset.wire.signed_request import audience_of
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
+operations = APIRouter(tags=["operations"])
 
-    from proxyset.server.limits import Limits
-    from proxyset.server.oidc import Provider
-    from proxyset.server.telemetry import Telemetry
+
+@operations.head("/healthz", include_in_schema=False)
+@operations.get("/healthz")
+async def healthz(request: Request) -> dict[str, str]:
+    """Whether the server answers, can read its state, and can store a release."""
+    await run_in_threadpool(context_of(request).state.check)
+    return {"status": "ok"}
+
+
+@operations.get("/metrics", response_class=Response, responses={401: {}, 403: {}})
+async def metrics(request: Request, who: Reader) -> Response:
+    """Prometheus' text format; its token goes into `authorization.credentials` of the scrape configuration."""
+    return Response(context_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 def create_app(
@@ -41,20 +65,58 @@ def create_app(
         telemetry: where traces and metrics go, if anywhere; the caller closes it.
 
     Raises:
-        MissingExtra: fastapi or prometheus-client is not installed.
         InvalidInput: the public URL has no host.
     """
-    require_extra()
-    from proxyset.server.application import service
-    from proxyset.server.limits import Limits
+    limits, metrics = limits or Limits(), Metrics(telemetry)
+    context = Context(
+        state=state,
+        limits=limits,
+        metrics=metrics,
+        audience=audience_of(public_url) if public_url else "",
+        provider=provider,
+    )
 
-    return service(state, public_url, limits or Limits(), provider, telemetry)
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        event("started", campaigns=len(state.campaigns()))
+        yield
+        event("stopped")
+
+    app = FastAPI(title="proxyset", docs_url=None, redoc_url=None, lifespan=running)
+    app.state.context = context
+    for router in (agents.router, operations, operators.router):
+        app.include_router(router)
+    app.add_exception_handler(StateError, state_error)
+    app.add_exception_handler(InvalidInput, _invalid)
+    app.add_exception_handler(TransportError, _no_provider)
+    add_front(app, limits, metrics)
+    return app
 
 
-def require_extra() -> None:
-    """Raises MissingExtra when what the server's routes need is not installed."""
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(error.name or "fastapi", "server", "The server's routes") from None
+def add_front(app: FastAPI, limits: Limits, metrics: Metrics) -> None:
+    """Put what every request passes first before an application."""
+    addresses = Buckets(limits.address, limits.address_burst)
+    app.add_middleware(Front, addresses=addresses, metrics=metrics, body_seconds=limits.body_seconds)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+async def _no_provider(request: Request, error: Exception) -> Response:
+    LOGGER.error("provider", exc_info=error)
+    return JSONResponse(
+        {"detail": "the provider of operators cannot be asked now"}, 503, {"retry-after": "10"}
+    )
+
+
+async def state_error(request: Request, error: Exception) -> Response:
+    """What a route answers when the state says no: 404 and 409 for names, 503 where it cannot be used."""
+    if isinstance(error, UnknownName):
+        return JSONResponse({"detail": str(error)}, 404)
+    if isinstance(error, NameTaken):
+        return JSONResponse({"detail": str(error)}, 409)
+    LOGGER.error("state", exc_info=error)
+    return JSONResponse(
+        {"detail": "the state cannot be used now; try again later"}, 503, {"retry-after": "10"}
+    )

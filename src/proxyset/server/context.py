@@ -31,8 +31,8 @@ class Held:
 class Probes:
     """The probes asked for last; a probe never changes."""
 
-    def __init__(self, state: State, most: int = _PROBE_MEMORY) -> None:
-        self._state, self._most = state, most
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._lock = Lock()
         self._held: OrderedDict[str, Held] = OrderedDict()
 
@@ -44,7 +44,7 @@ class Probes:
                 data = self._state.probe(fingerprint)
                 answer = Response(data, media_type="application/octet-stream", headers=headers)
                 self._held[fingerprint] = Held(answer, clusters)
-                while len(self._held) > 1 and self._bytes() > self._most:
+                while len(self._held) > 1 and self._bytes() > _PROBE_MEMORY:
                     self._held.popitem(last=False)
             self._held.move_to_end(fingerprint)
             return self._held[fingerprint]

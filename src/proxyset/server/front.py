@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from proxyset.page.bodies import Body
@@ -19,7 +20,6 @@ _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 _OVER_TLS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
-_BUSY = b'{"detail":"too many requests"}'
 _QUIET = ("/healthz", "/metrics")
 
 
@@ -54,7 +54,8 @@ class Front:
         wait = self._addresses.wait(address_of((scope.get("client") or ("",))[0]))
         try:
             if wait:
-                await _refuse(watch, int(wait) + 1)
+                busy = JSONResponse({"detail": "too many requests"}, 429, {"retry-after": str(int(wait) + 1)})
+                await busy(scope, body, watch)
             else:
                 await self._app(scope, body, watch)
         finally:
@@ -72,13 +73,3 @@ class Front:
                     bytes=sent,
                     who=told.get("who", ""),
                 )
-
-
-async def _refuse(send: Send, seconds: int) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(_BUSY)).encode()),
-        (b"retry-after", str(seconds).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": _BUSY})

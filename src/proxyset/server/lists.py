@@ -8,8 +8,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxyset.page.part import ROWS, Part, pages_of
-from proxyset.server.records import Act, Campaign, Client, Operator, Token, now
-from proxyset.server.rows import campaign_of, client_of, maybe_time, operator_of, text_of, time_of
+from proxyset.server.records import Act, Campaign, Client, Operator, ReleaseRecord, Token, now
+from proxyset.server.rows import (
+    RELEASE,
+    RELEASES,
+    campaign_of,
+    client_of,
+    maybe_time,
+    operator_of,
+    release_of,
+    text_of,
+    time_of,
+)
 from proxyset.wire.aggregation import Verdict
 
 if TYPE_CHECKING:
@@ -27,20 +37,6 @@ class Listed:
     answers: int
     rho: float
     bytes: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer to a campaign: by whom, its statement, when it came, its bytes."""
-
-    client: str
-    name: str
-    epsilon: float
-    delta: float
-    sigma: float
-    rho: float
-    received: datetime
-    size: int
 
 
 @dataclass(frozen=True)
@@ -92,14 +88,16 @@ class Lists:
             page,
         )
 
-    def answers(self, campaign: str, wanted: str = "", page: int = 1, size: int = ROWS) -> Part[Answer]:
+    def answers(
+        self, campaign: str, wanted: str = "", page: int = 1, size: int = ROWS
+    ) -> Part[ReleaseRecord]:
         """The releases of a campaign; searched by the client's name and the first digits of its key."""
         return self._part(
-            "r.client, c.name, r.epsilon, r.delta, r.sigma, r.rho, r.received, length(r.data)",
-            "releases r JOIN clients c ON c.key = r.client",
+            RELEASE,
+            RELEASES,
             ("c.name", "c.key"),
             "r.received DESC, r.fingerprint",
-            _answer,
+            release_of,
             wanted,
             page,
             ("r.campaign = ?", [campaign]),
@@ -228,11 +226,6 @@ class Lists:
             f"SELECT {columns} {found} ORDER BY {order} LIMIT ? OFFSET ?", *values, size, (page - 1) * size
         )
         return Part([make(row) for row in rows], int(total), page, wanted, size)
-
-
-def _answer(row: tuple[Any, ...]) -> Answer:
-    client, name, epsilon, delta, sigma, rho, received, size = row
-    return Answer(client, name, epsilon, delta, sigma, rho, time_of(received), size)
 
 
 def _report(row: tuple[Any, ...]) -> ReportSent:

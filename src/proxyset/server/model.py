@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
+
+from fastapi import FastAPI, Response
 
 from proxyset.encoders.encoder import EncoderSpec
-from proxyset.errors import ArtifactError, InvalidInput, MissingExtra
+from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.transport.http import ENCODER_PATH, MODEL_PATH
 from proxyset.wire.encoder_package import PACKAGE_LIMIT, EncoderPackage
 from proxyset.wire.files import Readable, read_message
 from proxyset.wire.model import Model
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 
 def check_model(file: BinaryIO) -> Model:
@@ -42,7 +41,6 @@ def add_model_route(app: FastAPI, file: Readable) -> Model:
 
     Raises:
         ArtifactError: the file is not a valid signed model. TransportError: it cannot be read.
-        MissingExtra: fastapi is not installed.
     """
     model = Model.open(file)
     _hand_out(app, MODEL_PATH, model.to_bytes(), model.card.sha256)
@@ -56,7 +54,7 @@ def add_encoder_route(app: FastAPI, file: Readable, asked: EncoderSpec) -> Encod
         asked: the encoder of the probe.
 
     Raises:
-        InvalidInput: it is another one. ArtifactError, TransportError, MissingExtra: as `add_model_route`.
+        InvalidInput: it is another one. ArtifactError, TransportError: as `add_model_route`.
     """
     package = EncoderPackage.from_bytes(read_message(file, "encoder", PACKAGE_LIMIT))
     offered = package.card.encoder.fingerprint
@@ -69,13 +67,6 @@ def add_encoder_route(app: FastAPI, file: Readable, asked: EncoderSpec) -> Encod
 
 
 def _hand_out(app: FastAPI, path: str, data: bytes, tag: str) -> None:
-    try:
-        from fastapi import Response
-    except ImportError:
-        raise MissingExtra("fastapi", "server", "The server's routes") from None
-
+    @app.get(path, response_class=Response)
     def get() -> Response:
         return Response(data, media_type="application/octet-stream", headers={"etag": f'"{tag}"'})
-
-    get.__annotations__ = {"return": Response}
-    app.get(path, response_class=Response)(get)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,9 +19,10 @@ from proxyset.server import campaigns as commands
 from proxyset.server.auth import Beginner, Campaigner, Lister, Reader, Registrar
 from proxyset.server.context import context_of
 from proxyset.server.model import check_model
-from proxyset.server.records import Campaign, Client, Scope
+from proxyset.server.records import Campaign, Client, Model, ReleaseRecord, Scope
 from proxyset.server.state import State
-from proxyset.wire.campaign import Ask, CampaignId, Sha256
+from proxyset.wire.campaign import Ask, CampaignId
+from proxyset.wire.container import Sha256
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
 Message = TypeVar("Message", bound=BaseModel)
@@ -69,28 +69,6 @@ class NewCampaign(BaseModel):
     deadline: datetime | None = None
 
 
-class ReleaseView(BaseModel):
-    """A release, by whom and at what cost to that client."""
-
-    client: str
-    fingerprint: str
-    epsilon: float
-    delta: float
-    sigma: float
-    rho: float
-    received: datetime
-    size: int
-
-
-class ClientView(BaseModel):
-    """An enrolled client."""
-
-    key: str
-    name: str
-    enrolled: datetime
-    revoked: datetime | None
-
-
 class NewToken(BaseModel):
     """For whom, and for how long."""
 
@@ -104,14 +82,6 @@ class TokenSecret(BaseModel):
     """An enrolment token; it is shown this once."""
 
     token: str
-
-
-class ModelView(BaseModel):
-    """A published model."""
-
-    campaign: str
-    sha256: str
-    bytes: int
 
 
 def _takes(kind: type[BaseModel]) -> dict[str, Any]:
@@ -174,11 +144,11 @@ def close_campaign(request: Request, who: Campaigner, campaign: CampaignId) -> C
 
 
 @router.get("/campaigns/{campaign}/releases", responses=_REFUSED | _NOT_FOUND)
-def list_releases(request: Request, who: Reader, campaign: CampaignId) -> list[ReleaseView]:
+def list_releases(request: Request, who: Reader, campaign: CampaignId) -> list[ReleaseRecord]:
     """Who answered, when, and at what cost."""
     state = context_of(request).state
     state.campaign(campaign)
-    return [ReleaseView.model_validate(asdict(record)) for record in state.releases(campaign)]
+    return state.releases(campaign)
 
 
 @router.get(
@@ -202,7 +172,7 @@ def get_release(request: Request, who: Reader, campaign: CampaignId, fingerprint
         }
     },
 )
-async def publish_model(request: Request, who: Campaigner, campaign: CampaignId) -> ModelView:
+async def publish_model(request: Request, who: Campaigner, campaign: CampaignId) -> Model:
     """Publish a signed model for the clients of a campaign."""
     context = context_of(request)
     await run_in_threadpool(context.state.campaign, campaign)
@@ -216,20 +186,19 @@ async def publish_model(request: Request, who: Campaigner, campaign: CampaignId)
             await run_in_threadpool(check_model, file)
         except ArtifactError as error:
             raise HTTPException(422, str(error)) from None
-        model = await run_in_threadpool(context.state.publish_model, campaign, file, "model")
-    return ModelView(campaign=campaign, sha256=model.sha256, bytes=model.bytes)
+        return await run_in_threadpool(context.state.publish_model, campaign, file, "model")
 
 
 @router.get("/clients", responses=_REFUSED)
-def list_clients(request: Request, who: Reader) -> list[ClientView]:
+def list_clients(request: Request, who: Reader) -> list[Client]:
     """All clients, revoked ones too."""
-    return [_client(client) for client in context_of(request).state.clients()]
+    return context_of(request).state.clients()
 
 
 @router.post("/clients/{key}/revoke", responses=_REFUSED | _NOT_FOUND)
-def revoke_client(request: Request, who: Registrar, key: Sha256) -> ClientView:
+def revoke_client(request: Request, who: Registrar, key: Sha256) -> Client:
     """Answer this key no more."""
-    return _client(context_of(request).state.revoke_client(key))
+    return context_of(request).state.revoke_client(key)
 
 
 @router.post("/enroll-tokens", status_code=201, responses=_REFUSED, openapi_extra=_takes(NewToken))
@@ -259,7 +228,3 @@ def _view(state: State, campaign: Campaign, counts: dict[str, int]) -> CampaignV
         releases=counts.get(campaign.id, 0),
         model=model.sha256 if model else "",
     )
-
-
-def _client(client: Client) -> ClientView:
-    return ClientView.model_validate(asdict(client))

@@ -138,10 +138,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """A stored release without its bytes; `size` is their number."""
+    """A stored release without its bytes, by the client of that name; `size` is their number."""
 
     campaign: str
     client: str
+    name: str
     fingerprint: str
     epsilon: float
     delta: float

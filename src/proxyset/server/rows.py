@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from proxyset.server.records import Campaign, Client, Operator
+from proxyset.server.records import Campaign, Client, Operator, ReleaseRecord
 from proxyset.wire.campaign import Ask
 
 Row = tuple[Any, ...]
@@ -46,6 +46,16 @@ def operator_of(row: Row) -> Operator:
     name, scopes, created, revoked, until = row
     held = frozenset(filter(None, scopes.split(",")))
     return Operator(name, held, time_of(created), maybe_time(revoked), maybe_time(until))
+
+
+RELEASE = "r.campaign, r.client, c.name, r.fingerprint, r.epsilon, r.delta, r.sigma, r.rho, r.received, length(r.data)"
+RELEASES = "releases r JOIN clients c ON c.key = r.client"
+
+
+def release_of(row: Row) -> ReleaseRecord:
+    """From `RELEASE` of `RELEASES`."""
+    campaign, client, name, fingerprint, epsilon, delta, sigma, rho, at, size = row
+    return ReleaseRecord(campaign, client, name, fingerprint, epsilon, delta, sigma, rho, time_of(at), size)
 
 
 def text_of(at: datetime | None) -> str | None:

@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -46,9 +47,12 @@ from proxyset.server.records import (
     now,
 )
 from proxyset.server.rows import (
+    RELEASE,
+    RELEASES,
     campaign_of,
     campaign_row,
     client_of,
+    release_of,
     text_of,
     time_of,
 )
@@ -61,7 +65,6 @@ if TYPE_CHECKING:
 FILE = "state.sqlite"
 TOKEN_LIFETIME = timedelta(days=7)
 _CHUNK = 1 << 20
-_RELEASE = "campaign, client, fingerprint, epsilon, delta, sigma, rho, received, length(data)"
 
 
 class State:
@@ -88,9 +91,9 @@ class State:
 
         Raises:
             StateError: none there (and not create), not a state, of a newer proxyset, damaged, or not writable.
-            InvalidInput: a URL that names no folder of files. MissingExtra: SQLAlchemy, Alembic or psycopg is not installed.
+            InvalidInput: a URL that names no folder of files. MissingExtra: what servers need, or psycopg, is not installed.
         """
-        require_database()
+        require_extra()
         from proxyset.server.database import postgresql, sqlite
         from proxyset.server.schema import migrate
 
@@ -327,13 +330,8 @@ class State:
 
     def releases(self, campaign: str) -> list[ReleaseRecord]:
         """The releases of a campaign, first come first."""
-        rows = self._database.rows(
-            f"SELECT {_RELEASE} FROM releases WHERE campaign = ? ORDER BY received, fingerprint", campaign
-        )
-        return [
-            ReleaseRecord(campaign, client, name, epsilon, delta, sigma, rho, time_of(at), size)
-            for campaign, client, name, epsilon, delta, sigma, rho, at, size in rows
-        ]
+        query = f"SELECT {RELEASE} FROM {RELEASES} WHERE r.campaign = ? ORDER BY r.received, r.fingerprint"
+        return [release_of(row) for row in self._database.rows(query, campaign)]
 
     def release(self, campaign: str, fingerprint: str) -> bytes:
         """The literal bytes of a release, receipt and all. Raises UnknownName."""
@@ -452,10 +450,8 @@ def is_url(place: str | os.PathLike[str]) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def require_database() -> None:
-    """Raises MissingExtra when what every state needs is not installed."""
-    try:
-        import alembic  # noqa: F401
-        import sqlalchemy  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(error.name or "sqlalchemy", "server", "The server's state") from None
+def require_extra() -> None:
+    """Raises MissingExtra when what servers need is not installed."""
+    for name in ("sqlalchemy", "alembic", "fastapi", "prometheus_client", "httptools"):
+        if find_spec(name) is None:
+            raise MissingExtra(name, "server", "A server")

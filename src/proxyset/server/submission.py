@@ -1,4 +1,4 @@
-"""Whether a release that came in answers what was asked."""
+"""Whether a release, or a report, that came in answers what was asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from proxyset.server.records import Campaign, Submission
 from proxyset.wire.probe import Probe
 from proxyset.wire.receipt import Receipt
 from proxyset.wire.release import Release
+from proxyset.wire.report import Report
+from proxyset.wire.report import size_limit as report_limit
+from proxyset.wire.task import Task
 
 _OVERHEAD = 16 << 10  # bytes of a release beside its counts
 
@@ -42,6 +45,22 @@ def check_submission(data: bytes, campaign: Campaign, clusters: int, client: str
     if Receipt.of(release, client) is None:
         raise ArtifactError("this release carries no receipt: begin the ledger with `proxyset client init`")
     return submission_of(release, data, campaign, client)
+
+
+def check_report(data: bytes, task: Task, client: str) -> Report:
+    """Decode a client's report and see that it is for this task, with the client's own receipt.
+
+    Raises:
+        ArtifactError: it is not.
+    """
+    report = Report.from_bytes(data, report_limit(task))
+    if report.task != task:
+        raise ArtifactError(
+            f"this report is for the task {report.task.fingerprint[:12]}…, the campaign's is {task.fingerprint[:12]}…"
+        )
+    if Receipt.of(report, client) is None:
+        raise ArtifactError("this report carries no receipt: begin the ledger with `proxyset client init`")
+    return report
 
 
 def submission_of(release: Release, data: bytes, campaign: Campaign, client: str) -> Submission:

@@ -150,14 +150,6 @@ class Codec:
         """The reverse. Raises ArtifactError."""
         return _check(encoded, SEED_SIZE, "verifier message")
 
-    def encode_out_share(self, out_share: Vector) -> bytes:
-        """The elements."""
-        return self.field.encode(out_share)
-
-    def decode_out_share(self, encoded: bytes) -> Vector:
-        """The reverse. Raises ArtifactError."""
-        return self.field.decode(encoded, self._output_length, "output share")
-
     def encode_agg_share(self, agg_share: Vector) -> bytes:
         """The elements."""
         return self.field.encode(agg_share)

@@ -249,12 +249,8 @@ class Prio3(Codec, Generic[M]):
         return self.field.add(agg_share, out_share)
 
     def merge(self, agg_shares: Iterable[Vector]) -> Vector:
-        """One aggregate share of the reports of several."""
+        """One aggregate share of several, or of output shares: `agg_init`, then `agg_update` with each."""
         return reduce(self.field.add, agg_shares, self.agg_init())
-
-    def aggregate(self, out_shares: Iterable[Vector]) -> Vector:
-        """The aggregate share of output shares: `agg_init`, then `agg_update` with each."""
-        return self.merge(out_shares)
 
     def unshard(
         self, agg_shares: Sequence[Vector], num_measurements: int, *, signed: bool = False

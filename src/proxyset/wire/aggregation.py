@@ -14,18 +14,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from proxyset.errors import ArtifactError, first_problem
-from proxyset.fingerprint import fingerprint
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Sha256, Strict, Tensors, pack, unpack
 from proxyset.wire.report import ID_BYTES, PUBLIC_BYTES, SEALED_BYTES
 from proxyset.wire.task import Task
 
 JOB_LIMIT = 64 << 20
 MOST_REPORTS = 1024  # of one job
 MESSAGE_BYTES = 32
-_SHA256 = r"^[0-9a-f]{64}$"
 
 Bytes = NDArray[np.uint8]
 
@@ -39,9 +37,7 @@ class Verdict(IntEnum):
     repeated = 3  # its id was counted before
 
 
-class _JobHeader(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _JobHeader(Strict):
     schema_version: Literal["proxyset.job/1"] = "proxyset.job/1"
     task: Task
     number: int = Field(ge=0, le=1 << 40)
@@ -90,11 +86,9 @@ class Job:
         return cls(header.task, header.number, **tensors, data=data)
 
 
-class _VerdictsHeader(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _VerdictsHeader(Strict):
     schema_version: Literal["proxyset.verdicts/1"] = "proxyset.verdicts/1"
-    task: str = Field(pattern=_SHA256)
+    task: Sha256
     number: int
 
 
@@ -140,7 +134,7 @@ class Verdicts:
         return cls(header.task, header.number, tensors["verdicts"], tensors["messages"])
 
 
-class Opening(BaseModel):
+class Opening(Strict):
     """A request to open a task's sum: the one batch of all that was counted.
 
     Attributes:
@@ -149,12 +143,10 @@ class Opening(BaseModel):
         checksum: of their ids (`checksum`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     schema_version: Literal["proxyset.opening/1"] = "proxyset.opening/1"
     task: Task
     count: int = Field(ge=0)
-    checksum: str = Field(pattern=_SHA256)
+    checksum: Sha256
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Opening:
@@ -165,13 +157,11 @@ class Opening(BaseModel):
             raise ArtifactError(f"this is not an opening: {first_problem(error)}") from None
 
 
-class _OpenedHeader(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _OpenedHeader(Strict):
     schema_version: Literal["proxyset.opened/1"] = "proxyset.opened/1"
-    task: str = Field(pattern=_SHA256)
+    task: Sha256
     count: int
-    checksum: str = Field(pattern=_SHA256)
+    checksum: Sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,8 +214,3 @@ def checksum(ids: Iterable[bytes]) -> str:
 def verifier_bytes(task: Task) -> int:
     """The size of a verifier share of this task."""
     return task.vdaf.field.size * task.vdaf.flp.verifier_length + MESSAGE_BYTES
-
-
-def request_digest(data: bytes) -> str:
-    """What tells one request from another: the same bytes are the same request, sent again."""
-    return fingerprint(data)

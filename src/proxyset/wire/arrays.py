@@ -57,13 +57,13 @@ def decompress(
     Raises:
         ArtifactError: an array is of another type or shape, or not finite.
     """
-    values = exact(name, tensors, np.dtype(dtype), shape, what)
+    values: NDArray[np.float32] = exact(name, tensors, np.dtype(dtype), shape, what)
     if dtype == "float32":
         return values
     offset = exact(f"{name}.offset", tensors, np.float32, shape[1:], what)
     scale = exact(f"{name}.scale", tensors, np.float32, shape[1:], what)
     with np.errstate(over="ignore"):
-        out = (values.astype(np.float64) * scale + offset).astype(np.float32)
+        out: NDArray[np.float32] = (values.astype(np.float64) * scale + offset).astype(np.float32)
     if not np.isfinite(out).all():
         raise ArtifactError(f"the {what}'s {name!r} overflows float32")
     return out
@@ -71,7 +71,7 @@ def decompress(
 
 def exact(
     name: str, tensors: Tensors, dtype: DTypeLike, shape: tuple[int, ...], what: str = "probe"
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """The tensor `name`, if it is of this type and shape and finite.
 
     Raises:

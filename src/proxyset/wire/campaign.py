@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from proxyset.wire.container import Sha256
 from proxyset.wire.release import PrivacyStatement
 from proxyset.wire.task import Task
 
 CampaignId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 OFFERS_LIMIT = 1 << 20  # bytes of a list of offers
 
 

@@ -12,11 +12,11 @@ import json
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json
@@ -24,7 +24,15 @@ from proxyset.fingerprint import canonical_json
 Header = TypeVar("Header", bound=BaseModel)
 Tensors = dict[str, NDArray[Any]]
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
 _HEADER_LIMIT = 8 << 20
+
+
+class Strict(BaseModel):
+    """A part of a message: nothing may be missing, of another type, or more than it says, and nothing changes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def pack(header: BaseModel, tensors: Mapping[str, NDArray[Any]]) -> bytes:

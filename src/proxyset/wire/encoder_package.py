@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.hub_files import CONFIGURATION
@@ -22,8 +22,9 @@ from proxyset.encoders.kept import TRAVELLING
 from proxyset.encoders.onnx_recipe import MODEL, RECIPE
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import canonical_json
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.model import MODEL_LIMIT, check_onnx
-from proxyset.wire.sealed import SHA256, STRICT, Seal, check_whole, header_bytes, read_header
+from proxyset.wire.sealed import Seal, check_whole, header_bytes, read_header
 from proxyset.wire.signing import public_half, sign, verify
 
 if TYPE_CHECKING:
@@ -35,17 +36,15 @@ _NETWORK = re.compile(rf"(?:onnx/)?{_NAME}\.onnx")
 _MODULE = re.compile(r"[0-9]{1,2}_[A-Za-z]{1,40}/config\.json")
 
 
-class PackedFile(BaseModel):
+class PackedFile(Strict):
     """One file: where it lies in the encoder's folder, and what it is."""
 
-    model_config = STRICT
-
     path: str = Field(max_length=220)
-    sha256: str = Field(pattern=SHA256)
+    sha256: Sha256
     bytes: int = Field(ge=1, le=PACKAGE_LIMIT)
 
 
-class EncoderCard(BaseModel):
+class EncoderCard(Strict):
     """What an encoder is.
 
     Attributes:
@@ -55,8 +54,6 @@ class EncoderCard(BaseModel):
         licence: terms of the weights, as whoever packed it says.
         origin: where it is from; for people.
     """
-
-    model_config = STRICT
 
     schema_version: Literal["proxyset.encoder/1"] = "proxyset.encoder/1"
     name: str = Field(max_length=200)

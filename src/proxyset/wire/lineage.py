@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from proxyset.errors import ArtifactError, first_problem
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.receipt import Receipt
@@ -25,7 +26,7 @@ UNSIGNED = "unsigned"
 _RECORD = "one record (add-remove)"
 
 
-class Draw(BaseModel):
+class Draw(Strict):
     """One noisy answer of a data owner.
 
     Attributes:
@@ -34,9 +35,7 @@ class Draw(BaseModel):
         owner: the key that signed its receipt, hexadecimal, or "unsigned".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    release: str = Field(pattern=r"^[0-9a-f]{64}$")
+    release: Sha256
     privacy: PrivacyStatement | LabelStatement
     owner: str = Field(pattern=r"^([0-9a-f]{64}|unsigned)$")
 
@@ -91,7 +90,7 @@ class Cost:
     unit: str
 
 
-class Lineage(BaseModel):
+class Lineage(Strict):
     """What an artifact has seen.
 
     Attributes:
@@ -111,8 +110,6 @@ class Lineage(BaseModel):
         Owners are told apart by their keys, and all unsigned draws are taken to be of one owner. Somebody whose records lie
         with several owners adds up the costs of these. Statements are true of the noise that was added.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_version: Literal["proxyset.lineage/1"] = "proxyset.lineage/1"
     unknown: bool = False

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset.errors import ArtifactError
 from proxyset.wire import contents
-from proxyset.wire.container import Tensors
+from proxyset.wire.arrays import exact
+from proxyset.wire.container import Sha256, Strict, Tensors
 from proxyset.wire.merkle import HASH_BYTES, HashTree, depth, item_leaf, proves
 
 TENSORS = {"medoids", "medoids.positions", "medoids.proofs"}
 CONTENTS = contents.names_of("medoids.")
 
 
-class Commitment(BaseModel):
+class Commitment(Strict):
     """The part of a probe's header that speaks of medoids.
 
     Attributes:
@@ -28,9 +29,7 @@ class Commitment(BaseModel):
         contents: whether the items themselves travel, for the owner to look at.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    root: str = Field(pattern=r"^[0-9a-f]{64}$")
+    root: Sha256
     items: int = Field(ge=1, le=1 << 48)
     ids: list[str] = Field(max_length=10_000_000)
     contents: bool
@@ -80,22 +79,14 @@ def decode(commitment: Commitment, tensors: Tensors, clusters: int, d: int) -> M
     Raises:
         ArtifactError: shapes do not fit, or an item is not in the tree that was committed to.
     """
-    shapes = {
-        "medoids": ((clusters, d), np.float32),
-        "medoids.positions": ((clusters,), np.int64),
-        "medoids.proofs": ((clusters, depth(commitment.items), HASH_BYTES), np.uint8),
-    }
-    for name, (shape, dtype) in shapes.items():
-        if tensors[name].shape != shape or tensors[name].dtype != dtype:
-            raise ArtifactError(
-                f"the probe's {name!r} is {tensors[name].dtype} {tensors[name].shape}, not {shape}"
-            )
-    embeddings = tensors["medoids"]
-    if len(commitment.ids) != clusters or not np.isfinite(embeddings).all():
-        raise ArtifactError("the probe's medoids need one id and finite features each")
+    embeddings = exact("medoids", tensors, np.float32, (clusters, d))
+    positions = exact("medoids.positions", tensors, np.int64, (clusters,))
+    proofs = exact("medoids.proofs", tensors, np.uint8, (clusters, depth(commitment.items), HASH_BYTES))
+    if len(commitment.ids) != clusters:
+        raise ArtifactError("the probe's medoids need one id each")
     for j, name in enumerate(commitment.ids):
-        leaf, position = item_leaf(name, embeddings[j]), int(tensors["medoids.positions"][j])
-        if not proves(commitment.root, commitment.items, position, leaf, tensors["medoids.proofs"][j]):
+        leaf, position = item_leaf(name, embeddings[j]), int(positions[j])
+        if not proves(commitment.root, commitment.items, position, leaf, proofs[j]):
             raise ArtifactError(
                 f"medoid {j} ({name!r}) is not in the index that the server committed to: do not answer this probe"
             )

@@ -17,19 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.encoders.onnx_file import refuse_external_data, refuse_foreign_operators
 from proxyset.encoders.onnx_recipe import Preprocessing
 from proxyset.errors import ArtifactError, InvalidData
 from proxyset.fingerprint import canonical_json
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.files import Readable, read_message
 from proxyset.wire.lineage import Lineage
 from proxyset.wire.sealed import (
     HEADER_LIMIT,
-    SHA256,
-    STRICT,
     Seal,
     check_whole,
     header_bytes,
@@ -45,25 +44,21 @@ MODEL, CARD, SIGNATURE = "model.onnx", "card.json", "signature.json"
 MODEL_LIMIT = 1 << 30
 
 
-class Pictures(BaseModel):
+class Pictures(Strict):
     """The model takes image files, prepared as this says."""
-
-    model_config = STRICT
 
     kind: Literal["image"] = "image"
     preprocessing: Preprocessing
 
 
-class Features(BaseModel):
+class Features(Strict):
     """The model takes what an encoder makes of images, texts, rows of a table or ready embeddings."""
-
-    model_config = STRICT
 
     kind: Literal["features"] = "features"
     encoder: EncoderSpec
 
 
-class Mixture(BaseModel):
+class Mixture(Strict):
     """The classes that a model was trained on, and how far its scores can be believed: what an owner's own mixture is found with.
 
     Attributes:
@@ -71,8 +66,6 @@ class Mixture(BaseModel):
         temperature, biases: softmax(logits / temperature + biases) was right on labelled public items that the model had not seen,
             as often as it says; 1 and zeros where that was not measured.
     """
-
-    model_config = STRICT
 
     shares: list[Annotated[float, Field(ge=0, le=1)]] = Field(min_length=2, max_length=100_000)
     temperature: float = Field(default=1.0, gt=0, le=1000)
@@ -87,7 +80,7 @@ class Mixture(BaseModel):
         return self
 
 
-class ModelCard(BaseModel):
+class ModelCard(Strict):
     """What a model is.
 
     Attributes:
@@ -102,14 +95,12 @@ class ModelCard(BaseModel):
         mixture: of its training classes; None in a model that does not say.
     """
 
-    model_config = STRICT
-
     schema_version: Literal["proxyset.model/3"] = "proxyset.model/3"
     name: str = Field(max_length=200)
     classes: list[Annotated[str, Field(max_length=500)]] = Field(min_length=2, max_length=100_000)
     input: Annotated[Pictures | Features, Field(discriminator="kind")]
     lineage: Lineage
-    sha256: str = Field(pattern=SHA256)
+    sha256: Sha256
     bytes: int = Field(ge=1, le=MODEL_LIMIT)
     licence: str = Field(default="", max_length=2000)
     origin: str = Field(default="", max_length=10_000)

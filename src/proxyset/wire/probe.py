@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset.bars import shown
 from proxyset.encoders.encoder import EncoderSpec
@@ -16,20 +16,17 @@ from proxyset.fingerprint import fingerprint
 from proxyset.printable import printable
 from proxyset.wire.arrays import Dtype as Dtype
 from proxyset.wire.arrays import compress, decompress, parts
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Sha256, Strict, Tensors, pack, unpack
 from proxyset.wire.medoids import CONTENTS, TENSORS, Commitment, Medoids, decode
 
 PROBE_LIMIT = 1 << 30
-_SHA256 = r"^[0-9a-f]{64}$"
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Header(Strict):
     schema_version: Literal["proxyset.probe/2"] = "proxyset.probe/2"
     encoder: EncoderSpec
-    encoder_fingerprint: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
+    encoder_fingerprint: Sha256
+    index: Sha256
     clusters: int = Field(ge=1, le=10_000_000)
     dim: int = Field(ge=1, le=1 << 20)
     dtype: Dtype

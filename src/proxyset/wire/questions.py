@@ -17,14 +17,15 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ArtifactError, InvalidInput
 from proxyset.fingerprint import canonical_json, fingerprint
 from proxyset.wire import contents
 from proxyset.wire.arrays import compress, decompress, parts
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Sha256, Strict, Tensors, pack, schema_of, unpack
+from proxyset.wire.probe import Probe
 from proxyset.wire.release import CELLS, RECEIPT_LIMIT, PrivacyStatement, check_draw, check_epsilon
 
 QUESTIONS_LIMIT = 1 << 30
@@ -32,19 +33,16 @@ LABELS_LIMIT = 8 << 20
 MOST_QUESTIONS = 100_000
 MOST_CLASSES = 10_000
 ABSTAINED = -1
-_SHA256 = r"^[0-9a-f]{64}$"
 
 Rule = Literal["private-knn", "bounded-votes"]
 
 
-class _QuestionsHeader(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _QuestionsHeader(Strict):
     schema_version: Literal["proxyset.questions/1"] = "proxyset.questions/1"
     encoder: EncoderSpec
-    encoder_fingerprint: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
-    proxy: str = Field(pattern=_SHA256)
+    encoder_fingerprint: Sha256
+    index: Sha256
+    proxy: Sha256
     questions: int = Field(ge=1, le=MOST_QUESTIONS)
     classes: list[str] = Field(min_length=2, max_length=MOST_CLASSES)
     purpose: str = Field(default="", max_length=500)
@@ -160,7 +158,12 @@ class Questions:
         return len(self.X)
 
 
-class LabelStatement(BaseModel):
+def question_of(data: bytes) -> Probe | Questions:
+    """Decode what an owner is asked, a probe or questions, by what the bytes say they are. Raises ArtifactError as these do."""
+    return Questions.from_bytes(data) if schema_of(data) == "proxyset.questions" else Probe.from_bytes(data)
+
+
+class LabelStatement(Strict):
     """What labels guarantee, in numbers that anyone can check.
 
     Attributes:
@@ -174,8 +177,6 @@ class LabelStatement(BaseModel):
         rho: of both together, at most.
         epsilon, delta: what that ρ implies.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     rule: Rule
     neighbours: int = Field(ge=1)
@@ -228,12 +229,10 @@ def check_label_statement(privacy: LabelStatement, questions: int) -> None:
     check_epsilon(privacy.epsilon, privacy.delta, total)
 
 
-class _LabelsHeader(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _LabelsHeader(Strict):
     schema_version: Literal["proxyset.labels/1"] = "proxyset.labels/1"
-    questions: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
+    questions: Sha256
+    index: Sha256
     privacy: LabelStatement
 
 

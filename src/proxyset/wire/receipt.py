@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.questions import LabelRelease, LabelStatement
 from proxyset.wire.release import RECEIPT_LIMIT, PrivacyStatement, Release
 from proxyset.wire.report import Report
@@ -24,10 +25,8 @@ from proxyset.wire.task import Task
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
-_SHA256 = r"^[0-9a-f]{64}$"
 
-
-class Claim(BaseModel):
+class Claim(Strict):
     """What a receipt says.
 
     Attributes:
@@ -39,22 +38,18 @@ class Claim(BaseModel):
         key: the client's Ed25519 public key, hexadecimal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     schema_version: Literal["proxyset.receipt/1", "proxyset.receipt/2"] = "proxyset.receipt/2"
-    release: str = Field(pattern=_SHA256)
-    probe: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
+    release: Sha256
+    probe: Sha256
+    index: Sha256
     server: str = Field(max_length=SERVER_LIMIT)
     privacy: PrivacyStatement | LabelStatement | Task
     policy: str = Field(pattern=r"^([0-9a-f]{64})?$")
-    head: str = Field(pattern=_SHA256)
-    key: str = Field(pattern=_SHA256)
+    head: Sha256
+    key: Sha256
 
 
-class _Signed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Signed(Strict):
     claim: Claim
     signature: str = Field(pattern=r"^[0-9a-f]{128}$")
 

@@ -9,25 +9,24 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from proxyset.bars import bars, shown
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Sha256, Strict, Tensors, pack, unpack
 from proxyset.wire.privacy_loss import EXACT_SIGMA, discrete_gaussian_delta, gaussian_delta, zcdp_epsilon
 
 RELEASE_LIMIT = 8 << 20
 RECEIPT_LIMIT = 1 << 16
 _LARGEST_COUNT = 1 << 53  # float64 holds it exactly
 _LOWEST_NOISE = 40  # σ: no count is below 0 by nature, and noise gets there with probability below 1e-300
-_SHA256 = r"^[0-9a-f]{64}$"
 CELLS = {"add-remove": 1, "replace-one": 2}  # counts that one record moves by 1
 _TOLERANCE = 1e-6  # relative; clients round up by 1e-9
 _LARGEST_RHO = 1e4  # beyond, nothing is promised
 
 
-class PrivacyStatement(BaseModel):
+class PrivacyStatement(Strict):
     """What a release guarantees, in numbers that anyone can check.
 
     Attributes:
@@ -43,8 +42,6 @@ class PrivacyStatement(BaseModel):
         grid: what one record counts; 1 for unit "record", for labels and for shares of a sum. Counts over it are records. Where it
             is 1 it is not written down: such statements are those of before there were grids, byte for byte.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     unit: Literal["record", "person"]
     adjacency: Literal["add-remove", "replace-one"]
@@ -160,12 +157,10 @@ def _claims_too_little(epsilon: float, delta: float, what: str) -> str:
     )
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Header(Strict):
     schema_version: Literal["proxyset.release/1", "proxyset.release/2"] = "proxyset.release/2"
-    probe: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
+    probe: Sha256
+    index: Sha256
     privacy: PrivacyStatement
 
 

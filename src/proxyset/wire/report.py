@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Strict, Tensors, pack, unpack
 from proxyset.wire.release import RECEIPT_LIMIT
 from proxyset.wire.task import Task
 
@@ -26,9 +26,7 @@ REPORT_LIMIT = 32 << 20
 _OVERHEAD = 16 << 10
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Header(Strict):
     schema_version: Literal["proxyset.report/1"] = "proxyset.report/1"
     task: Task
     id: str = Field(pattern=r"^[0-9a-f]{32}$")

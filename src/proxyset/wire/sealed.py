@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from proxyset.errors import ArtifactError, first_problem
 from proxyset.fingerprint import canonical_json, fingerprint
+from proxyset.wire.container import Sha256, Strict
 
 HEADER_LIMIT = 8 << 20
-SHA256 = r"^[0-9a-f]{64}$"
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 Part = TypeVar("Part", bound=BaseModel)
 
 
-class Seal(BaseModel):
+class Seal(Strict):
     """Who signed, and the Ed25519 signature."""
 
-    model_config = STRICT
-
-    key: str = Field(pattern=SHA256)
+    key: Sha256
     signature: str = Field(pattern=r"^[0-9a-f]{128}$")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxyset import atomic
-from proxyset.errors import ArtifactError, InvalidInput
+from proxyset.errors import ArtifactError, InvalidInput, StateError
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -47,6 +47,20 @@ def read_key(path: Path) -> SigningKey:
     if len(data) != _KEY_BYTES:
         raise InvalidInput(f"{path} is no key: it has {len(data)} bytes, a key has {_KEY_BYTES}")
     return SigningKey(data)
+
+
+def own_key(path: Path) -> SigningKey:
+    """The private key of a service in its folder, made at the first call. Lost, whatever was sealed to it cannot be read.
+
+    Raises:
+        StateError: it cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            make_key(path)
+        return read_key(path)
+    except (InvalidInput, OSError) as error:
+        raise StateError(f"the key of this service cannot be used: {error}") from error
 
 
 def public_half(key: SigningKey) -> str:

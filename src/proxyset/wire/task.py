@@ -13,8 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -23,6 +21,7 @@ from pydantic import (
 
 from proxyset.errors import ArtifactError
 from proxyset.fingerprint import fingerprint
+from proxyset.wire.container import Sha256, Strict
 from proxyset.wire.release import PrivacyStatement, check_statement
 from proxyset.wire.signing import public_half
 
@@ -33,10 +32,9 @@ if TYPE_CHECKING:
 
 MOST_VOTES = (1 << 20) - 1
 MOST_CLUSTERS = 20_000
-_SHA256 = r"^[0-9a-f]{64}$"
 
 
-class Task(BaseModel):
+class Task(Strict):
     """One sum.
 
     Attributes:
@@ -63,20 +61,18 @@ class Task(BaseModel):
         libsodium's sealed boxes hold. Together the two can open every single report: then nothing but the floor is promised.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     schema_version: Literal["proxyset.task/1"] = "proxyset.task/1"
     campaign: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    probe: str = Field(pattern=_SHA256)
-    index: str = Field(pattern=_SHA256)
+    probe: Sha256
+    index: Sha256
     clusters: int = Field(ge=1, le=MOST_CLUSTERS)
     most: int = Field(ge=1, le=MOST_VOTES)
     privacy: PrivacyStatement
     minimum: int = Field(ge=2, le=100_000_000)
     floor: float = Field(default=0, ge=0, le=20)
-    leader: str = Field(pattern=_SHA256)
-    helper: str = Field(pattern=_SHA256)
-    nonce: str = Field(pattern=_SHA256)
+    leader: Sha256
+    helper: Sha256
+    nonce: Sha256
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Task:

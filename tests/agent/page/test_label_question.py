@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from proxyset.agent import inbox
-from proxyset.agent.page.label_question import LabelQuestion, examine_labels
-from proxyset.agent.page.question import state_of
+from proxyset.agent.page.question import Question, examine, state_of
 from proxyset.agent.page.settings import Settings
 from proxyset.client.decisions import approve, refuse
 from proxyset.client.label_privacy import whole_cost
-from proxyset.client.labeling import answer_questions
+from proxyset.client.labeling import Voting, answer_questions
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.policy import adopt
+from proxyset.client.terms import Terms
 from proxyset.errors import InvalidInput
 from tests.client.asking import make_questions, make_records
 
@@ -24,22 +24,22 @@ ASKED = make_questions()
 @pytest.fixture
 def ask(ledger: Ledger) -> inbox.Ask:
     adopt(ledger, POLICY)
-    return inbox.put_questions(ledger, ASKED.data, "a")
+    return inbox.put(ledger, ASKED.data, "a")
 
 
 @pytest.fixture
 def settings() -> Settings:
     X, labels = make_records()
-    return Settings(X, 1.0, dataset="X", labels=labels)
+    return Settings(X, Terms(1.0), dataset="X", labels=labels)
 
 
 def examined(
     ledger: Ledger, ask: inbox.Ask, settings: Settings, epsilon: float = 1.0, honest: str = ""
-) -> LabelQuestion:
-    return examine_labels(ledger, ask, ASKED, settings, epsilon, None, honest)
+) -> Question:
+    return examine(ledger, ask, ASKED, settings, epsilon, None, honest)
 
 
-def bad(question: LabelQuestion) -> list[str]:
+def bad(question: Question) -> list[str]:
     return [check.words for check in question.checks if check.verdict == "bad"]
 
 
@@ -49,7 +49,9 @@ def test_states_cost_and_replay(ledger: Ledger, ask: inbox.Ask, settings: Settin
     approve(ledger, ask.probe, "a", whole_cost(first.cost))
     assert state_of(ledger, ask) == "approved"
     before = ledger.spent()
-    answer_questions(ASKED, settings.data, ledger=ledger, server="a", **settings.label_options(1.0))
+    answer_questions(
+        ASKED, settings.data, settings.labels, epsilon=1.0, dataset="X", ledger=ledger, server="a"
+    )
     assert ledger.spent() - before == pytest.approx(first.cost.rho)
     again = examined(ledger, ask, settings)
     assert (again.state, again.stored, len(again.answers)) == ("answered", True, 1)
@@ -60,7 +62,9 @@ def test_states_cost_and_replay(ledger: Ledger, ask: inbox.Ask, settings: Settin
 
 
 def test_what_stands_in_the_way(ledger: Ledger, ask: inbox.Ask, settings: Settings) -> None:
-    assert "Where the labels" in bad(examined(ledger, ask, Settings(settings.data, 1.0, dataset="X")))[0]
+    assert (
+        "Where the labels" in bad(examined(ledger, ask, Settings(settings.data, Terms(1.0), dataset="X")))[0]
+    )
     assert bad(examined(ledger, ask, settings, honest="it lies")) == ["it lies"]
     ledger.set_cap(Cap(0.5))
     assert "costs ρ" in bad(examined(ledger, ask, settings))[0]
@@ -73,14 +77,16 @@ def test_what_stands_in_the_way(ledger: Ledger, ask: inbox.Ask, settings: Settin
 
 def test_without_a_policy_nothing_is_allowed(tmp_path, settings: Settings) -> None:
     ledger = Ledger.open(tmp_path / "bare")
-    ask = inbox.put_questions(ledger, ASKED.data)
+    ask = inbox.put(ledger, ASKED.data)
     assert "No policy is in force" in bad(examined(ledger, ask, settings))[0]
 
 
 def test_a_stored_answer_needs_no_room_in_the_budget(
     ledger: Ledger, ask: inbox.Ask, settings: Settings
 ) -> None:
-    answer_questions(ASKED, settings.data, ledger=ledger, server="a", **settings.label_options(1.0))
+    answer_questions(
+        ASKED, settings.data, settings.labels, epsilon=1.0, dataset="X", ledger=ledger, server="a"
+    )
     ledger.set_cap(Cap(0.5))
     assert bad(examined(ledger, ask, settings)) == []
 
@@ -97,10 +103,9 @@ def test_the_owners_own_approval_is_told(ledger: Ledger, ask: inbox.Ask, setting
 
 def test_plans_are_for_the_settings_of_the_page(ledger: Ledger, ask: inbox.Ask) -> None:
     X, labels = make_records()
-    knn = Settings(
-        X, 1.0, dataset="X", labels=labels, rule="private-knn", neighbours=7, screening=0.2, lead=0.5
-    )
-    found = examine_labels(ledger, ask, ASKED, knn, 1.0, 300)
+    voting = Voting("private-knn", neighbours=7, screening=0.2, lead=0.5)
+    knn = Settings(X, Terms(1.0), dataset="X", labels=labels, voting=voting)
+    found = examine(ledger, ask, ASKED, knn, 1.0, 300)
     ((records, plan),) = found.plans
     assert records == 300
     assert plan.privacy == found.cost

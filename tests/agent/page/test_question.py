@@ -24,11 +24,11 @@ def ask(ledger, probe):
 
 
 def test_states_follow_the_ledger(ledger, probe, ask, X):
-    settings = Settings(X, 0.5, dataset="X")
+    settings = Settings(X, Terms(0.5), dataset="X")
     assert state_of(ledger, ask) == "waiting"
-    approve(ledger, ask.probe, "a", settings.statement(0.5))
+    approve(ledger, ask.probe, "a", settings.terms.statement())
     assert state_of(ledger, ask) == "approved"
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", epsilon=0.5, dataset="X")
     assert state_of(ledger, ask) == "answered"
     refuse(ledger, ask.probe, "a")
     assert state_of(ledger, ask) == "refused"
@@ -36,12 +36,12 @@ def test_states_follow_the_ledger(ledger, probe, ask, X):
 
 def test_cost_share_and_replay(ledger, probe, ask, X):
     ledger.set_cap(Cap(2), "a")
-    settings = Settings(X, 0.5, dataset="X")
+    settings = Settings(X, Terms(0.5), dataset="X")
     first = examine(ledger, ask, probe, settings, 0.5, None)
     assert [share.name for share in first.shares] == ["", "a"]
     assert not first.stored and all(share.fits and share.spent == 0 for share in first.shares)
     before = ledger.spent()
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", epsilon=0.5, dataset="X")
     assert ledger.spent() - before == pytest.approx(first.cost.rho)
     again = examine(ledger, ask, probe, settings, 0.5, None)
     assert again.stored and len(again.answers) == 1
@@ -66,7 +66,7 @@ def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
     policy = (
         'unit = "record"\napprove_above = 0.1\nmost_epsilon = 1.0\n{}[cap]\nepsilon = 1.0\ndelta = 1e-5\n'
     )
-    settings = Settings(X, 0.5, dataset="X")
+    settings = Settings(X, Terms(0.5), dataset="X")
     adopt(ledger, policy.format(f'encoders = ["{probe.encoder.fingerprint}"]\n').encode())
 
     def verdicts(epsilon):
@@ -80,7 +80,7 @@ def test_what_stands_in_the_way_is_told(ledger, probe, ask, X):
 
 
 def test_worth_is_that_of_the_plan(ledger, probe, ask, X):
-    settings = Settings(X, 0.5, dataset="X")
+    settings = Settings(X, Terms(0.5), dataset="X")
     (one,) = examine(ledger, ask, probe, settings, 0.5, 500).worth
     assert one.records == 500 and one.without < one.captured <= 1
     assert [worth.records for worth in examine(ledger, ask, probe, settings, 0.5, None).worth][:2] == [
@@ -101,9 +101,9 @@ def test_true_counts_spend_and_keep_nothing(ledger, probe, X):
 
 
 def test_charts_say_in_words_what_they_show(ledger, probe, ask, X):
-    settings = Settings(X, 0.5, dataset="X")
+    settings = Settings(X, Terms(0.5), dataset="X")
     assert "0 answers" in burn_down(ledger.entries(), 1.0)
-    answer(probe, X, ledger=ledger, server="a", **settings.options(0.5))
+    answer(probe, X, ledger=ledger, server="a", epsilon=0.5, dataset="X")
     rho = ledger.spent()
     chart = burn_down(ledger.entries(), 2 * rho)
     assert "1 answers" in chart and "from 100 to 50" in chart

@@ -13,6 +13,7 @@ from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.receipts import make_key
+from proxyset.client.terms import Terms
 from tests.e2e.browser import listening, serving
 from tests.e2e.owner.pages import PURPOSE, site_of
 from tests.e2e.worlds import draw_private, picture_index
@@ -41,9 +42,9 @@ def page(world, ledger):
     inbox.put(ledger, (world / "probe").read_bytes())
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(world / "private"), 0.58), port)
+    served = owner_page(ledger, Settings(str(world / "private"), Terms(0.58)), port)
     with listening(served.app, listener):
-        yield {"url": f"http://127.0.0.1:{port}/login?token={served.token.value}"}
+        yield {"url": f"http://127.0.0.1:{port}/login?token={served.token.value}", "close": served.close}
     served.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 from proxyset.agent import inbox
 from proxyset.agent.page.app import owner_page
 from proxyset.agent.page.settings import Settings
+from proxyset.client.terms import Terms
 from proxyset.wire.release import Release
 from tests.e2e.browser import CHROMIUM, approve, chromium, listening, violations, width
 from tests.e2e.owner.pages import PURPOSE, site_of
@@ -213,7 +214,7 @@ def test_a_table_and_the_report(ledger, browser, tmp_path, width):
     data = visits(tmp_path / "private.csv", 50, seed=1)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = owner_page(ledger, Settings(str(data), 0.58), port)
+    served = owner_page(ledger, Settings(str(data), Terms(0.58)), port)
     context = browser.new_context(viewport={"width": width, "height": 800}, accept_downloads=True)
     tab = context.new_page()
     complaints = []

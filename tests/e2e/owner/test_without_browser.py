@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import threading
 import time
 from contextlib import closing
 
@@ -15,6 +16,8 @@ from markupsafe import escape
 from pydantic import ValidationError
 
 from proxyset.agent import inbox
+from proxyset.agent.page import views
+from proxyset.agent.page.question import examine
 from proxyset.client.answer import answer
 from proxyset.client.labeling import answer_questions
 from proxyset.client.policy import adopt
@@ -170,7 +173,7 @@ def test_another_index_needs_the_owner_to_expect_it(page, visitor, ledger, world
 
 
 def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger, world):
-    """Items that are not what the server asks about are told on the page, and `answer` refuses."""
+    """Items that are not what the server asks about are told on the page, and cannot be approved."""
     client, csrf = visitor
     origin = {"origin": site_of(page)}
     header, tensors = unpack((world / "probe").read_bytes(), _Header, "probe", PROBE_LIMIT)
@@ -180,13 +183,28 @@ def test_a_probe_that_lies_about_its_items_is_not_answered(page, visitor, ledger
     tensors["medoids.ends"] = np.array([ends[1] - ends[0], *ends[1:]], np.int64)
     ask = inbox.put(ledger, pack(header, tensors), "liar")
     assert "is not what it claims" in client.get(f"/asks/{ask.name}").text
-    client.post(f"/asks/{ask.name}/approve", headers=origin, data={"csrf": csrf})
-    for _ in range(200):
-        if client.get(f"/asks/{ask.name}/progress").headers["x-done"] == "yes":
-            break
-        time.sleep(0.05)
-    assert "is not what it claims" in client.get(f"/asks/{ask.name}/progress").text
-    assert ledger.spent() == 0
+    answered = client.post(f"/asks/{ask.name}/approve", headers=origin, data={"csrf": csrf})
+    assert answered.status_code == 409 and "is not what it claims" in answered.text
+    assert ledger.spent() == 0 and not any(entry.kind == "approval" for entry in ledger.entries())
+
+
+def test_an_answer_that_is_done_while_its_page_is_made_is_asked_for_again(
+    page, visitor, ledger, world, monkeypatch
+):
+    """Its page reads how far the work is before it reads what came of it, so that it never says done and shows nothing."""
+    client, _ = visitor
+    (ask,), work, ended = inbox.asks(ledger), page["close"].__self__, threading.Event()
+
+    def examined(*arguments):
+        question = examine(*arguments)
+        ended.set()
+        work.wait(ask.name, 60)
+        return question
+
+    monkeypatch.setattr(views, "examine", examined)
+    work.start(ask.name, lambda _: "done" if ended.wait(60) else "never")
+    assert f'data-poll="/asks/{ask.name}/progress"' in client.get(f"/asks/{ask.name}").text
+    assert work.state(ask.name) == ("done", "done")
 
 
 def test_labels_that_left_are_shown_too(page, visitor, ledger):

@@ -23,8 +23,8 @@ from proxyset.client.calibration import privacy_statement
 from proxyset.cloud.index import Index
 from proxyset.discrete_gaussian import sampler
 from proxyset.errors import ProxysetError, TransportError
-from proxyset.helper.app import create_app, helper_key
-from proxyset.helper.store import HelperStore
+from proxyset.helper.app import create_app
+from proxyset.helper.store import KEY, HelperStore
 from proxyset.server import campaigns
 from proxyset.server.limits import Limits
 from proxyset.server.sockets import listen, server_of
@@ -35,7 +35,7 @@ from proxyset.server.two_party.store import Sum
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
 from proxyset.wire.probe import Probe
-from proxyset.wire.signing import public_half
+from proxyset.wire.signing import own_key, public_half
 from proxyset.wire.task import Task
 from tests.aggregation.tasks import make_report, make_task, random_votes
 from tests.server.running import tiny_index
@@ -119,7 +119,7 @@ def main(folder: Path, kills: int) -> dict[str, object]:
     stores.JOB_REPORTS = JOB_REPORTS
     sampler(1, 1.0, 1.0, 1.0)  # OpenDP is loaded before the forks
     folder.mkdir(parents=True, exist_ok=True)
-    index, key = tiny_index(folder), helper_key(folder / "helper")
+    index, key = tiny_index(folder), own_key(folder / "helper" / KEY)
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"

@@ -65,8 +65,6 @@ def owner_page(
     site.get("/asks/{name}", owner.ask)
     site.get("/asks/{name}/progress", owner.progress)
     site.get("/probes/{probe}/{number:int}.png", owner.picture)
-    site.get("/questions/{name}", owner.labels.ask)
-    site.get("/asked/{questions}/{number:int}.png", owner.labels.picture)
     site.get("/sent/{seq:int}", owner.sent)
     site.get("/sent/{seq:int}/release", owner.release)
     site.get("/report", owner.report)
@@ -75,7 +73,6 @@ def owner_page(
     # what cannot be undone is asked for (GET) before it is done (POST)
     for path, ask, act in (
         ("/asks/{name}/approve", owner.ask_approve, owner.approve),
-        ("/questions/{name}/approve", owner.labels.ask_approve, owner.labels.approve),
         ("/asks/{name}/remove", owner.ask_remove, owner.remove),
     ):
         site.get(path, ask)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
-from proxyset.encoders import encoder_for
-from proxyset.encoders.encoder import EncoderSpec
+from proxyset.client.private_data import matching_encoder
+from proxyset.encoders.encoder import Encoder, EncoderSpec
+from proxyset.encoders.function import FunctionEncoder
 from proxyset.errors import ProxysetError
+from proxyset.wire.probe import Probe
+from proxyset.wire.questions import Questions
 
 SHOWN = 300  # items on a page
 _TEXT = 500  # characters
@@ -47,10 +50,17 @@ def items_of(ids: Sequence[str], contents: Sequence[bytes] | None, kind: str, pl
     ]
 
 
-def kind_of(encoder: EncoderSpec, local: str | None) -> str:
+def contents_of(message: Probe | Questions) -> tuple[Sequence[str], Sequence[bytes] | None]:
+    """The names of the public items that a message shows, and they themselves if they travel; no names for centroids."""
+    if isinstance(message, Questions):
+        return message.ids, message.contents
+    return (message.medoids.ids, message.medoids.contents) if message.medoids else ((), None)
+
+
+def kind_of(encoder: EncoderSpec, local: Encoder | FunctionEncoder | str | None) -> str:
     """What kind of items an encoder takes, or "" when it is not here; the page of the ask says why."""
     try:
-        return encoder_for(encoder, local=local).kind
+        return matching_encoder(local, encoder, "question").kind
     except ProxysetError:
         return ""
 

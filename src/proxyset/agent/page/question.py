@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from proxyset.agent.history import Anything, everything
+from proxyset.agent.history import Sent, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.needs import Needs, needs_of
 from proxyset.agent.page.settings import Settings
 from proxyset.client.chain import ANSWERS, Entry
 from proxyset.client.decisions import decision, is_spent
+from proxyset.client.label_plan import LabelPlan, plan_labels
+from proxyset.client.label_privacy import whole_cost
 from proxyset.client.ledger import Cap, Ledger
 from proxyset.client.pins import check_pin
 from proxyset.client.plan import SPREAD, captured
 from proxyset.client.policy import Policy, in_force
-from proxyset.encoders import encoder_for
+from proxyset.client.private_data import matching_encoder
 from proxyset.encoders.encoder import EncoderSpec
 from proxyset.errors import ProxysetError, Refused
 from proxyset.page.words import percent
 from proxyset.wire.privacy_loss import zcdp_epsilon
 from proxyset.wire.probe import Probe
+from proxyset.wire.questions import LabelStatement, Questions
 from proxyset.wire.release import PrivacyStatement
 from proxyset.wire.server_name import recorded_name
 
@@ -29,6 +32,14 @@ State = Literal["waiting", "approved", "answered", "refused"]
 _NO_POLICY = (
     "No policy is in force, and exact counts leave only where one says that you accept a sum of two parties: put "
     'aggregation = "two-party" and the helper\'s key into one (proxyset client ledger policy).'
+)
+_NO_POLICY_FOR_LABELS = (
+    "No policy is in force, and labels leave only where one allows them: set most_questions in a policy, then put it in force "
+    "(proxyset client ledger policy)."
+)
+_NO_LABELS = (
+    "Where the labels of your records are was not said: start this page with --labels FILE, --label-column NAME or "
+    "--folder-names."
 )
 GUESSES = (100, 300, 1_000, 3_000, 10_000)
 
@@ -104,21 +115,27 @@ class Question:
     """All that the page of an ask shows.
 
     Attributes:
+        asked: what is asked, a probe or questions about labels.
         needs: what the records must be for it.
-        stored: the answer that is in the ledger for these settings, which would be sent again at no cost.
+        cost: what the answer would state; `whole`: all its draws as one, what a cap must have room for.
+        worth: of noisy counts, what to expect with about so many records.
+        plans: of labels, likewise.
+        stored: whether the answer under exactly these settings is in the ledger, and would be given again at no cost.
         new_index: whether answering means to accept another index from this server.
     """
 
     ask: Ask
-    probe: Probe
+    asked: Probe | Questions
     needs: Needs
-    cost: PrivacyStatement
+    cost: PrivacyStatement | LabelStatement
+    whole: PrivacyStatement
     state: State
     decision: Entry | None
     shares: list[Share]
     worth: list[Worth]
+    plans: list[tuple[int, LabelPlan]]
     checks: list[Check]
-    answers: list[Anything]
+    answers: list[Sent]
     stored: bool
     new_index: bool
 
@@ -150,39 +167,72 @@ def state_of(ledger: Ledger, ask: Ask) -> State:
 
 
 def examine(
-    ledger: Ledger, ask: Ask, probe: Probe, settings: Settings, epsilon: float, records: int | None
+    ledger: Ledger,
+    ask: Ask,
+    asked: Probe | Questions,
+    settings: Settings,
+    epsilon: float,
+    records: int | None,
+    honest: str = "",
 ) -> Question:
     """Work out the page of an ask at this ε, for about so many records.
 
-    Reads the ledger and the probe, and no private item.
+    Reads the ledger and what is asked, and no private item.
+
+    Args:
+        honest: what is wrong with the items that it shows, or "".
 
     Raises:
         InvalidInput: an impossible ε. LedgerError: the ledger cannot be trusted.
     """
-    cost = settings.statement(epsilon) if ask.task is None else ask.task.privacy
-    name = settings.dataset_name
-    stored = (
-        ledger.stored(ask.probe, name, cost) if ask.task is None else ledger.stored_report(ask.task, name)
-    )
-    new_index = _changes_index(ledger, probe, ask.server)
-    return Question(
+    name, server, task = settings.dataset_name, ask.server, ask.task
+    numbers = GUESSES if records is None else (records,)
+    cost: PrivacyStatement | LabelStatement
+    worth, plans, new_index = list[Worth](), list[tuple[int, LabelPlan]](), False
+    if isinstance(asked, Questions):
+        m, K, terms = len(asked), len(asked.classes), settings.at(epsilon)
+        cost = labels = settings.voting.statement(m, terms)
+        whole, stored = whole_cost(labels), ledger.stored_labels(ask.probe, name, labels) is not None
+        plans = [(n, plan_labels(n, m, K, lambda k: settings.voting.statement(k, terms))) for n in numbers]
+
+        def permit(policy: Policy) -> None:
+            policy.check_questions(asked, labels, server, approved=True)
+    else:
+        cost = whole = settings.at(epsilon).statement() if task is None else task.privacy
+        new_index = _changes_index(ledger, asked, server)
+        if task is None:
+            stored = ledger.stored(ask.probe, name, whole) is not None
+            worth = _worth(asked.clusters, whole.noise, numbers)
+        else:
+            stored = ledger.stored_report(task, name) is not None
+
+        def permit(policy: Policy) -> None:
+            if task is None:
+                policy.check(asked, whole, server, approved=True)
+            else:
+                policy.check_task(asked, task, server, approved=True)
+
+    question = Question(
         ask=ask,
-        probe=probe,
-        needs=needs_of(probe.encoder),
+        asked=asked,
+        needs=needs_of(asked.encoder),
         cost=cost,
+        whole=whole,
         state=state_of(ledger, ask),
-        decision=decision(ledger, ask.probe, ask.server),
-        shares=shares_of(ledger, ask.server, cost.rho),
-        worth=_worth(probe.clusters, cost.noise, records) if ask.task is None else [],
-        checks=_checks(ledger, ask, probe, settings, cost, new_index),
+        decision=decision(ledger, ask.probe, server),
+        shares=shares_of(ledger, server, cost.rho),
+        worth=worth,
+        plans=plans,
+        checks=[],
         answers=[
             sent
-            for sent in everything(ledger)
-            if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(ask.server))
+            for sent in history(ledger)
+            if (sent.entry.probe, sent.entry.who) == (ask.probe, recorded_name(server))
         ],
-        stored=stored is not None,
+        stored=stored,
         new_index=new_index,
     )
+    return replace(question, checks=_checks(ledger, question, settings, permit, honest))
 
 
 def shares_of(ledger: Ledger, server: str, rho: float) -> list[Share]:
@@ -201,7 +251,7 @@ def spending(shares: list[Share]) -> list[str]:
     ]
 
 
-def encoder_check(policy: Policy, encoder: EncoderSpec) -> Check:
+def _encoder_check(policy: Policy, encoder: EncoderSpec) -> Check:
     """Whether a policy that allows this encoder names it, or allows any."""
     if encoder.fingerprint in policy.encoders:
         return Check("good", "Your policy names this encoder, which decides what is read of a record.")
@@ -212,7 +262,7 @@ def encoder_check(policy: Policy, encoder: EncoderSpec) -> Check:
     return Check("ask", words)
 
 
-def refusal(check: Callable[[], object]) -> str:
+def _refusal(check: Callable[[], object]) -> str:
     """What a check raises, in words; "" when it passes."""
     try:
         check()
@@ -221,8 +271,7 @@ def refusal(check: Callable[[], object]) -> str:
     return ""
 
 
-def _worth(clusters: int, sigma: float, records: int | None) -> list[Worth]:
-    numbers = GUESSES if records is None else (records,)
+def _worth(clusters: int, sigma: float, numbers: Sequence[int]) -> list[Worth]:
     without = max(1, round(SPREAD * clusters)) / clusters
     return [Worth(number, captured(number, clusters, sigma), without) for number in numbers]
 
@@ -236,39 +285,34 @@ def _changes_index(ledger: Ledger, probe: Probe, server: str) -> bool:
 
 
 def _checks(
-    ledger: Ledger,
-    ask: Ask,
-    probe: Probe,
-    settings: Settings,
-    cost: PrivacyStatement,
-    new_index: bool,
+    ledger: Ledger, question: Question, settings: Settings, permit: Callable[[Policy], None], honest: str
 ) -> list[Check]:
+    ask, asked, cost = question.ask, question.asked, question.whole
     policy, _ = in_force(ledger)
-    checks = []
-    if policy is None and ask.task is not None:
-        checks.append(Check("bad", _NO_POLICY))
+    labels, checks = isinstance(asked, Questions), []
+    # labels and exact counts say more than noisy ones, so they need the word of a policy beside the owner's
+    if policy is None and (labels or ask.task):
+        checks.append(Check("bad", _NO_POLICY_FOR_LABELS if labels else _NO_POLICY))
     elif policy is None:
         checks.append(Check("good", "No policy is in force: only the cap of the budget and you decide."))
+    elif refused := _refusal(lambda: permit(policy)):
+        checks.append(Check("bad", refused))
     else:
-        task = ask.task
-        refused = refusal(
-            lambda: (
-                policy.check(probe, cost, ask.server, approved=True)
-                if task is None
-                else policy.check_task(probe, task, ask.server, approved=True)
-            )
-        )
-        checks.append(Check("bad", refused) if refused else Check("good", "Your policy allows this answer."))
-        if not refused:
-            checks.append(encoder_check(policy, probe.encoder))
-        if not refused and policy.approve_above is not None and cost.epsilon > policy.approve_above:
+        most = f": labels of up to {policy.most_questions:,} public items at once" if labels else " answer"
+        checks += [Check("good", f"Your policy allows this{most}."), _encoder_check(policy, asked.encoder)]
+        if policy.approve_above is not None and cost.epsilon > policy.approve_above:
             words = f"Your policy wants a person’s approval above ε = {policy.approve_above:g}: yours, here."
             checks.append(Check("ask", words))
-    if missing := refusal(lambda: encoder_for(probe.encoder, local=settings.encoder)):
-        checks.append(Check("bad", f"Your records cannot be compared with these reference points: {missing}"))
-    over = refusal(lambda: ledger.check(cost, ask.server))
+    if labels and settings.labels is None:
+        checks.append(Check("bad", _NO_LABELS))
+    if missing := _refusal(lambda: matching_encoder(settings.terms.encoder, asked.encoder, "question")):
+        what = "items" if labels else "reference points"
+        checks.append(Check("bad", f"Your records cannot be compared with these {what}: {missing}"))
+    elif honest:
+        checks.append(Check("bad", honest))
+    over = "" if question.stored else _refusal(lambda: ledger.check(cost, ask.server))
     checks.append(Check("bad", over) if over else Check("good", "It fits into what is left of your budget."))
-    if new_index:
+    if question.new_index:
         words = "This server asks about another collection than before. Say below whether you expect that."
         checks.append(Check("ask", words))
     return checks

@@ -15,23 +15,24 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from proxyset.agent import inbox
-from proxyset.agent.history import Anything, Sent, SentLabels, SentReport, everything, hex_dump
+from proxyset.agent.history import Sent, hex_dump, history
 from proxyset.agent.inbox import Ask
 from proxyset.agent.page.charts import burn_down, cost_bar, counts_chart
-from proxyset.agent.page.items import SHOWN, Item, digest, items_of, kind_of
-from proxyset.agent.page.label_views import LabelViews
+from proxyset.agent.page.items import SHOWN, Item, contents_of, digest, items_of, kind_of
 from proxyset.agent.page.question import Question, examine, spending, standing, state_of
 from proxyset.agent.page.settings import Settings
 from proxyset.agent.report import render as render_report
-from proxyset.client.answer import answer
+from proxyset.client.answer import answer_probe
 from proxyset.client.chain import Entry
 from proxyset.client.decisions import approve, refuse
+from proxyset.client.gate import Gate
+from proxyset.client.labeling import label_items
 from proxyset.client.ledger import Cap, Ledger
-from proxyset.client.look import check_items
+from proxyset.client.look import check_items, check_questions
 from proxyset.client.policy import in_force
+from proxyset.client.private_data import matching_encoder
 from proxyset.client.receipts import check_not_rolled_back, check_receipt, public_key
 from proxyset.client.recount import true_counts
-from proxyset.encoders import encoder_for
 from proxyset.errors import InvalidInput, ProxysetError
 from proxyset.fingerprint import fingerprint
 from proxyset.page.pictures import picture
@@ -40,8 +41,10 @@ from proxyset.page.site import Confirmation, Site, Visit
 from proxyset.page.work import Work
 from proxyset.transport.http import Http
 from proxyset.wire.probe import Probe
-from proxyset.wire.questions import ABSTAINED, Questions
+from proxyset.wire.questions import ABSTAINED, LabelRelease, Questions
 from proxyset.wire.receipt import Receipt
+from proxyset.wire.release import Release
+from proxyset.wire.report import Report
 from proxyset.wire.server_name import origin_of, server_name
 
 _HEX_BYTES = 4096
@@ -65,8 +68,11 @@ class Owner:
         self._token, self._used = token, used
         self._checked: set[str] = set()
         self._checking = Lock()  # one at a time: a message may bring many large pictures
+        self._shown: tuple[str, Probe | Questions | None] = (
+            "",
+            None,
+        )  # the last whose pictures were asked for
         self.work = Work()
-        self.labels = LabelViews(site, ledger, settings, self.work, self._checking)
 
     # Logging in
 
@@ -91,7 +97,7 @@ class Owner:
         whole = standing(ledger)
         cap = whole.cap or Cap()  # every ledger began with one
         asks = [(ask, state_of(ledger, ask)) for ask in inbox.asks(ledger)]
-        sent = everything(ledger)
+        sent = history(ledger)
         policy, policy_hash = in_force(ledger)
         return self._site.render(
             visit,
@@ -113,36 +119,37 @@ class Owner:
         )
 
     def ask(self, visit: Visit) -> Response:
-        if self._known(visit).kind == "questions":
-            return self._site.redirect(f"/questions/{visit.part('name')}")
-        ask, probe = self._asked(visit)
-        records = visit.number("records", self._settings.records or 0)
-        question = self._examined(visit, ask, probe, int(records) or None)
-        state, words = self.work.state(ask.name)
+        ask, asked = self._asked(visit)
+        records = visit.whole("records", self._settings.records or 0)
+        state, words = self.work.state(
+            ask.name
+        )  # first: what ends from here on is asked for again, and shown then
+        question = self._examined(visit, ask, asked, records or None)
         return self._site.render(
             visit,
-            "ask.html.j2",
+            "ask.html.j2" if isinstance(asked, Probe) else "label.html.j2",
             q=question,
             ask=ask,
-            probe=probe,
-            records=int(records) or "",
+            asked=asked,
+            records=records or "",
             bars=[(share, cost_bar(share)) for share in question.shares],
             place=f"/asks/{ask.name}",
-            items=self._items(probe)[:SHOWN],
-            amount=probe.clusters,
-            honest=self._honest(probe) if probe.medoids and probe.medoids.contents else "",
-            settings=self._settings,
+            items=self._items(asked, SHOWN),
+            amount=asked.clusters if isinstance(asked, Probe) else len(asked),
+            honest=self._honest(asked),
             work=state,
             words=words,
         )
 
     def progress(self, visit: Visit) -> Response:
-        state, words = self.work.state(visit.part("name"))
-        return self._site.fragment("progress.html.j2", done=state != "running", work=state, words=words)
+        return self._site.working(self.work, visit.part("name"), "progress.html.j2")
 
     def picture(self, visit: Visit) -> Response:
-        probe, number = inbox.probe_of(self._ledger, digest(visit.part("probe"))), int(visit.part("number"))
-        contents = probe.medoids.contents if probe and probe.medoids else None
+        name, number = digest(visit.part("probe")), int(visit.part("number"))
+        if self._shown[0] != name:  # a page of pictures asks again and again
+            self._shown = (name, inbox.message_of(self._ledger, name))
+        message = self._shown[1]
+        contents = contents_of(message)[1] if message else None
         if not contents or number >= len(contents):
             raise HTTPException(404, "there is no such picture")
         return picture(contents[number])
@@ -152,15 +159,17 @@ class Owner:
 
     def counts(self, visit: Visit) -> Response:
         """The true counts, computed anew from the data, shown in this one response and kept nowhere."""
-        found = self._counted(visit)
-        probe = inbox.probe_of(self._ledger, found.entry.probe)
-        if probe is None:
+        found = self._found(visit).release
+        if not isinstance(found, Release):
+            raise HTTPException(404, f"entry {visit.part('seq')} of the ledger is not about noisy counts")
+        probe = inbox.message_of(self._ledger, found.probe)
+        if not isinstance(probe, Probe):
             raise InvalidInput(
                 "the probe of this answer is not in the inbox, so its records cannot be counted again"
             )
-        privacy = found.release.privacy
+        privacy = found.privacy
         terms = replace(
-            self._settings.terms(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
+            self._settings.at(privacy.epsilon), unit=privacy.unit, max_records=privacy.max_records
         )
         true, _ = true_counts(probe, self._settings.data, terms)
         return self._show_sent(visit, true)
@@ -190,36 +199,40 @@ class Owner:
         uploaded = visit.form.get("probe")
         if not isinstance(uploaded, UploadFile):
             raise InvalidInput("choose the file of a probe, or of questions, first")
-        ask = inbox.put_file(self._ledger, uploaded.file.read(), server=visit.text("server"))
+        ask = inbox.put(self._ledger, uploaded.file.read(), server=visit.text("server"))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def ask_approve(self, visit: Visit) -> Response:
-        ask, probe, question = self._agreed(visit)
-        what = f"{probe.clusters:,} {'exact counts, in two halves,' if ask.task else 'noisy counts'}"
-        if ask.agent:
-            leaves = f"Your agent sends {what} when it next looks. Until then you can still refuse."
+        ask, asked, question = self._agreed(visit)
+        told = spending(question.shares)
+        if isinstance(asked, Questions):
+            leaves = f"Your records vote on {len(asked):,} public items, and the labels are yours to carry."
         else:
-            leaves = f"Your records are counted, and {what} {'go to ' + ask.url if ask.url else 'are yours to carry'}."
-        told = [leaves, *spending(question.shares)]
+            what = f"{asked.clusters:,} {'exact counts, in two halves,' if ask.task else 'noisy counts'}"
+            goes = f"go to {ask.url}" if ask.url else "are yours to carry"
+            leaves = f"Your records are counted, and {what} {goes}."
+            if ask.agent:
+                leaves = f"Your agent sends {what} when it next looks. Until then you can still refuse."
         if ask.task:
             told.append(
                 "Server and helper together could open your exact counts. You accept that they are strangers to each other."
             )
         fields = {"epsilon": visit.text("epsilon"), "new_index": visit.text("new_index")}
-        place = f"/asks/{ask.name}"
-        title = f"Answer {ask.server or 'this question'}?"
+        place, title = f"/asks/{ask.name}", f"Answer {ask.server or 'this question'}?"
         return self._site.confirm(
-            visit, Confirmation(title, told, "Answer it", f"{place}/approve", f"{place}#decide", fields)
+            visit,
+            Confirmation(title, [leaves, *told], "Answer it", f"{place}/approve", f"{place}#decide", fields),
         )
 
     def approve(self, visit: Visit) -> Response:
-        ask, probe, question = self._agreed(visit)
-        new_index = bool(visit.text("new_index"))
-        approve(self._ledger, ask.probe, ask.server, question.cost, visit.text("note"))
+        """Write the approval of exactly this question, then answer as far as it and the policy reach."""
+        ask, asked, question = self._agreed(visit)
+        new_index, epsilon = bool(visit.text("new_index")), question.cost.epsilon
+        approve(self._ledger, ask.probe, ask.server, question.whole, visit.text("note"))
         if ask.agent:
             visit.say("Approved. Your agent answers when it next looks.")
         else:
-            self.work.start(ask.name, lambda _: self._answer(ask, probe, question.cost.epsilon, new_index))
+            self.work.start(ask.name, lambda _: self._answer(ask, asked, epsilon, new_index))
         return self._site.redirect(f"/asks/{ask.name}")
 
     def refuse(self, visit: Visit) -> Response:
@@ -241,6 +254,7 @@ class Owner:
     def remove(self, visit: Visit) -> Response:
         ask = self._known(visit)
         inbox.remove(self._ledger, ask)
+        self._shown = ("", None)
         visit.say("Removed from this list. What the ledger says of it stays.")
         return self._site.redirect("/")
 
@@ -270,36 +284,38 @@ class Owner:
 
     # Parts
 
-    def _answer(self, ask: Ask, probe: Probe, epsilon: float, new_index: bool) -> str:
-        before = self._ledger.spent()
-        release = answer(
-            probe,
-            ledger=self._ledger,
-            server=ask.server,
-            approved=True,
-            new_index=new_index,
-            **self._settings.options(epsilon),
-            data=self._settings.data,
-        )
+    def _answer(self, ask: Ask, asked: Probe | Questions, epsilon: float, new_index: bool) -> str:
+        settings, before = self._settings, self._ledger.spent()
+        terms, gate = settings.at(epsilon), Gate(self._ledger, ask.server, new_index=new_index)
+        said, release = "Answered", b""
+        if isinstance(asked, Probe):
+            release = answer_probe(asked, settings.data, terms, gate, settings.dataset).to_bytes()
+        else:
+            assert settings.labels is not None  # else nothing is approved
+            labels = label_items(
+                asked, settings.data, settings.labels, terms, settings.voting, gate, settings.dataset
+            ).labels
+            got = int(np.count_nonzero(labels != ABSTAINED))
+            said += f": {got:,} of {len(asked):,} items got a label, the others none"
         cost = self._ledger.spent() - before
         paid = f"ρ = {cost:.4g} was debited" if cost else "the stored answer, so nothing was debited"
         if ask.url:
-            Http(ask.url).push(release.to_bytes())
-            return f"Answered and delivered to {ask.url}; {paid}."
-        return f"Answered; {paid}. Save the answer below and carry it to whoever asked."
+            Http(ask.url).push(release)
+            return f"{said} and delivered to {ask.url}; {paid}."
+        return f"{said}; {paid}. Save the answer below and carry it to whoever asked."
 
-    def _agreed(self, visit: Visit) -> tuple[Ask, Probe, Question]:
+    def _agreed(self, visit: Visit) -> tuple[Ask, Probe | Questions, Question]:
         """What can be approved. Raises HTTPException 409 when it cannot."""
-        ask, probe = self._asked(visit)
-        question = self._examined(visit, ask, probe, None)
+        ask, asked = self._asked(visit)
+        question = self._examined(visit, ask, asked, None)
         for check in question.checks:
-            if check.verdict == "bad" and not question.stored:
+            if check.verdict == "bad":
                 raise HTTPException(409, check.words)
         if question.new_index and not visit.text("new_index"):
             raise HTTPException(
                 409, "this server asks about another collection than before: tick that you expect it"
             )
-        return ask, probe, question
+        return ask, asked, question
 
     def _known(self, visit: Visit) -> Ask:
         ask = inbox.find(self._ledger, visit.part("name"))
@@ -307,45 +323,38 @@ class Owner:
             raise HTTPException(404, "nobody asked this, or it was removed")
         return ask
 
-    def _asked(self, visit: Visit) -> tuple[Ask, Probe]:
+    def _asked(self, visit: Visit) -> tuple[Ask, Probe | Questions]:
         ask = self._known(visit)
-        probe = inbox.probe_of(self._ledger, ask.probe)
-        if probe is None:
-            raise HTTPException(404, "this probe was removed")
-        return ask, probe
+        message = inbox.message_of(self._ledger, ask.probe)
+        if message is None:
+            raise HTTPException(404, "this question was removed")
+        return ask, message
 
-    def _items(self, probe: Probe) -> list[Item]:
-        """The items that the reference points are; none for centroids."""
-        if probe.medoids is None:
-            return []
-        kind = kind_of(probe.encoder, self._settings.encoder)
-        return items_of(probe.medoids.ids, probe.medoids.contents, kind, f"/probes/{probe.fingerprint}")
+    def _items(self, message: Probe | Questions, most: int | None = None) -> list[Item]:
+        """The first items that a message shows; none for centroids."""
+        ids, contents = contents_of(message)
+        kind = kind_of(message.encoder, self._settings.terms.encoder) if ids else ""
+        return items_of(ids[:most], contents, kind, f"/probes/{message.fingerprint}")
 
-    def _examined(self, visit: Visit, ask: Ask, probe: Probe, records: int | None) -> Question:
-        epsilon = visit.number("epsilon", self._settings.epsilon)
-        return examine(self._ledger, ask, probe, self._settings, epsilon, records)
+    def _examined(self, visit: Visit, ask: Ask, asked: Probe | Questions, records: int | None) -> Question:
+        epsilon = visit.number("epsilon", self._settings.terms.epsilon)
+        return examine(self._ledger, ask, asked, self._settings, epsilon, records, self._honest(asked))
 
-    def _found(self, visit: Visit) -> Anything:
+    def _found(self, visit: Visit) -> Sent:
         number = int(visit.part("seq"))
-        for sent in everything(self._ledger):
+        for sent in history(self._ledger):
             if sent.entry.seq == number:
                 return sent
         raise HTTPException(404, f"entry {number} of the ledger is not an answer")
-
-    def _counted(self, visit: Visit) -> Sent:
-        found = self._found(visit)
-        if not isinstance(found, Sent):
-            raise HTTPException(404, f"entry {found.entry.seq} of the ledger is not about noisy counts")
-        return found
 
     def _show_sent(self, visit: Visit, true: NDArray[np.float64] | None) -> Response:
         found = self._found(visit)
         receipt = Receipt.of(found.release)
         values: dict[str, Any] = {"labels": False}
-        if isinstance(found, SentLabels):
-            values = self._labels(found)
-        elif isinstance(found, Sent):
-            values = self._counts(found, true)
+        if isinstance(found.release, LabelRelease):
+            values = self._labels(found.release)
+        elif isinstance(found.release, Release):
+            values = self._counts(found.release, true)
         return self._site.render(
             visit,
             "sent.html.j2",
@@ -361,9 +370,8 @@ class Owner:
             **values,
         )
 
-    def _counts(self, sent: Sent, true: NDArray[np.float64] | None) -> dict[str, Any]:
-        counts = sent.release.records
-        probe = inbox.probe_of(self._ledger, sent.entry.probe)
+    def _counts(self, release: Release, true: NDArray[np.float64] | None) -> dict[str, Any]:
+        counts, probe = release.records, inbox.message_of(self._ledger, release.probe)
         return {
             "labels": False,
             "amount": len(counts),
@@ -373,13 +381,9 @@ class Owner:
             "counted": true is not None,
         }
 
-    def _labels(self, sent: SentLabels) -> dict[str, Any]:
-        labels = sent.release.labels
-        asked = inbox.questions_of(self._ledger, sent.entry.probe)
-        items: list[Item] = []
-        if asked:
-            kind = kind_of(asked.encoder, self._settings.encoder)
-            items = items_of(asked.ids[:SHOWN], asked.contents, kind, f"/asked/{sent.entry.probe}")
+    def _labels(self, release: LabelRelease) -> dict[str, Any]:
+        labels, asked = release.labels, inbox.message_of(self._ledger, release.probe)
+        items = self._items(asked, SHOWN) if asked else []
         return {
             "labels": True,
             "amount": len(labels),
@@ -388,13 +392,18 @@ class Owner:
             "given": [(item, _class(int(labels[item.number]), asked)) for item in items],
         }
 
-    def _honest(self, probe: Probe) -> str:
-        """ "" when the probe's items are what it claims, by the owner's own encoder; else what is wrong."""
+    def _honest(self, message: Probe | Questions) -> str:
+        """ "" when the items on the page are what they claim, by the owner's own encoder; else what is wrong. Before an answer
+        all are checked."""
         with self._checking:
-            if probe.fingerprint not in self._checked:
+            if contents_of(message)[1] is not None and message.fingerprint not in self._checked:
                 try:
-                    check_items(probe, encoder_for(probe.encoder, local=self._settings.encoder))
-                    self._checked.add(probe.fingerprint)
+                    encoder = matching_encoder(self._settings.terms.encoder, message.encoder, "question")
+                    if isinstance(message, Probe):
+                        check_items(message, encoder)
+                    else:
+                        check_questions(message, encoder, SHOWN)
+                    self._checked.add(message.fingerprint)
                 except ProxysetError as error:
                     return str(error)
         return ""
@@ -430,32 +439,22 @@ def _tally(labels: NDArray[np.int16]) -> list[tuple[int, int]]:
     return list(zip(values.tolist(), numbers.tolist(), strict=True))
 
 
-def _class(number: int, asked: Questions | None) -> str:
+def _class(number: int, asked: Probe | Questions | None) -> str:
     """The name of a class, or "" for none; its number when the questions are not here any more."""
     if number == ABSTAINED:
         return ""
-    return asked.classes[number] if asked else f"class no. {number}"
+    return asked.classes[number] if isinstance(asked, Questions) else f"class no. {number}"
 
 
-def _literal(sent: Anything, receipt: Receipt | None) -> dict[str, Any]:
+def _literal(sent: Sent, receipt: Receipt | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"privacy": sent.cost.model_dump(mode="json")}
-    if isinstance(sent, SentReport):
-        report = sent.release
+    if isinstance(report := sent.release, Report):
         parts = {"public": report.public, "server": report.leader, "helper, sealed": report.helper}
         fields |= {"task": report.task.model_dump(mode="json"), "id": report.id.hex()}
         fields |= {name: f"{part[:64].hex()}… ({len(part):,} bytes)" for name, part in parts.items()}
-    elif isinstance(sent, Sent):
-        fields |= {
-            "probe": sent.release.probe,
-            "index": sent.release.index,
-            "counts": sent.release.counts.tolist(),
-        }
     else:
-        fields |= {
-            "questions": sent.release.probe,
-            "index": sent.release.index,
-            "labels": sent.release.labels.tolist(),
-        }
+        asked, given = ("probe", "counts") if isinstance(report, Release) else ("questions", "labels")
+        fields |= {asked: report.probe, "index": report.index, given: sent.values}
     if receipt:
         fields["receipt"] = {"claim": receipt.claim.model_dump(mode="json"), "signature": receipt.signature}
     return fields

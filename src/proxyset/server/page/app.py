@@ -42,7 +42,7 @@ def mount_page(
     """Mount the operator's page at /page, and send / there.
 
     Args:
-        app: the server's application (`cloud.app.create_app`).
+        app: the server's application (`server.app.create_app`).
         state: its state.
         public_url: what the server is called; with it, the page answers under no other name but loopback ones.
         watched: folders whose progress is shown.

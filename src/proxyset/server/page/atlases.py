@@ -12,21 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from proxyset import atomic
 from proxyset.cloud.index import Index
 from proxyset.errors import ArtifactError
 from proxyset.server.logs import LOGGER, event
 from proxyset.server.page.atlas import NEAR, Atlas, survey
-from proxyset.wire.container import Tensors, pack, unpack
+from proxyset.wire.container import Strict, Tensors, pack, unpack
 
 _LIMIT = 1 << 32
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Header(Strict):
     schema_version: Literal["proxyset.atlas/1"] = "proxyset.atlas/1"
     index: str
     explained: float = Field(ge=0, allow_inf_nan=False)

@@ -85,10 +85,10 @@ class Sets:
 
     def judging(self, visit: Visit) -> Response:
         campaign, selection, _ = self._proxy(visit)
-        return self._at_work(f"gain {campaign.id} {selection.id}")
+        return self._site.working(self._work, f"gain {campaign.id} {selection.id}")
 
     def drawing(self, visit: Visit) -> Response:
-        return self._at_work(f"draw {self._find(visit).id}")
+        return self._site.working(self._work, f"draw {self._find(visit).id}")
 
     def download(self, visit: Visit) -> Response:
         campaign, selection, proxy = self._proxy(visit)
@@ -136,10 +136,6 @@ class Sets:
             if selection.id == number:
                 return campaign, selection, ProxySet.open(selection.folder)
         raise HTTPException(404, f"campaign {campaign.id} has no proxy set {number}")
-
-    def _at_work(self, name: str) -> Response:
-        state, words = self._work.state(name)
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
 
 
 def shown(item: object) -> Response:

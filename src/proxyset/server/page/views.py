@@ -25,14 +25,14 @@ from proxyset.page.work import Say, Work
 from proxyset.printable import shortened
 from proxyset.server import campaigns
 from proxyset.server.acting import acting, actor
-from proxyset.server.lists import Answer, ReportSent
+from proxyset.server.lists import ReportSent
 from proxyset.server.oidc import Provider
 from proxyset.server.page.library import Library, Neighbour, Sight
 from proxyset.server.page.maps import draw_map, levels
 from proxyset.server.page.people import People, looked_for
 from proxyset.server.page.sets import Sets, shown
 from proxyset.server.page.watched import look
-from proxyset.server.records import Campaign, IndexRecord, Operator, Scope, Selection
+from proxyset.server.records import Campaign, IndexRecord, Operator, ReleaseRecord, Scope, Selection
 from proxyset.server.state import State
 from proxyset.server.two_party.sums import sums_of
 from proxyset.wire.campaign import Ask
@@ -178,9 +178,10 @@ class Desk:
 
     def campaign(self, visit: Visit) -> Response:
         campaign = self._campaign(visit)
-        sets = self._state.selections(campaign.id)
+        # first: what ends from here on is asked for again, and shown then
         state, words = self.work.state(f"draw {campaign.id}")
         opening, opened = self.work.state(f"open {campaign.id}")
+        sets = self._state.selections(campaign.id)
         sight, drawing, drawn = self._library.sight(campaign)
         return self._site.render(
             visit,
@@ -219,12 +220,11 @@ class Desk:
         )
 
     def opening(self, visit: Visit) -> Response:
-        return self._at_work(f"open {self._campaign(visit).id}")
+        return self._site.working(self.work, f"open {self._campaign(visit).id}")
 
     def mapping(self, visit: Visit) -> Response:
         """How far the map of a campaign is."""
-        state, words = self._library.work.state(self._campaign(visit).id)
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
+        return self._site.working(self._library.work, self._campaign(visit).id)
 
     def clusters(self, visit: Visit) -> Response:
         """What the map shows, as a table."""
@@ -396,13 +396,9 @@ class Desk:
             raise HTTPException(404, f"there are {clusters} clusters, numbered from 0")
         return cluster
 
-    def _at_work(self, name: str) -> Response:
-        state, words = self.work.state(name)
-        return self._site.fragment("working.html.j2", done=state != "running", work=state, words=words)
-
     def _answers(
         self, campaign: Campaign, wanted: str = "", page: int = 1, size: int = ROWS
-    ) -> Part[Answer] | Part[ReportSent]:
+    ) -> Part[ReleaseRecord] | Part[ReportSent]:
         lists = self._state.lists
         reports = sums_of(self._state).find(campaign.id) is not None
         return (lists.reports if reports else lists.answers)(campaign.id, wanted, page, size)

@@ -1,1 +1,1 @@
-"""The leader of a two-party sum: what a campaign's server keeps of it (`store`), takes in (`routes`), and does about it (`job`)."""
+"""The leader of a two-party sum: what a campaign's server keeps of it (`store`), and does about it (`job`)."""

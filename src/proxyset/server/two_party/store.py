@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxyset.aggregation.party import Counted
-from proxyset.errors import InvalidInput, StateError
+from proxyset.errors import StateError
 from proxyset.server.records import Outcome, now
 from proxyset.server.rows import text_of
 from proxyset.server.two_party.sums import KEY
 from proxyset.wire.aggregation import Verdict
 from proxyset.wire.report import Report
-from proxyset.wire.signing import make_key, read_key
+from proxyset.wire.signing import own_key
 from proxyset.wire.task import Task
 from proxyset.wire.total import Total
 
@@ -85,13 +85,7 @@ class Sums:
 
     def key(self) -> SigningKey:
         """The leader's key, made at the first call. Raises StateError."""
-        path = self._folder / KEY
-        try:
-            if not path.exists():
-                make_key(path)
-            return read_key(path)
-        except (InvalidInput, OSError) as error:
-            raise StateError(f"the leader's key cannot be used: {error}") from error
+        return own_key(self._folder / KEY)
 
     def add(self, new: Sum) -> None:
         """Begin a sum, before its campaign; one that was begun and got no report, because its campaign was not, gives way.
