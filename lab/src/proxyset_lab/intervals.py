@@ -25,24 +25,21 @@ class Closed:
     high: float
 
 
-def holm(ps: Sequence[float], level: float = LEVEL) -> list[bool]:
-    """Which hypotheses stay rejected when all are tested together (Holm 1979): at most `level` for any false rejection."""
+def holm(ps: Sequence[float]) -> list[bool]:
+    """Which hypotheses stay rejected when all are tested together (Holm 1979): at most LEVEL for any false rejection."""
     rejected = [False] * len(ps)
     for rank, at in enumerate(np.argsort(ps, kind="stable")):
-        if ps[at] > level / (len(ps) - rank):
+        if ps[at] > LEVEL / (len(ps) - rank):
             break
         rejected[at] = True
     return rejected
 
 
-def closed(
-    method: Mapping[str, float], base: Mapping[str, float], top: Mapping[str, float], seed: int = 0
-) -> Closed | None:
+def closed(method: Mapping[str, float], base: Mapping[str, float], top: Mapping[str, float]) -> Closed | None:
     """Where a method stands between base (0) and top (1); percentile bootstrap over the sites that have all three.
 
     Args:
         method, base, top: site → mean score.
-        seed: of the resampling.
 
     Returns:
         None where the share means nothing: fewer than FEWEST sites, a gap that may be zero or negative, or an interval wider
@@ -52,7 +49,7 @@ def closed(
     if len(sites) < FEWEST:
         return None
     gains, gaps = (np.array([of[site] - base[site] for site in sites]) for of in (method, top))
-    drawn = np.random.default_rng(seed).integers(len(sites), size=(_RESAMPLES, len(sites)))
+    drawn = np.random.default_rng(0).integers(len(sites), size=(_RESAMPLES, len(sites)))
     tops = gaps[drawn].mean(axis=1)
     if np.percentile(tops, 100 * LEVEL / 2) <= 0:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -339,7 +338,7 @@ class _Build:
             tensors["medoids"] = medoids
         data = save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
         write_bytes(path, data)
-        return hashlib.sha256(data).hexdigest()
+        return fingerprint(data)
 
     def assign(self, encoded: list[ShardRecord], model: str, scale: float) -> list[ShardRecord]:
         tasks = [AssignTask(self.folder.absolute(), record, model, scale) for record in encoded]

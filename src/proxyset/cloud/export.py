@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -24,8 +23,9 @@ from proxyset.cloud.item_files import joined
 from proxyset.cloud.label_tasks import label_tasks
 from proxyset.cloud.proxy_set import ProxySet
 from proxyset.cloud.scratch import scratch
-from proxyset.cloud.store import Place, is_taken, place, upload
+from proxyset.cloud.store import Place, place, upload
 from proxyset.errors import InvalidInput
+from proxyset.fingerprint import fingerprint
 from proxyset.sources.arrow import spelled
 from proxyset.sources.columns import ID, OURS
 from proxyset.sources.delimited import inert
@@ -62,8 +62,7 @@ def export(proxy: ProxySet, form: str, out: str | os.PathLike[str] | Place) -> N
     check_apart(out, proxy.card.pool)
     where = place(out)
     if isinstance(where, Path):
-        if is_taken(where):
-            raise FileExistsError(f"{out} already exists; choose another name or remove it")
+        atomic.check_new(where)
         FORMS[form](proxy, where)
         return
     with scratch() as folder:
@@ -178,7 +177,7 @@ def folder_names(labels: Iterable[str | None]) -> dict[str | None, str]:
         long = len(name.encode()) > _LONGEST_NAME
         if label is not None and (long or alike[_alike(name)] > 1 or _RESERVED.fullmatch(name)):
             cut = name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
-            name = f"{cut}~{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+            name = f"{cut}~{fingerprint(label.encode())[:8]}"
         found[label] = name
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from proxyset.cloud.index import Index
 from proxyset.encoders.images import format_of
+from proxyset.fingerprint import fingerprint
 from proxyset.sources.arrow import together
 from proxyset.sources.columns import OURS
 from proxyset.sources.source import Kind
@@ -60,7 +60,7 @@ def write_items(folder: Path, index: Index, table: pa.Table) -> tuple[list[str |
 
 def item_sha256(item: Any) -> str:
     """SHA-256 of an item as `read_items` gives it."""
-    return hashlib.sha256(_as_bytes(item)).hexdigest()
+    return fingerprint(_as_bytes(item))
 
 
 def _as_bytes(value: Any) -> bytes:
