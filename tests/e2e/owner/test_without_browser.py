@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import numpy as np
@@ -157,6 +158,26 @@ def test_a_question_of_an_open_server_goes_there_and_back(page, visitor, ledger,
         assert f"delivered to {url}" in client.get(ask).text
     (sent,) = (tmp_path / "releases").glob("*.safetensors")
     assert Release.from_bytes(sent.read_bytes()).fingerprint == ledger.entries()[-1].digest
+
+
+def test_questions_in_the_place_of_a_probe_are_not_pulled(page, visitor, ledger):
+    """Labels are their owner's to carry: an ask that has questions and a server's address would send something there."""
+    client, csrf = visitor
+    message = make_questions().data
+
+    class Liar(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(message)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        form = {"csrf": csrf, "url": f"http://127.0.0.1:{server.server_port}"}
+        told = client.post("/pull", headers={"origin": site_of(page)}, data=form)
+        server.shutdown()
+    assert (told.status_code, "not a probe" in told.text) == (422, True), told.text
+    assert len(inbox.asks(ledger)) == 1
 
 
 def test_another_index_needs_the_owner_to_expect_it(page, visitor, ledger, world, tmp_path):

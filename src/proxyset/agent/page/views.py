@@ -192,7 +192,9 @@ class Owner:
 
     def pull(self, visit: Visit) -> Response:
         url = origin_of(server_name(visit.text("url")))
-        ask = inbox.put(self._ledger, Http(url).pull(), server=url, url=url)
+        # and no questions: what answers them is their owner's to carry
+        probe = Probe.from_bytes(Http(url).pull())
+        ask = inbox.put(self._ledger, probe.data, server=url, url=url)
         return self._site.redirect(f"/asks/{ask.name}")
 
     def file(self, visit: Visit) -> Response:
