@@ -45,7 +45,7 @@ def test_the_sum_is_that_of_all_measurements_for_any_number_of_aggregators(kind,
     agg_shares = [vdaf.agg_init() for _ in range(shares)]
     for measurement in several:
         messages = verify(vdaf, KEY, CTX, *shares_of(vdaf, measurement))
-        outs = map(vdaf.decode_out_share, messages.out_shares)
+        outs = map(vdaf.decode_agg_share, messages.out_shares)
         agg_shares = [vdaf.agg_update(*each) for each in zip(agg_shares, outs, strict=True)]
     expected = [sum(column) for column in zip(*(total(vdaf.circuit, each) for each in several), strict=True)]
     assert vdaf.unshard(agg_shares, len(several)) == expected
@@ -68,7 +68,7 @@ def test_a_changed_byte_is_refused_or_changes_nothing(kind, data):
         outs = verify(vdaf, KEY, CTX, nonce, public_share, input_shares).out_shares
     except (InvalidReport, ArtifactError):
         return
-    assert vdaf.unshard(list(map(vdaf.decode_out_share, outs)), 1) == total(vdaf.circuit, measurement)
+    assert vdaf.unshard(list(map(vdaf.decode_agg_share, outs)), 1) == total(vdaf.circuit, measurement)
 
 
 @KINDS
@@ -136,7 +136,7 @@ def test_noise_may_make_totals_negative():
     outs = verify(vdaf, KEY, CTX, *shares_of(vdaf, [1, 2, 3])).out_shares
     noise = [[-5, 0, 2], [1, -7, 0]]
     agg_shares = [
-        vdaf.agg_update(vdaf.decode_out_share(out), vdaf.field.vector(each))
+        vdaf.agg_update(vdaf.decode_agg_share(out), vdaf.field.vector(each))
         for out, each in zip(outs, noise, strict=True)
     ]
     assert vdaf.unshard(agg_shares, 1, signed=True) == [-3, -5, 5]
@@ -165,7 +165,6 @@ def test_messages_of_any_other_size_are_refused(length):
         (lambda encoded: vdaf.decode_input_share(1, encoded), shares[1]),
         (vdaf.decode_verifier_share, messages.verifier_shares[0]),
         (vdaf.decode_verifier_message, messages.verifier_message),
-        (vdaf.decode_out_share, messages.out_shares[0]),
         (vdaf.decode_agg_share, messages.out_shares[1]),
     ]
     for decode, encoded in decoders:
@@ -185,7 +184,7 @@ def test_elements_that_are_not_canonical_are_refused():
         (lambda encoded: vdaf.decode_input_share(0, encoded), shares[0], 0),
         (lambda encoded: vdaf.decode_input_share(0, encoded), shares[0], measurement),
         (vdaf.decode_verifier_share, messages.verifier_shares[0], 16),
-        (vdaf.decode_out_share, messages.out_shares[0], 48),
+        (vdaf.decode_agg_share, messages.out_shares[0], 48),
     ):
         with pytest.raises(ArtifactError, match="not below the modulus of Field128"):
             decode(encoded[:at] + modulus + encoded[at + 16 :])
